@@ -1,0 +1,37 @@
+"""The three ways a request can be wrong, and the lookup that offers the nearest name."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+class RecurraError(ValueError):
+    """A fault in what the user gave; the message is one plain sentence that says what to do."""
+
+
+class ConfigError(RecurraError):
+    """A setting that does not exist, has a wrong value, or is not used by what was chosen."""
+
+
+class DataError(RecurraError):
+    """A table, column or value that cannot be used as it is."""
+
+
+class RunError(RecurraError):
+    """A run folder that cannot be written or read, or a training that cannot go on."""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the allowed name closest to ``name``, or an empty string."""
+    close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def pick(table: Mapping[str, Value], name: str, what: str) -> Value:
+    """Return ``table[name]``, or raise a ConfigError that lists the names and offers the nearest."""
+    if name in table:
+        return table[name]
+    names = ", ".join(sorted(table))
+    raise ConfigError(f"Unknown {what} '{name}'.{nearest(name, table)} Choose one of: {names}.")
