@@ -125,9 +125,7 @@ def run_torch(cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned:
     first = [part.unsqueeze(0) for part in state]
     start = first[0] if len(first) == 1 else tuple(first)
     x = x.flip(1) if plan.reverse else x
-    outputs, *last = type(cell).torch_function(
-        x, start, weights, bool(biases), 1, 0.0, cell.training, False, True
-    )
+    outputs, *last = type(cell).torch_function(x, start, weights, bool(biases), 1, 0.0, cell.training, False, True)
     outputs = outputs.flip(1) if plan.reverse else outputs
     return Scanned(outputs, type(state)(*[part.squeeze(0) for part in last]), None, "torch")
 

@@ -30,8 +30,10 @@ class HiddenAndMemory(NamedTuple):
 
 
 def map_state(function: Callable[..., Tensor], *states: State) -> State:
-    """Apply ``function`` to the tensors that stand at the same place of each state."""
+    """Apply ``function`` to the tensors that stand at the same place of each state; None stays None."""
     first = states[0]
+    if first is None:
+        return None
     if isinstance(first, Tensor):
         return function(*states)
     return type(first)(*[map_state(function, *parts) for parts in zip(*states, strict=True)])

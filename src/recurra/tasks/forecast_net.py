@@ -1,0 +1,157 @@
+"""The forecasting network: take out level and season, read segments, write segments, put both back.
+
+Shapes: B windows, L look-back, H horizon, C channels, n segments read, Q segments written, P head numbers.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..data.batch import Batch
+from ..heads import Head
+from ..layers import Recurrent
+from ..models import Output, ParallelWriter, Writer
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The sizes that follow from settings and data together."""
+
+    lookback: int  # L, a multiple of ``segment``
+    horizon: int  # H
+    segment: int  # steps per segment (1 for the vanilla decoder)
+    season: int  # steps per season, 1 for none
+    cycle: bool  # whether a seasonal cycle is learned
+    channels: int  # C, values read and written together
+    series: int  # row series that have an identity of their own
+    missing: bool  # whether the network is told which inputs are missing
+
+    @property
+    def read(self) -> int:
+        """How many segments are read."""
+        return self.lookback // self.segment
+
+    @property
+    def written(self) -> int:
+        """How many segments are written."""
+        return -(-self.horizon // self.segment)
+
+
+class Cycle(nn.Module):
+    """A learned value for every place in the season, of every series (CycleNet, arXiv 2409.18479).
+
+    The last row belongs to series that were not there in training, and stays zero.
+    """
+
+    def __init__(self, series: int, season: int, channels: int):
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(series + 1, season, channels))
+
+    def forward(self, series: Tensor, phase: Tensor, steps: int) -> Tensor:
+        """Return the cycle (B, steps, C) from ``phase`` (B,) on."""
+        places = (phase.unsqueeze(1) + torch.arange(steps, device=phase.device)) % self.table.shape[1]
+        return self.table[series.unsqueeze(1), places]
+
+
+def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
+    """Return what is subtracted from each window (B, 1, C): its ``last`` known value, its ``mean``, or ``none``."""
+    if kind == "none":
+        return torch.zeros_like(x[:, :1])
+    if kind == "mean":
+        if observed is None:
+            return x.mean(1, keepdim=True)
+        return (x * observed).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
+    if observed is None:
+        return x[:, -1:]
+    steps = torch.arange(1, x.shape[1] + 1, device=x.device).view(1, -1, 1)
+    last = (observed * steps).amax(1, keepdim=True) - 1
+    return torch.where(last >= 0, x.gather(1, last.clamp(min=0)), 0.0)
+
+
+class ForecastNet(nn.Module):
+    """A forecaster: ``core`` sees windows without their level and season, and both are added to what it says."""
+
+    def __init__(self, core: nn.Module, head: Head, layout: Layout, normalise: str):
+        super().__init__()
+        self.core, self.head, self.layout, self.normalise = core, head, layout, normalise
+        self.cycle = Cycle(layout.series, layout.season, layout.channels) if layout.cycle else None
+
+    def forward(self, batch: Batch, record: bool = False) -> Output:
+        """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
+        x, observed = batch.inputs, batch.extras.get("observed")
+        season = None
+        if self.cycle is not None:
+            steps = x.shape[1] + self.layout.horizon
+            season = self.cycle(batch.extras["series"], batch.extras["phase"], steps)
+            x = x - season[:, : x.shape[1]]
+        base = level(x, observed, self.normalise)
+        x = x - base
+        if observed is not None:
+            x = x * observed
+        answer = self.core(x, observed, batch.extras["series"], record)
+        offset = base.expand(-1, self.layout.horizon, -1)
+        if season is not None:
+            offset = offset + season[:, -self.layout.horizon :]
+        return answer._replace(prediction=self.head.shift(answer.prediction, offset))
+
+
+class SegmentCore(nn.Module):
+    """Read segments, answer one attending query per output segment, all at once."""
+
+    def __init__(
+        self, layout: Layout, head: Head, recurrent: Recurrent, writer: ParallelWriter, dropout: float
+    ):
+        super().__init__()
+        self.layout, self.numbers = layout, head.size
+        width, hidden = layout.segment * layout.channels, writer.cell.hidden_size
+        self.embed = nn.Linear(width * (2 if layout.missing else 1), recurrent.input_size)
+        self.recurrent, self.writer = recurrent, writer
+        identity = writer.cell.input_size // 2 if layout.series > 1 else 0
+        self.places = nn.Parameter(torch.randn(layout.written, writer.cell.input_size - identity))
+        self.identities = nn.Embedding(layout.series + 1, identity) if identity else None
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(hidden, width * head.size)
+
+    def forward(self, x: Tensor, observed: Tensor | None, series: Tensor, record: bool) -> Output:
+        """Return (B, H, C, P) for ``x`` (B, L, C)."""
+        layout, size = self.layout, x.shape[0]
+        segments = x.reshape(size, layout.read, -1)
+        if layout.missing:
+            known = torch.ones_like(x) if observed is None else observed.to(x.dtype)
+            segments = torch.cat([segments, known.reshape(size, layout.read, -1)], -1)
+        read = self.recurrent(self.embed(segments).relu(), record=record)
+        written = self.writer(self._queries(series), read)
+        out = self.out(self.dropout(written.prediction))
+        params = out.view(size, layout.written * layout.segment, layout.channels, self.numbers)
+        return written._replace(prediction=params[:, : layout.horizon])
+
+    def _queries(self, series: Tensor) -> Tensor:
+        places = self.places.expand(len(series), -1, -1)
+        if self.identities is None:
+            return places
+        identity = self.identities(series).unsqueeze(1).expand(-1, self.layout.written, -1)
+        return torch.cat([places, identity], -1)
+
+
+class VanillaCore(nn.Module):
+    """The classical encoder and decoder: one step read at a time, one step written at a time."""
+
+    def __init__(self, layout: Layout, head: Head, writer: Writer):
+        super().__init__()
+        self.layout, self.head, self.writer = layout, head, writer
+
+    def forward(self, x: Tensor, observed: Tensor | None, series: Tensor, record: bool) -> Output:
+        """Return (B, H, C, P) for ``x`` (B, L, C); each step reads the one written before it."""
+        layout = self.layout
+        inputs = x
+        if layout.missing:
+            known = torch.ones_like(x) if observed is None else observed.to(x.dtype)
+            inputs = torch.cat([x, known], -1)
+
+        def choose(prediction: Tensor) -> Tensor:
+            return self.head.point(prediction.view(-1, layout.channels, self.head.size))
+
+        written = self.writer.write(Batch(inputs), x[:, -1], layout.horizon, choose, record)
+        params = written.prediction.view(-1, layout.horizon, layout.channels, self.head.size)
+        return written._replace(prediction=params)
