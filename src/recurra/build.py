@@ -105,9 +105,7 @@ def _vanilla_core(settings: ModelSettings, layout: Layout, head: Head) -> nn.Mod
     recurrent = make_recurrent(settings, layout.channels * (2 if layout.missing else 1))
     cell = make_cell(cell_names(settings)[-1], layout.channels, settings.hidden_size, settings.chrono)
     attention = make_attention(settings, settings.hidden_size, recurrent.output_size)
-    out = nn.Sequential(
-        nn.Dropout(settings.dropout), nn.Linear(settings.hidden_size, layout.channels * head.size)
-    )
+    out = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(settings.hidden_size, layout.channels * head.size))
     decoder = AttendingCell(cell, attention, settings.attention_dropout)
     return VanillaCore(layout, head, Writer(nn.Identity(), recurrent, decoder, nn.Identity(), out))
 

@@ -17,7 +17,7 @@ class Namesake(nn.Module):
 
     cell_type: type[Cell]
 
-    def __init__(  # noqa: PLR0917  (the order of torch.nn)
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,
@@ -137,7 +137,7 @@ class RNN(Namesake):
     outputs and the last h (layers · directions, B, H). Raises ConfigError for a wrong shape.
     """
 
-    def __init__(  # noqa: PLR0917  (the order of torch.nn)
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError
 from .normalise import Normaliser
 
 
@@ -25,7 +26,7 @@ class Attended(NamedTuple):
 
     context: Tensor  # (B, Q, V)
     weights: Tensor  # (B, Q, T), or (B, N, Q, T) with heads
-    history: Tensor | None  # what the next query needs to know of the earlier ones; None if nothing
+    history: Tensor | None  # (B, ...): what the next query needs to know of the earlier ones; None if nothing
 
 
 def attend(weights: Tensor, values: Tensor) -> Tensor:
@@ -37,7 +38,8 @@ class Attention(nn.Module, ABC):
     """One score and one normaliser over a memory: ``a = norm(e)``, ``c = Σ_j a_j v_j``.
 
     A subclass fills in ``weigh`` through :class:`ScoreAttention` (weights depend on query and keys only)
-    or :class:`SequentialAttention` (weights depend on the weights or the number of earlier queries).
+    or :class:`SequentialAttention` (weights depend on the weights of earlier queries); one that fits neither,
+    such as a window over positions, writes ``weigh`` itself.
     ``context_size`` is the width V of the context that comes back.
     """
 
@@ -114,3 +116,30 @@ def spread(mask: Tensor | None, scores: Tensor) -> Tensor | None:
     if mask is None:
         return None
     return mask.view(mask.shape[0], *[1] * (scores.dim() - 2), mask.shape[1])
+
+
+def ranks(memory: Memory) -> Tensor:
+    """Return the place 0, 1, 2, ... of each step among the allowed ones: (B, T).
+
+    Windows count these places, so padding on either side, or a gap, moves nothing.
+    """
+    if memory.mask is None:
+        batch, steps = memory.values.shape[0], memory.values.shape[-2]
+        return torch.arange(steps, device=memory.values.device).expand(batch, steps)
+    return memory.mask.long().cumsum(-1) - 1
+
+
+def require_equal_widths(name: str, query_size: int, key_size: int) -> None:
+    """Refuse a score that compares query and key directly when their widths differ."""
+    if query_size != key_size:
+        raise ConfigError(
+            f"The attention '{name}' needs query and key of equal width, but got query_size={query_size} "
+            f"and key_size={key_size}. Use 'general', which maps one to the other."
+        )
+
+
+def require_positive(**settings: int) -> None:
+    """Refuse a width, window or count below 1."""
+    for name, value in settings.items():
+        if value < 1:
+            raise ConfigError(f"The attention setting {name} must be at least 1, but got {value}.")

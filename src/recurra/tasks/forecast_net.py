@@ -99,9 +99,7 @@ class ForecastNet(nn.Module):
 class SegmentCore(nn.Module):
     """Read segments, answer one attending query per output segment, all at once."""
 
-    def __init__(
-        self, layout: Layout, head: Head, recurrent: Recurrent, writer: ParallelWriter, dropout: float
-    ):
+    def __init__(self, layout: Layout, head: Head, recurrent: Recurrent, writer: ParallelWriter, dropout: float):
         super().__init__()
         self.layout, self.numbers = layout, head.size
         width, hidden = layout.segment * layout.channels, writer.cell.hidden_size

@@ -1,0 +1,92 @@
+"""How far a prediction is from what happened.
+
+Shapes: W windows, H steps, C channels; a value that is not known is NaN and does not count.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def mean_absolute_error(truth: Array, guess: Array) -> float:
+    """Return ``mean |y − p|``, in the unit of the data."""
+    return float(np.nanmean(np.abs(truth - guess)))
+
+
+def root_mean_squared_error(truth: Array, guess: Array) -> float:
+    """Return ``√ mean (y − p)²``, in the unit of the data."""
+    return float(np.sqrt(np.nanmean((truth - guess) ** 2)))
+
+
+def symmetric_percentage_error(truth: Array, guess: Array) -> float:
+    """Return ``200 · mean |y − p| / (|y| + |p|)`` in percent, as in the M4 competition; 0 where both are 0."""
+    size = np.abs(truth) + np.abs(guess)
+    return float(200 * np.nanmean(np.abs(truth - guess) / np.where(size == 0, 1.0, size)))
+
+
+def mean_absolute_scaled_error(truth: Array, guess: Array, scale: Array) -> float:
+    """Return ``mean |y − p| / s``, s being the naive error of the training part (Hyndman & Koehler 2006)."""
+    return float(np.nanmean(np.abs(truth - guess) / scale))
+
+
+def coverage(truth: Array, low: Array, high: Array) -> float:
+    """Return the share of values inside the interval; ``truth`` may have NaN."""
+    known = np.isfinite(truth)
+    return float(((truth >= low) & (truth <= high))[known].mean()) if known.any() else float("nan")
+
+
+def naive_scale(track: Array, season: int) -> Array:
+    """Return the mean absolute change over one season of each channel of ``track`` (T, C): the scale of MASE."""
+    step = season if len(track) > season else 1
+    changes = np.abs(track[step:] - track[:-step])
+    known = np.isfinite(changes)
+    sums = np.where(known, changes, 0.0).sum(0)
+    mean = sums / np.maximum(known.sum(0), 1)
+    return np.where(mean > 0, mean, 1.0)
+
+
+def diebold_mariano(first: Array, second: Array, overlap: int) -> float:
+    """Return the two-sided p-value that two forecasts are equally good, from their losses per origin (W,).
+
+    The mean loss difference over its long-run deviation, with ``overlap − 1`` autocovariances for forecasts
+    that share targets (Diebold & Mariano 1995) and the small-sample correction of Harvey et al. (1997).
+    Returns NaN if there are too few origins, 1 if the losses are the same.
+    """
+    from scipy import stats
+
+    difference = np.asarray(first, float) - np.asarray(second, float)
+    difference = difference[np.isfinite(difference)]
+    count = len(difference)
+    if count < 8:
+        return float("nan")
+    if np.allclose(difference, 0):
+        return 1.0
+    lags = min(overlap, count // 2)
+    centred = difference - difference.mean()
+    # Bartlett weights keep the variance positive where plain sums need not be.
+    variance = centred @ centred / count + 2 * sum(
+        (1 - lag / lags) * (centred[lag:] @ centred[:-lag]) / count for lag in range(1, lags)
+    )
+    correction = max(1e-6, (count + 1 - 2 * lags + lags * (lags - 1) / count) / count)
+    statistic = difference.mean() / np.sqrt(variance / count) * np.sqrt(correction)
+    return float(2 * stats.t.sf(abs(statistic), count - 1))
+
+
+def interval_of_mean(values: Array, share: float = 0.95) -> float:
+    """Return half the width of the Student-t interval of the mean of ``values`` (N,); NaN for one value."""
+    from scipy import stats
+
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return float("nan")
+    return float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+METRICS: dict[str, Callable[..., float]] = {
+    "mae": mean_absolute_error,
+    "rmse": root_mean_squared_error,
+    "smape": symmetric_percentage_error,
+    "mase": mean_absolute_scaled_error,
+}
