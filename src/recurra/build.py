@@ -25,7 +25,8 @@ def cell_names(settings: ModelSettings) -> tuple[str, ...]:
         return (settings.cell,) * settings.num_layers
     if settings.num_layers not in (1, len(settings.cell)):
         raise ConfigError(
-            f"cell names {len(settings.cell)} layers, but num_layers is {settings.num_layers}. Leave num_layers out."
+            f"cell names {len(settings.cell)} layers, but num_layers is {settings.num_layers}. "
+            f"Leave num_layers out."
         )
     return settings.cell
 
@@ -124,7 +125,7 @@ def unused(config: Config) -> dict[str, str]:
         idle |= {f"attention_{name}": "attention is 'none'" for name in own}
         idle["entropy_penalty"] = "attention is 'none'"
     if one_layer:
-        idle |= {name: "it acts between layers, and there is one" for name in ("layer_norm", "locked")}
+        idle |= dict.fromkeys(("layer_norm", "locked"), "it acts between layers, and there is one")
     if forecast.decoder == "vanilla":
         idle["segment"] = "the vanilla decoder goes step by step"
     if forecast.loss != "quantile":

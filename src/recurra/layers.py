@@ -3,7 +3,7 @@
 Shapes: B batch, T steps, I inputs, H hidden units, D directions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -80,8 +80,8 @@ class Recurrent(nn.Module):
 
     @property
     def directions(self) -> int:
-        """1, or 2 if every step is read from both sides."""
-        return len(self.layers[0])  # type: ignore[arg-type]
+        """1, or 2 if any layer reads from both sides."""
+        return max(len(layer) for layer in self.layers)  # type: ignore[arg-type]
 
     def cells(self) -> list[Cell]:
         """Return all cells, layer by layer, forwards before backwards."""
@@ -97,7 +97,10 @@ class Recurrent(nn.Module):
             return tuple(self.engine for _ in self.layers)
         some = torch.empty(0)
         plan = Plan(some if mask else None, keep=some if self.regularisers.zoneout else None, record=record)
-        return tuple(choose_engine(layer[0].cell, plan) for layer in self.layers)  # type: ignore[index]
+        return tuple(
+            _joined(choose_engine(one.cell, plan) for one in layer)  # type: ignore[union-attr]
+            for layer in self.layers
+        )
 
     def forward(
         self, x: Tensor, states: States | None = None, mask: Tensor | None = None, record: bool = False
@@ -116,7 +119,7 @@ class Recurrent(nn.Module):
             x = self._add(x, outputs, mask)
             last.append(tuple(one.state for one in done))
             gates.append(tuple(one.gates or {} for one in done))
-            engines.append(done[0].engine)
+            engines.append(_joined(one.engine for one in done))
         return Recurrence(x, tuple(last), tuple(gates) if record else None, tuple(engines))
 
     def step(self, x: Tensor, states: States) -> tuple[Tensor, States]:
@@ -157,6 +160,11 @@ class Recurrent(nn.Module):
             return None
         keep = x.new_full((x.shape[0], x.shape[1], size), rate)
         return torch.bernoulli(keep) if self.training else keep
+
+
+def _joined(engines: Iterable[str]) -> str:
+    """Name the engine of a layer; two, if its directions are different cells that ran on different ones."""
+    return "+".join(dict.fromkeys(engines))
 
 
 def drop(x: Tensor, rate: float, training: bool, locked: bool) -> Tensor:
@@ -221,12 +229,13 @@ class Pool(nn.Module):
             query = self.query.expand(outputs.shape[0], 1, -1)
             attended = self.attention(query, self.attention.project(outputs, mask))
             return Pooled(attended.context[:, 0], attended.weights[..., 0, :])
+        if mask is None:
+            return Pooled(outputs.mean(1) if self.kind == "mean" else outputs.amax(1), None)
+        hidden = ~mask.unsqueeze(-1)
         if self.kind == "mean":
-            counts = outputs.shape[1] if mask is None else mask.sum(1, keepdim=True).clamp(min=1)
-            return Pooled(outputs.sum(1) / counts, None)
-        if mask is not None:
-            outputs = outputs.masked_fill(~mask.unsqueeze(-1), torch.finfo(outputs.dtype).min)
-        return Pooled(outputs.amax(1), None)
+            return Pooled(outputs.masked_fill(hidden, 0.0).sum(1) / mask.sum(1, keepdim=True).clamp(min=1), None)
+        largest = outputs.masked_fill(hidden, torch.finfo(outputs.dtype).min).amax(1)
+        return Pooled(largest.masked_fill(hidden.all(1), 0.0), None)
 
 
 def join(states: Sequence[State]) -> Tensor:

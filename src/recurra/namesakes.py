@@ -65,8 +65,7 @@ class Namesake(nn.Module):
             return self._packed(input, hx)
         if input.dim() not in (2, 3):
             raise ConfigError(f"The input must have 2 or 3 dimensions, but its shape is {tuple(input.shape)}.")
-        if input.shape[-1] != self.input_size:
-            raise ConfigError(f"The input has {input.shape[-1]} features, but input_size is {self.input_size}.")
+        self._require_width(input)
         single = input.dim() == 2
         time_dim = 0 if single else (1 if self.batch_first else 0)
         x = input.unsqueeze(0) if single else (input if time_dim else input.transpose(0, 1))
@@ -74,7 +73,12 @@ class Namesake(nn.Module):
         outputs = result.outputs[0] if single else (result.outputs if time_dim else result.outputs.transpose(0, 1))
         return outputs, self._show(result, single)
 
+    def _require_width(self, data: Tensor) -> None:
+        if data.shape[-1] != self.input_size:
+            raise ConfigError(f"The input has {data.shape[-1]} features, but input_size is {self.input_size}.")
+
     def _packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        self._require_width(packed.data)
         x, lengths = pad_packed_sequence(packed, batch_first=True)
         mask = (torch.arange(x.shape[1]) < lengths.unsqueeze(1)).to(x.device)
         result = self.recurrent(x, self._read(hx, x.shape[0], False), mask)
@@ -89,13 +93,17 @@ class Namesake(nn.Module):
         if hx is None:
             return None
         start = self.recurrent.initial(batch_size)
-        fields = len(start[0][0])
-        parts = [hx] if fields == 1 else list(hx)
-        expected = (self.num_layers * self.directions, batch_size, self.hidden_size)
-        parts = [part.unsqueeze(1) if single else part for part in parts]
+        names = start[0][0]._fields
+        parts = [hx] if isinstance(hx, Tensor) else list(hx)
+        if len(parts) != len(names) or (len(names) == 1) != isinstance(hx, Tensor):
+            wanted = "one tensor h" if len(names) == 1 else f"a tuple ({', '.join(names)})"
+            raise ConfigError(f"The state of {type(self).__name__} must be {wanted}.")
+        count = self.num_layers * self.directions
+        expected = (count, self.hidden_size) if single else (count, batch_size, self.hidden_size)
         for part in parts:
             if tuple(part.shape) != expected:
                 raise ConfigError(f"A state must have shape {expected}, but it has {tuple(part.shape)}.")
+        parts = [part.unsqueeze(1) if single else part for part in parts]
         flat = [type(start[0][0])(*row) for row in zip(*parts, strict=True)]
         return tuple(tuple(flat[n : n + self.directions]) for n in range(0, len(flat), self.directions))
 

@@ -93,7 +93,7 @@ def _at(tensor: Tensor | None, piece: slice) -> Tensor | None:
 def run_reference(cell: Steps, x: Tensor, state: State, plan: Plan) -> Scanned:
     """Run any cell step by step: the definition that every other engine is tested against."""
     projected = cell.project(x).unbind(1)
-    masks = None if plan.mask is None else plan.mask.unsqueeze(-1).unbind(1)
+    masks = None if plan.mask is None else plan.mask.unbind(1)
     keeps = None if plan.keep is None else plan.keep.unbind(1)
     steps = range(len(projected))
     outputs: list[Tensor] = []
@@ -109,13 +109,18 @@ def run_reference(cell: Steps, x: Tensor, state: State, plan: Plan) -> Scanned:
             outputs.append(new[0])
         else:
             allowed = masks[t]
-            state = map_state(lambda old, fresh, on=allowed: torch.where(on, fresh, old), state, new)
-            outputs.append(state[0].masked_fill(~allowed, 0.0))
+            state = map_state(lambda old, fresh, on=allowed: torch.where(_like(on, old), fresh, old), state, new)
+            outputs.append(state[0].masked_fill(~_like(allowed, state[0]), 0.0))
     if plan.reverse:
         outputs.reverse()
         gates.reverse()
     recorded = {name: torch.stack([g[name] for g in gates], 1) for name in gates[0]} if gates else None
     return Scanned(torch.stack(outputs, 1), state, recorded, "reference")
+
+
+def _like(allowed: Tensor, part: Tensor) -> Tensor:
+    """Give ``allowed`` (B,) the dimensions of a part of the state (B, ...)."""
+    return allowed.view(-1, *[1] * (part.dim() - 1))
 
 
 def run_torch(cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned:
@@ -135,7 +140,8 @@ def _reference_refuses(cell: Steps, plan: Plan) -> str:
 
 
 def _torch_refuses(cell: Steps, plan: Plan) -> str:
-    if not isinstance(cell, GatedCell) or type(cell).torch_function is None:
+    # Not an inherited one: a cell that changes the equation of its parent must not run as its parent.
+    if not isinstance(cell, GatedCell) or vars(type(cell)).get("torch_function") is None:
         return f"torch has no kernel for {type(cell).__name__}"
     if plan.mask is not None:
         return "torch's kernels take no mask"

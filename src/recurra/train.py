@@ -106,7 +106,9 @@ def group_of(model: nn.Module) -> dict[str, str]:
         if isinstance(module, (Cell, Attention)):
             group = "recurrence" if isinstance(module, Cell) else "attention"
             for name, _ in module.named_parameters():
-                groups[f"{module_name}.{name}".lstrip(".")] = group
+                whole = f"{module_name}.{name}".lstrip(".")
+                if whole in groups:  # a shared parameter counts once, under its first name
+                    groups[whole] = group
     return groups
 
 

@@ -40,7 +40,9 @@ def map_state(function: Callable[..., Tensor], *states: State) -> State:
 
 
 def state_tensors(state: State) -> list[Tensor]:
-    """Return the tensors of a state, in their order."""
+    """Return the tensors of a state, in their order; None is none."""
+    if state is None:
+        return []
     if isinstance(state, Tensor):
         return [state]
     return [tensor for part in state for tensor in state_tensors(part)]

@@ -7,7 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from recurra.errors import DataError, nearest
+from ..errors import DataError, nearest
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "–", "—", "?", ".", "<na>", "nat"})
 
@@ -93,7 +93,9 @@ def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
     elif pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c":
         values = _plain(column)
     else:
-        raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target.")
+        raise DataError(
+            f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target."
+        )
     if not np.isfinite(values).all() and np.isinf(values).any():
         row = int(np.argmax(np.isinf(values)))
         raise DataError(

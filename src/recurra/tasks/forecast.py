@@ -81,7 +81,7 @@ def prepare(panel: Panel, settings: ForecastSettings, held_out: int = 0) -> Prep
     layout, notes = _layout(panel, settings, train_ends, held_out + valid_size)
     scaling = Scaling.of(tracks, list(train_ends))
     least = _least_context(layout, train_ends)
-    rows = Rows.of(tracks, scaling, np.zeros(len(tracks), dtype=np.int64), layout.lookback - min(least))
+    rows = Rows.of(tracks, scaling, layout.lookback - min(least))
     layout = replace(layout, missing=rows.observed is not None)
     horizon = layout.horizon
     train = [np.arange(a, end - horizon + 1) for a, end in zip(least, train_ends, strict=True)]
@@ -155,7 +155,8 @@ def _segments(settings: ForecastSettings, lookback: int, season: int) -> tuple[i
         if settings.lookback is not None and lookback % segment:
             down, up = lookback // segment * segment, -(-lookback // segment) * segment
             raise ConfigError(
-                f"lookback={lookback} is not a multiple of segment={segment}. Use a lookback of {down or up} or {up}."
+                f"lookback={lookback} is not a multiple of segment={segment}. "
+                f"Use a lookback of {down or up} or {up}."
             )
     return segment, max(segment, lookback // segment * segment), ()
 

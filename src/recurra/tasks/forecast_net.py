@@ -55,7 +55,7 @@ class Cycle(nn.Module):
 
 
 def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
-    """Return what is subtracted from each window (B, 1, C): its ``last`` known value, its ``mean``, or ``none``."""
+    """Return what is subtracted from a window (B, 1, C): its ``last`` known value, its ``mean``, or ``none``."""
     if kind == "none":
         return torch.zeros_like(x[:, :1])
     if kind == "mean":

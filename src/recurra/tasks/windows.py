@@ -45,6 +45,7 @@ class Windows:
     observed: Tensor | None  # (R, C) bool, None if nothing is missing
     starts: Tensor  # (W,) row of the first input step
     series: Tensor  # (W,) which row series
+    identities: Tensor  # (S,) the number under which the network knows each row series
     phases: Tensor  # (W,) place of the first input step in the season
     lookback: int
     horizon: int
@@ -56,7 +57,7 @@ class Windows:
         """Return inputs (B, L, C) and targets (B, H, C) of the windows with these numbers."""
         rows = self.starts[numbers].unsqueeze(1) + torch.arange(self.lookback + self.horizon)
         values = self.values[rows]
-        extras = {"series": self.series[numbers], "phase": self.phases[numbers]}
+        extras = {"series": self.identities[self.series[numbers]], "phase": self.phases[numbers]}
         known = None
         if self.observed is not None:
             observed = self.observed[rows]
@@ -78,6 +79,7 @@ class Windows:
             self.observed,
             self.starts[chosen],
             self.series[chosen],
+            self.identities,
             self.phases[chosen],
             self.lookback,
             self.horizon,
@@ -91,12 +93,21 @@ class Rows:
     values: Tensor  # (R, C)
     observed: Tensor | None
     offsets: np.ndarray  # (S,) row at which position 0 of each series stands
+    identities: np.ndarray  # (S,) the number under which the network knows each series
     phases: np.ndarray  # (S,) place of position 0 in the season
     pad: int  # missing rows before each series, so that a window may begin before its first value
 
     @staticmethod
-    def of(tracks: list[np.ndarray], scaling: Scaling, phases: np.ndarray, pad: int) -> "Rows":
-        """Stack ``tracks`` (T, C) with ``pad`` missing rows before each."""
+    def of(
+        tracks: list[np.ndarray],
+        scaling: Scaling,
+        pad: int,
+        identities: np.ndarray | None = None,
+        phases: np.ndarray | None = None,
+    ) -> "Rows":
+        """Stack ``tracks`` (T, C) with ``pad`` missing rows before each; known by their order if not told."""
+        identities = np.arange(len(tracks)) if identities is None else identities
+        phases = np.zeros(len(tracks), dtype=np.int64) if phases is None else phases
         hole = np.full((pad, tracks[0].shape[1]), np.nan)
         scaled = [(t - m) / s for t, m, s in zip(tracks, scaling.mean, scaling.std, strict=True)]
         pieces = [piece for track in scaled for piece in (hole, track)]
@@ -106,7 +117,7 @@ class Rows:
         known = np.isfinite(stacked)
         observed = None if known.all() else torch.from_numpy(known)
         values = torch.from_numpy(np.where(known, stacked, np.float32(0)))
-        return Rows(values, observed, offsets, phases, pad)
+        return Rows(values, observed, offsets, identities, phases, pad)
 
     def windows(self, lookback: int, horizon: int, origins: list[np.ndarray], known_targets: bool) -> Windows:
         """Return windows that forecast from each of ``origins`` (per series, position of the first target).
@@ -121,6 +132,7 @@ class Rows:
             self.observed,
             torch.from_numpy(starts.astype(np.int64)),
             torch.from_numpy(series.astype(np.int64)),
+            torch.from_numpy(self.identities),
             torch.from_numpy((positions + self.phases[series]).astype(np.int64)),
             lookback,
             horizon,

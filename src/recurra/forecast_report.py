@@ -1,0 +1,266 @@
+"""The report of a forecaster and of a comparison: which findings, in which order, with which words."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from .compare import Comparison
+from .data.series import Panel
+from .estimators import Forecaster
+from .explain import gate_traces, gradient_through_time, memory_length
+from .figures import gates_over_time, gradient_norms, gradient_reach, learning_curves
+from .forecaster import Answer, FittedForecaster
+from .layers import Recurrent
+from .report import Section, page
+from .tasks.backtest import error_by_step as step_errors
+from .tasks.forecast_figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
+
+if TYPE_CHECKING:
+    from .workflows import Judged
+
+METRIC_NAMES = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "smape": "sMAPE %",
+    "mase": "MASE",
+    "scaled_mse": "scaled MSE",
+    "scaled_mae": "scaled MAE",
+}
+LOW = dict.fromkeys(METRIC_NAMES.values(), "low")
+
+
+def training_report(forecaster: Forecaster, panel: Panel, judged: "Judged | None") -> str:
+    """Return the report of one training as a page."""
+    fitted = forecaster.fitted_
+    sections = [
+        *_forecast_sections(fitted, panel, judged),
+        *_inside_sections(fitted, panel),
+        *_training(forecaster),
+    ]
+    horizon, names = fitted.layout.horizon, ", ".join(panel.names[:3])
+    more = f" and {len(panel) - 3} more" if len(panel) > 3 else ""
+    summary = [_headline(judged), *_facts(forecaster)]
+    return page(f"Forecast of {names}{more}, {horizon} steps ahead", summary, sections, _settings(fitted))
+
+
+def comparison_report(
+    forecaster: Forecaster, panel: Panel, judged: "Judged", comparison: Comparison, kept: str
+) -> str:
+    """Return the report of a comparison as a page; the pictures show the model that is ``kept``."""
+    fitted = forecaster.fitted_
+    first = Section(
+        "Which model",
+        "The same data, seeds and budget for all, judged on rows no model has seen. MASE is the mean absolute error "
+        "as a multiple of what repeating the last season missed in the training part: below 1 is better. ± is the "
+        "95 % interval over seeds. p best and p naive are Diebold–Mariano tests against the best model and against "
+        "the best naive forecast: below 0.05 chance explains the difference badly.",
+        table=comparison_frame(comparison),
+        best={"MASE": "low", "MAE": "low"},
+    )
+    sections = [first, *_forecast_sections(fitted, panel, judged), *_inside_sections(fitted, panel)]
+    sections += _training(forecaster)
+    summary = [*comparison.verdicts(), f"The pictures below show {kept}, which had the lowest validation loss."]
+    return page(f"Comparison of {len(comparison.labels())} models", summary, sections, _settings(fitted))
+
+
+def comparison_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return the table of a comparison with headings for people."""
+    frame = pd.DataFrame(comparison.rows())
+    names = {
+        "model": "model",
+        "mase": "MASE",
+        "interval": "±",
+        "mae": "MAE",
+        "p_best": "p best",
+        "p_naive": "p naive",
+        "parameters": "parameters",
+        "seconds_per_epoch": "s/epoch",
+        "memory_mb": "memory MB",
+        "epochs": "epochs",
+        "stopped_by": "stopped by",
+        "engines": "engine",
+    }
+    return frame[[name for name in names if name in frame]].rename(columns=names).set_index("model")
+
+
+def metrics_frame(metrics: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Return metrics by model with headings for people."""
+    names = METRIC_NAMES | {
+        name: f"inside {name.split('_')[1]} %"
+        for row in metrics.values()
+        for name in row
+        if name.startswith("coverage")
+    }
+    frame = pd.DataFrame.from_dict(metrics, orient="index").rename(columns=names)
+    return frame.rename_axis("model")
+
+
+def _headline(judged: "Judged | None") -> str:
+    if judged is None:
+        return "No rows were held out, so nothing says how good these forecasts are."
+    name, *others = judged.metrics
+    own = judged.metrics[name]["mase"]
+    naive = {n: judged.metrics[n]["mase"] for n in others if n != "linear"}
+    best = min(naive, key=lambda n: naive[n])
+    change = 100 * (1 - own / naive[best])
+    if change <= 0:
+        return (
+            f"This model does not beat {best}: its error on unseen rows is {-change:.0f} % larger. "
+            f"Use {best}, or try other settings."
+        )
+    return f"On unseen rows the error is {change:.0f} % smaller than that of the best naive forecast ({best})."
+
+
+def _facts(forecaster: Forecaster) -> list[str]:
+    fitted = forecaster.fitted_
+    about, model = fitted.about, fitted.config.model
+    cell = model.cell if isinstance(model.cell, str) else " → ".join(model.cell)
+    attention = "no attention" if model.attention == "none" else f"{model.attention} attention"
+    facts = [f"Model: {cell}, {model.hidden_size} units, {attention}, {about['parameters']:,} parameters."]
+    if "epochs" in about:
+        facts.append(
+            f"Training took {about['seconds']:.0f} s and was ended by {about['stopped_by']} after {about['epochs']} "
+            f"epochs; the weights are those of epoch {about['best_epoch']}."
+        )
+    facts += [f"Data: {note}." for note in getattr(forecaster, "notes_", ())]
+    return facts
+
+
+def _forecast_sections(fitted: FittedForecaster, panel: Panel, judged: "Judged | None") -> list[Section]:
+    answer = fitted.forecast(panel)
+    views = {name: _view(fitted, panel, answer, n) for n, name in enumerate(answer.names)}
+    levels = " and ".join(f"{level} %" for level in sorted(answer.guess.bands))
+    bands = f" The shaded bands should hold {levels} of what happens." if levels else ""
+    sections = [
+        Section(
+            "The forecast",
+            f"What comes after the end of the data.{bands}",
+            forecast_figure(*next(iter(views.values()))) if len(views) == 1 else series_grid(views),
+        )
+    ]
+    if judged is not None:
+        sections += _judged_sections(fitted, panel, judged)
+    return sections
+
+
+def _view(fitted: FittedForecaster, panel: Panel, answer: Answer, n: int) -> Forecast:
+    past_times = fitted.times(panel, -min(fitted.layout.lookback, len(panel.values[n])), 0)[n]
+    row, channel = (0, n) if fitted.joint else (n, 0)
+    bands = {
+        level: (low[row, :, channel], high[row, :, channel]) for level, (low, high) in answer.guess.bands.items()
+    }
+    past = panel.values[n][-len(past_times) :]
+    return Forecast(past_times, past, answer.times[n], answer.guess.point[row, :, channel], bands)
+
+
+def _judged_sections(fitted: FittedForecaster, panel: Panel, judged: "Judged") -> list[Section]:
+    truth = judged.backtest.truth
+    name, *_ = judged.guesses
+    windows = len(truth.values)
+    table = Section(
+        "How good it is",
+        f"Errors over {windows:,} forecasts of rows the model has not seen. MAE and RMSE are in the unit of the data; "
+        "scaled errors are in training standard deviations; MASE below 1 is better than repeating the last season.",
+        table=metrics_frame(judged.metrics),
+        best=LOW,
+    )
+    steps = {label: step_errors(truth, guess) for label, guess in judged.guesses.items()}
+    curve = Section(
+        "Error by step ahead",
+        "Mean absolute error of each step ahead; where a line lies above a naive one, the naive one is better.",
+        error_by_step(steps, ours=name),
+    )
+    return [table, _past_forecast(fitted, panel, judged), curve]
+
+
+def _past_forecast(fitted: FittedForecaster, panel: Panel, judged: "Judged") -> Section:
+    """Show one forecast of the test rows beside what happened: the last one of the first series."""
+    truth, guess = judged.backtest.truth, judged.backtest.guess
+    window = int(np.flatnonzero(truth.series == truth.series[0])[-1])
+    origin, n = int(truth.origins[window]), int(truth.series[window])
+    first = max(0, origin - fitted.layout.lookback)
+    bands = {level: (low[window, :, 0], high[window, :, 0]) for level, (low, high) in guess.bands.items()}
+    figure = forecast_figure(
+        panel.times(n, first, origin),
+        panel.values[n][first:origin],
+        panel.times(n, origin, origin + fitted.layout.horizon),
+        guess.point[window, :, 0],
+        bands,
+        truth.values[window, :, 0],
+        title=panel.names[n],
+    )
+    return Section(
+        "Forecast against truth", "The last forecast of the held-out rows, made without seeing them.", figure
+    )
+
+
+def _inside_sections(fitted: FittedForecaster, panel: Panel) -> list[Section]:
+    context = fitted.context(panel)
+    one = context._replace(
+        values=context.values[:1],
+        identities=context.identities[:1],
+        phases=context.phases[:1],
+        scaling=context.scaling._replace(mean=context.scaling.mean[:1], std=context.scaling.std[:1]),
+    )
+    batch = fitted.batch(one)
+    seen: list[Tensor] = []
+    stack = next(module for module in fitted.network.modules() if isinstance(module, Recurrent))
+    hook = stack.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        with torch.no_grad():
+            output = fitted.network(batch, record=True)
+    finally:
+        hook.remove()
+    layout = fitted.layout
+    past = fitted.times(panel, -layout.lookback, 0)[0][:: layout.segment]
+    future = fitted.times(panel, 0, layout.written * layout.segment)[0][:: layout.segment]
+    sections = []
+    if output.weights is not None:
+        weights = output.weights[0].cpu().numpy()
+        weights = weights.mean(0) if weights.ndim == 3 else weights
+        stretch = f"A column is a stretch of {layout.segment} steps of the past." if layout.segment > 1 else ""
+        sections.append(
+            Section(
+                "What the model looked at",
+                f"Attention of the forecast from the end of the data ({panel.names[0]}). {stretch}",
+                attention_figure(weights, past, future),
+            )
+        )
+    assert output.recurrence is not None
+    traces = gate_traces(output.recurrence)
+    half_lives = memory_length(traces)
+    unit = f" One step here is a segment of {layout.segment}." if layout.segment > 1 else ""
+    sections.append(
+        Section(
+            "Gates over time",
+            f"What the recurrent cell does as it reads the past.{unit}",
+            gates_over_time(traces, past),
+            table=half_lives if len(half_lives) else None,
+        )
+    )
+    norms = gradient_through_time(stack, seen[0])
+    text = f"Whether training can reach far back.{unit}"
+    return [*sections, Section("Gradient through time", text, gradient_reach(norms, past))]
+
+
+def _training(forecaster: Forecaster) -> list[Section]:
+    history: list[dict[str, Any]] = forecaster.history_
+    if not history:
+        return []
+    return [
+        Section(
+            "Learning",
+            "Training stops when the validation loss has not improved for a while; the best weights are kept.",
+            [learning_curves(history), gradient_norms(history)],
+        )
+    ]
+
+
+def _settings(fitted: FittedForecaster) -> dict[str, dict[str, Any]]:
+    from dataclasses import asdict
+
+    about = {name: value for name, value in fitted.about.items() if name != "metrics"}
+    return fitted.config.to_dict() | {"found from data and settings": asdict(fitted.layout), "training run": about}

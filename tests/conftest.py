@@ -1,0 +1,18 @@
+"""Every test starts from the same random numbers, on one thread."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+# Small products gain nothing from threads, and the same order of sums gives the same digits everywhere.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
