@@ -129,9 +129,7 @@ def law_padding_is_inert(make_cell: MakeCell) -> None:
             same(again.outputs, full.outputs, "what a masked step holds")
             for row in range(B):
                 real = mask[row]
-                alone = given._replace(
-                    x=given.x[row : row + 1, real], state=rows(given.state, slice(row, row + 1))
-                )
+                alone = given._replace(x=given.x[row : row + 1, real], state=rows(given.state, slice(row, row + 1)))
                 bare = run(alone, reverse=reverse)
                 same(full.outputs[row, real], bare.outputs[0], f"row {row} without its masked steps")
                 same_state(rows(full.state, slice(row, row + 1)), bare.state, f"row {row}")

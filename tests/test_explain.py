@@ -102,25 +102,26 @@ def test_gate_traces_need_recorded_gates():
         gate_traces(stack(["lstm"])(inputs()))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", ["lstm", "gru", "coupled", "lstm_gru", "lstm_gru_full"])
 def test_kept_share_is_the_slope_of_memory(name):
-    """Where a cell has a gate on its memory, the memory's direct path from step to step is that gate."""
-    recurrent = stack([name])
-    shares = kept_shares(gate_traces(recurrent(inputs(), record=True)))
-    expected = {"rnn": [], "rnn_relu": [], "parallel": ["layer 1 · lstm", "layer 1 · gru"]}
-    assert list(shares) == expected.get(name, ["layer 1"])
+    """Without recurrent weights, the memory's path from step to step is the gate on it and nothing else."""
+    recurrent, x = stack([name]), inputs()[:1, :1]
     cell = recurrent.cells()[0]
-    torch.nn.init.zeros_(cell.weight_hh) if hasattr(cell, "weight_hh") else None  # only the direct path is left
-    x = inputs()[:1, :1]
-    shares = kept_shares(gate_traces(recurrent(x, record=True)))
-    if name in ("rnn", "rnn_relu", "parallel"):
-        return
+    torch.nn.init.zeros_(cell.weight_hh)  # type: ignore[arg-type]
     memory = torch.full((1, 3), 0.3, dtype=torch.float64, requires_grad=True)
-    state = cell.initial(1)
-    state = type(state)(*[memory if field == state._fields[-1] else part for field, part in state._asdict().items()])
-    after = cell.step(cell.project(x[:, 0]), state)[-1]
+    before = cell.initial(1)
+    before = before._replace(**{before._fields[-1]: memory})
+    after = cell.step(cell.project(x[:, 0]), before)[-1]
     (slope,) = torch.autograd.grad(after.sum(), memory)
+    shares = kept_shares(gate_traces(recurrent(x, record=True)))
     np.testing.assert_allclose(shares["layer 1"][0], slope[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_has_a_memory_length_or_none(name):
+    named = {"rnn": [], "rnn_relu": [], "parallel": ["layer 1 · lstm", "layer 1 · gru"]}
+    table = memory_length(gate_traces(stack([name])(inputs(), record=True)))
+    assert list(table.index) == named.get(name, ["layer 1"])
 
 
 def test_half_life_by_hand():
@@ -164,4 +165,4 @@ def test_attention_table_rows_sum_to_one():
 
 def test_attention_table_counts_its_labels():
     with pytest.raises(ConfigError, match=r"\(3, 4\).*got 3 and 2"):
-        attention_table(np.ones((3, 4)) / 4, "abc", [1, 2])
+        attention_table(np.ones((3, 4)) / 4, list("abc"), [1, 2])

@@ -38,10 +38,10 @@ def test_quantiles_of_the_levels() -> None:
 def test_pinball_by_hand() -> None:
     head = QuantileHead((80,))  # 0.1, 0.5, 0.9
     params = torch.tensor([[1.0, 2.0, 5.0]], dtype=torch.float64)
-    # y = 3: errors 2, 1, -2; shares 0.1·2, 0.5·1, 0.1·2; twice the mean is 2/3 of the sum.
-    assert head.loss(params, torch.tensor([3.0])).item() == pytest.approx(2 / 3 * (0.2 + 0.5 + 0.2))
-    # y = 0: errors -1, -2, -5; shares 0.9·1, 0.5·2, 0.1·5.
-    assert head.loss(params, torch.tensor([0.0])).item() == pytest.approx(2 / 3 * (0.9 + 1.0 + 0.5))
+    # y = 3: errors 2, 1, -2; pinball 0.1·2, 0.5·1, 0.1·2; the ends count a tenth, and all is doubled.
+    assert head.loss(params, torch.tensor([3.0])).item() == pytest.approx(2 * (0.02 + 0.5 + 0.02))
+    # y = 0: errors -1, -2, -5; pinball 0.9·1, 0.5·2, 0.1·5.
+    assert head.loss(params, torch.tensor([0.0])).item() == pytest.approx(2 * (0.09 + 1.0 + 0.05))
     median = QuantileHead(())
     assert median.loss(params[:, :1], torch.tensor([3.0])).item() == pytest.approx(2.0), "|y - p| alone"
 

@@ -167,9 +167,7 @@ def test_several_heads_inside_the_recurrence() -> None:
     steps = torch.tensor([[True, False], [False, True], [False, False]])
     done = scan(bound, normal(B, 2, I), first, Plan(steps))
     sums = done.state.weights.sum(-1)
-    same(
-        sums, torch.tensor([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]).double(), "rows that looked, and one that did not"
-    )
+    same(sums, torch.tensor([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]).double(), "rows that looked, and one that did not")
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)
@@ -307,9 +305,7 @@ def test_both_stages_of_da_rnn() -> None:
 def test_a_cell_without_attention_is_the_cell() -> None:
     cell = LSTMCell(I, H).double()
     owner = AttendingCell(cell, None)
-    assert {name for name, _ in owner.named_parameters()} == {
-        f"cell.{name}" for name, _ in cell.named_parameters()
-    }
+    assert {name for name, _ in owner.named_parameters()} == {f"cell.{name}" for name, _ in cell.named_parameters()}
     bound = owner.bind(None)
     x = normal(B, Q, I)
     start = map_state(torch.randn_like, cell.initial(B))

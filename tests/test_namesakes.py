@@ -196,9 +196,7 @@ def test_dropout_between_layers_in_training_only(name: str) -> None:
 def test_lstmgru_is_used_as_lstm() -> None:
     ours = namesakes.LSTMGRU(I, H, num_layers=2, bidirectional=True, batch_first=True)
     theirs = nn.LSTM(I, H, num_layers=2, bidirectional=True, batch_first=True)
-    assert {k: v.shape for k, v in ours.state_dict().items()} == {
-        k: v.shape for k, v in theirs.state_dict().items()
-    }
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
     for x, hx in (
         (torch.randn(B, T, I), None),
         (torch.randn(B, T, I), (torch.randn(4, B, H), torch.randn(4, B, H))),

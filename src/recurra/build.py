@@ -1,6 +1,7 @@
 """The only place where names become objects."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,8 +26,7 @@ def cell_names(settings: ModelSettings) -> tuple[str, ...]:
         return (settings.cell,) * settings.num_layers
     if settings.num_layers not in (1, len(settings.cell)):
         raise ConfigError(
-            f"cell names {len(settings.cell)} layers, but num_layers is {settings.num_layers}. "
-            f"Leave num_layers out."
+            f"cell names {len(settings.cell)} layers, but num_layers is {settings.num_layers}. Leave num_layers out."
         )
     return settings.cell
 
@@ -78,7 +78,8 @@ def make_head(loss: str, levels: tuple[int, ...]) -> Head:
     """Make the head for a ``loss``."""
     if loss == "quantile":
         return QuantileHead(levels)
-    return pick({"absolute": AbsoluteHead, "squared": SquaredHead, "huber": HuberHead}, loss, "loss")()
+    heads: dict[str, Callable[[], Head]] = {"absolute": AbsoluteHead, "squared": SquaredHead, "huber": HuberHead}
+    return pick(heads, loss, "loss")()
 
 
 def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, ForecastTask]:

@@ -104,9 +104,7 @@ def recurra() -> None:
 
 @recurra.command()
 @click.option("--out", metavar="FOLDER", help="the run folder; a fresh one under runs/ if not given")
-@click.option(
-    "--seeds", type=click.IntRange(min=1), default=2, help="how many seeds each model is trained with  [2]"
-)
+@click.option("--seeds", type=click.IntRange(min=1), default=2, help="how many seeds each model is trained with  [2]")
 @json_option
 def demo(out: str | None, seeds: int, as_json: bool) -> None:
     """Compare all kinds of cells, with and without attention, on real data that comes along."""

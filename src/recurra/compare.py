@@ -135,11 +135,7 @@ class Comparison:
                 f"{self.measure} {score:.4g} against {goal:.4g}."
             )
         better = sum(bool(self.scores(label).mean() < goal) for label in labels)
-        sure = (
-            f"a difference chance explains badly ({chance(p)})"
-            if p < 0.05
-            else f"which may be chance ({chance(p)})"
-        )
+        sure = f"a difference chance explains badly ({chance(p)})" if p < 0.05 else f"which may be chance ({chance(p)})"
         return (
             f"{better} of {len(labels)} models beat the best naive one ({naive.label}, "
             f"{self.measure} {goal:.4g}); the best, {labels[0]}, is {100 * (1 - score / goal):.0f} % better, {sure}."

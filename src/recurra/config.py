@@ -45,19 +45,13 @@ class ForecastSettings:
     """What is forecast, from what, and in which shape."""
 
     horizon: int | None = setting(None, "how many steps ahead to forecast", low=1)
-    lookback: int | None = setting(
-        None, "how many past steps the model reads; found from the data if not given", low=1
-    )
+    lookback: int | None = setting(None, "how many past steps the model reads; found from the data if not given", low=1)
     target: str | tuple[str, ...] | None = setting(None, "column(s) to forecast; all numeric ones if not given")
     time: str | None = setting(None, "column with the time stamps; found if not given")
     id: str | None = setting(None, "column that names the series, for many series below each other")
-    frequency: str | None = setting(
-        None, "step between time stamps, such as h, 15min, D, W, MS; found if not given"
-    )
+    frequency: str | None = setting(None, "step between time stamps, such as h, 15min, D, W, MS; found if not given")
     season: int | None = setting(None, "steps in a season, 1 for none; found if not given", low=1)
-    validation_size: int | None = setting(
-        None, "last steps kept to decide when to stop; a tenth if not given", low=1
-    )
+    validation_size: int | None = setting(None, "last steps kept to decide when to stop; a tenth if not given", low=1)
     decoder: str = setting(
         "segment",
         "how the future is written: all segments at once, or step by step",
@@ -83,16 +77,12 @@ class ForecastSettings:
 class ModelSettings:
     """The recurrent network and its attention."""
 
-    cell: str | tuple[str, ...] = setting(
-        "gru", "recurrent cell, or several for a stack: lstm,gru", choices=CELL_NAMES
-    )
+    cell: str | tuple[str, ...] = setting("gru", "recurrent cell, or several for a stack: lstm,gru", choices=CELL_NAMES)
     num_layers: int = setting(1, "layers of the cell", low=1)
     hidden_size: int = setting(128, "units per layer", low=1)
     bidirectional: bool = setting(False, "read the past in both directions")
     attention: str = setting("additive", "how the decoder looks at the past", choices=ATTENTION_NAMES)
-    attention_size: int | None = setting(
-        None, "width of the attention's hidden layer; hidden_size if not given", low=1
-    )
+    attention_size: int | None = setting(None, "width of the attention's hidden layer; hidden_size if not given", low=1)
     heads: int = setting(4, "heads of multi_head attention", low=1)
     window: int = setting(10, "half width of the local attentions", low=1)
     normaliser: str = setting("softmax", "from scores to weights", choices=("softmax", "sparsemax", "entmax"))
@@ -115,7 +105,7 @@ class TrainingSettings:
     batch_size: int = setting(64, "windows per step", low=1)
     max_epochs: int = setting(60, "most epochs", low=1)
     max_steps: int = setting(20_000, "most training steps in all", low=1)
-    epoch_steps: int = setting(250, "most training steps in one epoch", low=1)
+    epoch_steps: int = setting(100, "training steps in one epoch, after which the validation is looked at", low=1)
     patience: int = setting(6, "epochs without improvement before stopping", low=1)
     learning_rate: float = setting(1e-3, "step size of AdamW", low=0)
     weight_decay: float = setting(1e-4, "decoupled weight decay", low=0)
@@ -126,9 +116,7 @@ class TrainingSettings:
     attention_learning_rate: float | None = setting(None, "rate of the attention weights, if another", low=0)
     attention_weight_decay: float | None = setting(None, "decay of the attention weights, if another", low=0)
     attention_warmup: int | None = setting(None, "warm-up of the attention weights, if another", low=0)
-    schedule: str = setting(
-        "cosine", "how the rate falls after the warm-up", choices=("cosine", "step", "constant")
-    )
+    schedule: str = setting("cosine", "how the rate falls after the warm-up", choices=("cosine", "step", "constant"))
     clip_norm: float = setting(1.0, "largest gradient norm; 0 for no limit", low=0)
     clip_value: float = setting(0.0, "largest gradient entry; 0 for no limit", low=0)
     l1: float = setting(0.0, "weight of the sum of absolute weights in the loss", low=0)
@@ -220,9 +208,7 @@ def checked(field: dataclasses.Field[Any], value: Any) -> Any:
     if value is None and types.NoneType in kinds:
         return None
     items = any(typing.get_origin(kind) is tuple for kind in kinds)
-    if items and (
-        isinstance(value, (list, tuple)) or (isinstance(value, str) and "," in value) or str not in kinds
-    ):
+    if items and (isinstance(value, (list, tuple)) or (isinstance(value, str) and "," in value) or str not in kinds):
         return _checked_items(field, value, kinds)
     plain = next(k for k in kinds if k is not types.NoneType and typing.get_origin(k) is not tuple)
     return _checked_one(field, value, plain)

@@ -47,9 +47,7 @@ class Meter:
             self.name, self.task = name, self.progress.add_task(name, total=most)
         loss = epoch.valid_loss if epoch.valid_loss is not None else epoch.train_loss
         mark = "*" if epoch.best else " "
-        self.progress.update(
-            self.task, total=most, completed=epoch.number, loss=f"validation loss {loss:.4f}{mark}"
-        )
+        self.progress.update(self.task, total=most, completed=epoch.number, loss=f"validation loss {loss:.4f}{mark}")
 
     def _close(self) -> None:
         if self.task is not None:

@@ -21,6 +21,30 @@ from .tasks.forecast import prepare
 from .train import Epoch, Progress, fit
 
 
+class AttentionName(str):
+    """The setting ``attention`` of an estimator, which can also be called for the table of what it looked at."""
+
+    owner: "Forecaster"
+
+    def __call__(self, df: Any = None) -> pd.DataFrame:
+        """Return ``Forecaster.attention_table(df)``."""
+        return self.owner.attention_table(df)
+
+
+class AttentionSetting:
+    """Lets ``attention`` be a setting and a question: ``Forecaster(attention="dot")`` and ``.attention()``."""
+
+    def __get__(self, owner: Any, owner_type: type) -> Any:
+        if owner is None:
+            return self
+        name = AttentionName(owner.__dict__["attention"])
+        name.owner = owner
+        return name
+
+    def __set__(self, owner: Any, value: str) -> None:
+        owner.__dict__["attention"] = value
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimator):
     """A recurrent forecaster with attention for one table or many series.
@@ -32,6 +56,12 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimato
     >>> forecaster = Forecaster(horizon=24).fit(df)  # doctest: +SKIP
     >>> forecaster.predict()  # doctest: +SKIP
     """
+
+    attention = AttentionSetting()  # type: ignore[assignment, misc]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings as they were given."""
+        return {name: self.__dict__[name] for name in fields()}
 
     def fit(self, df: Any, y: None = None, *, validation_size: int | None = None) -> "Forecaster":
         """Train on ``df``; its last ``validation_size`` values decide when to stop. Returns self."""
@@ -59,6 +89,8 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimato
         network, task = make_forecaster(config, prepared.layout)
         if weights is not None:
             network.load_state_dict(weights)
+        elif network.cycle is not None and prepared.cycles is not None:
+            network.cycle.start_from(prepared.cycles)
         network.to(pick_device(config.training.device))
         progress = Progress() if progress is None else progress
         self.prepared_, self.panel_, self.progress_ = prepared, panel, progress
@@ -170,15 +202,12 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimato
         names, values, starts = [], [], []
         for name, new, first in zip(panel.names, panel.values, panel.starts, strict=True):
             if name not in memory.names:
-                raise DataError(
-                    f"The series '{name}' was not there in training, so there is no end to go on from."
-                )
+                raise DataError(f"The series '{name}' was not there in training, so there is no end to go on from.")
             at = memory.names.index(name)
             gap = steps_between(memory.starts[at], first, schema) - memory.lengths[at]
             if gap < 0:
                 raise DataError(
-                    f"score(df) takes what follows the training data, but '{name}' begins {-gap} steps "
-                    f"before its end."
+                    f"score(df) takes what follows the training data, but '{name}' begins {-gap} steps before its end."
                 )
             names.append(name)
             values.append(np.concatenate([context[at], np.full(gap, np.nan), new]))
@@ -205,7 +234,7 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimato
         self.cv_estimator_ = copy
         return backtest_frame(panel, copy.fitted_.test(panel, copy.prepared_, size, step))
 
-    def attention(self, df: Any = None) -> pd.DataFrame:
+    def attention_table(self, df: Any = None) -> pd.DataFrame:
         """Return which past steps each future step looked at, for the forecast from the end of ``df``.
 
         A row per future step and stretch of the past: ``unique_id, ds, past_from, past_to, weight``; the weights

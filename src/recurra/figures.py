@@ -20,6 +20,7 @@ from .canvas import (
     log_axis,
     marked_line,
     named_ticks,
+    percent,
     plain,
     texts_of,
     tint,
@@ -106,10 +107,11 @@ def attention_map(
             f"Attention weights of shape {weights.shape} need labels for as many outputs and places: "
             f"got {len(queries)} and {len(memory)}."
         )
-    even = _percent(1 / max(1, len(memory)))
+    even = percent(1 / max(1, len(memory)))
+    whole = "A row sums to 100 %; l" if np.allclose(weights.sum(1), 1, atol=1e-3) else "L"  # some attentions do not
     reading = (
         "A row is an output, a column is a place it could look at; the stronger its colour, the longer the look. "
-        f"A row sums to 100 %; looking everywhere alike would be {even} per cell. Point at a cell to read it."
+        f"{whole}ooking everywhere alike would be {even} per cell. Point at a cell to read it."
     )
     height = round(min(560, max(210, 140 + 30 * len(queries))))
     figure = canvas(height, reading)
@@ -134,15 +136,11 @@ def attention_map(
     return figure
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
-
-
 def _cell_texts(weights: np.ndarray, memory: "pd.Index", queries: "pd.Index", output: str) -> list[list[str]]:
     columns = [plain(text) for text in texts_of(memory)]
     rows = [plain(f"{output} {text}") for text in texts_of(queries)]
     return [
-        [f"{row} looked at {column}: {_percent(weight)}" for column, weight in zip(columns, line, strict=True)]
+        [f"{row} looked at {column}: {percent(weight)}" for column, weight in zip(columns, line, strict=True)]
         for row, line in zip(rows, weights, strict=True)
     ]
 
@@ -170,7 +168,7 @@ def _colour_bar() -> dict[str, Any]:
         "len": 0.45,
         "thickness": 10,
         "ypad": 4,
-        "tickformat": ".0%",
+        "tickformat": ".2~%",
         "nticks": 4,
         "outlinewidth": 0,
     }
@@ -281,8 +279,9 @@ def reach_verdict(norms: np.ndarray) -> str:
         return "No gradient reaches the input: the last output does not depend on it."
     oldest = float(np.median(norms[: max(1, steps // 4)]))
     if steps > 1 and oldest > 10 * norms[-1]:
-        times = f"to {oldest / norms[-1]:.3g} times its size" if norms[-1] else "from nothing"
-        return f"The gradient grows {times} on its way back: it explodes."
+        times = oldest / norms[-1] if norms[-1] else np.inf
+        size = f"{times:.0f}" if times < 1000 else "more than 1000"
+        return f"The gradient grows to {size} times its size on its way back: it explodes."
     within = np.flatnonzero(norms > 0.01 * norms.max())
     reach = steps - int(within[0])
     if within[0] == 0:

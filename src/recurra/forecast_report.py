@@ -14,7 +14,7 @@ from .explain import gate_traces, gradient_through_time, memory_length
 from .figures import gates_over_time, gradient_norms, gradient_reach, learning_curves
 from .forecaster import Answer, FittedForecaster
 from .layers import Recurrent
-from .report import Section, page
+from .report import Section, _page
 from .tasks.backtest import error_by_step as step_errors
 from .tasks.forecast_figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
 
@@ -43,12 +43,10 @@ def training_report(forecaster: Forecaster, panel: Panel, judged: "Judged | None
     horizon, names = fitted.layout.horizon, ", ".join(panel.names[:3])
     more = f" and {len(panel) - 3} more" if len(panel) > 3 else ""
     summary = [_headline(judged), *_facts(forecaster)]
-    return page(f"Forecast of {names}{more}, {horizon} steps ahead", summary, sections, _settings(fitted))
+    return _page(f"Forecast of {names}{more}, {horizon} steps ahead", summary, sections, _settings(fitted))
 
 
-def comparison_report(
-    forecaster: Forecaster, panel: Panel, judged: "Judged", comparison: Comparison, kept: str
-) -> str:
+def comparison_report(forecaster: Forecaster, panel: Panel, judged: "Judged", comparison: Comparison, kept: str) -> str:
     """Return the report of a comparison as a page; the pictures show the model that is ``kept``."""
     fitted = forecaster.fitted_
     first = Section(
@@ -63,7 +61,7 @@ def comparison_report(
     sections = [first, *_forecast_sections(fitted, panel, judged), *_inside_sections(fitted, panel)]
     sections += _training(forecaster)
     summary = [*comparison.verdicts(), f"The pictures below show {kept}, which had the lowest validation loss."]
-    return page(f"Comparison of {len(comparison.labels())} models", summary, sections, _settings(fitted))
+    return _page(f"Comparison of {len(comparison.labels())} models", summary, sections, _settings(fitted))
 
 
 def comparison_frame(comparison: Comparison) -> pd.DataFrame:
@@ -149,9 +147,7 @@ def _forecast_sections(fitted: FittedForecaster, panel: Panel, judged: "Judged |
 def _view(fitted: FittedForecaster, panel: Panel, answer: Answer, n: int) -> Forecast:
     past_times = fitted.times(panel, -min(fitted.layout.lookback, len(panel.values[n])), 0)[n]
     row, channel = (0, n) if fitted.joint else (n, 0)
-    bands = {
-        level: (low[row, :, channel], high[row, :, channel]) for level, (low, high) in answer.guess.bands.items()
-    }
+    bands = {level: (low[row, :, channel], high[row, :, channel]) for level, (low, high) in answer.guess.bands.items()}
     past = panel.values[n][-len(past_times) :]
     return Forecast(past_times, past, answer.times[n], answer.guess.point[row, :, channel], bands)
 

@@ -149,9 +149,7 @@ class FittedForecaster:
         std = memory.scaling.std[rows]
         if own is not None:
             mean[unknown], std[unknown] = own.mean, own.std
-        starts = [
-            steps_between(memory.starts[max(row, 0)], panel.starts[n], self.schema) for n, row in enumerate(rows)
-        ]
+        starts = [steps_between(memory.starts[max(row, 0)], panel.starts[n], self.schema) for n, row in enumerate(rows)]
         identities = np.array([row if row >= 0 else self.layout.series for row in rows])
         return identities, np.array(starts) % season, Scaling(mean, std)
 

@@ -74,20 +74,25 @@ class HuberHead(Head):
 class QuantileHead(Head):
     """The median and the two ends of every central interval, under the pinball loss (Koenker & Bassett 1978).
 
-    ``L = 2/K · Σ_q max(q (y − p_q), (q − 1)(y − p_q))``; the factor makes the median's share ``|y − p|``.
+    ``L = 2 Σ_q w_q max(q (y − p_q), (q − 1)(y − p_q))`` with ``w = 1`` for the median, whose share is
+    ``|y − p|``, and ``w = 0.1`` for the ends: the intervals are learned, but the median shapes the network.
     ``levels`` are the intervals' coverages in percent, such as (80, 90).
     """
+
+    END_WEIGHT = 0.1
 
     def __init__(self, levels: tuple[int, ...] = (80, 90)):
         ends = {(100 - level) / 200 for level in levels} | {(100 + level) / 200 for level in levels}
         self.quantiles = tuple(sorted({round(end, 6) for end in ends | {0.5}}))
         self.size = len(self.quantiles)
         self.middle = self.quantiles.index(0.5)
+        self.weights = [1.0 if q == 0.5 else self.END_WEIGHT for q in self.quantiles]
 
     def loss(self, params: Tensor, target: Tensor) -> Tensor:
         q = params.new_tensor(self.quantiles)
         error = target.unsqueeze(-1) - params
-        return 2 * torch.maximum(q * error, (q - 1) * error).mean(-1)
+        pinball = torch.maximum(q * error, (q - 1) * error)
+        return 2 * (pinball * params.new_tensor(self.weights)).sum(-1)
 
     def point(self, params: Tensor) -> Tensor:
         # The quantiles were trained one by one and may cross; sorted, the middle one is still the median.

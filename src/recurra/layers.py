@@ -148,9 +148,7 @@ class Recurrent(nn.Module):
         if not (rate and self.training):
             return direction(x, state, plan, self.engine)
         dropped = {
-            name: F.dropout(weight, rate)
-            for name, weight in direction.named_parameters()
-            if name.endswith("weight_hh")
+            name: F.dropout(weight, rate) for name, weight in direction.named_parameters() if name.endswith("weight_hh")
         }
         return functional_call(direction, dropped, (x, state, plan, self.engine))
 

@@ -80,9 +80,7 @@ class BoundCell:
 
     def __init__(self, owner: AttendingCell, memory: Memory | None):
         if (memory is None) != (owner.attention is None):
-            raise ConfigError(
-                "An attending cell needs a memory to look at, and a cell without attention takes none."
-            )
+            raise ConfigError("An attending cell needs a memory to look at, and a cell without attention takes none.")
         self.owner, self.memory = owner, memory
 
     def initial(self, state: State) -> AttendingState:

@@ -32,9 +32,7 @@ class Namesake(nn.Module):
     ):
         super().__init__()
         if proj_size:
-            raise ConfigError(
-                "proj_size is not supported: set it to 0 and put a torch.nn.Linear behind the layer."
-            )
+            raise ConfigError("proj_size is not supported: set it to 0 and put a torch.nn.Linear behind the layer.")
         for name, size in (
             ("input_size", input_size),
             ("hidden_size", hidden_size),

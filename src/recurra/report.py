@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .canvas import FONT, texts_of
+from .canvas import FONT, decimals_of, texts_of
 from .errors import RunError, pick
 
 if TYPE_CHECKING:
@@ -24,12 +24,9 @@ THIN = "\u202f"  # a narrow space between thousands, read alike in every languag
 NOTHING = "–"
 # The browser itself refuses whatever the file would ask of the network.
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:"
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
-CONFIG = (
-    '{"config": {"responsive": true, "displaylogo": false, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}}'
-)
+CONFIG = '{"config": {"responsive": true, "displaylogo": false, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}}'
 STYLE = """
 :root { color-scheme: light dark; --page: #ffffff; --ink: #1c2127; --soft: #59626d; --line: #dde1e6;
   --panel: #f5f7f9; --accent: #1f6fb2 }
@@ -78,7 +75,8 @@ dd { margin: 0; text-align: right; overflow-wrap: anywhere }
 .cartesianlayer text, .infolayer text { fill: var(--ink) !important }
 @media (hover: none) { .modebar { display: none !important } }
 @media print { nav { display: none } .table { overflow: visible; max-height: none } thead th { position: static }
-  figure, tr { break-inside: avoid } h2 { break-after: avoid } main { padding: 0 } .modebar { display: none } }
+  .grid > div, tr { break-inside: avoid } h2, section > p { break-after: avoid } main { padding: 0 }
+  .modebar { display: none } }
 """.replace("FONT", FONT)
 
 
@@ -149,8 +147,12 @@ def _page(
 
 
 def _prose(text: str) -> str:
-    """Return ``text`` escaped, with its percent signs bound to their numbers."""
-    return escape(text).replace(" %", "\u00a0%")
+    return _bound(escape(text))
+
+
+def _bound(text: str) -> str:
+    """Return ``text`` with its percent signs kept on the line of their numbers."""
+    return text.replace(" %", "\u00a0%")
 
 
 def _summary(summary: Sequence[str]) -> str:
@@ -192,7 +194,8 @@ def _figures(number: int, section: Section) -> str:
     if not figures:
         return ""
     # A title is already escaped for plotly, which reads the same entities as HTML.
-    titles = [f'<p class="title">{one.layout.title.text}</p>' if one.layout.title.text else "" for one in figures]
+    titles = [one.layout.title.text or "" for one in figures]
+    titles = [f'<p class="title">{_bound(title)}</p>' if title else "" for title in titles]
     places = "".join(
         f'<div>{title}<div id="figure-{number}-{n}" style="height:{one.layout.height or 400}px"></div></div>'
         for n, (one, title) in enumerate(zip(figures, titles, strict=True), 1)
@@ -227,9 +230,7 @@ def table_html(table: "pd.DataFrame", best: Mapping[str, str] | None = None) -> 
     there, or another direction.
     """
     counted = table.index.name is None and list(table.index) == list(range(len(table)))
-    frame = (
-        table if counted else table.rename_axis(table.index.names if any(table.index.names) else "").reset_index()
-    )
+    frame = table if counted else table.rename_axis(table.index.names if any(table.index.names) else "").reset_index()
     heads = 0 if counted else table.index.nlevels
     columns = [frame.iloc[:, n] for n in range(frame.shape[1])]
     bold = _winners({str(name): column for name, column in zip(frame.columns, columns, strict=True)}, best or {})
@@ -241,9 +242,7 @@ def table_html(table: "pd.DataFrame", best: Mapping[str, str] | None = None) -> 
         for n, (c, align) in enumerate(zip(columns, aligned, strict=True))
     ]
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
-    return (
-        f'<div class="table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    return f'<div class="table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _column(texts: Sequence[str], bold: Collection[int], align: str, head: bool) -> list[str]:
@@ -273,19 +272,11 @@ def _texts(values: "pd.Series | pd.Index") -> list[str]:
 def _known_texts(values: "pd.Series | pd.Index") -> list[str]:
     kind = values.dtype.kind
     if kind == "f":
-        decimals = _decimals(values.to_numpy(dtype=float))
+        decimals = decimals_of(values)
         return [_number(value, decimals) for value in values]
     if kind in "iu":
         return [f"{value:,}".replace(",", THIN).replace("-", "−") for value in values]
     return [escape(text) for text in texts_of(values)] if kind == "M" else [_loose(value) for value in values]
-
-
-def _decimals(values: np.ndarray) -> int:
-    """Return how many decimals give the median value four digits; whole numbers get none."""
-    sizes = np.abs(values[np.isfinite(values) & (values != 0)])
-    if not sizes.size or (sizes == np.round(sizes)).all():
-        return 0
-    return int(np.clip(3 - math.floor(math.log10(np.median(sizes))), 0, 4))
 
 
 def _number(value: float, decimals: int) -> str:

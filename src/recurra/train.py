@@ -70,7 +70,7 @@ def fit(
     optimiser = make_optimiser(model, settings)
     if progress.optimiser is not None:
         optimiser.load_state_dict(progress.optimiser)
-    total = total_steps(train, settings)
+    total = total_steps(settings)
     loop = _Loop(model, task, settings, optimiser, total, device)
     while not (progress.finished or _exhausted(progress, settings, total)):
         yield loop.epoch(train, valid, progress)
@@ -90,13 +90,9 @@ def _exhausted(progress: Progress, settings: TrainingSettings, total: int) -> bo
     return bool(progress.stopped_by)
 
 
-def total_steps(train: Examples, settings: TrainingSettings) -> int:
+def total_steps(settings: TrainingSettings) -> int:
     """Return how many steps the training takes if nothing stops it early."""
-    return min(settings.max_steps, settings.max_epochs * _epoch_steps(train, settings))
-
-
-def _epoch_steps(train: Examples, settings: TrainingSettings) -> int:
-    return min(settings.epoch_steps, math.ceil(len(train) / settings.batch_size))
+    return min(settings.max_steps, settings.max_epochs * settings.epoch_steps)
 
 
 def group_of(model: nn.Module) -> dict[str, str]:
@@ -198,8 +194,10 @@ class _Loop:
     def _train(self, train: Examples, progress: Progress) -> tuple[float, dict[str, float]]:
         self.model.train()
         size = self.settings.batch_size
-        order = torch.randperm(len(train))
-        count = min(_epoch_steps(train, self.settings), self.total - progress.steps)
+        count = min(self.settings.epoch_steps, self.total - progress.steps)
+        # As many passes as the steps need: an epoch is the same amount of work for little and much data.
+        passes = -(-count * size // len(train))
+        order = torch.cat([torch.randperm(len(train)) for _ in range(passes)])
         total, norms = 0.0, {group["name"]: 0.0 for group in self.optimiser.param_groups}
         for step in range(count):
             loss = self._step(train, order[step * size : (step + 1) * size], progress.steps)

@@ -137,9 +137,7 @@ def train(
     )
     forecaster.fitted_.about.update(source=source, test_size=size)
     judged = (
-        judge(forecaster, forecaster.fitted_.test(panel, forecaster.prepared_, size), "this model")
-        if size
-        else None
+        judge(forecaster, forecaster.fitted_.test(panel, forecaster.prepared_, size), "this model") if size else None
     )
     fitted = forecaster.fitted_
     metrics = judged.metrics if judged else {}
@@ -185,9 +183,8 @@ def _train_with_checkpoints(
 
 def most_epochs(forecaster: Forecaster) -> int:
     """Return how many epochs a training takes if nothing stops it early."""
-    prepared, config = forecaster.prepared_, forecaster.fitted_.config.training
-    per_epoch = min(config.epoch_steps, math.ceil(len(prepared.train) / config.batch_size))
-    return math.ceil(total_steps(prepared.train, config) / per_epoch)
+    config = forecaster.fitted_.config.training
+    return math.ceil(total_steps(config) / config.epoch_steps)
 
 
 def evaluate(folder: Path, panel: Panel | None, size: int | None, step: int = 1) -> dict[str, dict[str, float]]:
@@ -223,9 +220,7 @@ def rebuild_report(folder: Path, panel: Panel | None) -> Path:
 # ---------------------------------------------------------------------------------------------- comparison
 
 
-def make_candidates(
-    settings: Mapping[str, Any], cells: Sequence[str], attentions: Sequence[str]
-) -> list[Candidate]:
+def make_candidates(settings: Mapping[str, Any], cells: Sequence[str], attentions: Sequence[str]) -> list[Candidate]:
     """Return every cell with every attention; settings that one of them does not use are left out for it."""
     candidates = []
     for cell in cells:
@@ -255,9 +250,7 @@ def equalise(candidates: Sequence[Candidate], panel: Panel, held_out: int) -> li
     goal = count(candidates[0], make_config(candidates[0].settings).model.hidden_size)
     equal = []
     for candidate in candidates:
-        heads = (
-            make_config(candidate.settings).model.heads if "heads" in attention_options(candidate.attention) else 1
-        )
+        heads = make_config(candidate.settings).model.heads if "heads" in attention_options(candidate.attention) else 1
         size = equal_size(lambda n, c=candidate: count(c, n), goal, heads)  # type: ignore[misc]
         equal.append(dataclasses.replace(candidate, settings=candidate.settings | {"hidden_size": size}))
     return equal

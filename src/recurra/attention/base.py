@@ -66,9 +66,7 @@ class Attention(nn.Module, ABC):
         """Turn the weighted sum into (B, Q, V): where there are heads, this joins them."""
         return context
 
-    def forward(
-        self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0
-    ) -> Attended:
+    def forward(self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0) -> Attended:
         """Attend: ``dropout`` drops weights in the sum, never in the weights that are returned."""
         weights, history = self.weigh(query, memory, history)
         dropped = nn.functional.dropout(weights, dropout, self.training)

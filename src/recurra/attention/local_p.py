@@ -23,9 +23,7 @@ class LocalPredictiveAttention(Attention):
     Luong et al. 2015 (local-p), https://arxiv.org/abs/1508.04025.
     """
 
-    def __init__(
-        self, query_size: int, key_size: int, *, attention_size: int | None = None, window: int = 10
-    ) -> None:
+    def __init__(self, query_size: int, key_size: int, *, attention_size: int | None = None, window: int = 10) -> None:
         super().__init__()
         width = key_size if attention_size is None else attention_size
         require_positive(attention_size=width, window=window)

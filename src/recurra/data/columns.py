@@ -34,9 +34,7 @@ def _from_other(frame: Any) -> pd.DataFrame:
     except TypeError:
         lazy = " Call .collect() on it first." if hasattr(frame, "collect") else ""
         kind = f"{type(frame).__module__.split('.')[0]}.{type(frame).__name__}"
-        raise DataError(
-            f"A table is needed, a pandas or polars frame or a file, but a {kind} came.{lazy}"
-        ) from None
+        raise DataError(f"A table is needed, a pandas or polars frame or a file, but a {kind} came.{lazy}") from None
 
 
 def find_column(columns: Iterable[str], name: str, what: str) -> str:
@@ -93,9 +91,7 @@ def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
     elif pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c":
         values = _plain(column)
     else:
-        raise DataError(
-            f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target."
-        )
+        raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target.")
     if not np.isfinite(values).all() and np.isinf(values).any():
         row = int(np.argmax(np.isinf(values)))
         raise DataError(

@@ -16,8 +16,8 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from .columns import MISSING, is_counter, is_text
 from ..errors import DataError, nearest
+from .columns import MISSING, is_counter, is_text
 
 SAMPLE = 65_536  # bytes that are looked at before the whole file is read
 NAMES = {"\t": "tab", ";": "';'", "|": "'|'", ",": "','", r"\s+": "spaces"}  # in the order they are tried
@@ -96,7 +96,7 @@ def _open(path: Path) -> IO[bytes]:
     if suffix == ".zip":
         return _open_zip(path)
     if suffix in OPENERS:
-        return OPENERS[suffix](path)  # type: ignore[no-any-return]
+        return OPENERS[suffix](path)
     return path.open("rb")
 
 
@@ -382,7 +382,5 @@ def _ungroup(frame: pd.DataFrame, name: str, decimal: str, notes: list[str]) -> 
         if example and filled.map(lambda c: bool(fits.fullmatch(c))).all():
             bare = filled.str.replace(r"[ \u00a0\u202f'’]" if mark == " " else re.escape(mark), "", regex=True)
             frame[name] = pd.to_numeric(bare.str.replace(decimal, ".")).reindex(frame.index)
-            notes.append(
-                f"'{example}' in column '{name}' was read as {pd.to_numeric(frame[name].dropna().iloc[0])}"
-            )
+            notes.append(f"'{example}' in column '{name}' was read as {pd.to_numeric(frame[name].dropna().iloc[0])}")
             return

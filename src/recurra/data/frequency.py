@@ -79,7 +79,7 @@ class Grid:
         if self.kind == "business":
             return _roll(stamps - stamps % DAY, "backward")
         if self.size % (7 * DAY) == 0:
-            ahead = (self.anchor - _weekday(stamps)) % 7
+            ahead = (self.anchor - weekday(stamps)) % 7
             return stamps - stamps % DAY + ahead * DAY
         return stamps - stamps % self.size
 
@@ -97,7 +97,8 @@ def _start(month: np.ndarray) -> np.ndarray:
     return np.asarray(month, np.int64).view("M8[M]").astype("M8[us]").view(np.int64)
 
 
-def _weekday(stamps: np.ndarray) -> np.ndarray:
+def weekday(stamps: np.ndarray) -> np.ndarray:
+    """Return the day of the week of stamps, Monday 0."""
     return (stamps // DAY + 3) % 7  # 1 January 1970 was a Thursday
 
 
@@ -186,7 +187,7 @@ def _inner_gaps(stamps: np.ndarray, breaks: np.ndarray | None) -> np.ndarray:
 
 def _most_common(gaps: np.ndarray) -> np.int64:
     values, counts = np.unique(gaps, return_counts=True)
-    return values[np.argmax(counts)]  # type: ignore[no-any-return]
+    return values[np.argmax(counts)]
 
 
 def _by_month(stamps: np.ndarray, at: np.ndarray) -> str | None:
@@ -225,14 +226,14 @@ def _by_time(stamps: np.ndarray, at: np.ndarray, gaps: np.ndarray, common: int) 
     if (gaps == step).mean() < 0.2:
         odd = int(np.argmax(gaps % common != 0))
         raise _uneven(stamps[at[odd]], stamps[at[odd] + 1], common)
-    odd = _other_pace(gaps, step)
-    if odd is not None:
-        raise _uneven(stamps[at[odd]], stamps[at[odd] + 1], step, mixed=True)
-    weekend = _weekday(stamps) >= 5
+    other = _other_pace(gaps, step)
+    if other is not None:
+        raise _uneven(stamps[at[other]], stamps[at[other] + 1], step, mixed=True)
+    weekend = weekday(stamps) >= 5
     if step == DAY and len(gaps) >= 9 and not weekend.any():
         return "B"
-    if step == 7 * DAY and (_weekday(stamps) == _weekday(stamps[:1])).all():
-        return f"W-{DAYS[int(_weekday(stamps[:1])[0])]}"
+    if step == 7 * DAY and (weekday(stamps) == weekday(stamps[:1])).all():
+        return f"W-{DAYS[int(weekday(stamps[:1])[0])]}"
     unit = next(unit for unit, size in UNITS.items() if step % size == 0)
     count = step // UNITS[unit]
     return (str(count) if count > 1 else "") + unit

@@ -39,6 +39,14 @@ class Stamps:
     notes: list[str] = field(default_factory=list)
 
 
+def distinct(values: np.ndarray) -> int:
+    """Return how many different values there are; quick if they are in order."""
+    gaps = np.diff(values)
+    if not (gaps > 0).all():
+        gaps = np.diff(np.sort(values))
+    return int((gaps > 0).sum()) + 1
+
+
 def has_time_index(frame: pd.DataFrame) -> bool:
     """Tell whether the index of a pandas frame holds its time stamps."""
     return isinstance(frame.index, (pd.DatetimeIndex, pd.PeriodIndex))
@@ -101,10 +109,12 @@ def _from_numbers(column: pd.Series, name: str) -> Stamps:
     for unit, size in (("s", 1e9), ("ms", 1e12), ("us", 1e15), ("ns", 1e18)):
         if size / 10 <= low and high < size * 100:
             stamps = values.astype(f"M8[{unit}]").astype("M8[us]").view(np.int64)
-            return Stamps(stamps, notes=[f"'{name}' was read as seconds since 1970" + ("" if unit == "s" else f" ({unit})")])
+            return Stamps(
+                stamps, notes=[f"'{name}' was read as seconds since 1970" + ("" if unit == "s" else f" ({unit})")]
+            )
     if low >= 17000101 and high <= 22001231:
         return _from_text(pd.Series(values).astype(str), name, "")
-    if low >= 170001 and high <= 220012 and (1 <= values % 100).all() and (values % 100 <= 12).all():
+    if low >= 170001 and high <= 220012 and (values % 100 >= 1).all() and (values % 100 <= 12).all():
         months = (values // 100 - 1970) * 12 + values % 100 - 1
         return Stamps(_month_stamps(months), notes=[f"'{name}' was read as year and month"])
     return Stamps(values, integer=True)
@@ -182,7 +192,7 @@ def _from_parts(year: pd.Series, month: pd.Series) -> Stamps | None:
 
 def _try_format(text: pd.Series, form: str) -> Stamps | None:
     try:
-        return _from_dates(pd.to_datetime(text, format=form, utc="%z" in form or None))
+        return _from_dates(pd.to_datetime(text, format=form, utc="%z" in form))
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -49,9 +49,7 @@ def truth_of(
     mase = np.stack([naive_scale(track[:end], season) for track, end in zip(tracks, ends, strict=True)])
     origins = (windows.starts + windows.lookback).numpy() - offsets[series]
     scaled = np.concatenate(values) if values else np.zeros((0, windows.horizon, tracks[0].shape[1]))
-    return Truth(
-        unscale(scaled, scaling, series), series, origins, mase[series][:, None], scaling.std[series][:, None]
-    )
+    return Truth(unscale(scaled, scaling, series), series, origins, mase[series][:, None], scaling.std[series][:, None])
 
 
 def unscale(values: np.ndarray, scaling: Scaling, series: np.ndarray) -> np.ndarray:
@@ -59,9 +57,7 @@ def unscale(values: np.ndarray, scaling: Scaling, series: np.ndarray) -> np.ndar
     return values * scaling.std[series][:, None] + scaling.mean[series][:, None]
 
 
-def ask_network(
-    network: nn.Module, head: Head, windows: Windows, scaling: Scaling, batch_size: int = 512
-) -> Guess:
+def ask_network(network: nn.Module, head: Head, windows: Windows, scaling: Scaling, batch_size: int = 512) -> Guess:
     """Forecast all ``windows``."""
     network.eval()
     device = next(network.parameters()).device

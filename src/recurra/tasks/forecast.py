@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ..config import ForecastSettings
@@ -13,7 +14,7 @@ from ..errors import ConfigError, DataError
 from ..heads import Head, masked_mean
 from ..models import Output
 from .forecast_net import Layout
-from .windows import Rows, Scaling, Windows
+from .windows import Rows, Scaling, Windows, seasonal_means
 
 VALIDATION_WINDOWS = 4096  # more of them would cost more than they tell
 
@@ -45,6 +46,7 @@ class Prepared:
     train_ends: tuple[int, ...]  # where its training rows end
     train: Windows
     valid: Windows
+    cycles: Tensor | None  # (S, season, C) to begin a learned cycle with
     notes: tuple[str, ...]
 
     def test(self, size: int, step: int = 1) -> Windows:
@@ -86,15 +88,18 @@ def prepare(panel: Panel, settings: ForecastSettings, held_out: int = 0) -> Prep
     horizon = layout.horizon
     train = [np.arange(a, end - horizon + 1) for a, end in zip(least, train_ends, strict=True)]
     valid = [
-        np.arange(max(a, end), n - held_out - horizon + 1)
-        for a, end, n in zip(least, train_ends, lengths, strict=True)
+        np.arange(max(a, end), n - held_out - horizon + 1) for a, end, n in zip(least, train_ends, lengths, strict=True)
     ]
     cut = [rows.windows(layout.lookback, horizon, origins, known_targets=True) for origins in (train, valid)]
     if not len(cut[0]) or not len(cut[1]):
         part = "training" if not len(cut[0]) else "validation"
         raise DataError(f"No {part} window holds a known value: too much of the series is missing.")
     notes = (*notes, _describe(layout, train_ends, valid_size, held_out, cut[0]))
-    return Prepared(layout, scaling, rows, lengths, train_ends, cut[0], cut[1].some(VALIDATION_WINDOWS), notes)
+    cycles = None
+    if layout.cycle:
+        cycles = torch.from_numpy(seasonal_means(tracks, list(train_ends), scaling, layout.season))
+    valid_windows = cut[1].some(VALIDATION_WINDOWS)
+    return Prepared(layout, scaling, rows, lengths, train_ends, cut[0], valid_windows, cycles, notes)
 
 
 def _validation_size(settings: ForecastSettings, lengths: tuple[int, ...], held_out: int) -> int:
@@ -155,8 +160,7 @@ def _segments(settings: ForecastSettings, lookback: int, season: int) -> tuple[i
         if settings.lookback is not None and lookback % segment:
             down, up = lookback // segment * segment, -(-lookback // segment) * segment
             raise ConfigError(
-                f"lookback={lookback} is not a multiple of segment={segment}. "
-                f"Use a lookback of {down or up} or {up}."
+                f"lookback={lookback} is not a multiple of segment={segment}. Use a lookback of {down or up} or {up}."
             )
     return segment, max(segment, lookback // segment * segment), ()
 

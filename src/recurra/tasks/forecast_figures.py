@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..canvas import COLOURS, DASHES, NEUTRAL, axis_of, canvas, line_mode, marked_line, plain, tint, with_headroom
+from ..canvas import (
+    COLOURS,
+    DASHES,
+    NEUTRAL,
+    axis_of,
+    canvas,
+    decimals_of,
+    line_mode,
+    marked_line,
+    plain,
+    tint,
+    with_headroom,
+)
 from ..figures import attention_map
 
 if TYPE_CHECKING:
@@ -56,9 +68,10 @@ def _draw(forecast: Forecast, title: str, height: int, legend: bool = True) -> "
     figure = canvas(height, _reading(forecast), title, hovermode="x unified", showlegend=legend)
     times, axis = axis_of(forecast.times)
     past_times, _ = axis_of(forecast.past_times)
-    value = "%{y:,.4~g}"
+    decimals = decimals_of(forecast.past)
+    value = f"%{{y:,.{decimals}f}}"
     for darker, level in enumerate(sorted(forecast.bands, reverse=True)):
-        _add_band(figure, times, level, *forecast.bands[level], share=min(0.6, 0.16 + 0.14 * darker))
+        _add_band(figure, times, level, *forecast.bands[level], min(0.6, 0.16 + 0.14 * darker), decimals)
     lines = [
         ("what happened", past_times, forecast.past, {"color": NEUTRAL, "width": 1.75}, "lines"),
         ("forecast", times, forecast.point, {"color": COLOURS[0], "width": 2.75}, line_mode(len(times))),
@@ -78,7 +91,9 @@ def _draw(forecast: Forecast, title: str, height: int, legend: bool = True) -> "
     return figure
 
 
-def _add_band(figure: "Figure", times: Any, level: int, low: np.ndarray, high: np.ndarray, share: float) -> None:
+def _add_band(
+    figure: "Figure", times: Any, level: int, low: np.ndarray, high: np.ndarray, share: float, decimals: int
+) -> None:
     hidden = {"x": times, "mode": "lines", "line": {"width": 0}, "legendgroup": f"{level}"}
     figure.add_scatter(y=np.asarray(high), hoverinfo="skip", showlegend=False, **hidden)
     figure.add_scatter(
@@ -87,7 +102,7 @@ def _add_band(figure: "Figure", times: Any, level: int, low: np.ndarray, high: n
         fill="tonexty",
         fillcolor=tint(COLOURS[0], share),
         customdata=np.stack([low, high], -1),
-        hovertemplate="%{customdata[0]:,.4~g} to %{customdata[1]:,.4~g}",
+        hovertemplate=f"%{{customdata[0]:,.{decimals}f}} to %{{customdata[1]:,.{decimals}f}}",
         **hidden,
     )
 
@@ -129,7 +144,7 @@ def error_by_step(errors: Mapping[str, np.ndarray], ours: str | None = None) -> 
             name=plain(name),
             mode=line_mode(len(error)),
             line={"color": colour, "dash": dash, "width": 3.5 if name == ours else 1.75},
-            hovertemplate="%{y:,.4~g}",
+            hovertemplate=f"%{{y:,.{decimals_of(error)}f}}",
         )
     longest = max((len(error) for error in errors.values()), default=0)
     figure.update_xaxes(title_text="steps ahead", **({"dtick": 1} if longest <= 12 else {}))

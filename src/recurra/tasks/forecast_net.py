@@ -48,6 +48,11 @@ class Cycle(nn.Module):
         super().__init__()
         self.table = nn.Parameter(torch.zeros(series + 1, season, channels))
 
+    @torch.no_grad()
+    def start_from(self, cycles: Tensor) -> None:
+        """Begin with measured ``cycles`` (S, season, C) instead of zeros."""
+        self.table[:-1] = cycles
+
     def forward(self, series: Tensor, phase: Tensor, steps: int) -> Tensor:
         """Return the cycle (B, steps, C) from ``phase`` (B,) on."""
         places = (phase.unsqueeze(1) + torch.arange(steps, device=phase.device)) % self.table.shape[1]

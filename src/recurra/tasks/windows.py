@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -35,6 +36,20 @@ def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     std = np.sqrt(np.where(known, (values - mean) ** 2, 0.0).sum(0) / count)
     # Rounding leaves a constant a deviation of about 1e-16 times its size.
     return mean, np.where(std > 1e-9 * np.maximum(np.abs(mean), 1e-12), std, 1.0)
+
+
+def seasonal_means(tracks: list[np.ndarray], ends: list[int], scaling: Scaling, season: int) -> np.ndarray:
+    """Return the mean at every place in the season of each standardised track: (S, season, C), zero-sum.
+
+    A running mean over one season is taken out first, so that a trend does not look like a cycle.
+    """
+    cycles = np.zeros((len(tracks), season, tracks[0].shape[1]))
+    for n, (track, end) in enumerate(zip(tracks, ends, strict=True)):
+        scaled = pd.DataFrame((track[:end] - scaling.mean[n]) / scaling.std[n])
+        trend = scaled.rolling(season, center=True, min_periods=max(1, season // 2)).mean()
+        means = (scaled - trend).groupby(np.arange(end) % season).mean().reindex(range(season)).fillna(0.0)
+        cycles[n] = means.to_numpy() - means.to_numpy().mean(0)
+    return cycles
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,240 @@
+"""Imports run one way, the core knows nothing of any one task, and the settings name what there is."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import recurra.config
+from recurra.attention import ATTENTIONS
+from recurra.cells import CELLS
+from recurra.config import ATTENTION_NAMES, CELL_NAMES
+from recurra.scan import ENGINES
+
+SOURCE = Path(recurra.config.__file__).parent
+
+# From the bottom up; a folder stands for all modules in it. A module may import from the rows below its own,
+# and modules of one folder from each other. A new module gets a place here.
+TIERS = (
+    ("errors",),
+    ("attention", "canvas", "cells", "config", "data", "heads", "metrics"),
+    ("figures", "scan"),
+    ("layers",),
+    ("explain", "models", "namesakes", "report"),
+    ("tasks",),
+    ("build", "compare", "train"),
+    ("console", "doctor", "runs"),
+    ("forecaster",),
+    ("estimators",),
+    ("forecast_report",),
+    ("workflows",),
+    ("cli",),
+)
+PLACE = {name: tier for tier, names in enumerate(TIERS) for name in names}
+
+# What any kind of task shares: none of these may know of forecasting.
+SHARED = (
+    "attention",
+    "canvas",
+    "cells",
+    "compare",
+    "data.batch",
+    "errors",
+    "explain",
+    "figures",
+    "heads",
+    "layers",
+    "models",
+    "namesakes",
+    "report",
+    "runs",
+    "scan",
+    "tasks.base",
+    "train",
+)
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name below it; the package's own ``__init__`` is not one of them."""
+    named = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name and name != "__main__":
+            named[name] = path
+    return named
+
+
+MODULES = modules()
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes, those inside functions too, but not what only a type checker reads."""
+    for node in ast.iter_child_nodes(tree):
+        if not is_for_types(node):
+            yield node
+            yield from statements(node)
+
+
+def resolve(name: str) -> str | None:
+    """The module that a dotted name inside the package is, or is in."""
+    while name and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+def imports_in(name: str, source: str, is_package: bool) -> set[str]:
+    """The modules of the package that the ``source`` of module ``name`` imports."""
+    found = set()
+    home = ["recurra", *name.split(".")]
+    home = home if is_package else home[:-1]
+    for node in statements(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = home[: len(home) - node.level + 1] if node.level else []
+            whole = ".".join([*base, *([node.module] if node.module else [])])
+            targets = [f"{whole}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        inside = [target.removeprefix("recurra.") for target in targets if target.startswith("recurra.")]
+        found |= {module for target in inside if (module := resolve(target))}
+    return found - {name}
+
+
+def imports_of(name: str) -> set[str]:
+    path = MODULES[name]
+    return imports_in(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+
+
+GRAPH = {name: imports_of(name) for name in MODULES}
+
+
+def place(name: str) -> int:
+    top = name.split(".", maxsplit=1)[0]
+    assert top in PLACE, f"{name} has no place: write it into TIERS in {Path(__file__).name}"
+    return PLACE[top]
+
+
+def wrong_way(graph: dict[str, set[str]]) -> list[str]:
+    return [
+        f"{name} imports {other}"
+        for name, others in graph.items()
+        for other in sorted(others)
+        if name.split(".")[0] != other.split(".")[0] and place(other) >= place(name)
+    ]
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """One way round in circles, or nothing."""
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return []
+        for other in sorted(graph[name]):
+            if found := walk(other, [*path, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(graph) if (found := walk(name, []))), [])
+
+
+def reached_from(name: str) -> set[str]:
+    seen: set[str] = set()
+    left = [name]
+    while left:
+        new = GRAPH[left.pop()] - seen
+        seen |= new
+        left.extend(new)
+    return seen
+
+
+def test_imports_run_one_way() -> None:
+    assert wrong_way(GRAPH) == []
+
+
+def test_no_circles() -> None:
+    assert cycle(GRAPH) == []
+
+
+def test_leaves_import_errors_alone() -> None:
+    for name, others in GRAPH.items():
+        top = name.split(".")[0]
+        if place(name) <= 1:
+            assert {other for other in others if other.split(".")[0] != top} <= {"errors"}, name
+
+
+def in_shared(name: str) -> bool:
+    return any(name == shared or name.startswith(f"{shared}.") for shared in SHARED)
+
+
+@pytest.mark.parametrize("name", sorted(filter(in_shared, MODULES)))
+def test_what_is_shared_knows_no_task(name: str) -> None:
+    assert "forecast" not in MODULES[name].read_text(encoding="utf-8").lower()
+    assert not [other for other in reached_from(name) if "forecast" in other]
+
+
+def test_names_become_objects_in_one_place() -> None:
+    """Only ``build`` looks cells and attentions up by the names in the settings."""
+    tables = {"CELLS", "ATTENTIONS"}
+    for name, path in MODULES.items():
+        if name.split(".")[0] in ("build", "cells", "attention", "doctor"):
+            continue
+        read = {
+            node.value.id
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
+        }
+        assert not read & tables, f"{name} looks up {read & tables}"
+
+
+def test_there_is_one_loop_over_time() -> None:
+    """Outside ``scan``, nobody steps a cell but the decoder, which must choose what it reads next."""
+    for name in ("layers", "namesakes", "train"):
+        assert ".step(" not in MODULES[name].read_text(encoding="utf-8").replace("optimiser.step(", ""), name
+
+
+def test_settings_name_what_there_is() -> None:
+    assert set(CELL_NAMES) == set(CELLS) and len(CELL_NAMES) == len(CELLS)
+    assert set(ATTENTION_NAMES) == {"none", *ATTENTIONS} and len(ATTENTION_NAMES) == len(ATTENTIONS) + 1
+    engines = recurra.config.fields()["engine"][1].metadata["choices"]
+    assert set(engines) == {"auto", *ENGINES}
+
+
+# That these tests can fail.
+
+
+def test_the_reader_of_imports_finds_every_form() -> None:
+    source = """
+import recurra.cells
+from recurra.scan import scan
+from ..errors import pick
+from .. import heads
+from . import lstm
+def later():
+    from ..layers import Recurrent
+if TYPE_CHECKING:
+    from ..train import fit
+import torch
+"""
+    expected = {"cells", "scan", "errors", "heads", "cells.lstm", "layers"}
+    assert imports_in("cells.gru", source, is_package=False) == expected
+    assert imports_in("cells", "from .lstm import LSTMCell", is_package=True) == {"cells.lstm"}
+
+
+def test_the_rules_find_what_breaks_them() -> None:
+    assert wrong_way({"scan": {"layers"}, "models": {"scan"}}) == ["scan imports layers"]
+    assert wrong_way({"heads": {"metrics"}}) == ["heads imports metrics"]
+    assert wrong_way({"data.files": {"data.columns"}, "train": {"config"}}) == []
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    assert "cells.gru" in MODULES and GRAPH["scan"] >= {"cells.base", "errors"}

@@ -1,0 +1,395 @@
+"""Figures hold the arrays they were given; a report is one whole file that needs nothing else."""
+
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from subprocess import run
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recurra.canvas import axis_of, log_axis, percent, texts_of
+from recurra.errors import ConfigError, RunError
+from recurra.figures import (
+    attention_map,
+    gates_over_time,
+    gradient_norms,
+    gradient_reach,
+    learning_curves,
+    reach_verdict,
+)
+from recurra.report import Section, table_html, write_report
+from recurra.tasks.forecast_figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
+
+RANDOM = np.random.default_rng(0)
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+NASTY = '</script><img src="https://example.org/x.png" onerror=alert(1)> & "co"'
+
+
+def history(epochs: int = 6, valid: bool = True) -> list[dict]:
+    losses = [1.0, 0.6, 0.5, 0.45, 0.47, 0.52]
+    return [
+        {
+            "number": n,
+            "steps": 10 * n,
+            "train_loss": 1 / n,
+            "valid_loss": losses[n - 1] if valid else None,
+            "best": n <= 4,
+            "learning_rates": {"recurrence": 1e-3},
+            "gradient_norms": {"recurrence": 0.1 * n, "other": 0.5 / n},
+            "seconds": 0.1,
+        }
+        for n in range(1, epochs + 1)
+    ]
+
+
+def forecast(**options) -> Forecast:
+    times = pd.date_range("2024-03-01", periods=40, freq="h", tz="Europe/Zurich")
+    past, point = RANDOM.normal(size=30), RANDOM.normal(size=10)
+    bands = {80: (point - 1, point + 1), 95: (point - 2, point + 2)}
+    return Forecast(times[:30], past, times[30:], point, bands, **options)
+
+
+def named(figure, name: str):
+    return next(trace for trace in figure.data if trace.name == name)
+
+
+class Page(HTMLParser):
+    """Reads a page strictly: every tag that opens must close, in order."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        for tag in self.open:
+            self.texts[tag][-1] += data
+
+
+@pytest.fixture(scope="module")
+def page_text(tmp_path_factory) -> str:
+    table = pd.DataFrame({"model": [NASTY, "naive"], "MAE": [0.5, 0.25]})
+    single = forecast(truth=RANDOM.normal(size=10))
+    sections = [
+        Section("The forecast", "First.\n\nSecond: 80 % held.", forecast_figure(*single, title=NASTY)),
+        Section(NASTY, "a < b & c", list(series_grid({NASTY: single, "two": single})), table, {"MAE": "low"}),
+        Section("Only words", "Nothing to see."),
+    ]
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    settings = {"model": {"cell": NASTY, "learning_rate": 0.00012345, "season": None, "parts": (1, 2)}}
+    assert write_report(path, f"Title {NASTY}", ["It works.", "Well & good."], sections, settings) == path
+    return path.read_text(encoding="utf-8")
+
+
+def test_report_is_whole_and_has_every_part(page_text):
+    page = Page(page_text)
+    assert page_text.startswith("<!DOCTYPE html>")
+    assert ("html", {"lang": "en"}) in page.tags
+    assert page.texts["h1"] == [f"Title {NASTY}"]
+    assert page.texts["h2"] == ["The forecast", NASTY, "Only words"]
+    assert page.texts["a"] == page.texts["h2"]
+    assert "It works." in page.texts["p"]
+    assert page.texts["li"] == ["Well & good."]
+    assert "Second: 80\N{NO-BREAK SPACE}% held." in page.texts["p"]
+    assert page.texts["strong"] == ["0.2500"]
+    assert page.texts["dd"] == [NASTY, "0.00012345", "–", "1, 2"]
+    assert len(page.texts["figcaption"]) == 2  # one for each group of figures, though the grid has two figures
+
+
+def test_report_asks_the_network_for_nothing(page_text):
+    page = Page(page_text)
+    loads = [
+        value
+        for tag, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "data", "action") and not value.startswith("#")
+    ]
+    assert loads == []
+    assert not [tag for tag, _ in page.tags if tag in ("link", "iframe", "img", "object", "embed")]
+    assert "url(" not in page.texts["style"][0]
+    assert "@import" not in page.texts["style"][0]
+    policy = next(a["content"] for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+
+
+def test_report_holds_plotly_once_and_a_place_for_every_figure(page_text):
+    page = Page(page_text)
+    assert len(page.texts["script"]) == 2
+    calls = page.texts["script"][1]
+    drawn = re.findall(r'newPlot\("(.+?)"', calls)
+    assert drawn == ["figure-1-1", "figure-2-1", "figure-2-2"]
+    assert [a["id"] for tag, a in page.tags if tag == "div" and "id" in a] == drawn
+    figure = json.loads(re.search(r"Object\.assign\((\{.*\}), \{", calls.splitlines()[1]).group(1))
+    assert "now" in json.dumps(figure["layout"]["annotations"])
+    assert "text" not in figure["layout"].get("title", {})  # it stands in the page
+
+
+def test_report_without_figures_needs_no_script(tmp_path):
+    text = write_report(tmp_path / "r.html", "T", [], [], {}).read_text()
+    page = Page(text)
+    assert "script" not in page.texts
+    assert len(text) < 10_000
+
+
+def test_figures_given_to_a_report_stay_as_they_were(tmp_path):
+    figure = gradient_reach(np.ones(3), [1, 2, 3])
+    title = figure.layout.title.text
+    write_report(tmp_path / "r.html", "T", [], [Section("s", "", figure)], {})
+    assert figure.layout.title.text == title
+
+
+@pytest.mark.parametrize("broken", ["write_text", "replace"])
+def test_a_failed_write_leaves_the_old_report(tmp_path, monkeypatch, broken):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def fail(self, *arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, broken, fail)
+    with pytest.raises(RunError, match=r"report\.html.*No space left"):
+        write_report(path, "new", [], [], {})
+    monkeypatch.undo()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    table = pd.DataFrame({"MAE": [1.0]})
+    with pytest.raises(ConfigError, match="Did you mean 'MAE'"):
+        write_report(path, "new", [], [Section("s", "", table=table, best={"MAY": "low"})], {})
+    assert path.read_text() == "old"
+    with pytest.raises(RunError, match="missing"):
+        write_report(tmp_path / "missing" / "r.html", "new", [], [], {})
+
+
+def cells(table: pd.DataFrame, best=None) -> list[list[str]]:
+    rows = re.findall(r"<tr>(.*?)</tr>", table_html(table, best))
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+
+
+def test_tables_write_numbers_as_people_do():
+    table = pd.DataFrame(
+        {
+            "count": [1234567, -5],
+            "error": [0.34641, 1e-7],
+            "value": [1234.5, np.nan],
+            "life": [12.3456, np.inf],
+            "ok": [True, False],
+            "at": pd.to_datetime(["2024-03-04", None]),
+            "<b>": ["<i>", None],
+        }
+    )
+    assert cells(table)[0] == ["count", "error", "value", "life", "ok", "at", "&lt;b&gt;"]
+    assert cells(table)[1] == [
+        "1\u202f234\u202f567",
+        "0.3464",
+        "1\u202f234",
+        "12.35",
+        "yes",
+        "Mon 2024-03-04",
+        "&lt;i&gt;",
+    ]
+    assert cells(table)[2] == ["−5", "1.0e−07", "–", "∞", "no", "–", "–"]
+
+
+def test_tables_mark_the_best_and_name_their_rows():
+    table = pd.DataFrame({"error": [2.0, 1.0, 1.0, np.nan], "score": [1, 3, 2, 0]}, index=list("abcd"))
+    found = cells(table, {"error": "low", "score": "high"})
+    assert found[1:] == [
+        ["a", "2", "1"],
+        ["b", "<strong>1</strong>", "<strong>3</strong>"],
+        ["c", "<strong>1</strong>", "2"],
+        ["d", "–", "0"],
+    ]
+    assert '<th scope="row">a</th>' in table_html(table)
+    assert "<strong>" not in table_html(pd.DataFrame({"x": [np.nan]}), {"x": "low"})
+    with pytest.raises(ConfigError, match="high, low"):
+        table_html(table, {"error": "lowest"})
+
+
+def test_learning_curves_mark_the_best_epoch():
+    figure = learning_curves(history())
+    assert named(figure, "training").y == tuple(1 / n for n in range(1, 7))
+    assert named(figure, "validation").y == (1.0, 0.6, 0.5, 0.45, 0.47, 0.52)
+    assert figure.layout.shapes[0].x0 == 4
+    assert figure.layout.annotations[0].text == "best: epoch 4, 0.45"
+    alone = learning_curves(history(valid=False))
+    assert [trace.name for trace in alone.data] == ["training"]
+    assert alone.layout.annotations[0].text == "best: epoch 4, 0.25"
+    assert not learning_curves([]).data[0].y
+
+
+def test_gradient_norms_has_a_line_per_group():
+    figure = gradient_norms(history())
+    np.testing.assert_allclose(named(figure, "recurrence").y, 0.1 * np.arange(1, 7))
+    np.testing.assert_allclose(named(figure, "other").y, 0.5 / np.arange(1, 7))
+    assert figure.layout.yaxis.type == "log"
+
+
+def test_attention_map_holds_the_weights_between_the_borders_of_its_segments():
+    weights = RANDOM.dirichlet(np.ones(3), size=2)
+    memory = pd.date_range("2024-03-04", periods=3, freq="12h")
+    figure = attention_figure(weights, memory, pd.to_datetime(["2024-03-07", "2024-03-08"]))
+    (drawn,) = figure.data
+    np.testing.assert_array_equal(drawn.z, weights)
+    borders = pd.date_range("2024-03-04", periods=4, freq="12h")
+    assert list(pd.to_datetime(drawn.x)) == list(borders)
+    assert figure.layout.xaxis.type == "date"
+    share = percent(weights[0, 1])
+    assert drawn.text[0][1] == f"forecast of Thu 2024-03-07 looked at Mon 2024-03-04 12:00: {share}"
+    assert figure.layout.yaxis.ticktext == ("Mar 7", "Mar 8")
+    assert figure.layout.yaxis.autorange == "reversed"  # the first output on top
+    assert "sums to 100 %" in figure.layout.meta["reading"]
+    assert "sums" not in attention_map(weights / 2, memory, range(2)).layout.meta["reading"]
+    assert "33 % per cell" in figure.layout.meta["reading"]
+
+
+def test_attention_map_over_words_keeps_those_that_come_twice():
+    figure = attention_map(np.full((1, 3), 1 / 3), ["the", "<b>", "the"], ["le"], output="word")
+    assert figure.layout.xaxis.ticktext == ("the", "&lt;b&gt;", "the")
+    assert list(figure.data[0].x) == [-0.5, 0.5, 1.5, 2.5]
+    assert figure.data[0].text[0][1] == "word le looked at &lt;b&gt;: 33 %"
+
+
+def test_attention_map_counts_its_labels():
+    with pytest.raises(ConfigError, match=r"\(2, 3\).*got 2 and 4"):
+        attention_map(np.ones((2, 3)), range(4), range(2))
+
+
+def test_large_attention_maps_name_cells_by_their_axes():
+    figure = attention_map(np.full((100, 201), 1 / 201), range(201), range(100))
+    assert figure.data[0].text is None
+    assert figure.data[0].hovertemplate.startswith("output %{y} looked at %{x}")
+
+
+def test_gates_over_time_show_median_and_band():
+    gates = {"layer 1 · forget": RANDOM.random((5, 7)), "layer 1 · <b>": RANDOM.random((5, 7)) - 0.5}
+    figure = gates_over_time(gates, range(10, 15))
+    for number, gate in enumerate(gates.values()):
+        high, low, middle = figure.data[3 * number : 3 * number + 3]
+        np.testing.assert_allclose(middle.y, np.median(gate, 1))
+        np.testing.assert_allclose(low.y, np.quantile(gate, 0.1, axis=1))
+        np.testing.assert_allclose(high.y, np.quantile(gate, 0.9, axis=1))
+        assert list(middle.x) == [10, 11, 12, 13, 14]
+    assert [a.text for a in figure.layout.annotations] == ["<b>layer 1 · forget</b>", "<b>layer 1 · &lt;b&gt;</b>"]
+
+
+def test_gradient_reach_holds_the_norms_and_says_what_they_mean():
+    norms = 0.5 ** np.arange(19, -1, -1.0)
+    figure = gradient_reach(norms, range(20))
+    np.testing.assert_array_equal(figure.data[0].y, norms)
+    assert figure.layout.title.text == reach_verdict(norms)
+    assert figure.layout.shapes[0].y0 == 0.01
+
+
+@pytest.mark.parametrize(
+    ("norms", "verdict"),
+    [
+        # ½^7 is the first power of ½ below 1 %.
+        (0.5 ** np.arange(19, -1, -1.0), "The gradient falls to 1 % after 7 steps of 20: memory is short."),
+        (0.7 ** np.arange(19, -1, -1.0), "The gradient falls to 1 % after 13 steps of 20: memory is long."),
+        (np.eye(1, 5, 4)[0], "The gradient falls to 1 % after 1 step of 5: memory is short."),
+        (np.linspace(0.5, 1, 20), "The gradient does not vanish: 50 % of it is left at the first of 20 steps."),
+        (
+            2.0 ** np.arange(19, -1, -1.0),
+            "The gradient grows to more than 1000 times its size on its way back: it explodes.",
+        ),
+        (np.zeros(4), "No gradient reaches the input: the last output does not depend on it."),
+        (np.array([np.inf, 1.0]), "The gradient is not a finite number: it explodes."),
+    ],
+)
+def test_reach_verdict(norms, verdict):
+    assert reach_verdict(norms) == verdict
+    assert gradient_reach(norms, range(len(norms))).layout.title.text == verdict
+
+
+def test_forecast_figure_holds_what_it_was_given():
+    truth = RANDOM.normal(size=10)
+    given = forecast(truth=truth)
+    figure = forecast_figure(*given, title="<b>")
+    np.testing.assert_array_equal(named(figure, "what happened").y, given.past)
+    np.testing.assert_array_equal(named(figure, "forecast").y, given.point)
+    np.testing.assert_array_equal(named(figure, "what happened then").y, truth)
+    names = [trace.name for trace in figure.data]
+    for level, (low, high) in given.bands.items():
+        at = names.index(f"{level} % interval")
+        np.testing.assert_array_equal(figure.data[at].y, low)
+        np.testing.assert_array_equal(figure.data[at - 1].y, high)
+        assert figure.data[at].fill == "tonexty"
+    assert names.index("95 % interval") < names.index("80 % interval")  # the wide one below
+    last = pd.Timestamp("2024-03-02 05:00")  # of the past, on the wall clock
+    assert pd.Timestamp(figure.layout.shapes[0].x0) == last
+    assert figure.layout.title.text == "&lt;b&gt;"
+
+
+def test_forecast_figure_shows_the_near_past_and_keeps_the_rest():
+    past = np.r_[np.full(70, 1e6), np.zeros(30)]
+    figure = forecast_figure(range(100), past, range(100, 110), np.ones(10), {})
+    assert tuple(figure.layout.xaxis.range) == (76, 109)
+    assert figure.layout.yaxis.range[1] < 2
+    assert len(named(figure, "what happened").y) == 100
+
+
+def test_series_grid_has_at_most_six_figures():
+    grid = series_grid({f"shop {n}": forecast() for n in range(8)})
+    assert [figure.layout.title.text for figure in grid] == [f"shop {n}" for n in range(6)]
+
+
+def test_error_by_step_lets_our_model_stand_out():
+    errors = {"naive": np.array([1.0, 2.0]), "ours": np.array([0.5, 1.5]), "linear": np.array([0.7, 1.6])}
+    figure = error_by_step(errors, ours="ours")
+    for name, error in errors.items():
+        np.testing.assert_array_equal(named(figure, name).y, error)
+        assert list(named(figure, name).x) == [1, 2]
+    widths = {trace.name: trace.line.width for trace in figure.data}
+    assert max(widths, key=widths.__getitem__) == "ours"
+    assert len({trace.line.color for trace in figure.data}) == 3
+
+
+def test_axes_tell_times_numbers_and_names_apart():
+    periods, axis = axis_of(pd.period_range("2024-01", periods=2, freq="M"))
+    assert axis["type"] == "date"
+    assert list(periods) == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")]
+    assert axis_of([3, 5])[0].tolist() == [3, 5]
+    assert axis_of(["x", "x"])[1]["ticktext"] == ["x", "x"]
+    assert texts_of([0.5, 2.0]) == ["0.5", "2"]
+    assert texts_of(pd.to_datetime(["2024-03-04 06:00"]), short=True) == ["Mar 4 06:00"]
+
+
+def test_shares_are_written_as_people_say_them():
+    shares = [1.0, 0.1234, 0.0345, 0.0005, 0.00001, 0.0]
+    assert [percent(share) for share in shares] == ["100 %", "12 %", "3.5 %", "0.05 %", "under 0.01 %", "0 %"]
+
+
+def test_log_axis_labels_lie_on_it():
+    axis = log_axis([1e-9, 0.0, np.nan, 10.0])
+    assert 2 <= len(axis["tickvals"]) <= 9
+    assert all(axis["range"][0] <= np.log10(tick) <= axis["range"][1] for tick in axis["tickvals"])
+    assert axis["ticktext"][0].startswith("10<sup>−")
+    assert log_axis([0.0, -1.0]) == {"type": "linear"}
+
+
+def test_importing_the_report_does_not_import_plotly():
+    code = "import sys, recurra.report, recurra.tasks.forecast_figures; sys.exit('plotly' in sys.modules)"
+    assert run([sys.executable, "-c", code], check=False).returncode == 0
