@@ -55,14 +55,15 @@ def test_two_directions_are_two_scans_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize(("directions", "layers"), [(1, 2), (2, 2)])
+@pytest.mark.parametrize(("directions", "layers"), [(1, 1), (1, 2), (2, 2)])
 def test_padding_is_inert(name: str, directions: int, layers: int) -> None:
-    made, width = [], I
-    for _ in range(layers):
-        made.append([CELLS[name](width, H) for _ in range(directions)])  # type: ignore[call-arg]
-        width = H * directions
+    width = H * directions  # of the input too, so that there is a residual round every layer
+    made = [[CELLS[name](width, H) for _ in range(directions)] for _ in range(layers)]  # type: ignore[call-arg]
     stack = Recurrent(made, Regularisers(layer_norm=True, residual=True)).double().eval()
-    x = make_x()
+    with torch.no_grad():
+        for norm in stack.norms:
+            norm.bias.fill_(0.5)
+    x = make_x(width=width)
     result = stack(x, mask=MASK)
     assert (result.outputs[~MASK] == 0).all()
     for row, length in enumerate(LENGTHS.tolist()):
@@ -151,17 +152,18 @@ def test_truncation_in_the_stack() -> None:
 
 
 def test_layer_norm_between_layers() -> None:
-    cells = [GRUCell(I, H), GRUCell(H, 3)]
+    cells = [GRUCell(I, H), GRUCell(H, 3), LSTMCell(3, 2)]
     stack = Recurrent([[cell] for cell in cells], Regularisers(layer_norm=True)).double()
-    assert len(stack.norms) == 1
-    with torch.no_grad():
-        stack.norms[0].weight.uniform_()
-        stack.norms[0].bias.uniform_()
+    assert len(stack.norms) == 2
     x = make_x()
-    first = plain(cells[0], x)
-    spread = (first.var(-1, correction=0, keepdim=True) + stack.norms[0].eps).sqrt()
-    normed = (first - first.mean(-1, keepdim=True)) / spread * stack.norms[0].weight + stack.norms[0].bias
-    same(stack(x).outputs, plain(cells[1], normed), "normed by hand")
+    expected = plain(cells[0], x)
+    for norm, cell in zip(stack.norms, cells[1:], strict=True):
+        torch.nn.init.uniform_(norm.weight)
+        torch.nn.init.uniform_(norm.bias)
+        spread = (expected.var(-1, correction=0, keepdim=True) + norm.eps).sqrt()
+        normed = (expected - expected.mean(-1, keepdim=True)) / spread * norm.weight + norm.bias
+        expected = plain(cell, normed)
+    same(stack(x).outputs, expected, "normed by hand")
 
 
 def test_residual_where_widths_agree() -> None:

@@ -114,13 +114,14 @@ def test_attention_that_remembers_inside_the_recurrence(name: str, cell: str) ->
     given = make_attending(name, cell)
     owner, attention = given.cell, given.cell.attention
     bound = given.bound()
-    done = scan(bound, given.x, bound.initial(owner.cell.initial(B)))
+    first = map_state(torch.randn_like, owner.cell.initial(B))
+    done = scan(bound, given.x, bound.initial(first))
     for row, length in enumerate(LENGTHS):
         states = given.states[row, :length]
         last = torch.zeros(length, dtype=torch.float64)
         if name == "monotonic":
             last[0] = 1.0
-        output, inner = torch.zeros(H, dtype=torch.float64), owner.cell.initial(1)
+        output, inner = torch.zeros(H, dtype=torch.float64), map_state(lambda part, n=row: part[n : n + 1], first)
         for t in range(Q):
             fed = owner.cell.project(given.x[row, t]) + owner.feed.weight @ output
             inner = owner.cell.step(fed.unsqueeze(0), inner)

@@ -109,7 +109,7 @@ def written(writer: Writer, batch: Batch) -> Output:
 def test_a_writer_learns_to_reverse_if_it_can_attend(attends: bool) -> None:
     """Reading back what it wrote itself; without attention the same budget does not carry 20 symbols."""
     writer = reversing_writer(attends)
-    learn(writer, Reversing(), words(1, 20_000), steps=350)
+    learn(writer, Reversing(), words(1, 20_000), steps=400)
     test = words(2, 200)
     output = written(writer, test)
     right = (output.prediction.argmax(-1) == test.targets).float().mean()

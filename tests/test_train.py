@@ -70,7 +70,8 @@ def make_examples(seed: int = 0, count: int = N) -> Memorised:
 
 
 def make_settings(**settings: Any) -> TrainingSettings:
-    return TrainingSettings(**{"batch_size": 16, "max_epochs": 6, "warmup": 4, "learning_rate": 0.01, **settings})
+    common = {"batch_size": 16, "epoch_steps": 3, "max_epochs": 6, "warmup": 4, "learning_rate": 0.01}
+    return TrainingSettings(**{**common, **settings})
 
 
 def train(model: nn.Module, settings: TrainingSettings, task: Any = None, **options: Any) -> list[Epoch]:
@@ -204,38 +205,42 @@ def test_without_validation_the_training_loss_decides() -> None:
 @pytest.mark.parametrize(
     ("settings", "epochs", "steps", "stopped_by"),
     [
-        ({"max_epochs": 4}, 4, 12, "max_epochs"),  # 40 examples by 16 are 3 steps
+        ({"max_epochs": 4}, 4, 12, "max_epochs"),
         ({"max_epochs": 9, "max_steps": 7}, 3, 7, "max_steps"),
         ({"max_epochs": 3, "epoch_steps": 2}, 3, 6, "max_epochs"),
-        ({"max_epochs": 2, "batch_size": 100}, 2, 2, "max_epochs"),
+        ({"max_epochs": 2, "batch_size": 100}, 2, 6, "max_epochs"),  # more than there are examples
     ],
 )
 def test_the_budget(settings: dict[str, int], epochs: int, steps: int, stopped_by: str) -> None:
     progress = Progress()
     made = make_settings(**settings)
     history = train(make_model(), made, progress=progress)
-    assert total_steps(make_examples(), made) == steps
+    assert total_steps(made) == steps
     assert [epoch.number for epoch in history] == list(range(1, epochs + 1))
     assert (history[-1].steps, progress.steps, progress.stopped_by) == (steps, steps, stopped_by)
 
 
-def test_every_example_is_seen_once_in_an_epoch() -> None:
+def test_every_example_is_seen_equally_often() -> None:
+    """Five steps of 16 are two passes over 40 examples, each in an order of its own, in full batches."""
+
     class Watched(Memorised):
-        taken: list[int] = []
+        taken: list[list[int]] = []
 
         def take(self, numbers: Tensor) -> Batch:
-            self.taken.extend(numbers.tolist())
+            self.taken.append(numbers.tolist())
             return super().take(numbers)
 
     examples = Watched(make_examples().batch)
-    running = fit(make_model(), Squares(), examples, None, make_settings())
-    orders = []
+    running = fit(make_model(), Squares(), examples, None, make_settings(epoch_steps=5))
+    passes = []
     for _ in range(2):
         examples.taken.clear()
         next(running)
-        orders.append(list(examples.taken))
-    assert sorted(orders[0]) == sorted(orders[1]) == list(range(N))
-    assert orders[0] != orders[1] and orders[0] != sorted(orders[0]), "shuffled, and anew"
+        assert [len(numbers) for numbers in examples.taken] == [16] * 5
+        seen = [number for numbers in examples.taken for number in numbers]
+        passes += [seen[:N], seen[N:]]
+    assert all(sorted(one) == list(range(N)) for one in passes)
+    assert len({tuple(one) for one in [*passes, range(N)]}) == 5, "shuffled, and anew for every pass"
 
 
 def test_validation_is_the_mean_over_examples() -> None:
@@ -365,11 +370,14 @@ class Value(Squares):
         return output.prediction
 
 
+ONE_STEP = {"max_epochs": 1, "epoch_steps": 1, "batch_size": 1}
+
+
 def gradients(**settings: Any) -> tuple[dict[str, Tensor], Epoch]:
     """The gradients of one step on inputs (3, 4), as the optimiser sees them."""
     model = Line()
     examples = Memorised(Batch(torch.tensor([[3.0, 4.0]])))
-    (epoch,) = fit(model, Value(), examples, None, make_settings(max_epochs=1, weight_decay=0.0, **settings))
+    (epoch,) = fit(model, Value(), examples, None, make_settings(**ONE_STEP, weight_decay=0.0, **settings))
     return {name: parameter.grad for name, parameter in model.named_parameters()}, epoch
 
 
@@ -394,9 +402,9 @@ def test_clip_norm() -> None:
 
 def test_clip_norm_is_over_all_groups() -> None:
     model = make_model(0.0)
-    before = train(copy.deepcopy(model), make_settings(max_epochs=1, clip_norm=0.0, batch_size=N))
+    before = train(copy.deepcopy(model), make_settings(**{**ONE_STEP, "batch_size": N}, clip_norm=0.0))
     whole = math.sqrt(sum(norm**2 for norm in before[0].gradient_norms.values()))
-    train(model, make_settings(max_epochs=1, clip_norm=whole / 2, batch_size=N))
+    train(model, make_settings(**{**ONE_STEP, "batch_size": N}, clip_norm=whole / 2))
     left = math.sqrt(sum(float(p.grad.square().sum()) for p in model.parameters()))
     assert left == pytest.approx(whole / 2, rel=1e-4)
 
@@ -436,7 +444,7 @@ def test_entropy_penalty(share: float, sharper: bool) -> None:
     model = Line()
     before = float(entropy(model.scores.detach().softmax(-1)))
     examples = Memorised(Batch(torch.tensor([[3.0, 4.0]])))
-    settings = make_settings(max_epochs=20, learning_rate=0.1, weight_decay=0.0, entropy_penalty=share)
+    settings = make_settings(batch_size=1, learning_rate=0.1, weight_decay=0.0, entropy_penalty=share)
     list(fit(model, Value(), examples, None, settings))
     assert (float(entropy(model.scores.detach().softmax(-1))) < before) == sharper
     still = Line()
@@ -449,7 +457,7 @@ def test_weight_decay_is_decoupled() -> None:
     moved = {}
     for decay in (0.0, 0.5):
         model = Line()
-        settings = make_settings(max_epochs=1, learning_rate=0.1, warmup=0, weight_decay=decay)
+        settings = make_settings(**ONE_STEP, learning_rate=0.1, warmup=0, weight_decay=decay)
         list(fit(model, Value(), Memorised(Batch(torch.tensor([[3.0, 4.0]]))), None, settings))
         moved[decay] = model.weight.detach()
     assert torch.allclose(moved[0.0] - moved[0.5], 0.1 * 0.5 * Line().weight.detach(), atol=1e-6)

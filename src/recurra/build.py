@@ -33,7 +33,7 @@ def cell_names(settings: ModelSettings) -> tuple[str, ...]:
 
 def make_cell(name: str, input_size: int, hidden_size: int, chrono: int = 0) -> Cell:
     """Make the cell called ``name``."""
-    cell = pick(CELLS, name, "cell")(input_size, hidden_size)  # type: ignore[call-arg]
+    cell = pick(CELLS, name, "cell")(input_size, hidden_size)
     if chrono:
         cell.remember(chrono)
     return cell
@@ -62,7 +62,7 @@ def attention_options(name: str) -> tuple[str, ...]:
     """Return the settings that the attention called ``name`` uses."""
     if name == "none":
         return ()
-    accepted = inspect.signature(pick(ATTENTIONS, name, "attention").__init__).parameters  # type: ignore[misc]
+    accepted = inspect.signature(pick(ATTENTIONS, name, "attention").__init__).parameters
     return tuple(option for option in ATTENTION_OPTIONS if option in accepted)
 
 
@@ -71,7 +71,7 @@ def make_attention(settings: ModelSettings, query_size: int, key_size: int) -> A
     if settings.attention == "none":
         return None
     options: dict[str, Any] = {name: getattr(settings, name) for name in attention_options(settings.attention)}
-    return pick(ATTENTIONS, settings.attention, "attention")(query_size, key_size, **options)  # type: ignore[call-arg]
+    return pick(ATTENTIONS, settings.attention, "attention")(query_size, key_size, **options)
 
 
 def make_head(loss: str, levels: tuple[int, ...]) -> Head:

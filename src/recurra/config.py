@@ -87,7 +87,7 @@ class ModelSettings:
     window: int = setting(10, "half width of the local attentions", low=1)
     normaliser: str = setting("softmax", "from scores to weights", choices=("softmax", "sparsemax", "entmax"))
     attention_dropout: float = setting(0.0, "share of attention weights dropped in training", low=0, high=0.99)
-    dropout: float = setting(0.1, "share of units dropped between layers and before the output", low=0, high=0.99)
+    dropout: float = setting(0.3, "share of units dropped between layers and before the output", low=0, high=0.99)
     locked: bool = setting(True, "drop the same units at every step")
     weight_drop: float = setting(0.0, "share of recurrent weights dropped", low=0, high=0.99)
     zoneout: float = setting(0.0, "share of state units that keep their old value", low=0, high=0.99)
@@ -102,11 +102,11 @@ class ModelSettings:
 class TrainingSettings:
     """How the weights are found."""
 
-    batch_size: int = setting(64, "windows per step", low=1)
-    max_epochs: int = setting(60, "most epochs", low=1)
+    batch_size: int = setting(128, "windows per step", low=1)
+    max_epochs: int = setting(30, "most epochs", low=1)
     max_steps: int = setting(20_000, "most training steps in all", low=1)
     epoch_steps: int = setting(100, "training steps in one epoch, after which the validation is looked at", low=1)
-    patience: int = setting(6, "epochs without improvement before stopping", low=1)
+    patience: int = setting(5, "epochs without improvement before stopping", low=1)
     learning_rate: float = setting(1e-3, "step size of AdamW", low=0)
     weight_decay: float = setting(1e-4, "decoupled weight decay", low=0)
     warmup: int = setting(50, "steps over which the rate rises to its full value", low=0)
@@ -197,7 +197,9 @@ def _part(path: Path, part: str, values: dict[str, Any]) -> dict[str, Any]:
 
 def allowed_types(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
     """Return the types a setting may have, such as (int, NoneType)."""
-    hints = typing.get_type_hints(next(cls for cls in PARTS.values() if field.name in cls.__dataclass_fields__))
+    hints = typing.get_type_hints(
+        next(cls for cls in PARTS.values() if field.name in vars(cls)["__dataclass_fields__"])
+    )
     hint = hints[field.name]
     return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 

@@ -48,7 +48,7 @@ def _agreement(engine: str) -> str:
     worst, cells = 0.0, []
     with torch.no_grad():
         for name, make in CELLS.items():
-            cell = make(3, 5).double()  # type: ignore[call-arg]
+            cell = make(3, 5).double()
             if ENGINES[engine].refuses(cell, EVERY_STEP):
                 continue
             x, state = torch.randn(2, 7, 3, dtype=torch.float64), cell.initial(2)

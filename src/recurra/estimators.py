@@ -57,7 +57,7 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimato
     >>> forecaster.predict()  # doctest: +SKIP
     """
 
-    attention = AttentionSetting()  # type: ignore[assignment, misc]
+    attention = AttentionSetting()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings as they were given."""

@@ -14,7 +14,7 @@ from .explain import gate_traces, gradient_through_time, memory_length
 from .figures import gates_over_time, gradient_norms, gradient_reach, learning_curves
 from .forecaster import Answer, FittedForecaster
 from .layers import Recurrent
-from .report import Section, _page
+from .report import Section, report_html
 from .tasks.backtest import error_by_step as step_errors
 from .tasks.forecast_figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
 
@@ -43,7 +43,7 @@ def training_report(forecaster: Forecaster, panel: Panel, judged: "Judged | None
     horizon, names = fitted.layout.horizon, ", ".join(panel.names[:3])
     more = f" and {len(panel) - 3} more" if len(panel) > 3 else ""
     summary = [_headline(judged), *_facts(forecaster)]
-    return _page(f"Forecast of {names}{more}, {horizon} steps ahead", summary, sections, _settings(fitted))
+    return report_html(f"Forecast of {names}{more}, {horizon} steps ahead", summary, sections, _settings(fitted))
 
 
 def comparison_report(forecaster: Forecaster, panel: Panel, judged: "Judged", comparison: Comparison, kept: str) -> str:
@@ -61,7 +61,7 @@ def comparison_report(forecaster: Forecaster, panel: Panel, judged: "Judged", co
     sections = [first, *_forecast_sections(fitted, panel, judged), *_inside_sections(fitted, panel)]
     sections += _training(forecaster)
     summary = [*comparison.verdicts(), f"The pictures below show {kept}, which had the lowest validation loss."]
-    return _page(f"Comparison of {len(comparison.labels())} models", summary, sections, _settings(fitted))
+    return report_html(f"Comparison of {len(comparison.labels())} models", summary, sections, _settings(fitted))
 
 
 def comparison_frame(comparison: Comparison) -> pd.DataFrame:

@@ -81,15 +81,19 @@ class Recurrent(nn.Module):
     @property
     def directions(self) -> int:
         """1, or 2 if any layer reads from both sides."""
-        return max(len(layer) for layer in self.layers)  # type: ignore[arg-type]
+        return max(len(layer) for layer in self.stack())
+
+    def stack(self) -> list[list[Direction]]:
+        """Return the directions of every layer."""
+        return [list(layer) for layer in self.layers]  # type: ignore[call-overload]
 
     def cells(self) -> list[Cell]:
         """Return all cells, layer by layer, forwards before backwards."""
-        return [direction.cell for layer in self.layers for direction in layer]  # type: ignore[union-attr]
+        return [direction.cell for layer in self.stack() for direction in layer]
 
     def initial(self, batch_size: int) -> States:
         """Return the states before the first step."""
-        return tuple(tuple(d.cell.initial(batch_size) for d in layer) for layer in self.layers)  # type: ignore[union-attr]
+        return tuple(tuple(d.cell.initial(batch_size) for d in layer) for layer in self.stack())
 
     def engines(self, mask: bool = False, record: bool = False) -> tuple[str, ...]:
         """Return which engine each layer would run on, with or without a mask or recorded gates."""
@@ -97,10 +101,7 @@ class Recurrent(nn.Module):
             return tuple(self.engine for _ in self.layers)
         some = torch.empty(0)
         plan = Plan(some if mask else None, keep=some if self.regularisers.zoneout else None, record=record)
-        return tuple(
-            _joined(choose_engine(one.cell, plan) for one in layer)  # type: ignore[union-attr]
-            for layer in self.layers
-        )
+        return tuple(_joined(choose_engine(one.cell, plan) for one in layer) for layer in self.stack())
 
     def forward(
         self, x: Tensor, states: States | None = None, mask: Tensor | None = None, record: bool = False
@@ -109,11 +110,10 @@ class Recurrent(nn.Module):
         states = self.initial(x.shape[0]) if states is None else states
         plan = Plan(mask=mask, record=record, truncate=self.truncate)
         last, gates, engines = [], [], []
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self.stack()):
             x = self._between(x, number)
             done = [
-                self._run(direction, x, state, plan)
-                for direction, state in zip(layer, states[number], strict=True)  # type: ignore[arg-type]
+                self._run(direction, x, state, plan) for direction, state in zip(layer, states[number], strict=True)
             ]
             outputs = torch.cat([one.outputs for one in done], -1)
             x = self._add(x, outputs, mask)

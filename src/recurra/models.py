@@ -124,7 +124,7 @@ class Bridge(nn.Module):
 
     def __init__(self, encoder: Recurrent, cell: Cell):
         super().__init__()
-        last = [direction.cell for direction in encoder.layers[-1]]  # type: ignore[union-attr]
+        last = [direction.cell for direction in encoder.stack()[-1]]
         states = [one.initial(1) for one in last]
         self.size = cell.hidden_size
         self.same = len(last) == 1 and type(last[0]) is type(cell) and last[0].hidden_size == cell.hidden_size

@@ -104,7 +104,7 @@ def write_report(
     Raises RunError if the file cannot be written.
     """
     path = Path(path)
-    text = _page(title, summary, sections, settings)
+    text = report_html(title, summary, sections, settings)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         draft.write_text(text, encoding="utf-8")
@@ -116,9 +116,10 @@ def write_report(
     return path
 
 
-def _page(
+def report_html(
     title: str, summary: Sequence[str], sections: Sequence[Section], settings: Mapping[str, Mapping[str, Any]]
 ) -> str:
+    """Return the whole file that ``write_report`` writes."""
     body = "\n".join(_section(number, section) for number, section in enumerate(sections, 1))
     return f"""<!DOCTYPE html>
 <html lang="en">

@@ -23,11 +23,12 @@ SAMPLE = 65_536  # bytes that are looked at before the whole file is read
 NAMES = {"\t": "tab", ";": "';'", "|": "'|'", ",": "','", r"\s+": "spaces"}  # in the order they are tried
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
 COMMA_NUMBER = re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d+)?|[-+]?\d*,\d+([eE][-+]?\d+)?")
+CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?(\.\d+)?")
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?")
 GROUPED = {  # thousands separator -> a whole cell written with it, the decimal mark put in for {0}
-    ",": r"[-+]?\d{{1,3}}(,\d{{3}})+(\{0}\d+)?",
-    ".": r"[-+]?\d{{1,3}}(\.\d{{3}})+(\{0}\d+)?",
-    " ": r"[-+]?\d{{1,3}}([ \u00a0\u202f'’]\d{{3}})+(\{0}\d+)?",
+    ",": r"[-+]?\d{{1,3}}(?:,\d{{3}})+(?:\{0}\d+)?",
+    ".": r"[-+]?\d{{1,3}}(?:\.\d{{3}})+(?:\{0}\d+)?",
+    " ": r"[-+]?\d{{1,3}}(?:[ \u00a0\u202f'’]\d{{3}})+(?:\{0}\d+)?",
 }
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 NOT_TEXT = {b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
@@ -77,10 +78,8 @@ def _head(path: Path, size: int) -> bytes:
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path)
-    except Exception as fault:  # pyarrow's faults share no class below Exception
-        raise DataError(
-            f"'{path.name}' cannot be read as Parquet; it may be cut short or damaged ({_brief(fault)})."
-        ) from None
+    except Exception:  # pyarrow's faults share no class below Exception
+        raise DataError(f"'{path.name}' cannot be read as Parquet; it is cut short or damaged.") from None
     if not len(frame):
         raise DataError(f"The file '{path.name}' has columns but no rows.")
     return frame
@@ -184,15 +183,15 @@ def _split(lines: list[str], separator: str) -> list[list[str]]:
 
 def _separator(lines: list[str], name: str) -> str:
     """Return the first separator that cuts the lines into equally many cells, or '' for a single column."""
+    cells = [line.strip().strip('"') for line in lines]
+    plain = [_is_value(cell) or cell.lower() in MISSING for cell in cells[1:]]
+    if all(plain) and not re.search(r"[,;|\t]", lines[0]):
+        return ""
     shares = {sep: _agreement(lines, sep) for sep in NAMES}
     best = max(shares, key=lambda sep: shares[sep])
-    if shares[best] >= 0.75:
+    if shares[best] >= 0.6:
         return best
-    cells = [line.strip().strip('"') for line in lines[1:]] or [lines[0]]
-    plain = sum(bool(NUMBER.fullmatch(c) or DATE.fullmatch(c) or c.lower() in MISSING) for c in cells)
-    if plain >= 0.5 * len(cells):
-        return ""
-    if COMMA_NUMBER.fullmatch(cells[0]):
+    if sum(plain) >= 0.5 * len(plain):
         return ""
     raise DataError(
         f"'{name}' does not split into columns: every line is one cell, such as '{lines[-1][:40]}'; "
@@ -202,16 +201,14 @@ def _separator(lines: list[str], name: str) -> str:
 
 def _agreement(lines: list[str], separator: str) -> float:
     """Return the share of lines with the most common number of cells, 0 if that number is one."""
-    counts = Counter(len(row) for row in _split(lines, separator))
-    cells, often = counts.most_common(1)[0]
+    rows = _split(lines, separator)
+    cells, often = Counter(len(row) for row in rows).most_common(1)[0]
     if cells < 2:
         return 0.0
-    # A date and a time with a space between them are one cell: spaces are the last resort.
-    cost = 0.2 if separator == r"\s+" else 0.0
-    if separator == r"\s+" and cells == 2 and all(DATE.fullmatch(line.strip()) for line in lines[1:]):
-        return 0.0
-    header = len(_split(lines[:1], separator)[0])
-    return often / len(lines) - cost - (0.1 if header < cells - 1 else 0.0)
+    # Spaces stand inside dates, and decimal commas split numbers where the header stays whole.
+    doubt = 0.2 if separator == r"\s+" else 0.0
+    doubt += 0.3 if len(rows[0]) == 1 else 0.1 * (len(rows[0]) < cells)
+    return often / len(lines) - doubt
 
 
 def _is_value(cell: str) -> bool:
@@ -258,7 +255,10 @@ def _commented_names(comments: list[str], separator: str) -> list[str]:
 def _padded(names: list[str], width: int, rows: list[list[str]]) -> list[str]:
     """Name the cells that rows have beyond the header: an empty last one, or row names at the front."""
     spare = width - len(names)
-    if spare == 1 and any(row[-1] for row in rows if len(row) == width):
+    full = [row for row in rows if len(row) == width]
+    if spare == 1 and "time" not in names and all(_full_date(row[0]) and CLOCK.fullmatch(row[1]) for row in full):
+        return [names[0], "time", *names[1:]]
+    if spare == 1 and any(row[-1] for row in full):
         return ["", *names]
     return names + [""] * max(spare, 0)
 
@@ -336,10 +336,8 @@ def _tidy(frame: pd.DataFrame, dialect: Dialect) -> tuple[pd.DataFrame, list[str
     if not len(frame):
         raise DataError("The file has a header but no rows of data.")
     frame = _without_counter(frame, notes)
-    for name in frame.columns:
-        if is_text(frame[name]):
-            _ungroup(frame, name, dialect.decimal, notes)
-    return frame, notes
+    texts = [name for name in frame.columns if is_text(frame[name])]
+    return frame.assign(**{n: _ungrouped(frame[n], dialect.decimal, notes) for n in texts}), notes
 
 
 def _without_empty(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -369,18 +367,24 @@ def _without_counter(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return frame.rename(columns={name: fresh})
 
 
-def _ungroup(frame: pd.DataFrame, name: str, decimal: str, notes: list[str]) -> None:
+def _ungrouped(column: pd.Series, decimal: str, notes: list[str]) -> pd.Series:
     """Turn a text column of numbers such as 1,234.5 or 1.234,5 or 1 234 into numbers, if every cell fits."""
-    filled = frame[name].dropna().astype("str").str.strip()
-    plain = re.compile(rf"[-+]?\d{{1,3}}(\{decimal}\d+)?")
     for mark, shape in GROUPED.items():
-        grouped = re.compile(shape.format(decimal))
-        fits = re.compile(f"{grouped.pattern}|{plain.pattern}")
-        if mark == decimal or not len(filled) or not filled.head(50).map(lambda c: bool(fits.fullmatch(c))).all():
+        grouped = shape.format(decimal)
+        fits = rf"(?:{grouped}|[-+]?\d{{1,3}}(?:\{decimal}\d+)?)"
+        if mark == decimal or not _all_match(column.head(100), fits) or not _all_match(column, fits):
             continue
-        example = next((cell for cell in filled if grouped.fullmatch(cell)), None)
-        if example and filled.map(lambda c: bool(fits.fullmatch(c))).all():
-            bare = filled.str.replace(r"[ \u00a0\u202f'’]" if mark == " " else re.escape(mark), "", regex=True)
-            frame[name] = pd.to_numeric(bare.str.replace(decimal, ".")).reindex(frame.index)
-            notes.append(f"'{example}' in column '{name}' was read as {pd.to_numeric(frame[name].dropna().iloc[0])}")
-            return
+        text = column.astype("str").str.strip()
+        like = text.str.fullmatch(grouped).fillna(False).to_numpy(bool)
+        if like.any():
+            bare = text.str.replace(r"[ \u00a0\u202f'’]" if mark == " " else re.escape(mark), "", regex=True)
+            values = pd.to_numeric(bare.str.replace(decimal, ".", regex=False).where(column.notna()))
+            at = int(np.argmax(like))
+            notes.append(f"'{text.iloc[at]}' in column '{column.name}' was read as {values.iloc[at]:.12g}")
+            return values
+    return column
+
+
+def _all_match(column: pd.Series, shape: str) -> bool:
+    filled = column.dropna().astype("str").str.strip()
+    return len(filled) > 0 and bool(filled.str.fullmatch(shape).all())

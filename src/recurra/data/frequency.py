@@ -25,6 +25,10 @@ FRIENDLY = {
     "weekly": "W", "week": "W", "w": "W", "monthly": "MS", "month": "MS", "M": "MS", "quarterly": "QS",
     "quarter": "QS", "Q": "QS", "yearly": "YS", "year": "YS", "annual": "YS", "Y": "YS", "A": "YS",
 }  # fmt: skip
+REMEDY = (
+    "resample the table to one step, or choose the step with --frequency (values that fall into the same step "
+    "are averaged)"
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def known_frequency(name: str) -> str:
     alias = FRIENDLY.get(word) or FRIENDLY.get(word.lower() if len(word) > 1 else word) or word
     alias = alias.upper() if "-" in alias else alias
     grid_of(number + alias)
-    return number + alias
+    return number + ("W-SUN" if alias == "W" else alias)
 
 
 @lru_cache(maxsize=256)
@@ -224,6 +228,8 @@ def _edge(stamps: np.ndarray) -> str | None:
 def _by_time(stamps: np.ndarray, at: np.ndarray, gaps: np.ndarray, common: int) -> str:
     step = common if (gaps % common == 0).all() else int(np.gcd.reduce(gaps))
     if (gaps == step).mean() < 0.2:
+        if (gaps == common).mean() < 0.5:
+            raise _loose(gaps)
         odd = int(np.argmax(gaps % common != 0))
         raise _uneven(stamps[at[odd]], stamps[at[odd] + 1], common)
     other = _other_pace(gaps, step)
@@ -256,10 +262,18 @@ def _other_pace(gaps: np.ndarray, step: int) -> int | None:
 
 def _uneven(before: int, after: int, step: int, mixed: bool = False) -> DataError:
     what = "mix several frequencies" if mixed else "do not keep one step"
+    hour = abs(int(after - before) - step) == UNITS["h"] and step == DAY
+    cause = " (clocks change there: give local dates instead of UTC)" if hour else ""
     return DataError(
         f"The time stamps {what}: most are {in_words(step)} apart, but {_shown(after)} comes "
-        f"{in_words(int(after - before))} after {_shown(before)}; resample the table to one step, or choose the "
-        "step with --frequency (values that fall into the same step are averaged)."
+        f"{in_words(int(after - before))} after {_shown(before)}{cause}; {REMEDY}."
+    )
+
+
+def _loose(gaps: np.ndarray) -> DataError:
+    return DataError(
+        f"The time stamps do not keep one step: they are {in_words(int(gaps.min()))} to {in_words(int(gaps.max()))} "
+        f"apart; {REMEDY}."
     )
 
 
@@ -268,7 +282,10 @@ def _shown(stamp: int) -> str:
 
 
 def in_words(size: int) -> str:
-    """Return a number of microseconds as words, such as ``15 minutes``."""
-    unit = next(unit for unit, one in UNITS.items() if size % one == 0)
-    count = size // UNITS[unit]
-    return f"{count} {WORDS[unit]}{'s' if count != 1 else ''}"
+    """Return a number of microseconds as words, such as ``15 minutes`` or ``about 1.2 hours``."""
+    exact = next(unit for unit, one in UNITS.items() if size % one == 0)
+    if size // UNITS[exact] <= 120:
+        count = size // UNITS[exact]
+        return f"{count} {WORDS[exact]}{'s' if count != 1 else ''}"
+    unit = next(unit for unit, one in UNITS.items() if size >= one)
+    return f"about {size / UNITS[unit]:.3g} {WORDS[unit]}s"

@@ -80,7 +80,7 @@ def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) ->
     dates = [n for n in _by_rank(free) if _holds_dates(frame[n])]
     joined = _joined_time(frame, free, dates)
     if joined is not None:
-        notes.append(f"time is made of the columns {' and '.join(joined.split('+'))}")
+        notes.append(f"time is made of the columns {listed(joined.split('+'))}")
         return joined
     steps = [n for n in _by_rank(free) if n.casefold() in NAMES and _holds_steps(frame, n)]
     found = next(iter(dates + steps), None)
@@ -132,12 +132,11 @@ def _joined_time(frame: pd.DataFrame, free: list[str], dates: list[str]) -> str 
     if not dates:
         order = [role for role in ("year", "quarter", "month", "day", "hour", "minute") if role in roles]
         return "+".join(roles[role] for role in order) if "year" in roles and len(order) > 1 else None
-    if frame[dates[0]].nunique() > 0.95 * len(frame):
-        return None
     clocks = [n for n in free if is_text(frame[n]) and _is_clock(frame[n])]
     if not clocks and "hour" in roles:
         clocks = [roles["hour"]]
-    return f"{dates[0]}+{clocks[0]}" if clocks else None
+    repeated = clocks and frame[dates[0]].nunique() <= 0.95 * len(frame)
+    return f"{dates[0]}+{clocks[0]}" if repeated else None
 
 
 def _is_clock(column: pd.Series) -> bool:
@@ -180,11 +179,27 @@ def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: l
             continue
         (found if _is_target(frame[name], name) else left).append(name)
     if not found:
-        raise DataError("The table has no column of numbers to forecast; name one with --target.")
+        found = [_last_resort(frame[[name for name in left if is_number(frame[name])]])]
+        left.remove(found[0])
+    text = [name for name in found if is_text(frame[name])]
+    if text:
+        notes.append(f"{listed(text)} held numbers written as text, which were converted")
     if left:
         notes.append(f"left out {listed(left)} (text, empty, constant, or only counting the rows)")
     notes.append(f"{'target is' if len(found) == 1 else f'{len(found)} targets:'} {listed(found)}")
     return tuple(found)
+
+
+def _last_resort(frame: pd.DataFrame) -> str:
+    """Return a column that counts the rows, if it is the only one that varies, or say what the columns lack."""
+    found = next((name for name in frame.columns if varies(frame[name].to_numpy(np.float64))), None)
+    if found is not None:
+        return str(found)
+    if not frame.shape[1]:
+        raise DataError("The table has no column of numbers to forecast; name one with --target.")
+    empty = bool(frame.isna().all(axis=None))
+    what = "has no values at all" if empty else "is constant"
+    raise DataError(f"Every column of numbers ({listed(list(frame.columns))}) {what}, so there is nothing to learn.")
 
 
 def _is_target(column: pd.Series, name: str) -> bool:

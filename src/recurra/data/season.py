@@ -71,23 +71,23 @@ def _some(series: Sequence[np.ndarray]) -> list[np.ndarray]:
 def _errors(series: list[np.ndarray], lag: int) -> float | None:
     """Return the mean scaled error of repeating ``lag`` steps back, or None if that is not worth it."""
     cycles = 3 if lag > 100 else 2
-    pairs = [pair for values in series if len(values) >= cycles * lag for pair in [_compare(values, lag)] if pair]
-    if len(pairs) * 2 < len(series) or not pairs:
+    triples = [found for values in series if len(values) >= cycles * lag for found in [_compare(values, lag)] if found]
+    if len(triples) * 2 < len(series) or not triples:
         return None
-    repeated, last = np.array(pairs).T
-    worth = repeated < 0.95 * last
+    repeated, last, count = np.array(triples).T
+    worth = repeated < (1 - np.maximum(0.05, 1 / np.sqrt(count))) * last  # few values may agree by chance
     return float(repeated.mean()) if worth.mean() >= 1 / 3 else None
 
 
-def _compare(values: np.ndarray, lag: int) -> tuple[float, float] | None:
-    """Return the errors of repeating the season and of repeating the last value, in units of the spread."""
+def _compare(values: np.ndarray, lag: int) -> tuple[float, float, int] | None:
+    """Return the errors of repeating season and last value, in units of the spread, and how many were compared."""
     spread = np.nanstd(values) if np.isfinite(values).any() else 0.0
     lags = np.unique(np.linspace(1, lag, 24).astype(int))
     near = [error for each in lags if (error := _lag_error(values, each)) is not None]
     repeated = _lag_error(values, lag)
     if repeated is None or not near or not spread or not sum(near):
         return None
-    return repeated / spread, float(np.mean(near)) / spread
+    return repeated / spread, float(np.mean(near)) / spread, len(values) - lag
 
 
 def _lag_error(values: np.ndarray, lag: int) -> float | None:

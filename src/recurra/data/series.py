@@ -39,8 +39,8 @@ def infer_schema(
     Raises DataError if a column is missing, or time or values cannot be used.
     """
     frame = as_pandas(frame)
-    if not len(frame):
-        raise DataError("The table has no rows.")
+    if len(frame) < 2:
+        raise DataError(f"The table has {'one row' if len(frame) else 'no rows'}; a series needs at least two.")
     notes: list[str] = []
     given = (target,) if isinstance(target, str) else tuple(target or ())
     for name in given:
@@ -91,7 +91,8 @@ def _with_frequency(
         values, breaks = _in_order(stamps.values, codes)
         return replace(schema, step=infer_step(values, breaks))
     alias, snap = _frequency(stamps, codes, frequency)
-    notes.append(f"frequency is '{alias}'" + (f" in the time zone {stamps.zone}" if stamps.zone else ""))
+    zone = f" in the time zone {stamps.zone}" if stamps.zone else ""
+    notes.append(f"frequency is '{alias}'{zone}" + (", so each time was moved to its step" if snap else ""))
     return replace(schema, frequency=alias, snap=snap)
 
 

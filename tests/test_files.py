@@ -1,0 +1,235 @@
+"""Tables from files: every dialect gives the same table, and every unreadable file gets one plain sentence."""
+
+import bz2
+import gzip
+import lzma
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recurra.data.files import read_table
+from recurra.errors import DataError
+
+DAYS = pd.date_range("2024-01-25", periods=40)
+VALUES = np.round(np.linspace(-20.5, 2001.25, 40), 2)
+
+
+def table(sep: str = ",", decimal: str = ".", head: str = "date,y", date: str = "%Y-%m-%d") -> str:
+    lines = [head.replace(",", sep)] if head else []
+    lines += [f"{d.strftime(date)}{sep}{str(v).replace('.', decimal)}" for d, v in zip(DAYS, VALUES, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def write(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def message(path: Path) -> str:
+    with pytest.raises(DataError) as fault:
+        read_table(path)
+    text = str(fault.value)
+    assert "\n" not in text and text.endswith(".")
+    return text
+
+
+def test_an_ordinary_csv_needs_no_note(tmp_path: Path) -> None:
+    frame, notes = read_table(write(tmp_path, table()))
+    assert notes == []
+    assert list(frame.columns) == ["date", "y"]
+    assert frame["date"].tolist() == DAYS.strftime("%Y-%m-%d").tolist()
+    np.testing.assert_array_equal(frame["y"], VALUES)
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t", "|", "   "])
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_separators_decimals_and_line_ends(tmp_path: Path, sep: str, decimal: str, end: str) -> None:
+    if sep == "," and decimal == ",":
+        text = "date,y\n" + "".join(
+            f'{d:%Y-%m-%d},"{str(v).replace(".", ",")}"\n' for d, v in zip(DAYS, VALUES, strict=True)
+        )
+    else:
+        text = table(sep, decimal)
+    frame, notes = read_table(write(tmp_path, text.replace("\n", end)))
+    assert list(frame.columns) == ["date", "y"]
+    np.testing.assert_array_equal(frame["y"], VALUES)
+    assert ("decimal comma" in " ".join(notes)) == (decimal == ",")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "head", "said"),
+    [
+        ("utf-8", "Tag,Größe", None),
+        ("utf-8-sig", "Tag,Größe", None),
+        ("utf-16", "Tag,Größe", "UTF-16"),
+        ("latin-1", "Tag,Größe", "Latin-1"),
+        ("cp1252", "Tag,Größe in €", "Latin-1"),
+        ("gb18030", "日期,销售数量", "GB18030"),
+    ],
+)
+def test_encodings(tmp_path: Path, encoding: str, head: str, said: str | None) -> None:
+    frame, notes = read_table(write(tmp_path, table(head=head).encode(encoding)))
+    assert list(frame.columns) == head.split(",")
+    np.testing.assert_array_equal(frame["y" if "y" in frame else head.split(",")[1]], VALUES)
+    assert [said in note for note in notes] == [True] if said else notes == []
+
+
+def test_a_latin_letter_far_down_is_found(tmp_path: Path) -> None:
+    text = "day,place,y\n" + "".join(f"{i},somewhere,{i % 7}\n" for i in range(8000)) + "8000,Köln,3\n"
+    frame, notes = read_table(write(tmp_path, text.encode("latin-1")))
+    assert frame["place"].iloc[-1] == "Köln"
+    assert "Latin-1" in notes[0]
+
+
+@pytest.mark.parametrize("ending", ["gz", "xz", "bz2", "zip", "parquet"])
+def test_packed_files_and_parquet(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / ("table.parquet" if ending == "parquet" else f"table.csv.{ending}")
+    content = table().encode()
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("table.csv", content)
+    elif ending == "parquet":
+        pd.read_csv(write(tmp_path, content)).to_parquet(path)
+    else:
+        path.write_bytes({"gz": gzip, "xz": lzma, "bz2": bz2}[ending].compress(content))  # type: ignore[attr-defined]
+    frame, notes = read_table(path)
+    assert notes == []
+    np.testing.assert_array_equal(frame["y"], VALUES)
+
+
+def test_no_header(tmp_path: Path) -> None:
+    frame, notes = read_table(write(tmp_path, table(head="")))
+    assert list(frame.columns) == ["column_1", "column_2"]
+    assert len(frame) == 40
+    assert "no header" in notes[0]
+
+
+def test_years_as_column_names_are_a_header(tmp_path: Path) -> None:
+    frame, _ = read_table(write(tmp_path, "Country,2000,2001\nDE,1.5,2.5\nFR,3.5,4.5\n"))
+    assert list(frame.columns) == ["Country", "2000", "2001"]
+
+
+def test_comment_lines_and_names_in_a_comment(tmp_path: Path) -> None:
+    frame, notes = read_table(write(tmp_path, "# by a logger\n# kWh\n" + table()))
+    assert len(frame) == 40 and "2 comment line" in notes[0]
+    frame, notes = read_table(write(tmp_path, "#  1:Day 2:Power\n" + table(" ", head="")))
+    assert list(frame.columns) == ["Day", "Power"]
+    assert "'#'" in notes[-1]
+
+
+def test_a_column_that_counts_rows_goes_and_a_nameless_one_gets_a_name(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"date": DAYS, "y": VALUES})
+    counted, notes = read_table(write(tmp_path, frame.to_csv()))
+    assert list(counted.columns) == ["date", "y"] and "counts the rows" in notes[0]
+    named, notes = read_table(write(tmp_path, frame.set_index("date").to_csv(index_label="")))
+    assert list(named.columns) == ["index", "y"] and "has no name" in notes[0]
+
+
+def test_empty_cells_at_the_edges_go(tmp_path: Path) -> None:
+    frame, notes = read_table(write(tmp_path, table(";").replace("\n", ";\n") + ";;\n;;\n"))
+    assert frame.shape == (40, 2)
+    assert "1 empty column" in notes[1] and "2 empty row" in notes[2]
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (['"1,234.5"', '"987.0"', '"1,234,567.25"'], [1234.5, 987.0, 1234567.25]),
+        (["1 234.5", "987.0", "12 345.0"], [1234.5, 987.0, 12345.0]),
+        (["1'234.5", "987.0", "12'345.0"], [1234.5, 987.0, 12345.0]),
+    ],
+)
+def test_thousands(tmp_path: Path, cells: list[str], values: list[float]) -> None:
+    text = "date,y\n" + "".join(f"2024-01-0{i + 1},{cell}\n" for i, cell in enumerate(cells))
+    frame, notes = read_table(write(tmp_path, text))
+    assert frame["y"].tolist() == values
+    assert "was read as 1234.5" in notes[-1]
+
+
+def test_thousands_with_decimal_comma_leave_dates_alone(tmp_path: Path) -> None:
+    frame, _ = read_table(write(tmp_path, "Tag;y\n01.02.2024;1.234,5\n02.02.2024;7,25\n"))
+    assert frame["Tag"].tolist() == ["01.02.2024", "02.02.2024"]
+    assert frame["y"].tolist() == [1234.5, 7.25]
+
+
+def test_spellings_of_missing(tmp_path: Path) -> None:
+    marks = ["NA", "NaN", "null", "-", "", "?", "n/a", "None"]
+    text = "date,y\n2024-01-01,1.5\n" + "".join(f"2024-02-{i + 1:02d},{mark}\n" for i, mark in enumerate(marks))
+    frame, _ = read_table(write(tmp_path, text))
+    assert frame["y"].dtype == np.float64
+    assert frame["y"].isna().sum() == len(marks)
+
+
+BAD = {
+    "empty": (b"", "is empty"),
+    "blank": (b"\n \n", "is empty"),
+    "header only": (b"date,y\n", "no rows"),
+    "comments only": (b"# one\n# two\n", "no table"),
+    "binary": (bytes(range(256)) * 20, "binary file"),
+    "excel": (b"PK\x03\x04" + bytes(50), "an Excel or zip file"),
+    "wrong separator": (table("~").encode(), "does not split into columns"),
+    "ragged": (b"date,y\n2024-01-01,1\n2024-01-02,2,3\n2024-01-03,4\n", "Line 3 of"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_unreadable_files_get_one_sentence(tmp_path: Path, kind: str) -> None:
+    content, words = BAD[kind]
+    assert words in message(write(tmp_path, content))
+
+
+def test_missing_file_offers_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, table(), "sales.csv")
+    assert "Did you mean 'sales.csv'?" in message(tmp_path / "sale.csv")
+    assert "is a folder" in message(tmp_path)
+    assert "no file" in message(tmp_path / "nowhere" / "sales.csv")
+
+
+def test_damaged_packed_files(tmp_path: Path) -> None:
+    assert "Parquet" in message(write(tmp_path, b"PAR1 and then nothing", "a.parquet"))
+    assert "'a.csv.gz' cannot be unpacked" in message(write(tmp_path, b"not packed", "a.csv.gz"))
+    whole = gzip.compress(np.random.default_rng(0).bytes(400_000).hex().encode())
+    assert "a.csv.gz" in message(write(tmp_path, whole[: len(whole) // 2], "a.csv.gz"))
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.csv", table())
+        archive.writestr("b.csv", table())
+    assert "holds 2 files (a.csv, b.csv)" in message(tmp_path / "two.zip")
+
+
+def test_many_rows_are_quick(tmp_path: Path) -> None:
+    n = 200_000
+    stamps = pd.date_range("2000", periods=n, freq="min").strftime("%Y-%m-%d %H:%M:%S")
+    pd.DataFrame({"date": stamps, "a": np.arange(n) / 3}).to_csv(tmp_path / "big.csv", index=False)
+    begin = time.perf_counter()
+    frame, _ = read_table(tmp_path / "big.csv")
+    assert len(frame) == n
+    assert time.perf_counter() - begin < 4  # a fifth of a second on an idle core
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sep=st.sampled_from([",", ";", "\t", "|"]),
+    decimal=st.sampled_from([".", ","]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    values=st.lists(
+        st.integers(-(10**7), 10**7).map(lambda n: n / 100 + 0.005), min_size=3, max_size=30, unique=True
+    ),
+)
+def test_round_trip(tmp_path: Path, sep: str, decimal: str, encoding: str, end: str, values: list[float]) -> None:
+    days = pd.date_range("2023-12-20", periods=len(values)).strftime("%Y-%m-%d")
+    frame = pd.DataFrame({"date": days, "Größe": values})
+    path = tmp_path / "table.csv"
+    frame.to_csv(path, sep=sep, decimal=decimal, encoding=encoding, index=False, lineterminator=end)
+    back, _ = read_table(path)
+    assert list(back.columns) == ["date", "Größe"]
+    assert back["date"].tolist() == list(days)
+    np.testing.assert_allclose(back["Größe"], values, rtol=1e-14)
