@@ -220,9 +220,7 @@ def test_many_rows_are_quick(tmp_path: Path) -> None:
     decimal=st.sampled_from([".", ","]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
     end=st.sampled_from(["\n", "\r\n"]),
-    values=st.lists(
-        st.integers(-(10**7), 10**7).map(lambda n: n / 100 + 0.005), min_size=3, max_size=30, unique=True
-    ),
+    values=st.lists(st.integers(-(10**7), 10**7).map(lambda n: n / 100 + 0.005), min_size=3, max_size=30, unique=True),
 )
 def test_round_trip(tmp_path: Path, sep: str, decimal: str, encoding: str, end: str, values: list[float]) -> None:
     days = pd.date_range("2023-12-20", periods=len(values)).strftime("%Y-%m-%d")

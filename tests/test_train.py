@@ -200,6 +200,7 @@ def test_without_validation_the_training_loss_decides() -> None:
     losses = [epoch.train_loss for epoch in history]
     assert progress.best_loss == min(losses) and progress.best_epoch == losses.index(min(losses)) + 1
     assert losses[-1] < 0.5 * losses[0], "it learns"
+    assert not model.training, "ready to be asked"
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from . import runs
 from .build import make_forecaster, refuse_unused
-from .config import Config, ForecastSettings, ModelSettings, TrainingSettings, fields, make_config
+from .config import Config, ForecastSettings, ModelSettings, TrainingSettings, defaults, fields, make_config
 from .data.series import Panel, Schema, infer_schema, long_frame, steps_between, to_panel
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, nearest
 from .forecaster import Answer, Backtest, FittedForecaster, from_run, remember
 from .tasks.forecast import prepare
 from .train import Epoch, Progress, fit
@@ -46,7 +44,7 @@ class AttentionSetting:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimator):
+class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
     """A recurrent forecaster with attention for one table or many series.
 
     ``fit(df)`` takes a pandas or polars frame, wide (a time column and one column per series) or long
@@ -62,6 +60,29 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimato
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings as they were given."""
         return {name: self.__dict__[name] for name in fields()}
+
+    def set_params(self, **settings: Any) -> "Forecaster":
+        """Change settings; raises ConfigError for a name that is none."""
+        for name, value in settings.items():
+            if name not in fields():
+                raise ConfigError(f"Unknown setting '{name}'.{nearest(name, fields())}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        first = defaults()
+        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != first[name]]
+        return f"Forecaster({', '.join(changed)})"
+
+    # scikit-learn asks for these. Its BaseEstimator would bring them too, but importing it takes as long as torch.
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(two_d_array=False, allow_nan=True),
+        )
 
     def fit(self, df: Any, y: None = None, *, validation_size: int | None = None) -> "Forecaster":
         """Train on ``df``; its last ``validation_size`` values decide when to stop. Returns self."""
@@ -143,6 +164,8 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, BaseEstimato
 
     def _fitted(self) -> FittedForecaster:
         if not hasattr(self, "fitted_"):
+            from sklearn.exceptions import NotFittedError
+
             raise NotFittedError("This Forecaster is not fitted yet. Call fit(df) first.")
         return self.fitted_
 

@@ -1,0 +1,539 @@
+"""Tables as regular series: the schema that is found, the panel that is laid out, and every refusal."""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recurra.data.frequency import grid_of, infer_frequency
+from recurra.data.season import choose_season
+from recurra.data.series import Panel, Schema, infer_schema, long_frame, steps_between, to_panel
+from recurra.errors import DataError
+
+FREQUENCIES = [
+    "h", "15min", "30min", "10min", "min", "90min", "s", "D", "2D", "B", "W-SUN", "W-WED", "MS", "ME", "BMS", "BME",
+    "2MS", "QS-JAN", "QS-FEB", "QE-DEC", "QE-NOV", "YS", "YE", "YS-JUL", "YE-JUN",
+]  # fmt: skip
+
+
+def wave(n: int, season: int = 24, noise: float = 0.1) -> np.ndarray:
+    rng = np.random.default_rng(n)
+    return np.asarray(10 + np.sin(2 * np.pi * np.arange(n) / season) + noise * rng.normal(size=n))
+
+
+def hours(n: int = 240, **columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=n, freq="h"), "y": wave(n), **columns})
+
+
+def panel_of(frame: Any, **given: Any) -> Panel:
+    return to_panel(frame, infer_schema(frame, **given)[0])
+
+
+def notes_of(frame: Any, **given: Any) -> str:
+    schema, notes = infer_schema(frame, **given)
+    return "; ".join([*notes, *to_panel(frame, schema).notes])
+
+
+def refusal(frame: Any, **given: Any) -> str:
+    with pytest.raises(DataError) as fault:
+        panel_of(frame, **given)
+    text = str(fault.value)
+    assert "\n" not in text and text.endswith((".", "?"))
+    return text
+
+
+# calendars
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    frequency=st.sampled_from(FREQUENCIES),
+    start=st.datetimes(pd.Timestamp("1905-01-01"), pd.Timestamp("2060-01-01")),
+    n=st.integers(12, 80),
+    seed=st.integers(0, 10**6),
+    share=st.floats(0, 0.3),
+)
+def test_a_shuffled_table_with_holes_gives_the_regular_series(
+    frequency: str, start: Any, n: int, seed: int, share: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    stamps = pd.date_range(pd.Timestamp(start).floor("h"), periods=n, freq=frequency)
+    values = rng.normal(size=n)
+    dropped = rng.random(n) < share
+    dropped[[0, 1, 2, -2, -1]] = False
+    order = rng.permutation(np.flatnonzero(~dropped))
+    frame = pd.DataFrame({"ds": stamps[order], "y": values[order]})
+    panel = panel_of(frame)
+    np.testing.assert_array_equal(panel.values[0], np.where(dropped, np.nan, values))
+    assert (panel.times(0, 0, n) == stamps).all()
+    following = pd.date_range(stamps[-1], periods=6, freq=frequency)[1:]
+    assert (panel.times(0, n, n + 5) == following).all()
+    if dropped.any():
+        assert f"{dropped.sum()} of {n} time steps had no row" in panel.notes[-1]
+
+
+@pytest.mark.parametrize("frequency", FREQUENCIES)
+def test_the_frequency_is_named_as_pandas_names_it(frequency: str) -> None:
+    stamps = pd.date_range("2019-06-01", periods=60, freq=frequency)
+    schema, _ = infer_schema(pd.DataFrame({"ds": stamps, "y": wave(60)}))
+    assert schema.frequency == frequency
+    assert (pd.date_range(stamps[0], periods=60, freq=schema.frequency) == stamps).all()
+
+
+def test_a_day_in_the_middle_of_the_month_is_kept() -> None:
+    stamps = pd.date_range("2020-01-01", periods=30, freq="MS") + pd.Timedelta(days=14)
+    panel = panel_of(pd.DataFrame({"ds": stamps, "y": wave(30)}))
+    assert panel.schema.frequency == "MS"
+    assert panel.times(0, 30, 31)[0] == pd.Timestamp("2022-07-15")
+
+
+def test_five_weekdays_are_not_yet_business_days() -> None:
+    assert panel_of(pd.DataFrame({"ds": pd.bdate_range("2024-01-01", periods=5), "y": wave(5)})).schema.frequency == "D"
+
+
+def test_integer_steps_and_years() -> None:
+    years = panel_of(pd.DataFrame({"year": [2001, 2000, 2003, 2004], "y": [2.0, 1.0, 4.0, 5.0]}))
+    np.testing.assert_array_equal(years.values[0], [1, 2, np.nan, 4, 5])
+    assert years.schema.frequency is None and years.starts == (2000,)
+    assert list(years.times(0, 5, 7)) == [2005, 2006]
+    fifth = panel_of(pd.DataFrame({"year": range(1950, 2000, 5), "y": wave(10)}))
+    assert list(fifth.times(0, 9, 11)) == [1995, 2000]
+    bare = panel_of(pd.DataFrame({"y": wave(10)}))
+    assert bare.schema.time is None and list(bare.times(0, 9, 11)) == [10, 11]
+
+
+@pytest.mark.parametrize("frequency", ["D", "h", "MS"])
+def test_steps_between_inverts_times(frequency: str) -> None:
+    stamps = pd.date_range("2024-01-31" if frequency != "MS" else "2024-01-01", periods=40, freq=frequency)
+    panel = panel_of(pd.DataFrame({"ds": stamps, "y": wave(40)}))
+    assert [steps_between(panel.starts[0], t, panel.schema) for t in panel.times(0, -3, 50)] == list(range(-3, 50))
+
+
+@pytest.mark.parametrize(
+    ("word", "alias"), [("hourly", "h"), ("H", "h"), ("daily", "D"), ("15min", "15min"), ("M", "MS"), ("W", "W-SUN")]
+)
+def test_a_frequency_in_words(word: str, alias: str) -> None:
+    frame = hours(24 * 70)
+    schema, _ = infer_schema(frame, frequency=word)
+    assert schema.frequency == alias
+    if alias == "D":
+        assert schema.snap and len(to_panel(frame, schema).values[0]) == 70
+        np.testing.assert_allclose(to_panel(frame, schema).values[0][0], frame["y"][:24].mean())
+
+
+def test_weeks_and_months_averaged_by_hand() -> None:
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=31 + 29), "y": np.arange(60.0)})
+    months = panel_of(frame, frequency="ME")
+    np.testing.assert_allclose(months.values[0], [15.0, 45.0])
+    assert list(months.times(0, 0, 2)) == [pd.Timestamp("2024-01-31"), pd.Timestamp("2024-02-29")]
+    weeks = panel_of(frame[:14], frequency="W-SUN")
+    assert list(weeks.times(0, 0, 2)) == [pd.Timestamp("2024-01-07"), pd.Timestamp("2024-01-14")]
+    np.testing.assert_allclose(weeks.values[0], [3.0, 10.0])
+
+
+def test_unknown_frequency() -> None:
+    assert "Unknown frequency 'hurly'" in refusal(hours(), frequency="hurly")
+    assert "choose a longer step" in refusal(hours(), frequency="s")
+    assert "plain steps" in refusal(pd.DataFrame({"year": range(2000, 2020), "y": wave(20)}), frequency="D")
+
+
+# dates as people write them
+
+
+@pytest.mark.parametrize(
+    ("form", "frequency", "words"),
+    [
+        ("%d/%m/%Y", "D", "day first"),
+        ("%m/%d/%Y", "D", "month first"),
+        ("%d.%m.%Y %H:%M", "h", "day first"),
+        ("%m/%d/%Y %I:%M %p", "h", "month first"),
+        ("%d/%m/%Y", "MS", "day first"),
+        ("%m/%d/%y", "D", "month first"),
+        ("%Y/%m/%d", "D", ""),
+        ("%Y%m%d", "D", ""),
+        ("%Y-%m-%dT%H:%M:%S", "h", ""),
+        ("%d %b %Y", "D", ""),
+        ("%b-%y", "MS", ""),
+        ("%B %Y", "MS", ""),
+        ("%Y年%m月%d日", "D", ""),
+        ("%G-W%V", "W-MON", ""),
+        ("%s", "h", "1970"),
+    ],
+)
+def test_date_formats(form: str, frequency: str, words: str) -> None:
+    stamps = pd.date_range("2024-01-01", periods=60, freq=frequency)
+    frame = pd.DataFrame({"date": stamps.strftime(form), "y": wave(60)})
+    if form in ("%s", "%Y%m%d"):
+        frame["date"] = frame["date"].astype(int)
+    panel = panel_of(frame)
+    assert panel.schema.frequency == frequency
+    assert (panel.times(0, 0, 60) == stamps).all()
+    assert words in notes_of(frame)
+
+
+def test_the_order_of_day_and_month_is_remembered() -> None:
+    train = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=60).strftime("%d/%m/%Y"), "y": wave(60)})
+    schema, _ = infer_schema(train)
+    later = pd.DataFrame({"date": ["01/03/2024", "02/03/2024", "03/03/2024"], "y": [1.0, 2.0, 3.0]})
+    assert list(to_panel(later, schema).times(0, 0, 3)) == list(pd.date_range("2024-03-01", periods=3))
+
+
+def test_an_undecidable_order_is_said() -> None:
+    frame = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=12).strftime("%m/%d/%Y"), "y": wave(12)})
+    assert "both ways are possible" in notes_of(frame)
+
+
+def test_quarters_and_months_as_words() -> None:
+    frame = pd.DataFrame({"quarter": ["2020Q1", "2020Q2", "2020Q3", "2020Q4", "2021Q1"], "y": [1.0, 2, 3, 4, 5]})
+    assert panel_of(frame).starts == (pd.Timestamp("2020-01-01"),)
+    assert panel_of(frame).schema.frequency == "QS-JAN"
+
+
+def test_columns_that_make_the_time_together() -> None:
+    stamps = pd.date_range("2024-02-27", periods=100, freq="h")
+    parts = pd.DataFrame({"year": stamps.year, "month": stamps.month, "day": stamps.day, "hour": stamps.hour})
+    panel = panel_of(parts.assign(y=wave(100)))
+    assert panel.schema.time == "year+month+day+hour" and panel.names == ("y",)
+    assert (panel.times(0, 0, 100) == stamps).all()
+    split = pd.DataFrame({"Day": stamps.strftime("%d/%m/%Y"), "Clock": stamps.strftime("%H:%M"), "y": wave(100)})
+    assert (panel_of(split).times(0, 0, 100) == stamps).all()
+    both = pd.DataFrame({"day": stamps.strftime("%Y-%m-%d"), "hr": stamps.hour, "y": wave(100)})
+    assert (panel_of(both).times(0, 0, 100) == stamps).all()
+
+
+def test_an_index_of_times() -> None:
+    frame = hours().set_index("ds")
+    assert (panel_of(frame).times(0, 0, 240) == frame.index).all()
+    monthly = pd.Series(wave(30), index=pd.period_range("2020-01", periods=30, freq="M"), name="sales")
+    assert panel_of(monthly).names == ("sales",)
+    assert panel_of(monthly).schema.frequency == "MS"
+
+
+# layouts
+
+
+def test_wide_takes_every_column_of_numbers_that_varies() -> None:
+    frame = hours(load=wave(240), note="x", flat=1.0, empty=np.nan, row=np.arange(1, 241))
+    panel = panel_of(frame)
+    assert panel.names == ("y", "load") and panel.aligned and len(panel) == 2
+    said = notes_of(frame)
+    assert "2 targets: 'y', 'load'" in said
+    assert "left out 'note', 'flat', 'empty', 'row'" in said
+
+
+def test_long_tables() -> None:
+    frame = pd.concat([hours(48).assign(unique_id="b"), hours(60).assign(unique_id="a")])
+    panel = panel_of(frame)
+    assert panel.names == ("b", "a") and not panel.aligned
+    assert [len(values) for values in panel.values] == [48, 60]
+    renamed = frame.rename(columns={"unique_id": "shop", "ds": "when", "y": "sales"})
+    schema, notes = infer_schema(renamed.assign(when=renamed["when"].astype(str)))
+    assert (schema.id, schema.time, schema.targets) == ("shop", "when", ("sales",))
+    assert "'shop' tells the series apart" in "; ".join(notes)
+    assert infer_schema(renamed, id="shop", target="sales")[0].id == "shop"
+
+
+def test_rows_of_a_long_table_may_come_in_any_order() -> None:
+    frame = pd.concat([hours(48).assign(unique_id=name, y=wave(48, season)) for name, season in (("a", 24), ("b", 12))])
+    panel, mixed = panel_of(frame), panel_of(frame.sample(frac=1, random_state=1))
+    for name, values in zip(mixed.names, mixed.values, strict=True):
+        np.testing.assert_array_equal(values, panel.values[panel.names.index(name)])
+
+
+def test_a_series_in_each_row() -> None:
+    values = np.stack([wave(30), wave(30, 12)])
+    values[1, 20:] = np.nan
+    frame = pd.DataFrame(values, columns=[f"V{i + 2}" for i in range(30)])
+    frame.insert(0, "V1", ["H1", "H2"])
+    panel = panel_of(frame)
+    assert panel.names == ("H1", "H2") and panel.schema.rows
+    np.testing.assert_array_equal(panel.values[0], values[0])
+    np.testing.assert_array_equal(panel.values[1], values[1, :20])
+    years = frame.set_axis(["Country", *map(str, range(1960, 1990))], axis=1)
+    assert list(panel_of(years).times(0, 29, 31)) == [1989, 1990]
+
+
+@pytest.mark.parametrize("kind", ["polars", "arrow", "text", "nullable", "object"])
+def test_other_frames_give_the_same_panel(kind: str) -> None:
+    frame = hours(k=[1, 2, 4] * 80)
+    frame.loc[5, "y"] = np.nan
+    others = {
+        "polars": lambda: pl.from_pandas(frame),
+        "arrow": lambda: frame.convert_dtypes(dtype_backend="pyarrow"),
+        "text": lambda: frame.astype(str),
+        "nullable": frame.convert_dtypes,
+        "object": lambda: frame.astype(object),
+    }
+    expected, panel = panel_of(frame), panel_of(others[kind]())
+    assert panel.names == expected.names and panel.starts == expected.starts
+    np.testing.assert_array_equal(np.stack(panel.values), np.stack(expected.values))
+
+
+def test_what_is_not_a_table() -> None:
+    assert "numpy.ndarray came" in refusal(np.zeros(3))
+    assert "Call .collect()" in refusal(pl.DataFrame({"y": [1.0]}).lazy())
+    assert "no rows" in refusal(pd.DataFrame({"y": []}))
+    assert "one row" in refusal(pd.DataFrame({"y": [1.0]}))
+    assert "several columns named 'a'" in refusal(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+# what is wrong with a table
+
+
+def test_missing_or_misspelt_columns() -> None:
+    frame = hours().rename(columns={"y": "sales"})
+    assert "no column 'sale' for the target. Did you mean 'sales'?" in refusal(frame, target="sale")
+    assert "no column 'DS' for the time. Did you mean 'ds'?" in refusal(frame, time="DS")
+    assert "no column 'shop' for the id" in refusal(frame, id="shop")
+    schema, _ = infer_schema(frame)
+    with pytest.raises(DataError, match=r"no column 'sales'.*Did you mean 'sale'"):
+        to_panel(frame.rename(columns={"sales": "sale"}), schema)
+    assert "cannot be the target and the time" in refusal(frame, time="ds", target="ds")
+
+
+def test_text_in_a_number_column_names_row_and_value() -> None:
+    frame = hours().astype({"y": object})
+    frame.loc[40, "y"] = "abc"
+    for asked in ({}, {"target": "y"}):
+        assert "Column 'y' has the text 'abc' in row 41" in refusal(frame, **asked)
+    frame.loc[40, "y"] = "7,5"
+    assert "decimal comma?" in refusal(frame)
+    assert "holds dates" in refusal(hours(), target="ds")
+
+
+def test_infinities_name_the_row() -> None:
+    for bad in (np.inf, -np.inf):
+        frame = hours()
+        frame.loc[6, "y"] = bad
+        assert "Column 'y' has an infinite value in row 7" in refusal(frame)
+
+
+def test_unsorted_rows_are_sorted_and_said() -> None:
+    frame = hours()
+    np.testing.assert_array_equal(panel_of(frame[::-1]).values[0], frame["y"])
+    assert "from new to old" in notes_of(frame[::-1])
+    assert "not in order of time" in notes_of(frame.sample(frac=1, random_state=0))
+    assert notes_of(frame).count("order") == 0
+
+
+def test_doubled_stamps_are_averaged_up_to_a_share() -> None:
+    frame = pd.concat([hours(), hours()[:3].assign(y=[1.0, np.nan, 3.0])])
+    y = hours()["y"]
+    np.testing.assert_allclose(panel_of(frame).values[0][:3], [(y[0] + 1) / 2, y[1], (y[2] + 3) / 2])
+    assert "3 doubled time stamps averaged" in notes_of(frame)
+    assert "several series in one table? Name the column" in refusal(pd.concat([hours(), hours()[:40]]))
+
+
+def test_missing_values_are_counted() -> None:
+    frame = hours()
+    frame.loc[[3, 9], "y"] = np.nan
+    assert "'y' has 2 missing values" in notes_of(frame)
+    assert np.isnan(panel_of(frame).values[0]).sum() == 2
+
+
+def test_mixed_frequencies() -> None:
+    stamps = pd.date_range("2024-01-01", periods=200, freq="h").append(pd.date_range("2024-02-01", periods=30))
+    for order in (stamps, stamps[::-1]):
+        text = refusal(pd.DataFrame({"ds": order, "y": wave(230)}))
+        assert "mix several frequencies: most are 1 hour apart" in text and "--frequency" in text
+
+
+def test_jittered_stamps() -> None:
+    jitter = pd.to_timedelta(np.random.default_rng(0).integers(0, 600, 240), unit="s")
+    frame = hours()
+    frame["ds"] += jitter
+    assert "do not keep one step" in refusal(frame)
+    np.testing.assert_array_equal(panel_of(frame, frequency="h").values[0], frame["y"])
+    one = hours()
+    one.loc[100, "ds"] += pd.Timedelta(minutes=7)
+    assert "2024-01-05 04:07:00 comes 67 minutes after 2024-01-05 03:00:00" in refusal(one)
+
+
+def test_later_data_must_lie_on_the_known_steps() -> None:
+    schema, _ = infer_schema(pd.DataFrame({"ds": pd.date_range("2024", periods=30), "y": wave(30)}))
+    with pytest.raises(DataError, match="does not lie on the steps of frequency 'D'"):
+        to_panel(hours(), schema)
+
+
+def test_bad_dates_name_the_row() -> None:
+    frame = hours().astype({"ds": str})
+    frame.loc[20, "ds"] = "2024-02-33"
+    assert "'2024-02-33' in row 21" in refusal(frame)
+    frame.loc[20, "ds"] = None
+    assert "is empty in row 21" in refusal(frame)
+    assert "is empty in row 2" in refusal(hours(4).assign(unique_id=["a", None, "a", "a"]))
+
+
+def test_constant_series() -> None:
+    assert "constant" in refusal(hours().assign(y=1.0))
+    assert "constant" in refusal(hours().assign(y=1.0), target="y")
+    long = pd.concat([hours(30).assign(unique_id="a"), hours(30).assign(unique_id="b", y=2.0)])
+    assert len(panel_of(long)) == 2
+    assert "Every series is constant ('a', 'b')" in refusal(long.assign(y=1.0))
+
+
+def test_a_series_without_values() -> None:
+    assert "Every value of the series 'z' is missing" in refusal(hours(z=np.nan), target=("y", "z"))
+    long = pd.concat([hours(30).assign(unique_id="a"), hours(30).assign(unique_id="b", y=np.nan)])
+    assert "Every value of the series 'b' is missing" in refusal(long)
+
+
+# time zones and clock changes
+
+
+@pytest.mark.parametrize("start", ["2024-03-25", "2024-10-20"])
+def test_hours_with_a_zone_run_through_the_clock_change(start: str) -> None:
+    stamps = pd.date_range(start, periods=300, freq="h", tz="Europe/Berlin")
+    panel = panel_of(pd.DataFrame({"ds": stamps, "y": wave(300)}))
+    assert panel.schema.timezone == "Europe/Berlin" and panel.notes == ()
+    assert (panel.times(0, 0, 300) == stamps).all()
+    assert str(panel.times(0, 300, 301).tz) == "Europe/Berlin"
+    saved = pd.Timestamp(panel.starts[0].isoformat())  # as a run folder keeps it: an offset, no zone
+    again = Panel(panel.schema, panel.names, (), (saved,))
+    assert (again.times(0, 0, 300) == stamps).all()
+
+
+def test_days_with_a_zone_keep_local_midnight() -> None:
+    stamps = pd.date_range("2024-03-20", periods=30, freq="D", tz="America/New_York")
+    panel = panel_of(pd.DataFrame({"ds": stamps[:20], "y": wave(20)}))
+    assert panel.schema.frequency == "D"
+    assert (panel.times(0, 0, 30) == stamps).all()
+    berlin = pd.date_range("2024-03-20", periods=30, freq="D", tz="Europe/Berlin").tz_convert("UTC")
+    assert "local dates instead of UTC" in refusal(pd.DataFrame({"ds": berlin, "y": wave(30)}))
+
+
+def test_local_hours_without_zone() -> None:
+    autumn = pd.date_range("2024-10-20", periods=300, freq="h", tz="Europe/Berlin").tz_localize(None)
+    frame = pd.DataFrame({"ds": autumn, "y": np.arange(300.0)})
+    double = int(np.flatnonzero(frame["ds"].duplicated())[0])
+    values = panel_of(frame).values[0]
+    assert len(values) == 299 and values[double - 1] == double - 0.5
+    assert "1 doubled time stamp averaged (the hour that comes twice" in notes_of(frame)
+    spring = pd.date_range("2024-03-25", periods=300, freq="h", tz="Europe/Berlin").tz_localize(None)
+    values = panel_of(pd.DataFrame({"ds": spring, "y": wave(300)})).values[0]
+    assert len(values) == 301 and np.isnan(values).sum() == 1
+
+
+def test_offsets_in_text() -> None:
+    stamps = pd.date_range("2024-03-25", periods=300, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"ds": [t.isoformat() for t in stamps], "y": wave(300)})
+    panel = panel_of(frame)
+    assert panel.schema.timezone == "UTC" and (panel.times(0, 0, 300) == stamps).all()
+    assert "labelled in UTC" in notes_of(frame)
+    assert panel_of(frame[:20]).schema.timezone == "UTC+01:00"
+    with pytest.raises(DataError, match="have a time zone"):
+        to_panel(frame, infer_schema(hours())[0])
+
+
+# season
+
+
+@pytest.mark.parametrize(
+    ("frequency", "true", "n"),
+    [("h", 24, 400), ("h", 168, 900), ("15min", 96, 500), ("D", 7, 200), ("D", 365, 1500), ("W-SUN", 52, 200),
+     ("MS", 12, 80), ("QS-JAN", 4, 60), ("B", 5, 100)],
+)  # fmt: skip
+def test_the_season_that_the_values_repeat(frequency: str, true: int, n: int) -> None:
+    rng = np.random.default_rng(0)
+    shape = rng.normal(size=true) if true < 300 else 3 * np.sin(2 * np.pi * np.arange(true) / true)
+    season, note = choose_season(frequency, [np.resize(shape, n) + 0.1 * rng.normal(size=n)])
+    assert season == true
+    assert note.startswith(f"season {true} (")
+
+
+def test_no_season_in_a_random_walk_and_no_year_in_years() -> None:
+    walk = np.cumsum(np.random.default_rng(0).normal(size=2000))
+    assert choose_season("D", [walk])[0] == 1
+    assert choose_season("YS", [wave(60, 11)])[0] == 1
+    assert choose_season(None, [wave(300, 11)], years=True)[0] == 1
+
+
+def test_integer_steps_take_the_season_of_the_values() -> None:
+    assert choose_season(None, [wave(300, 11), wave(200, 11)])[0] == 11
+    assert choose_season(None, [np.random.default_rng(1).normal(size=400)])[0] == 1
+
+
+def test_a_given_season_is_kept() -> None:
+    assert infer_schema(hours(), season=5)[0].season == 5
+    assert choose_season("h", [wave(30)]) == (24, "season 24 (hours in a day; too few values to check it)")
+
+
+# panel, schema, frames
+
+
+def test_a_schema_survives_json() -> None:
+    schema, _ = infer_schema(hours(load=wave(240)))
+    assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+    with pytest.raises(DataError, match="unknown entry 'colour'"):
+        Schema.from_dict({**schema.to_dict(), "colour": 1})
+
+
+def test_windows_keep_their_labels() -> None:
+    panel = panel_of(hours(load=wave(240)))
+    part = panel.window((10, 20), (50, 60))
+    np.testing.assert_array_equal(part.values[1], panel.values[1][20:60])
+    assert part.times(1, 0, 40).equals(panel.times(1, 20, 60))
+    assert panel.aligned and not part.aligned
+
+
+def test_the_panel_does_not_change_the_table() -> None:
+    frame = hours()
+    kept = frame.copy()
+    panel = panel_of(frame)
+    panel.values[0][:] = 0
+    pd.testing.assert_frame_equal(frame, kept)
+
+
+def test_long_frame() -> None:
+    times = [pd.date_range("2024", periods=2), pd.date_range("2025", periods=3)]
+    frame = long_frame(("a", "b"), times, {"yhat": np.arange(5.0)})
+    assert list(frame.columns) == ["unique_id", "ds", "yhat"]
+    assert frame["unique_id"].tolist() == ["a", "a", "b", "b", "b"]
+    assert frame["ds"].tolist() == [*times[0], *times[1]]
+    assert long_frame(("a",), [pd.Index([3, 4])], {"yhat": np.zeros(2)})["ds"].tolist() == [3, 4]
+
+
+def best(call: Any, repeats: int = 30) -> float:
+    seconds = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
+def test_a_clean_table_is_quick() -> None:
+    frame = hours(720)
+    schema, _ = infer_schema(frame)
+    panel = to_panel(frame, schema)
+    assert best(lambda: to_panel(frame, schema)) < 2e-3
+    assert best(lambda: panel.times(0, 720, 816)) < 5e-4
+    labels, column = panel.times(0, 720, 820), {"yhat": np.zeros(100)}
+    assert best(lambda: long_frame(("y",), [labels], column)) < 1.5e-3
+
+
+def test_a_thousand_series_are_quick() -> None:
+    stamps = pd.date_range("2020", periods=300, freq="h")
+    frame = pd.DataFrame(
+        {"unique_id": np.repeat([f"s{i}" for i in range(1000)], 300), "ds": np.tile(stamps, 1000), "y": wave(300_000)}
+    )
+    mixed = frame.sample(frac=0.95, random_state=0)
+    begin = time.perf_counter()
+    panel = panel_of(mixed)
+    assert time.perf_counter() - begin < 5
+    assert len(panel) == 1000
+    assert np.isnan(np.concatenate(panel.values)).sum() + len(mixed) == sum(map(len, panel.values))
+
+
+def test_grids_refuse_what_they_cannot_count() -> None:
+    for name in ("bh", "C", "SMS", "nonsense"):
+        with pytest.raises(DataError, match="Unknown frequency"):
+            grid_of(name)
+    with pytest.raises(DataError, match="only one time stamp"):
+        infer_frequency(np.zeros(3, np.int64))
