@@ -1,6 +1,7 @@
 """The settings, each written once: a Python argument, a TOML key, a flag and a search key at the same time."""
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -174,25 +175,34 @@ def read_toml(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"There is no settings file {path}.") from None
+    except OSError as fault:
+        raise ConfigError(f"The settings file {path} cannot be read: {fault.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path} is not a TOML file: {fault}.") from None
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, dict):
-            if name not in PARTS:
-                raise ConfigError(f"Unknown part [{name}] in {path}.{nearest(name, PARTS)}")
-            flat |= _part(path, name, value)
-        else:
-            flat[name] = value
+    flat = {name: value for name, value in table.items() if not isinstance(value, dict)}
+    faults: list[str] = []
+    for part, values in table.items():
+        if isinstance(values, dict):
+            faults += _part_faults(part, values, flat)
+            flat |= values
+    if faults:
+        raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
     return flat
 
 
-def _part(path: Path, part: str, values: dict[str, Any]) -> dict[str, Any]:
-    names = {f.name for f in dataclasses.fields(PARTS[part])}
+def _part_faults(part: str, values: dict[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with one part of a TOML file; ``before`` are the settings read so far."""
+    if part not in PARTS:
+        return [f"Unknown part [{part}].{nearest(part, PARTS)}"]
+    known, faults = fields(), []
     for name in values:
-        if name not in names:
-            raise ConfigError(f"Unknown setting in [{part}] '{name}' in {path}.{nearest(name, fields())}")
-    return values
+        if name not in known:
+            faults.append(f"Unknown setting '{name}' in [{part}].{nearest(name, known)}")
+        elif known[name][0] != part:
+            faults.append(f"The setting {name} belongs in [{known[name][0]}], not in [{part}].")
+        elif name in before:
+            faults.append(f"The setting {name} is given twice.")
+    return faults
 
 
 def allowed_types(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
@@ -221,7 +231,9 @@ def _checked_items(field: dataclasses.Field[Any], value: Any, kinds: tuple[Any, 
     given = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     given = list(given) if isinstance(given, (list, tuple)) else [given]
     values = tuple(_checked_one(field, one, kind) for one in given)
-    if field.name == "levels" and not (values and all(1 <= level <= 99 for level in values)):
+    if not values and field.default is not None:
+        raise ConfigError(f"{field.name} must name at least one value.")
+    if field.name == "levels" and not all(1 <= level <= 99 for level in values):
         raise ConfigError(f"levels must be percentages from 1 to 99. Got {given} instead.")
     return values
 
@@ -229,7 +241,7 @@ def _checked_items(field: dataclasses.Field[Any], value: Any, kinds: tuple[Any, 
 def _checked_one(field: dataclasses.Field[Any], value: Any, kind: type) -> Any:
     try:
         converted = _converted(value, kind)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
         raise ConfigError(f"{field.name} must be {wanted}. Got {value!r} instead.") from None
     choices, low, high = (field.metadata.get(key) for key in ("choices", "low", "high"))
@@ -250,15 +262,18 @@ def _converted(value: Any, kind: type) -> Any:
         if isinstance(value, bool) or type(value).__name__ == "bool":
             return bool(value)
         raise ValueError(value)
-    if isinstance(value, bool):
+    if type(value).__name__ == "bool":
         raise ValueError(value)
     if kind is str:
         if not isinstance(value, str):
             raise ValueError(value)
         return value
-    if kind is int and float(value) != int(float(value)):
+    if kind is int and isinstance(value, int):
+        return value  # as a float a large one would lose its last digits
+    number = float(value)
+    if not math.isfinite(number) or (kind is int and number != int(number)):
         raise ValueError(value)
-    return int(float(value)) if kind is int else float(value)
+    return int(number) if kind is int else number
 
 
 def defaults() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ class AttentionSetting:
         return name
 
     def __set__(self, owner: Any, value: str) -> None:
-        owner.__dict__["attention"] = value
+        # A setting read from another estimator must not bring that estimator along.
+        owner.__dict__["attention"] = str(value) if isinstance(value, AttentionName) else value
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -63,9 +65,10 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
 
     def set_params(self, **settings: Any) -> "Forecaster":
         """Change settings; raises ConfigError for a name that is none."""
+        unknown = [f"Unknown setting '{name}'.{nearest(name, fields())}" for name in settings if name not in fields()]
+        if unknown:
+            raise ConfigError("\n".join(unknown))
         for name, value in settings.items():
-            if name not in fields():
-                raise ConfigError(f"Unknown setting '{name}'.{nearest(name, fields())}")
             setattr(self, name, value)
         return self
 
@@ -101,6 +104,7 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
     ) -> Iterator[Epoch]:
         """Train on ``df`` one epoch at a time; the caller may stop at any time and keep the best weights.
 
+        What can be wrong is raised, and ``prepared_`` and ``notes_`` are there, before the first epoch begins.
         The last ``held_out`` values of each series are kept out of training. ``progress`` and ``weights`` go
         on with a training that was interrupted. ``df`` may be a Panel.
         """
@@ -121,7 +125,10 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         self.fitted_ = FittedForecaster(
             config, panel.schema, prepared.layout, memory, network, task, about(network, config)
         )
-        for epoch in fit(network, task, prepared.train, prepared.valid, config.training, progress):
+        return self._run(fit(network, task, prepared.train, prepared.valid, config.training, progress))
+
+    def _run(self, epochs: Iterator[Epoch]) -> Iterator[Epoch]:
+        for epoch in epochs:
             self.history_.append(asdict(epoch))
             yield epoch
         self._finish()
@@ -146,7 +153,7 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         )
 
     def _config(self, validation_size: int | None = None) -> Config:
-        settings = {name: getattr(self, name) for name in fields()}
+        settings = self.get_params()
         if validation_size is not None:
             settings["validation_size"] = validation_size
         config = make_config(settings)
@@ -173,8 +180,11 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         """Forecast ``h`` steps after the end of ``df``, or of what was trained on.
 
         Returns a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``.
+        A table may come first, as scikit-learn's ``predict(X)`` has it.
         """
         fitted = self._fitted()
+        if df is None and h is not None and not isinstance(h, (Real, str)):
+            h, df = None, h
         steps = self._steps(h)
         panel = None if df is None else as_panel(df, fitted.schema)
         answer = fitted.forecast(panel)
@@ -184,8 +194,8 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         horizon = self._fitted().layout.horizon
         if h is None:
             return horizon
-        if h < 1:
-            raise ConfigError(f"h must be at least 1. Got {h} instead.")
+        if not isinstance(h, Integral) or isinstance(h, bool) or h < 1:
+            raise ConfigError(f"h must be a whole number from 1 to {horizon}. Got {h!r} instead.")
         if h > horizon:
             raise ConfigError(
                 f"h={h} is longer than the horizon this model was trained for ({horizon}). "
@@ -206,38 +216,35 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         Forecasts start at every step of ``df``, from the remembered end of training and what came before.
         """
         fitted = self._fitted()
-        panel = self._after_training(as_panel(df, fitted.schema))
-        size = max(len(values) for values in panel.values) - fitted.layout.lookback
-        horizon = fitted.layout.horizon
-        if size < horizon:
-            # The end of the last forecast lies beyond the table: what is not known does not count.
-            hole = np.full(horizon - size, np.nan)
-            panel = replace(panel, values=tuple(np.concatenate([v, hole]) for v in panel.values))
-            size = horizon
-        truth, guess = fitted.backtest(panel, size)[3:]
+        panel, firsts = self._after_training(as_panel(df, fitted.schema))
+        truth, guess = fitted.backtest_from(panel, firsts)[3:]
         return -float(np.nanmean(np.abs(truth.values - guess.point)))
 
-    def _after_training(self, panel: Panel) -> Panel:
-        """Put the remembered end of training before each series of ``panel``."""
-        memory, schema = self.fitted_.memory, self.fitted_.schema
-        lookback = self.fitted_.layout.lookback
+    def _after_training(self, panel: Panel) -> tuple[Panel, list[int]]:
+        """Put the remembered end of training before each series of ``panel``; also say where its own values begin.
+
+        Of a series that was not there in training nothing is remembered: its first value is all there is to read.
+        """
+        memory, schema, layout = self.fitted_.memory, self.fitted_.schema, self.fitted_.layout
         context = np.concatenate(list(memory.context.transpose(0, 2, 1)))  # a row for each name
-        names, values, starts = [], [], []
-        for name, new, first in zip(panel.names, panel.values, panel.starts, strict=True):
-            if name not in memory.names:
-                raise DataError(f"The series '{name}' was not there in training, so there is no end to go on from.")
-            at = memory.names.index(name)
-            gap = steps_between(memory.starts[at], first, schema) - memory.lengths[at]
+        places = {name: n for n, name in enumerate(memory.names)}
+        values, starts, firsts = [], [], []
+        for n, (name, new) in enumerate(zip(panel.names, panel.values, strict=True)):
+            before, gap, at = np.full(layout.lookback, np.nan), 0, places.get(name)
+            if at is not None:
+                before = context[at]
+                gap = steps_between(memory.starts[at], panel.starts[n], schema) - memory.lengths[at]
             if gap < 0:
                 raise DataError(
                     f"score(df) takes what follows the training data, but '{name}' begins {-gap} steps before its end."
                 )
-            names.append(name)
-            values.append(np.concatenate([context[at], np.full(gap, np.nan), new]))
-            ends = Panel(schema, memory.names, (), memory.starts, ())
-            place = memory.lengths[at] - lookback
-            starts.append(ends.times(at, place, place + 1)[0])
-        return replace(panel, names=tuple(names), values=tuple(values), starts=tuple(starts))
+            first = layout.lookback + gap + (at is None)
+            # The end of the last forecast may lie beyond the table: what is not known does not count.
+            beyond = max(0, first + layout.horizon - layout.lookback - gap - len(new))
+            values.append(np.concatenate([before, np.full(gap, np.nan), new, np.full(beyond, np.nan)]))
+            starts.append(panel.times(n, -layout.lookback - gap, 1 - layout.lookback - gap)[0])
+            firsts.append(first)
+        return replace(panel, values=tuple(values), starts=tuple(starts)), firsts
 
     def cross_validation(self, df: Any, n_windows: int = 5, step: int | None = None) -> pd.DataFrame:
         """Fit once on what lies before the first of ``n_windows`` origins, then forecast from each.
@@ -246,11 +253,11 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         frame ``unique_id, ds, cutoff, y, yhat`` and the intervals; the fitted copy is ``cv_estimator_``.
         """
         horizon = self._config().forecast.horizon or 1
-        step = step or horizon
+        step = horizon if step is None else step
         if n_windows < 1 or step < 1:
             raise ConfigError(f"n_windows and step must be at least 1. Got {n_windows} and {step} instead.")
         size = horizon + step * (n_windows - 1)
-        copy = Forecaster(**self.get_params())
+        copy = type(self)(**self.get_params())
         panel = self._panel(df)
         for _ in copy.epochs(panel, held_out=size):
             pass

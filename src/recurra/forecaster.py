@@ -4,6 +4,7 @@ Shapes: S row series, L look-back, H horizon, C channels, W windows, n segments 
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -168,16 +169,20 @@ class FittedForecaster:
 
     def backtest(self, panel: Panel, size: int, step: int = 1) -> "Backtest":
         """Forecast from every origin, ``step`` apart, whose targets lie in the last ``size`` values."""
+        return self.backtest_from(panel, [max(1, len(values) - size) for values in panel.values], step)
+
+    def backtest_from(self, panel: Panel, firsts: Sequence[int], step: int = 1) -> "Backtest":
+        """Forecast from every origin, ``step`` apart, from position ``firsts[i]`` of series ``i`` on."""
         rows, scaling, tracks = self.rows_of(panel)
         horizon = self.layout.horizon
-        origins = [np.arange(max(1, len(t) - size), len(t) - horizon + 1, step) for t in tracks]
+        firsts = firsts[: len(tracks)]  # columns that are read together begin together
+        origins = [np.arange(a, len(t) - horizon + 1, step) for a, t in zip(firsts, tracks, strict=True)]
         windows = rows.windows(self.layout.lookback, horizon, origins, known_targets=True)
         if not len(windows):
             raise DataError(
                 f"Too few rows to evaluate: a forecast of {horizon} steps needs at least {horizon + 1} rows."
             )
-        ends = [max(1, len(track) - size) for track in tracks]
-        return self._answered(windows, scaling, rows, tracks, ends)
+        return self._answered(windows, scaling, rows, tracks, list(firsts))
 
     def test(self, panel: Panel, prepared: Prepared, size: int, step: int = 1) -> "Backtest":
         """Forecast the windows that were held out of the training on ``panel``."""

@@ -38,13 +38,16 @@ def coverage(truth: Array, low: Array, high: Array) -> float:
 
 
 def naive_scale(track: Array, season: int) -> Array:
-    """Return the mean absolute change over one season of each channel of ``track`` (T, C): the scale of MASE."""
+    """Return the mean absolute change over one season of each channel of ``track`` (T, C): the scale of MASE.
+
+    NaN where no two values can be compared, or nothing ever changed.
+    """
     step = season if len(track) > season else 1
     changes = np.abs(track[step:] - track[:-step])
     known = np.isfinite(changes)
     sums = np.where(known, changes, 0.0).sum(0)
     mean = sums / np.maximum(known.sum(0), 1)
-    return np.where(mean > 0, mean, 1.0)
+    return np.where(mean > 0, mean, np.nan)
 
 
 def diebold_mariano(first: Array, second: Array, overlap: int) -> float:
@@ -61,7 +64,7 @@ def diebold_mariano(first: Array, second: Array, overlap: int) -> float:
     count = len(difference)
     if count < 8:
         return float("nan")
-    if np.allclose(difference, 0):
+    if not difference.any():
         return 1.0
     lags = min(overlap, count // 2)
     centred = difference - difference.mean()
@@ -69,6 +72,8 @@ def diebold_mariano(first: Array, second: Array, overlap: int) -> float:
     variance = centred @ centred / count + 2 * sum(
         (1 - lag / lags) * (centred[lag:] @ centred[:-lag]) / count for lag in range(1, lags)
     )
+    if not variance > 1e-20 * difference.mean() ** 2:  # the same difference everywhere: rounding is all that is left
+        return 0.0
     correction = max(1e-6, (count + 1 - 2 * lags + lags * (lags - 1) / count) / count)
     statistic = difference.mean() / np.sqrt(variance / count) * np.sqrt(correction)
     return float(2 * stats.t.sf(abs(statistic), count - 1))

@@ -1,15 +1,19 @@
 """The run folder: settings, weights and history in plain files, written so that a kill leaves old or new.
 
-``config.json`` says what was trained, ``model.safetensors`` holds the weights and a copy of the config,
-``history.jsonl`` one line per epoch, ``report.html`` the report; ``checkpoint.safetensors`` exists while a
-training is under way. Nothing in a run folder is ever executed.
+``config.json`` says what was trained, ``model.safetensors`` holds the weights and what the other files were,
+``history.jsonl`` one line per epoch, ``report.html`` the report, ``comparison.json`` the numbers of a
+comparison; ``checkpoint.safetensors`` exists while a training can go on. Nothing in a run folder is ever executed.
+
+A run is written to the folder ``.new`` inside its own. The file ``whole`` in there is written last: from then
+on the new run counts, and whoever reads the folder first moves its files into place.
 """
 
 import json
-import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +26,9 @@ from .errors import RunError
 from .train import Epoch, Progress
 
 CONFIG, MODEL, HISTORY, REPORT = "config.json", "model.safetensors", "history.jsonl", "report.html"
-CHECKPOINT = "checkpoint.safetensors"
+COMPARISON, CHECKPOINT = "comparison.json", "checkpoint.safetensors"
+OWN = (CONFIG, MODEL, HISTORY, REPORT, COMPARISON, CHECKPOINT)  # all other files in the folder are left alone
+NEW, WHOLE = ".new", "whole"
 
 
 class Run(NamedTuple):
@@ -33,87 +39,134 @@ class Run(NamedTuple):
     history: list[dict[str, Any]]
 
 
+# --------------------------------------------------------------------------------------------------- writing
+
+
 def check_writable(folder: Path, overwrite: bool) -> None:
-    """Raise RunError if a run could not be written to ``folder``: it exists, is a file, or cannot be made."""
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file, but a run needs a folder. Give another name.")
-    if folder.exists() and any(folder.iterdir()) and not overwrite:
-        raise RunError(f"The folder {folder} is not empty. Give another name, or overwrite it on purpose.")
-    if folder.exists() and any(folder.iterdir()) and not _is_run(folder):
-        raise RunError(f"The folder {folder} holds something that is not a run, so it is not overwritten.")
-    parent = folder if folder.exists() else next(p for p in folder.absolute().parents if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise RunError(f"The folder {folder} cannot be written: no permission in {parent}.")
+    """Raise RunError if a run could not be written to ``folder``: it holds something, is a file, or is locked."""
+    with _plain_faults(f"The folder {folder} cannot be written"):
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder} is a file, but a run needs a folder. Give another name.")
+        recover(folder)
+        _check_free(folder, overwrite)
+        there = folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{CONFIG}.probe"
+        probe.touch()
+        probe.unlink()
+        if not there:
+            folder.rmdir()
 
 
-def _is_run(folder: Path) -> bool:
-    return (folder / CONFIG).exists() or (folder / CHECKPOINT).exists()
+def _check_free(folder: Path, overwrite: bool) -> None:
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    names = {name for name in names if not name.startswith(".")}
+    again = "replace it with --overwrite (in Python: overwrite=True)"
+    if not names:
+        return
+    if not names & {MODEL, CHECKPOINT}:
+        raise RunError(f"The folder {folder} is not empty and holds no run, so nothing is written there.")
+    if not overwrite and MODEL in names:
+        raise RunError(f"The folder {folder} holds a run already. Give another name, or {again}.")
+    if not overwrite:
+        raise RunError(
+            f"The folder {folder} holds a training that was not finished. Go on with it: recurra train "
+            f"--resume {folder}, or {again}."
+        )
 
 
-def write(folder: Path, run: Run, texts: Mapping[str, str] | None = None) -> None:
-    """Write a whole run, and other ``texts`` by file name, beside ``folder`` and put it there in one move."""
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
+def write(folder: Path, run: Run, texts: Mapping[str, str] | None = None, keep_checkpoint: bool = False) -> None:
+    """Write a whole run, and other ``texts`` by file name, in the place of the one that ``folder`` may hold.
+
+    A kill at any moment leaves the old run or the new one. ``keep_checkpoint`` lets the training go on later.
+    """
+    files = {CONFIG: _dump(run.config, indent=2), HISTORY: "".join(_dump(line) + "\n" for line in run.history)}
+    files |= texts or {}
+    new = folder / NEW
     try:
-        (new / CONFIG).write_text(_dump(run.config, indent=2), encoding="utf-8")
-        save_file(_plain(run.weights), new / MODEL, {"config": _dump(run.config)})
-        lines = "".join(_dump(line) + "\n" for line in run.history)
-        (new / HISTORY).write_text(lines, encoding="utf-8")
-        for name, text in (texts or {}).items():
-            (new / name).write_text(text, encoding="utf-8")
-        (new / "complete").touch()
-    except OSError as fault:
-        shutil.rmtree(new, ignore_errors=True)
-        raise RunError(f"The run could not be written to {folder}: {fault}.") from None
-    _swap(folder, new)
-
-
-def _swap(folder: Path, new: Path) -> None:
-    """Put ``new`` in the place of ``folder``. A kill in between is mended by ``recover``."""
-    old = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    new.rename(folder)
-    (folder / "complete").unlink()
-    shutil.rmtree(old, ignore_errors=True)
+        with _plain_faults(f"The run cannot be written to {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            recover(folder)
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
+            for name, text in files.items():
+                (new / name).write_text(text, encoding="utf-8")
+            seals = {name: _seal(text.encode()) for name, text in files.items() if name not in (CONFIG, REPORT)}
+            _save(new / MODEL, run.weights, {"config": run.config, "files": seals})
+            names = [*files, MODEL, *([CHECKPOINT] if keep_checkpoint else [])]
+            _replace_text(new / WHOLE, _dump(names))
+            recover(folder)
+    except RunError:
+        if not (new / WHOLE).exists():
+            shutil.rmtree(new, ignore_errors=True)
+        raise
 
 
 def recover(folder: Path) -> None:
-    """Finish a move that was interrupted: put the new run, if it is whole, or the old one in its place."""
-    folder = folder.absolute()
-    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-    if folder.exists():
+    """Move a new run that is whole into place, if a kill left one."""
+    new = folder / NEW
+    if not (new / WHOLE).exists():
         return
-    if (new / "complete").exists():
-        _swap(folder, new)
-    elif old.exists():
-        old.rename(folder)
+    with _plain_faults(f"The new run in {new} cannot be put in its place"):
+        names = _read_json(new / WHOLE, list)
+        for name in OWN:
+            if name in names:
+                # Another process that reads the folder may have moved it just now.
+                with suppress(FileNotFoundError):
+                    (new / name).replace(folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+        (new / WHOLE).unlink(missing_ok=True)
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def write_report(folder: Path, html: str) -> Path:
+    """Replace the report of a run."""
+    with _plain_faults(f"The report cannot be written to {folder}"):
+        return _replace_text(folder / REPORT, html)
+
+
+@contextmanager
+def _plain_faults(what: str) -> Iterator[None]:
+    """Turn what the file system refuses into one plain sentence."""
+    try:
+        yield
+    except (OSError, SafetensorError) as fault:
+        raise RunError(f"{what}: {getattr(fault, 'strerror', None) or fault}.") from None
+
+
+# --------------------------------------------------------------------------------------------------- reading
 
 
 def read(folder: Path) -> Run:
     """Read a run folder; raises RunError that says what is missing, cut off or was changed."""
-    recover(folder)
     if not folder.is_dir():
         raise RunError(f"There is no run folder {folder}.")
+    recover(folder)
     if not (folder / MODEL).exists() and (folder / CHECKPOINT).exists():
         raise RunError(f"The training in {folder} was not finished. Go on with: recurra train --resume {folder}")
     for name in (CONFIG, MODEL):
         if not (folder / name).exists():
             raise RunError(f"{folder} is not a run folder: {name} is missing.")
-    config = _read_json(folder / CONFIG)
-    weights, metadata = _read_tensors(folder / MODEL)
-    original = json.loads(metadata.get("config", "{}"))
-    changes = differences(original, config)
+    config = _read_json(folder / CONFIG, dict)
+    weights, about = _load(folder / MODEL)
+    changes = differences(about.get("config"), config)
     if changes:
         raise RunError(
             f"{folder / CONFIG} was changed after the run was written: {'; '.join(changes[:5])}. Put it back, or "
             f"train again with the settings you want."
         )
-    return Run(config, weights, _read_history(folder / HISTORY))
+    for name, seal in about["files"].items():
+        if (folder / name).exists() and _seal(_read_bytes(folder / name)) != seal:
+            raise RunError(f"{folder / name} is cut off or was changed after the run was written. Put it back.")
+    history = _read_bytes(folder / HISTORY) if (folder / HISTORY).exists() else b""
+    return Run(config, weights, [json.loads(line) for line in history.splitlines()])
+
+
+def read_comparison(folder: Path) -> dict[str, Any] | None:
+    """Return the numbers of the comparison in a run folder that ``read`` found whole, if it is one."""
+    path = folder / COMPARISON
+    return _read_json(path, dict) if path.exists() else None
 
 
 def differences(first: Any, second: Any, where: str = "") -> list[str]:
@@ -125,7 +178,7 @@ def differences(first: Any, second: Any, where: str = "") -> list[str]:
             for key in keys
             for d in differences(first.get(key), second.get(key), f"{where}.{key}" if where else str(key))
         ]
-    return [] if first == second else [f"{where} is {_short(second)}, it was {_short(first)}"]
+    return [] if _dump(first) == _dump(second) else [f"{where} is {_short(second)}, it was {_short(first)}"]
 
 
 def _short(value: Any) -> str:
@@ -135,27 +188,39 @@ def _short(value: Any) -> str:
 
 def check_weights(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: Path) -> None:
     """Raise RunError that names every weight whose name, shape or dtype is not what the settings say."""
+    faults = _misfits(
+        {name: (value.dtype, tuple(value.shape)) for name, value in expected.items()},
+        {name: (value.dtype, tuple(value.shape)) for name, value in found.items()},
+    )
+    if faults:
+        raise RunError(f"The weights in {where} do not fit its settings: {_listed(faults)}.")
+
+
+def _misfits(expected: Mapping[str, tuple[Any, ...]], found: Mapping[str, tuple[Any, ...]]) -> list[str]:
+    """Return what differs between tensors described as (dtype, shape, ..)."""
     faults = [f"{name} is missing" for name in expected if name not in found]
     faults += [f"{name} is not expected" for name in found if name not in expected]
     for name in expected:
         if name in found:
             want, have = expected[name], found[name]
-            if want.shape != have.shape:
-                faults.append(f"{name} has shape {tuple(have.shape)}, expected {tuple(want.shape)}")
-            elif want.dtype != have.dtype:
-                faults.append(f"{name} has type {have.dtype}, expected {want.dtype}")
-    if faults:
-        more = f" and {len(faults) - 6} more" if len(faults) > 6 else ""
-        raise RunError(f"The weights in {where} do not fit its settings: {'; '.join(faults[:6])}{more}.")
+            if want[1] != have[1]:
+                faults.append(f"{name} has shape {have[1]}, expected {want[1]}")
+            elif want[0] != have[0]:
+                faults.append(f"{name} has type {have[0]}, expected {want[0]}")
+            elif want != have:
+                faults.append(f"the numbers of {name} were changed")
+    return faults
 
 
-def write_report(folder: Path, html: str) -> Path:
-    """Replace the report of a run."""
-    return _replace_text(folder / REPORT, html)
+def _listed(faults: list[str]) -> str:
+    return "; ".join(faults[:6]) + (f" and {len(faults) - 6} more" if len(faults) > 6 else "")
+
+
+# ----------------------------------------------------------------------------------------------- checkpoints
 
 
 def write_checkpoint(
-    folder: Path, config: dict[str, Any], weights: dict[str, Tensor], progress: Progress, history: list[Epoch]
+    folder: Path, plan: dict[str, Any], weights: dict[str, Tensor], progress: Progress, history: list[Epoch]
 ) -> None:
     """Write all it takes to go on after this epoch into one file, replaced in one move."""
     tensors = {f"model.{name}": value for name, value in weights.items()}
@@ -164,7 +229,7 @@ def write_checkpoint(
     for number, slots in optimiser["state"].items():
         tensors |= {f"optimiser.{number}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
     about = {
-        "config": config,
+        "plan": plan,
         "epoch": progress.epoch,
         "steps": progress.steps,
         "best_epoch": progress.best_epoch,
@@ -172,16 +237,17 @@ def write_checkpoint(
         "param_groups": optimiser["param_groups"],
         "history": [asdict(epoch) for epoch in history],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f".{CHECKPOINT}.new"
-    save_file(_plain(tensors), beside, {"about": _dump(about)})
-    beside.replace(folder / CHECKPOINT)
+    beside = folder / NEW / CHECKPOINT
+    with _plain_faults(f"The state of the training cannot be written to {folder}"):
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        _save(beside, tensors, about)
+        beside.replace(folder / CHECKPOINT)
 
 
 class Checkpoint(NamedTuple):
     """A training that was interrupted."""
 
-    config: dict[str, Any]
+    plan: dict[str, Any]
     weights: dict[str, Tensor]
     progress: Progress
     history: list[dict[str, Any]]
@@ -189,12 +255,12 @@ class Checkpoint(NamedTuple):
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read the checkpoint in ``folder``."""
+    recover(folder)
     path = folder / CHECKPOINT
     if not path.exists():
         finished = ": the run there is finished" if (folder / MODEL).exists() else ""
         raise RunError(f"There is no interrupted training in {folder}{finished}.")
-    tensors, metadata = _read_tensors(path)
-    about = json.loads(metadata["about"])
+    tensors, about = _load(path)
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}}
     for name, value in tensors.items():
         part, rest = name.split(".", 1)
@@ -211,11 +277,45 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         best_weights=parts["best"],
         optimiser={"state": slots, "param_groups": about["param_groups"]},
     )
-    return Checkpoint(about["config"], parts["model"], progress, about["history"])
+    return Checkpoint(about["plan"], parts["model"], progress, about["history"])
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+# ----------------------------------------------------------------------------------------------------- files
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor], about: dict[str, Any]) -> None:
+    """Write tensors with plain data about them, and with seals by which ``_load`` knows every later change."""
+    plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    texts = {"about": _dump(about), "tensors": _dump({name: _described(value) for name, value in plain.items()})}
+    save_file(plain, path, texts | {"seal": _seal("".join(texts.values()).encode())})
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return what ``_save`` wrote; raises RunError that says what is cut off or was changed."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            texts = file.metadata() or {}
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as fault:
+        raise RunError(f"{path} is cut off or damaged ({fault}).") from None
+    if _seal((texts.get("about", "") + texts.get("tensors", "")).encode()) != texts.get("seal"):
+        raise RunError(f"{path} was changed after it was written, or is not from recurra. Put the old one back.")
+    described = {name: _described(value) for name, value in tensors.items()}
+    expected = json.loads(texts["tensors"])
+    if described != expected:
+        faults = _misfits(*({name: (d[0], tuple(d[1]), d[2]) for name, d in t.items()} for t in (expected, described)))
+        raise RunError(f"{path} was changed after it was written: {_listed(faults)}. Put the old one back.")
+    return tensors, json.loads(texts["about"])
+
+
+def _described(tensor: Tensor) -> list[Any]:
+    """Return the type, shape and seal of a tensor as plain data."""
+    flat = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
+    return [str(tensor.dtype).removeprefix("torch."), list(tensor.shape), _seal(flat.tobytes())]
+
+
+def _seal(content: bytes) -> str:
+    return sha256(content).hexdigest()[:32]
 
 
 def _dump(value: Any, indent: int | None = None) -> str:
@@ -228,29 +328,16 @@ def _replace_text(path: Path, text: str) -> Path:
     return beside.replace(path)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_bytes(path: Path) -> bytes:
+    with _plain_faults(f"{path} cannot be read"):
+        return path.read_bytes()
+
+
+def _read_json(path: Path, kind: type) -> Any:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+        value = json.loads(_read_bytes(path).decode("utf-8"))
+    except (ValueError, RecursionError) as fault:
         raise RunError(f"{path} is cut off or damaged: {fault}.") from None
-    if not isinstance(value, dict):
-        raise RunError(f"{path} is damaged: it holds no settings.")
+    if not isinstance(value, kind):
+        raise RunError(f"{path} is damaged: it does not hold what was written.")
     return value
-
-
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as fault:
-        raise RunError(f"{path} is cut off or damaged ({fault}).") from None
-
-
-def _read_history(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    try:
-        return [json.loads(line) for line in lines]
-    except json.JSONDecodeError as fault:
-        raise RunError(f"{path} is cut off or damaged: {fault}.") from None

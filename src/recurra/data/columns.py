@@ -112,7 +112,8 @@ def _kind(column: pd.Series) -> str:
 
 def _text_message(column: pd.Series, name: Hashable, row: int) -> str:
     value = str(column.iloc[row])
-    comma = " (a decimal comma?)" if value.replace(",", "", 1).strip("+- ").isdigit() and "," in value else ""
+    bare = value.replace(",", "", 1).strip("+- ").isdigit() and "," in value
+    comma = " (is its comma for decimals or for thousands?)" if bare else ""
     return (
         f"Column '{name}' has the text '{value}'{comma} in row {row + 1}, where a number is needed; "
         "correct it, or leave the cell empty if it is not known."

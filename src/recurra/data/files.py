@@ -181,6 +181,8 @@ def _ungrouped(column: pd.Series, decimal: str, notes: list[str]) -> pd.Series:
         fits = rf"(?:{grouped}|[-+]?\d{{1,3}}(?:\{decimal}\d+)?)"
         if mark == decimal or not _all_match(column.head(100), fits) or not _all_match(column, fits):
             continue
+        if mark == "," and _all_match(column, r"[-+]?\d{1,3},\d{3}"):
+            continue  # 1,234 alone may have a comma for thousands or for decimals
         text = column.astype("str").str.strip()
         like = text.str.fullmatch(grouped).fillna(False).to_numpy(bool)
         if like.any():

@@ -222,7 +222,7 @@ def _try_numeric(text: pd.Series, name: str, order: str) -> Stamps | None:
     if not fits:
         return None
     chosen, why = _choose(fits, mark) if len(fits) == 2 else (next(iter(fits)), "")
-    notes = [] if order else [f"dates in '{name}' were read with the {chosen.replace(' f', ' f')}{why}"]
+    notes = [] if order else [f"dates in '{name}' were read with the {chosen}{why}"]
     return Stamps(fits[chosen].values, zone=fits[chosen].zone, order=chosen, notes=notes)
 
 

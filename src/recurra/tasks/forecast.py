@@ -81,7 +81,7 @@ def prepare(panel: Panel, settings: ForecastSettings, held_out: int = 0) -> Prep
     valid_size = _validation_size(settings, lengths, held_out)
     train_ends = tuple(max(0, n - held_out - valid_size) for n in lengths)
     layout, notes = _layout(panel, settings, train_ends, held_out + valid_size)
-    scaling = Scaling.of(tracks, list(train_ends))
+    scaling = Scaling.of(tracks, _measured(tracks, train_ends, held_out))
     least = _least_context(layout, train_ends)
     rows = Rows.of(tracks, scaling, layout.lookback - min(least))
     layout = replace(layout, missing=rows.observed is not None)
@@ -112,6 +112,14 @@ def _validation_size(settings: ForecastSettings, lengths: tuple[int, ...], held_
             )
         return settings.validation_size
     return max(settings.horizon, int(np.median(lengths) - held_out) // 10)
+
+
+def _measured(tracks: list[np.ndarray], train_ends: tuple[int, ...], held_out: int) -> list[int]:
+    """Return up to where each series is measured: its training rows, or all before the test if it has none."""
+    return [
+        end if np.isfinite(track[:end]).any() else max(0, len(track) - held_out)
+        for track, end in zip(tracks, train_ends, strict=True)
+    ]
 
 
 def _least_context(layout: Layout, train_ends: tuple[int, ...]) -> list[int]:

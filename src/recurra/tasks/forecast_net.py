@@ -66,7 +66,7 @@ def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
     if kind == "mean":
         if observed is None:
             return x.mean(1, keepdim=True)
-        return (x * observed).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
+        return torch.where(observed, x, 0.0).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
     if observed is None:
         return x[:, -1:]
     steps = torch.arange(1, x.shape[1] + 1, device=x.device).view(1, -1, 1)
@@ -93,7 +93,7 @@ class ForecastNet(nn.Module):
         base = level(x, observed, self.normalise)
         x = x - base
         if observed is not None:
-            x = x * observed
+            x = torch.where(observed, x, 0.0)
         answer = self.core(x, observed, batch.extras["series"], record)
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
