@@ -462,3 +462,20 @@ def test_weight_decay_is_decoupled() -> None:
         list(fit(model, Value(), Memorised(Batch(torch.tensor([[3.0, 4.0]]))), None, settings))
         moved[decay] = model.weight.detach()
     assert torch.allclose(moved[0.0] - moved[0.5], 0.1 * 0.5 * Line().weight.detach(), atol=1e-6)
+
+
+def test_an_infinite_gradient_stops_before_it_reaches_the_weights() -> None:
+    model = make_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    next(iter(model.parameters())).register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(RunError, match=r"gradient norm .* at step 1 .*learning_rate"):
+        train(model, make_settings(clip_norm=0.0))
+    after = model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_a_validation_loss_that_is_no_number_is_not_passed_over() -> None:
+    valid = make_examples()
+    valid.batch.targets[0] = math.nan
+    with pytest.raises(RunError, match="validation loss became nan"):
+        list(fit(make_model(), Squares(), make_examples(), valid, make_settings()))

@@ -19,6 +19,7 @@ from .config import TrainingSettings
 from .errors import RunError
 from .models import Output
 from .tasks.base import Examples, Task
+from .threads import threads_for
 
 GROUPS = ("recurrence", "attention", "other")
 
@@ -170,17 +171,19 @@ class _Loop:
     ):
         self.model, self.task, self.settings = model, task, settings
         self.optimiser, self.total, self.device = optimiser, total, device
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
 
     def epoch(self, train: Examples, valid: Examples | None, progress: Progress) -> Epoch:
         """Train one epoch, validate, and note the best weights."""
         started = time.perf_counter()
         number = progress.epoch + 1
         # Every epoch has its own seed, so a resumed training draws what an uninterrupted one would have drawn.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), threads_for(self.settings.batch_size, self.parameters):
             torch.manual_seed(self.settings.seed * 1_000_003 + number)
             train_loss, norms = self._train(train, progress)
         valid_loss = None if valid is None else self._validate(valid)
         watched = train_loss if valid_loss is None else valid_loss
+        self._require_finite("validation loss", watched, progress.steps - 1)
         best = watched < progress.best_loss
         if best:
             progress.best_loss, progress.best_epoch = watched, number
@@ -202,6 +205,7 @@ class _Loop:
         for step in range(count):
             loss = self._step(train, order[step * size : (step + 1) * size], progress.steps)
             for name, norm in self._clip().items():
+                self._require_finite(f"gradient norm of the {name} weights", norm, progress.steps)
                 norms[name] += norm
             self.optimiser.step()
             progress.steps += 1
@@ -216,16 +220,17 @@ class _Loop:
         output = self.task.ask(self.model, batch)
         loss = self.task.loss(output, batch)
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise RunError(self._not_finite(value, step))
+        self._require_finite("training loss", value, step)
         self.optimiser.zero_grad(set_to_none=True)
         (loss + self._penalty(output)).backward()
         return value
 
-    def _not_finite(self, value: float, step: int) -> str:
+    def _require_finite(self, what: str, value: float, step: int) -> None:
+        if math.isfinite(value):
+            return
         settings = self.settings
-        return (
-            f"The training loss became {value} at step {step + 1} with learning_rate={settings.learning_rate:g} "
+        raise RunError(
+            f"The {what} became {value} at step {step + 1} with learning_rate={settings.learning_rate:g} "
             f"and clip_norm={settings.clip_norm:g}. Try learning_rate={settings.learning_rate / 10:g}, "
             f"or clip_norm=0.5."
         )
