@@ -18,7 +18,7 @@ SOURCE = Path(recurra.config.__file__).parent
 # and modules of one folder from each other. A new module gets a place here.
 TIERS = (
     ("errors",),
-    ("attention", "canvas", "cells", "config", "data", "heads", "metrics"),
+    ("attention", "canvas", "cells", "config", "data", "heads", "metrics", "threads"),
     ("figures", "scan"),
     ("layers",),
     ("explain", "models", "namesakes", "report"),
@@ -26,9 +26,10 @@ TIERS = (
     ("build", "compare", "train"),
     ("console", "doctor", "runs"),
     ("forecaster",),
-    ("estimators",),
+    ("estimators", "judging"),
     ("forecast_report",),
     ("workflows",),
+    ("contest",),
     ("cli",),
 )
 PLACE = {name: tier for tier, names in enumerate(TIERS) for name in names}

@@ -311,18 +311,14 @@ class WritesToItsInput(DotAttention):
 
 
 class DropsReturnedWeights(DotAttention):
-    def forward(
-        self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0
-    ) -> Attended:
+    def forward(self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0) -> Attended:
         weights, history = self.weigh(query, memory, history)
         dropped = torch.nn.functional.dropout(weights, dropout, self.training)
         return Attended(dropped @ memory.values, dropped, history)
 
 
 class IgnoresDropout(DotAttention):
-    def forward(
-        self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0
-    ) -> Attended:
+    def forward(self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0) -> Attended:
         return super().forward(query, memory, history)
 
 
@@ -339,9 +335,7 @@ class TooMuchWeight(MonotonicAttention):
 
 
 class TransposesWeights(DotAttention):
-    def forward(
-        self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0
-    ) -> Attended:
+    def forward(self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0) -> Attended:
         got = super().forward(query, memory, history, dropout)
         return got._replace(weights=got.weights.mT)
 

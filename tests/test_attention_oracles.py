@@ -140,9 +140,7 @@ def test_additive_by_loops(width: int | None) -> None:
 
     def row(t: int, s: Row, h: list[Row], previous: Row | None) -> Row:
         def energy(step: Row) -> float:
-            return inner(
-                p["energy.weight"][0], tanhs(plus(times(p["query.weight"], s), times(p["key.weight"], step)))
-            )
+            return inner(p["energy.weight"][0], tanhs(plus(times(p["query.weight"], s), times(p["key.weight"], step))))
 
         return softmax_over({j: energy(step) for j, step in enumerate(h)})
 
@@ -271,8 +269,7 @@ def stopping_chances(attention: Attention, query: Tensor, states: Tensor) -> lis
         return sigmoid(p["gain"] * inner(p["direction"], hidden) / size + p["offset"])
 
     return [
-        [[chance(s.tolist(), step.tolist()) for step in states[b, : LENGTHS[b]]] for s in query[b]]
-        for b in range(B)
+        [[chance(s.tolist(), step.tolist()) for step in states[b, : LENGTHS[b]]] for s in query[b]] for b in range(B)
     ]
 
 
@@ -409,9 +406,7 @@ def test_normaliser_of_long_and_empty_rows(kind: str, dtype: torch.dtype) -> Non
         weights = NORMALISERS[kind](scores, mask)
         assert (weights[~mask] == 0).all()
         tolerance = 0.05 if dtype is torch.bfloat16 else 1e-5
-        torch.testing.assert_close(
-            weights.sum(-1), torch.tensor([1.0, 1, 1, 0], dtype=dtype), rtol=0, atol=tolerance
-        )
+        torch.testing.assert_close(weights.sum(-1), torch.tensor([1.0, 1, 1, 0], dtype=dtype), rtol=0, atol=tolerance)
         (weights * torch.randn_like(weights)).sum().backward()
         assert scores.grad is not None and scores.grad.isfinite().all()
         assert (scores.grad[3] == 0).all()

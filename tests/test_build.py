@@ -109,7 +109,12 @@ def test_regularisers_arrive() -> None:
 
 
 def test_chrono_changes_the_first_biases() -> None:
-    plain, patient = (only(network(cell="lstm", chrono=steps), Recurrent).cells()[0] for steps in (0, 50))
+    plain, patient = (network(cell="lstm", chrono=steps) for steps in (0, 50))
+    for of in (lambda model: only(model, Recurrent).cells()[0], lambda model: only(model, ParallelWriter).cell):
+        _first_biases(of(plain), of(patient))
+
+
+def _first_biases(plain: Any, patient: Any) -> None:
     assert torch.equal((plain.bias_ih + plain.bias_hh)[8:16], torch.ones(8))
     read, kept = (patient.bias_ih + patient.bias_hh)[:8], (patient.bias_ih + patient.bias_hh)[8:16]
     assert torch.allclose(read, -kept) and kept.unique().numel() == 8

@@ -298,10 +298,19 @@ def test_documents_speak_of_the_project_alone(path: Path) -> None:
 # That these tests can fail.
 
 
-def test_blocks_and_comments_are_told_apart() -> None:
-    text = "a\n\n```python\nx = 1  # one\n```\n\nb\n\n```\nmake demo  # now\n```\n"
-    path = ROOT / "none.md"
-    assert lines_of("# say\nmake demo   # now\nmake test\n") == ["make demo", "make test"]
-    assert essence(Block("python", "x = 1  # one\n", "")) == essence(Block("python", "x = 1  # 一\n", ""))
-    assert essence(Block("python", "x = 1\n", "")) != essence(Block("python", "x = 2\n", ""))
-    assert not path.exists() and len(re.findall("^```", text, re.MULTILINE)) == 4
+def test_blocks_and_comments_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "some.md"
+    path.write_text("a\n\n```python\nx = 1  # one\n```\n\nb\n\n```\nmake demo  # now\n```\n", encoding="utf-8")
+    first, second = blocks(path)
+    assert first == Block("python", "x = 1  # one\n", "a\n\n") and second.before == "\n\nb\n\n"
+    assert lines_of(f"# say\n{second.text}make test\n") == ["make demo", "make test"]
+    assert essence(first) == essence(Block("python", "x = 1  # 一\n", "")) != essence(Block("python", "x = 2\n", ""))
+
+
+def test_a_recipe_that_no_longer_fits_is_found(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").write_text("x = 1\ny = 3\n", encoding="utf-8")
+    follow([Block("diff", " x = 1\n+x = 2\n y = 3\n", "in `src/a.py`")], tmp_path)
+    assert (tmp_path / "src" / "a.py").read_text(encoding="utf-8") == "x = 1\nx = 2\ny = 3\n"
+    with pytest.raises(AssertionError, match="does not have"):
+        follow([Block("diff", " x = 1\n-y = 3\n", "in `src/a.py`")], tmp_path)

@@ -1,19 +1,20 @@
 """The command line. Flags are made from the settings; torch is imported only by a verb that needs it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import __version__
-from .config import allowed_types, fields, read_toml
-from .errors import ConfigError, RecurraError
+from .config import allowed_types, fields, make_config, read_toml
+from .errors import ConfigError, RecurraError, nearest
 
 if TYPE_CHECKING:
     from .data.series import Panel
 
+NOTHING_KEPT = "Stopped before there was anything to keep."
 TITLES = {"forecast": "Forecast", "model": "Model", "training": "Training"}
 
 
@@ -65,14 +66,12 @@ def given(flags: dict[str, Any], config: str | None) -> dict[str, Any]:
 
 def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Return ``settings`` in their types; raises one error that lists every fault."""
-    from .config import make_config
-
     flat = make_config(settings).flat()
     return {name: flat[name] for name in settings}
 
 
 config_option = click.option("--config", metavar="FILE", help="a TOML file of settings; flags win over it")
-json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object to stdout")
+json_option = click.option("--json", "as_json", is_flag=True, help="print the result as one JSON value to stdout")
 out_option = click.option("--out", metavar="FOLDER", help="the run folder; a fresh one under runs/ if not given")
 overwrite_option = click.option("--overwrite", is_flag=True, help="replace the run in the output folder")
 test_option = click.option(
@@ -87,6 +86,13 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order in which they are used."""
         return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the verb, or offer the nearest one."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            verbs = ", ".join(self.commands)
+            raise click.UsageError(f"There is no verb '{args[0]}'.{nearest(args[0], self.commands)} Verbs: {verbs}.")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -103,84 +109,104 @@ def recurra() -> None:
 
 
 @recurra.command()
-@click.option("--out", metavar="FOLDER", help="the run folder; a fresh one under runs/ if not given")
+@out_option
+@overwrite_option
 @click.option("--seeds", type=click.IntRange(min=1), default=2, help="how many seeds each model is trained with  [2]")
 @json_option
-def demo(out: str | None, seeds: int, as_json: bool) -> None:
-    """Compare all kinds of cells, with and without attention, on real data that comes along."""
-    from .workflows import CELLS, DEMO, demo_panel
+def demo(out: str | None, overwrite: bool, seeds: int, as_json: bool) -> None:
+    """Compare all cells, with and without attention, on real data."""
+    from . import contest
 
-    panel, about = demo_panel()
+    panel, about = contest.demo_panel()
     message(f"The demo forecasts {about}.")
-    options = {"test_size": None, "overwrite": False, "source": ""}
-    run_comparison(panel, dict(DEMO), CELLS, ("none", "additive"), seeds, out, "demo", False, as_json, options)
+    print_notes(panel.notes)
+    candidates = contest.make_candidates(contest.DEMO, contest.CELLS, ("none", "additive"))
+    run_comparison(panel, candidates, range(seeds), folder_for(out, "demo"), as_json, overwrite=overwrite)
 
 
 @recurra.command(cls=SettingsCommand)
-@click.argument("data")
+@click.argument("data", required=False)
 @settings_options()
 @config_option
 @out_option
 @overwrite_option
 @test_option
 @rows_option
-@click.option("--resume", "resume_folder", metavar="FOLDER", help="go on with a training that was interrupted")
+@click.option(
+    "--resume", "resumed", metavar="FOLDER", help="go on with a training that was stopped; DATA may be left out"
+)
 @json_option
 def train(
-    data: str,
+    data: str | None,
     config: str | None,
     out: str | None,
     overwrite: bool,
     test_size: int | None,
     max_rows: int | None,
-    resume_folder: str | None,
+    resumed: str | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Train a forecaster on DATA (CSV or Parquet), judge it on held-out rows, and write a report."""
+    """Train a forecaster on DATA, judge it, and write a report.
+
+    DATA is a CSV or Parquet file. The last rows are held out of the training, to judge the model on them.
+    """
+    settings = checked_settings(given(flags, config))
+    if resumed:
+        plan = plan_of(resumed, out)
+        settings, data = plan["settings"] | settings, data or plan["source"]
+        test_size = plan["test_size"] if test_size is None else test_size
+        max_rows = plan["max_rows"] if max_rows is None else max_rows
+    if data is None:
+        raise click.UsageError("Missing argument 'DATA': the file to train on.")
+    require_horizon(settings)
     from . import workflows
 
-    settings, folder = given(flags, config), Path(out) if out else None
-    if resume_folder:
-        from .runs import read_checkpoint
-
-        folder = Path(resume_folder)
-        plan = read_checkpoint(folder).config
-        settings, test_size = plan["settings"] | settings, plan["test_size"] if test_size is None else test_size
-    settings = checked_settings(settings)
-    require_horizon(settings)
-    panel = workflows.cut_rows(read_data(data, settings), max_rows)
-    console = err()
-    with meter_for(console, as_json) as shown:
-        done = workflows.train(
-            panel,
-            settings,
-            folder or workflows.fresh_folder(stem(data)),
-            source=data,
-            test_size=test_size,
-            overwrite=overwrite,
-            resume=bool(resume_folder),
-            on_start=lambda forecaster, _: print_forecaster(forecaster),
-            on_epoch=shown,
-        )
+    panel = workflows.read_panel(data, settings, max_rows, print_notes)
+    folder = Path(resumed) if resumed else folder_for(out, stem(data))
+    try:
+        with meter_for(as_json) as shown:
+            done = workflows.train(
+                panel,
+                settings,
+                folder,
+                source=data,
+                max_rows=max_rows,
+                test_size=test_size,
+                overwrite=overwrite,
+                resume=bool(resumed),
+                on_notes=print_notes,
+                on_epoch=shown,
+            )
+    except KeyboardInterrupt:
+        kept = (folder / workflows.runs.CHECKPOINT).exists()
+        message(f"Stopped. Go on with: recurra train --resume {folder}" if kept else NOTHING_KEPT)
+        sys.exit(130)
     show_trained(done, as_json)
     if done.interrupted:
-        message("Stopped by Ctrl-C: the best weights so far were kept.")
+        message(
+            f"Stopped by Ctrl-C: the best weights so far were kept. Go on with: recurra train --resume {folder}"
+            + ("" if done.report else f"\nThere is no report yet. Write it with: recurra report {folder}")
+        )
         sys.exit(130)
 
 
 @recurra.command()
 @click.argument("run")
 @click.argument("data", required=False)
-@click.option("-h", "--steps", "h", type=int, help="how many steps ahead; the trained horizon if not given")
+@click.option("--steps", "h", type=int, help="how many steps ahead; the trained horizon if not given")
 @click.option("--out", metavar="FILE", help="write CSV or Parquet to this file instead of stdout")
 @json_option
 def predict(run: str, data: str | None, h: int | None, out: str | None, as_json: bool) -> None:
-    """Forecast with a RUN, after the end of what it was trained on or of DATA."""
+    """Forecast with a RUN.
+
+    The forecast begins after the end of DATA, or after the end of what the run was trained on.
+    """
     from .estimators import Forecaster
 
+    check_ending(out)
     forecaster = Forecaster.load(run)
-    frame = forecaster.predict(h, None if data is None else panel_for(forecaster, data))
+    frame = forecaster.predict(h, None if data is None else panel_for(run, data))
     write_frame(frame, out, as_json)
 
 
@@ -188,29 +214,33 @@ def predict(run: str, data: str | None, h: int | None, out: str | None, as_json:
 @click.argument("run")
 @click.argument("data", required=False)
 @click.option("--test-size", type=click.IntRange(min=1), help="last rows to forecast; as in training if not given")
-@click.option("--step", type=click.IntRange(min=1), default=1, help="distance between forecast origins  [1]")
+@click.option("--step", type=click.IntRange(min=1), help="distance between forecast origins; found if not given")
 @json_option
-def evaluate(run: str, data: str | None, test_size: int | None, step: int, as_json: bool) -> None:
-    """Backtest a RUN from a rolling origin over the last rows of DATA, beside the naive forecasts."""
+def evaluate(run: str, data: str | None, test_size: int | None, step: int | None, as_json: bool) -> None:
+    """Judge a RUN on the last rows, beside the naive forecasts.
+
+    They are the last rows of DATA, or of what the run was trained on.
+    """
     from . import workflows
     from .console import metrics_table, print_json
-    from .estimators import Forecaster
 
-    panel = None if data is None else panel_for(Forecaster.load(run), data)
-    metrics = workflows.evaluate(Path(run), panel, test_size, step)
+    panel = None if data is None else panel_for(run, data)
+    judged = workflows.evaluate(Path(run), panel, test_size, step, print_notes)
     if as_json:
-        print_json(metrics)
+        print_json(judged.metrics)
     else:
-        out_console().print(metrics_table(metrics))
+        out_console().print(metrics_table(judged.metrics))
 
 
 @recurra.command(cls=SettingsCommand)
 @click.argument("data")
 @settings_options(skip=("cell", "attention", "seed"))
-@click.option("--cells", default="rnn,lstm,gru,lstm>gru,parallel,lstm_gru", help="cells, with > for a stack")
-@click.option("--attentions", default="none,additive", help="attentions  [none,additive]")
+@click.option(
+    "--cells", metavar="NAMES", default="rnn,lstm,gru,lstm+gru,parallel,lstm_gru", help="cells, with + for a stack"
+)
+@click.option("--attentions", metavar="NAMES", default="none,additive", help="attentions  [none,additive]")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, help="how many seeds each is trained with  [3]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="the first seed  [0]")
+@click.option("--seed", type=click.IntRange(min=0), help="the first seed  [0]")
 @click.option("--equal-parameters", is_flag=True, help="adjust hidden sizes until parameter counts agree")
 @config_option
 @out_option
@@ -223,7 +253,7 @@ def compare(
     cells: str,
     attentions: str,
     seeds: int,
-    seed: int,
+    seed: int | None,
     equal_parameters: bool,
     config: str | None,
     out: str | None,
@@ -233,37 +263,55 @@ def compare(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Compare cells and attentions on DATA with the same budget and several seeds, beside naive forecasts."""
-    from . import workflows
+    """Compare cells and attentions on DATA, beside naive forecasts.
 
-    settings = checked_settings(given(flags, config))
+    All get the same data, seeds and budget, and are judged on the same held-out rows.
+    """
+    settings = checked_settings(given(flags | {"seed": seed}, config))
     require_horizon(settings)
-    names = [cell.strip().replace(">", ",") for cell in cells.split(",")]
-    kinds = [attention.strip() for attention in attentions.split(",")]
-    workflows.make_candidates(settings, names, kinds)
-    panel = workflows.cut_rows(read_data(data, settings), max_rows)
-    options = {"test_size": test_size, "overwrite": overwrite, "source": data, "first_seed": seed}
+    from . import contest, workflows
+
+    names = [cell.replace("+", ",").replace(">", ",") for cell in listed(cells)]
+    candidates = contest.make_candidates(settings, names, listed(attentions))
+    panel = workflows.read_panel(data, settings, max_rows, print_notes)
+    if equal_parameters:
+        held = workflows.chosen_test_size(panel, settings, test_size)
+        candidates = contest.equalise(candidates, panel, held)
+    first = settings.get("seed", 0)
     run_comparison(
-        panel, settings, names, kinds, seeds, out, f"compare-{stem(data)}", equal_parameters, as_json, options
+        panel,
+        candidates,
+        range(first, first + seeds),
+        folder_for(out, f"compare-{stem(data)}"),
+        as_json,
+        source=data,
+        max_rows=max_rows,
+        test_size=test_size,
+        overwrite=overwrite,
     )
 
 
 @recurra.command()
 @click.argument("run")
 @click.argument("data", required=False)
-def report(run: str, data: str | None) -> None:
+@json_option
+def report(run: str, data: str | None, as_json: bool) -> None:
     """Write the report of a RUN again."""
     from . import workflows
-    from .estimators import Forecaster
+    from .console import print_json
 
-    panel = None if data is None else panel_for(Forecaster.load(run), data)
-    message(f"Report: {workflows.rebuild_report(Path(run), panel)}")
+    panel = None if data is None else panel_for(run, data)
+    path = workflows.rebuild_report(Path(run), panel)
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        out_console().print(f"Report: {path}", markup=False, soft_wrap=True)
 
 
 @recurra.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Say what is installed, which engines run, and whether they agree."""
+    """Say what is installed, and whether the engines agree."""
     from .console import print_json
     from .doctor import examine
 
@@ -272,33 +320,31 @@ def doctor(as_json: bool) -> None:
         print_json(findings)
     else:
         for name, value in findings.items():
-            out_console().print(f"{name:24} {value}", markup=False)
+            out_console().print(f"{name:18} {value}", markup=False, soft_wrap=True)
+    if any("DIFFERS" in value for value in findings.values()):
+        sys.exit(1)
 
 
 # ------------------------------------------------------------------------------------------------- helpers
 
 
+def plan_of(resumed: str, out: str | None) -> dict[str, Any]:
+    """Return what a training that is to go on was asked for."""
+    from .runs import read_checkpoint
+
+    if out is not None and Path(out) != Path(resumed):
+        raise ConfigError("--resume goes on in its own folder. Leave --out out.")
+    return read_checkpoint(Path(resumed)).plan
+
+
 def run_comparison(
-    panel: "Panel",
-    settings: dict[str, Any],
-    cells: Any,
-    attentions: Any,
-    seeds: int,
-    out: str | None,
-    name: str,
-    equal_parameters: bool,
-    as_json: bool,
-    options: dict[str, Any],
+    panel: "Panel", candidates: list[Any], seeds: range, folder: Path, as_json: bool, **options: Any
 ) -> None:
     """Run a comparison with a live display, and print its table, verdicts and where its files are."""
-    from . import workflows
+    from . import contest
 
-    first = options.pop("first_seed", 0)
-    candidates = workflows.make_candidates(settings, cells, attentions)
-    if equal_parameters:
-        held = options["test_size"] or workflows.default_test_size(panel, int(settings["horizon"]))
-        candidates = workflows.equalise(candidates, panel, held)
-    total = len(candidates) * seeds
+    total = len(candidates) * len(seeds)
+    width = max(len(candidate.label) for candidate in candidates)
     console = err()
     count = 0
 
@@ -306,23 +352,19 @@ def run_comparison(
         nonlocal count
         count += 1
         console.print(
-            f"{count:3}/{total}  {outcome.candidate.label:28} seed {outcome.seed}  "
-            f"MASE {outcome.metrics['mase']:.4f}  ({outcome.epochs} epochs, ended by {outcome.stopped_by})",
+            f"{count:{len(str(total))}}/{total}  {outcome.candidate.label:{width}}  seed {outcome.seed}  "
+            f"MASE {outcome.metrics['mase']:.3f}  {outcome.epochs} epochs",
             markup=False,
+            soft_wrap=True,
         )
 
-    with meter_for(console, as_json) as shown:
-        done = workflows.compare_candidates(
-            panel,
-            candidates,
-            range(first, first + seeds),
-            Path(out) if out else workflows.fresh_folder(name),
-            on_start=lambda forecaster, _: print_forecaster(forecaster),
-            on_epoch=shown,
-            on_outcome=tell,
-            **options,
+    with meter_for(as_json or not console.is_terminal) as shown:
+        done = contest.compare_candidates(
+            panel, candidates, seeds, folder, on_notes=print_notes, on_epoch=shown, on_outcome=tell, **options
         )
     show_compared(done, as_json)
+    if done.fault:
+        raise ConfigError(f"{done.fault} The comparison covers what was done until then.")
     if done.interrupted:
         message("Stopped by Ctrl-C: the comparison covers what was done until then.")
         sys.exit(130)
@@ -330,81 +372,114 @@ def run_comparison(
 
 def show_compared(done: Any, as_json: bool) -> None:
     """Print the table, the verdicts and the paths."""
-    from .console import comparison_table, print_json
-    from .workflows import comparison_data
+    from .console import LEGEND, comparison_table, print_json
+    from .contest import comparison_data
 
     if as_json:
-        print_json({"run": str(done.folder), "report": str(done.report)} | comparison_data(done.comparison))
+        print_json(places(done) | comparison_data(done.comparison, done.chosen))
         return
     console = out_console()
     console.print()
-    console.print(comparison_table(done.comparison))
-    console.print()
+    console.print(comparison_table(done.comparison.rows()))
+    console.print(f"\n{LEGEND}\n", style="dim", markup=False)
     for sentence in done.comparison.verdicts():
         console.print(f"→ {sentence}", markup=False)
-    console.print(f"\nKept: {done.chosen} (lowest validation loss)", markup=False)
-    console.print(f"Run folder: {done.folder}\nReport:     {done.report}", markup=False, soft_wrap=True)
+    console.print(f"\nKept: {done.chosen} from the seed with the lowest validation loss.", markup=False)
+    show_places(done)
 
 
 def show_trained(done: Any, as_json: bool) -> None:
-    """Print the metrics, the first forecasts and the paths."""
+    """Print the metrics and the paths."""
     from .console import metrics_table, print_json
+    from .judging import describe_test
 
     about = done.forecaster.fitted_.about
     if as_json:
-        result = {"run": str(done.folder), "report": str(done.report), "about": about}
-        print_json(result | {"forecast": done.forecast.to_dict("records")})
+        print_json(places(done) | {"about": about, "forecast": done.forecast.to_dict("records")})
         return
     console = out_console()
     ended = f"ended by {about['stopped_by']} after {about['epochs']} epochs and {about['seconds']:.0f} s"
     console.print(f"Training {ended}; best epoch {about['best_epoch']}.", markup=False)
-    if done.metrics:
-        console.print()
-        console.print(metrics_table(done.metrics))
-    console.print(f"\nRun folder: {done.folder}\nReport:     {done.report}", markup=False, soft_wrap=True)
+    if done.judged:
+        windows = len(done.judged.backtest.windows)
+        console.print(f"\nErrors, {describe_test(windows, about['test_size'], done.judged.step)}:", markup=False)
+        console.print(metrics_table(done.judged.metrics))
+        console.print("\nMASE: error as a multiple of repeating the last season in training.", style="dim")
+    show_places(done)
 
 
-def print_forecaster(forecaster: Any) -> None:
-    """Print what was found in the data and assumed, once the first epoch is done."""
-    from .console import print_notes
-
-    print_notes(err(), forecaster.notes_)
+def places(done: Any) -> dict[str, Any]:
+    """Return where the files of a run are, as plain data."""
+    return {"run": str(done.folder), "report": None if done.report is None else str(done.report)}
 
 
-def read_data(path: str, settings: dict[str, Any]) -> Any:
-    """Read a file into a panel."""
-    from .workflows import read_panel
+def show_places(done: Any) -> None:
+    """Print where the files of a run are."""
+    console = out_console()
+    console.print(f"\nRun folder: {done.folder}", markup=False, soft_wrap=True)
+    if done.report is not None:
+        console.print(f"Report:     {done.report}", markup=False, soft_wrap=True)
 
-    return read_panel(path, settings)
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Print what was found in the data and assumed."""
+    from . import console
+
+    console.print_notes(err(), notes)
 
 
-def panel_for(forecaster: Any, data: str) -> Any:
+def panel_for(run: str, data: str) -> "Panel":
     """Read a file into a panel as the run's own data was read."""
-    from .console import print_notes
     from .data.files import read_table
     from .data.series import to_panel
+    from .estimators import Forecaster
 
+    schema = Forecaster.load(run).fitted_.schema
     frame, notes = read_table(data)
-    panel = to_panel(frame, forecaster.fitted_.schema)
-    print_notes(err(), (*notes, *panel.notes))
+    print_notes(notes)
+    panel = to_panel(frame, schema)
+    print_notes(panel.notes)
     return panel
+
+
+def folder_for(out: str | None, name: str) -> Path:
+    """Return the run folder that was asked for, or a fresh one."""
+    from .workflows import fresh_folder
+
+    return Path(out) if out else fresh_folder(name)
+
+
+def listed(names: str) -> list[str]:
+    """Return the names between commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+
+
+def check_ending(out: str | None) -> None:
+    """Raise a ConfigError if a forecast cannot be written to a file with such a name."""
+    if out is not None and Path(out).suffix.lower() not in (".csv", ".parquet"):
+        raise ConfigError(f"A forecast is written as .csv or .parquet. Got '{out}' instead.")
 
 
 def write_frame(frame: Any, out: str | None, as_json: bool) -> None:
     """Print a frame as CSV or JSON, or write it to a file."""
     if out is None:
-        sys.stdout.write(
-            frame.to_json(orient="records", date_format="iso") + "\n" if as_json else frame.to_csv(index=False)
-        )
+        json = frame.to_json(orient="records", date_format="iso", force_ascii=False)
+        sys.stdout.write(json + "\n" if as_json else frame.to_csv(index=False))
         return
     path = Path(out)
     beside = path.with_name(f".{path.name}.new")
     try:
-        frame.to_parquet(beside) if path.suffix == ".parquet" else frame.to_csv(beside, index=False)
+        frame.to_parquet(beside) if path.suffix.lower() == ".parquet" else frame.to_csv(beside, index=False)
         beside.replace(path)
     except OSError as fault:
-        raise ConfigError(f"The forecast could not be written to {out}: {fault.strerror}.") from None
-    message(f"Forecast: {path}")
+        beside.unlink(missing_ok=True)
+        raise ConfigError(f"The forecast cannot be written to {out}: {fault.strerror or fault}.") from None
+    if as_json:
+        from .console import print_json
+
+        print_json({"forecast": str(path)})
+    else:
+        message(f"Forecast: {path}")
 
 
 def require_horizon(settings: dict[str, Any]) -> None:
@@ -437,32 +512,38 @@ def message(text: str) -> None:
     click.echo(text, err=True)
 
 
-def meter_for(console: Any, quiet: bool) -> Any:
-    """Return a progress display, or one that shows nothing."""
+def meter_for(quiet: bool) -> Any:
+    """Return a progress display: a live line in a terminal, a line for each epoch in a pipe, or nothing."""
     from contextlib import nullcontext
 
-    from .console import meter
+    from .console import describe_epoch, meter
 
-    return nullcontext(None) if quiet or not console.is_terminal else meter(console)
+    if quiet:
+        return nullcontext(None)
+    console = err()
+    if console.is_terminal:
+        return meter(console)
+    return nullcontext(lambda name, epoch, most: message(describe_epoch(epoch, most).strip()))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: 0 done, 2 the user's input is wrong, 130 Ctrl-C, 1 a fault of ours."""
     try:
         recurra.main(arguments, prog_name="recurra", standalone_mode=False)
-    except click.exceptions.Abort:
-        message("Stopped.")
+        sys.stdout.flush()
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        message(NOTHING_KEPT)
         sys.exit(130)
-    except KeyboardInterrupt:
-        message("Stopped before there was anything to keep.")
-        sys.exit(130)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(2)
     except RecurraError as wrong:
         message(f"Error: {wrong}")
+        sys.exit(2)
+    except OSError as wrong:
+        if wrong.filename is None:
+            raise
+        message(f"Error: {wrong.strerror}: {wrong.filename}")
         sys.exit(2)
 
 

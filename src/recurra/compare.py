@@ -42,6 +42,7 @@ class Outcome:
     engines: tuple[str, ...]
     epochs: int
     stopped_by: str
+    valid_loss: float = math.nan  # what the choice of a model may rest on; the metrics are for judging only
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Comparison:
             "p_best": math.nan if first or best is None else diebold_mariano(losses, best, self.overlap),
             "p_naive": diebold_mariano(losses, naive.losses, self.overlap),
             "engines": "+".join(dict.fromkeys(own[0].engines)),
+            "validation": float(np.mean([one.valid_loss for one in own])),
             "epochs": float(np.mean([one.epochs for one in own])),
             "stopped_by": "+".join(sorted({one.stopped_by for one in own})),
         }

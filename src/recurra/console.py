@@ -3,14 +3,13 @@
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .compare import Comparison
     from .train import Epoch
 
 
@@ -21,15 +20,30 @@ def make_console(stderr: bool = True) -> "Console":
     return Console(stderr=stderr, highlight=False)
 
 
-def print_notes(console: "Console", notes: tuple[str, ...]) -> None:
-    """Print what was found and assumed."""
+def print_notes(console: "Console", notes: Sequence[str]) -> None:
+    """Print what was found and assumed; lines after the first stand under it."""
+    from rich.padding import Padding
+    from rich.table import Table
+
+    lines = Table.grid(padding=(0, 1))
     for note in notes:
-        console.print(f"  • {note}", style="dim", markup=False)
+        lines.add_row("•", note)
+    if notes:
+        console.print(Padding(lines, (0, 0, 0, 2), expand=False), style="dim", markup=False)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object to stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    """Print one JSON value to stdout; a number that JSON does not have becomes null."""
+    sys.stdout.write(json.dumps(finite(value), ensure_ascii=False, indent=2, default=str, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """Return plain data with None for every number that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {name: finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Meter:
@@ -37,21 +51,21 @@ class Meter:
 
     def __init__(self, progress: Any):
         self.progress = progress
-        self.task: Any = None
         self.name = ""
+        self.task = progress.add_task("", total=None, text="first epoch")  # moves until something is known
 
     def __call__(self, name: str, epoch: "Epoch", most: int) -> None:
         """Show that ``name`` finished ``epoch`` of at most ``most``."""
         if name != self.name:
-            self._close()
-            self.name, self.task = name, self.progress.add_task(name, total=most)
-        loss = epoch.valid_loss if epoch.valid_loss is not None else epoch.train_loss
-        mark = "*" if epoch.best else " "
-        self.progress.update(self.task, total=most, completed=epoch.number, loss=f"validation loss {loss:.4f}{mark}")
-
-    def _close(self) -> None:
-        if self.task is not None:
             self.progress.remove_task(self.task)
+            self.name, self.task = name, self.progress.add_task(name, total=most, text="")
+        self.progress.update(self.task, completed=epoch.number, text=describe_epoch(epoch, most))
+
+
+def describe_epoch(epoch: "Epoch", most: int) -> str:
+    """Say how an epoch went; a star marks the best so far."""
+    loss = epoch.valid_loss if epoch.valid_loss is not None else epoch.train_loss
+    return f"epoch {epoch.number}/{most}  validation loss {loss:.4f}{'*' if epoch.best else ' '}"
 
 
 @contextmanager
@@ -61,35 +75,43 @@ def meter(console: "Console") -> Iterator[Meter]:
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("epoch {task.completed}/{task.total}"),
-        TextColumn("{task.fields[loss]}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[text]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        shown = Meter(progress)
-        original = progress.add_task
-        progress.add_task = lambda *args, **kw: original(*args, loss="", **kw)  # type: ignore[method-assign]
-        yield shown
+        yield Meter(progress)
+
+
+METRICS = {
+    "mase": "MASE",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "smape": "sMAPE %",
+    "scaled_mae": "scaled MAE",
+    "scaled_mse": "scaled MSE",
+}
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> Any:
-    """Return a table of metrics, a row per model, with the best error of each column in bold."""
+    """Return a table of metrics, a column per model, with the best error of each row in bold."""
     from rich.table import Table
 
-    names = list(next(iter(metrics.values()), {}))
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
-    best = {n: min((m[n] for m in metrics.values() if n in m), default=math.nan) for n in names}
-    for label, row in metrics.items():
-        cells = []
-        for name in names:
-            text = number(row.get(name))
-            is_best = not name.startswith("coverage") and row.get(name) == best[name]
-            cells.append(f"[bold]{text}[/bold]" if is_best else text)
-        table.add_row(label, *cells)
+    for label in metrics:
+        table.add_column(label, justify="right")
+    names = list(dict.fromkeys(name for row in metrics.values() for name in row))
+    for name in sorted(names, key=[*METRICS, *names].index):
+        values = [row.get(name) for row in metrics.values()]
+        if name.startswith("coverage"):
+            cells = ["" if value is None else f"{100 * value:.0f} %" for value in values]
+            table.add_row(f"inside the {name.split('_')[1]} % band", *cells)
+            continue
+        known = [value for value in values if value is not None and math.isfinite(value)]
+        best = min(known, default=math.nan)
+        cells = [f"[bold]{text}[/bold]" if v == best else text for v, text in zip(values, numbers(values), strict=True)]
+        table.add_row(METRICS.get(name, name), *cells)
     return table
 
 
@@ -97,29 +119,41 @@ COLUMNS = (
     ("model", "model"),
     ("mase", "MASE"),
     ("interval", "±"),
-    ("mae", "MAE"),
     ("p_best", "p best"),
     ("p_naive", "p naive"),
-    ("parameters", "parameters"),
+    ("parameters", "params"),
     ("seconds_per_epoch", "s/epoch"),
-    ("memory_mb", "MB"),
-    ("epochs", "epochs"),
-    ("stopped_by", "stopped by"),
+)
+LEGEND = (
+    "MASE: error as a multiple of repeating the last season in training, lower is better; ±: 95 % interval over "
+    "seeds; p: chance that such a difference to the best model, or to the best naive one, is luck."
 )
 
 
-def comparison_table(comparison: "Comparison") -> Any:
-    """Return the table of a comparison, best first."""
+def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return the table of a comparison, best first; it fits 80 columns."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
+    columns = []
     for name, heading in COLUMNS:
-        table.add_column(heading, justify="left" if name in ("model", "stopped_by") else "right", no_wrap=True)
-    for row in comparison.rows():
-        style = "dim" if "seeds" not in row else None
-        cells = [number(row.get(name)) if name != "stopped_by" else row.get(name, "") for name, _ in COLUMNS]
-        table.add_row(*cells, style=style)
+        left = name == "model"
+        table.add_column(heading, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
+        values = [row.get(name) for row in rows]
+        columns.append(numbers(values) if name == "mase" else [number(v) for v in values])
+    for row, cells in zip(rows, zip(*columns, strict=True), strict=True):
+        table.add_row(*cells, style="dim" if "seeds" not in row else None)
     return table
+
+
+def numbers(values: Sequence[Any]) -> list[str]:
+    """Return numbers with the same decimals, enough to tell the smallest from zero."""
+    known = [abs(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v) and v != 0]
+    smallest = min(known, default=1.0)
+    if smallest < 1e-3 or max(known, default=1.0) >= 1e7:
+        return ["" if v is None or not math.isfinite(v) else f"{v:.3g}" for v in values]
+    decimals = max(0, 3 - math.floor(math.log10(smallest)) - 1) if smallest < 100 else 1
+    return ["" if v is None or not math.isfinite(v) else f"{v:,.{decimals}f}" for v in values]
 
 
 def number(value: Any) -> str:
@@ -127,7 +161,9 @@ def number(value: Any) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,}" if value < 1e6 else f"{value / 1e6:.3g}M"
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1e6 else f"{value:.3g}"
+    if 0 < abs(value) < 0.001:
+        return "<0.001" if value > 0 else ">-0.001"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1e6 else f"{value:.3g}"

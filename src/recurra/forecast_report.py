@@ -1,38 +1,36 @@
 """The report of a forecaster and of a comparison: which findings, in which order, with which words."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from .compare import Comparison
 from .data.series import Panel
 from .estimators import Forecaster
 from .explain import gate_traces, gradient_through_time, memory_length
 from .figures import gates_over_time, gradient_norms, gradient_reach, learning_curves
 from .forecaster import Answer, FittedForecaster
+from .judging import Judged, ordinal
 from .layers import Recurrent
 from .report import Section, report_html
 from .tasks.backtest import error_by_step as step_errors
 from .tasks.forecast_figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
 
-if TYPE_CHECKING:
-    from .workflows import Judged
-
 METRIC_NAMES = {
+    "mase": "MASE",
     "mae": "MAE",
     "rmse": "RMSE",
     "smape": "sMAPE %",
-    "mase": "MASE",
-    "scaled_mse": "scaled MSE",
     "scaled_mae": "scaled MAE",
+    "scaled_mse": "scaled MSE",
 }
 LOW = dict.fromkeys(METRIC_NAMES.values(), "low")
 
 
-def training_report(forecaster: Forecaster, panel: Panel, judged: "Judged | None") -> str:
+def training_report(forecaster: Forecaster, panel: Panel, judged: Judged | None) -> str:
     """Return the report of one training as a page."""
     fitted = forecaster.fitted_
     sections = [
@@ -46,70 +44,95 @@ def training_report(forecaster: Forecaster, panel: Panel, judged: "Judged | None
     return report_html(f"Forecast of {names}{more}, {horizon} steps ahead", summary, sections, _settings(fitted))
 
 
-def comparison_report(forecaster: Forecaster, panel: Panel, judged: "Judged", comparison: Comparison, kept: str) -> str:
+def comparison_report(
+    forecaster: Forecaster,
+    panel: Panel,
+    judged: Judged,
+    rows: Sequence[Mapping[str, Any]],
+    verdicts: Sequence[str],
+    kept: str,
+) -> str:
     """Return the report of a comparison as a page; the pictures show the model that is ``kept``."""
     fitted = forecaster.fitted_
     first = Section(
         "Which model",
-        "The same data, seeds and budget for all, judged on rows no model has seen. MASE is the mean absolute error "
-        "as a multiple of what repeating the last season missed in the training part: below 1 is better. ± is the "
-        "95 % interval over seeds. p best and p naive are Diebold–Mariano tests against the best model and against "
-        "the best naive forecast: below 0.05 chance explains the difference badly.",
-        table=comparison_frame(comparison),
+        "The same data, seeds and budget for all, judged on rows no model has seen; lower is better.\n\n"
+        "MASE is the mean absolute error as a multiple of what repeating the last season missed in the training part, "
+        "± its 95 % interval over seeds. A p below 0.05 says that chance explains the difference to the best model, or "
+        "to the best naive forecast, badly (Diebold–Mariano test; 0.001 stands for less, too)."
+        f"{_engines(rows)}",
+        table=comparison_frame(rows),
         best={"MASE": "low", "MAE": "low"},
     )
     sections = [first, *_forecast_sections(fitted, panel, judged), *_inside_sections(fitted, panel)]
     sections += _training(forecaster)
-    summary = [*comparison.verdicts(), f"The pictures below show {kept}, which had the lowest validation loss."]
-    return report_html(f"Comparison of {len(comparison.labels())} models", summary, sections, _settings(fitted))
+    models = sum("seeds" in row for row in rows)
+    seed = fitted.config.training.seed
+    summary = [
+        *verdicts,
+        f"The pictures below show {kept} from seed {seed}, which had the lowest validation loss of all.",
+    ]
+    return report_html(f"Comparison of {models} models", summary, sections, _settings(fitted))
 
 
-def comparison_frame(comparison: Comparison) -> pd.DataFrame:
+def _engines(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say which engine ran which models, as their seconds depend on it."""
+    models: dict[str, list[str]] = {}
+    for row in rows:
+        if "engines" in row:
+            models.setdefault(row["engines"], []).append(row["model"])
+    said = "; ".join(f"{engine} for {', '.join(names)}" for engine, names in models.items())
+    return f"\n\nEngines, on which the seconds depend: {said}." if len(models) > 1 else ""
+
+
+def comparison_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the table of a comparison with headings for people."""
-    frame = pd.DataFrame(comparison.rows())
     names = {
         "model": "model",
         "mase": "MASE",
         "interval": "±",
         "mae": "MAE",
-        "p_best": "p best",
-        "p_naive": "p naive",
-        "parameters": "parameters",
+        "p_best": "p, best",
+        "p_naive": "p, naive",
+        "validation": "valid. loss",
+        "parameters": "params",
         "seconds_per_epoch": "s/epoch",
-        "memory_mb": "memory MB",
+        "memory_mb": "MB",
         "epochs": "epochs",
-        "stopped_by": "stopped by",
-        "engines": "engine",
     }
-    return frame[[name for name in names if name in frame]].rename(columns=names).set_index("model")
+    frame = pd.DataFrame({heading: [row.get(name) for row in rows] for name, heading in names.items()})
+    frame = frame.convert_dtypes().set_index("model")
+    for name in ("p, best", "p, naive"):
+        frame[name] = frame[name].clip(lower=0.001)
+    return frame
 
 
 def metrics_frame(metrics: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """Return metrics by model with headings for people."""
-    names = METRIC_NAMES | {
-        name: f"inside {name.split('_')[1]} %"
-        for row in metrics.values()
-        for name in row
-        if name.startswith("coverage")
-    }
-    frame = pd.DataFrame.from_dict(metrics, orient="index").rename(columns=names)
-    return frame.rename_axis("model")
+    """Return metrics by model with headings for people, and the intervals' coverage in percent."""
+    frame = pd.DataFrame.from_dict(metrics, orient="index")
+    inside = [str(name) for name in frame if str(name).startswith("coverage")]
+    frame[inside] *= 100
+    names = METRIC_NAMES | {name: f"% in {name.split('_')[1]} % band" for name in inside}
+    order = ["mase", "mae", "rmse", "smape", *inside, "scaled_mae", "scaled_mse"]
+    return frame[order].rename(columns=names).rename_axis("model")
 
 
-def _headline(judged: "Judged | None") -> str:
+def _headline(judged: Judged | None) -> str:
     if judged is None:
         return "No rows were held out, so nothing says how good these forecasts are."
     name, *others = judged.metrics
-    own = judged.metrics[name]["mase"]
-    naive = {n: judged.metrics[n]["mase"] for n in others if n != "linear"}
-    best = min(naive, key=lambda n: naive[n])
-    change = 100 * (1 - own / naive[best])
-    if change <= 0:
+    scores = {n: row["mase"] for n, row in judged.metrics.items()}
+    naive = min((n for n in others if n != "linear"), key=lambda n: scores[n])
+    change = 100 * (1 - scores[name] / scores[naive])
+    if not change > 0:
         return (
-            f"This model does not beat {best}: its error on unseen rows is {-change:.0f} % larger. "
-            f"Use {best}, or try other settings."
+            f"This model does not beat {naive}: its error on unseen rows is {-change:.0f} % larger. "
+            f"Use {naive}, or try other settings."
         )
-    return f"On unseen rows the error is {change:.0f} % smaller than that of the best naive forecast ({best})."
+    said = f"On unseen rows the error is {change:.0f} % smaller than that of the best naive forecast ({naive})"
+    if scores.get("linear", scores[name]) < scores[name]:
+        return f"{said}, but a linear model does better still (MASE {scores['linear']:.3g} against {scores[name]:.3g})."
+    return f"{said}."
 
 
 def _facts(forecaster: Forecaster) -> list[str]:
@@ -123,11 +146,11 @@ def _facts(forecaster: Forecaster) -> list[str]:
             f"Training took {about['seconds']:.0f} s and was ended by {about['stopped_by']} after {about['epochs']} "
             f"epochs; the weights are those of epoch {about['best_epoch']}."
         )
-    facts += [f"Data: {note}." for note in getattr(forecaster, "notes_", ())]
+    facts += [f"Data: {note}." for note in about.get("notes", ())]
     return facts
 
 
-def _forecast_sections(fitted: FittedForecaster, panel: Panel, judged: "Judged | None") -> list[Section]:
+def _forecast_sections(fitted: FittedForecaster, panel: Panel, judged: Judged | None) -> list[Section]:
     answer = fitted.forecast(panel)
     views = {name: _view(fitted, panel, answer, n) for n, name in enumerate(answer.names)}
     levels = " and ".join(f"{level} %" for level in sorted(answer.guess.bands))
@@ -152,14 +175,16 @@ def _view(fitted: FittedForecaster, panel: Panel, answer: Answer, n: int) -> For
     return Forecast(past_times, past, answer.times[n], answer.guess.point[row, :, channel], bands)
 
 
-def _judged_sections(fitted: FittedForecaster, panel: Panel, judged: "Judged") -> list[Section]:
+def _judged_sections(fitted: FittedForecaster, panel: Panel, judged: Judged) -> list[Section]:
     truth = judged.backtest.truth
     name, *_ = judged.guesses
     windows = len(truth.values)
+    every = f", made at every {ordinal(judged.step)} step" if judged.step > 1 else ""
     table = Section(
         "How good it is",
-        f"Errors over {windows:,} forecasts of rows the model has not seen. MAE and RMSE are in the unit of the data; "
-        "scaled errors are in training standard deviations; MASE below 1 is better than repeating the last season.",
+        f"Errors over {windows:,} forecasts of rows the model has not seen{every}; lower is better. MASE is the mean "
+        "absolute error as a multiple of what repeating the last season missed in the training part. MAE and RMSE are "
+        "in the unit of the data, scaled errors in training standard deviations.",
         table=metrics_frame(judged.metrics),
         best=LOW,
     )
@@ -172,7 +197,7 @@ def _judged_sections(fitted: FittedForecaster, panel: Panel, judged: "Judged") -
     return [table, _past_forecast(fitted, panel, judged), curve]
 
 
-def _past_forecast(fitted: FittedForecaster, panel: Panel, judged: "Judged") -> Section:
+def _past_forecast(fitted: FittedForecaster, panel: Panel, judged: Judged) -> Section:
     """Show one forecast of the test rows beside what happened: the last one of the first series."""
     truth, guess = judged.backtest.truth, judged.backtest.guess
     window = int(np.flatnonzero(truth.series == truth.series[0])[-1])
@@ -258,5 +283,5 @@ def _training(forecaster: Forecaster) -> list[Section]:
 def _settings(fitted: FittedForecaster) -> dict[str, dict[str, Any]]:
     from dataclasses import asdict
 
-    about = {name: value for name, value in fitted.about.items() if name != "metrics"}
+    about = {name: value for name, value in fitted.about.items() if name not in ("metrics", "notes")}
     return fitted.config.to_dict() | {"found from data and settings": asdict(fitted.layout), "training run": about}

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .errors import RunError
@@ -131,8 +131,8 @@ def _plain_faults(what: str) -> Iterator[None]:
     """Turn what the file system refuses into one plain sentence."""
     try:
         yield
-    except (OSError, SafetensorError) as fault:
-        raise RunError(f"{what}: {getattr(fault, 'strerror', None) or fault}.") from None
+    except OSError as fault:
+        raise RunError(f"{what}: {fault.strerror or fault}.") from None
 
 
 # --------------------------------------------------------------------------------------------------- reading
@@ -189,8 +189,8 @@ def _short(value: Any) -> str:
 def check_weights(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: Path) -> None:
     """Raise RunError that names every weight whose name, shape or dtype is not what the settings say."""
     faults = _misfits(
-        {name: (value.dtype, tuple(value.shape)) for name, value in expected.items()},
-        {name: (value.dtype, tuple(value.shape)) for name, value in found.items()},
+        {name: (_kind(value), tuple(value.shape)) for name, value in expected.items()},
+        {name: (_kind(value), tuple(value.shape)) for name, value in found.items()},
     )
     if faults:
         raise RunError(f"The weights in {where} do not fit its settings: {_listed(faults)}.")
@@ -287,7 +287,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor], about: dict[str, Any]) -> N
     """Write tensors with plain data about them, and with seals by which ``_load`` knows every later change."""
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     texts = {"about": _dump(about), "tensors": _dump({name: _described(value) for name, value in plain.items()})}
-    save_file(plain, path, texts | {"seal": _seal("".join(texts.values()).encode())})
+    path.write_bytes(save(plain, texts | {"seal": _seal("".join(texts.values()).encode())}))
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -311,7 +311,11 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _described(tensor: Tensor) -> list[Any]:
     """Return the type, shape and seal of a tensor as plain data."""
     flat = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
-    return [str(tensor.dtype).removeprefix("torch."), list(tensor.shape), _seal(flat.tobytes())]
+    return [_kind(tensor), list(tensor.shape), _seal(flat.tobytes())]
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _seal(content: bytes) -> str:

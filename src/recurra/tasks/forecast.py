@@ -167,9 +167,8 @@ def _segments(settings: ForecastSettings, lookback: int, season: int) -> tuple[i
         segment = settings.segment
         if settings.lookback is not None and lookback % segment:
             down, up = lookback // segment * segment, -(-lookback // segment) * segment
-            raise ConfigError(
-                f"lookback={lookback} is not a multiple of segment={segment}. Use a lookback of {down or up} or {up}."
-            )
+            fits = f"{down} or {up}" if down else up
+            raise ConfigError(f"lookback={lookback} is not a multiple of segment={segment}. Use a lookback of {fits}.")
     return segment, max(segment, lookback // segment * segment), ()
 
 

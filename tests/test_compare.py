@@ -1,0 +1,284 @@
+"""A comparison says what its numbers say: tables, verdicts, sizes and memory."""
+
+import itertools
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recurra.build import make_forecaster
+from recurra.compare import (
+    Candidate,
+    Comparison,
+    Outcome,
+    Reference,
+    chance,
+    compare,
+    equal_size,
+    paired_verdict,
+    step_memory,
+)
+from recurra.config import CELL_NAMES, make_config
+from recurra.data.batch import Batch
+from recurra.metrics import diebold_mariano, interval_of_mean
+from recurra.tasks.forecast_net import Layout
+
+ORIGINS = 60
+
+
+def losses(level: float, seed: int = 0, spread: float = 0.2) -> np.ndarray:
+    return level + spread * np.random.default_rng(seed).normal(size=ORIGINS)
+
+
+def outcome(cell: str, score: float, seed: int = 0, attention: str = "none", hybrid: bool = False) -> Outcome:
+    label = cell if attention == "none" else f"{cell} + {attention}"
+    number = sum(map(ord, label)) + 1000 * seed
+    return Outcome(
+        candidate=Candidate(label, {"cell": cell, "attention": attention}, attention, cell, hybrid),
+        seed=seed,
+        losses=losses(score, number),
+        metrics={"mase": score, "mae": 10 * score},
+        parameters=100,
+        seconds_per_epoch=1.0 + seed,
+        memory=3 * 2**20,
+        engines=("torch", "reference", "torch"),
+        epochs=4 + seed,
+        stopped_by="patience" if seed else "max_epochs",
+    )
+
+
+def comparison(*outcomes: Outcome, naive: float = 1.0, linear: float = 0.8, overlap: int = 1) -> Comparison:
+    references = [
+        Reference("repeat last", losses(1.5 * naive, 1), {"mase": 1.5 * naive, "mae": 15.0}, True),
+        Reference("seasonal naive", losses(naive, 2), {"mase": naive, "mae": 10.0}, True),
+        Reference("linear", losses(linear, 3), {"mase": linear, "mae": 8.0}, False),
+    ]
+    return Comparison("mase", overlap, references, list(outcomes))
+
+
+# The table
+
+
+def test_rows_are_sorted_and_complete() -> None:
+    found = comparison(
+        outcome("gru", 0.7), outcome("gru", 0.5, 1), outcome("lstm", 0.9), outcome("lstm", 1.1, 1), overlap=3
+    )
+    rows = found.rows()
+    assert [row["model"] for row in rows] == ["gru", "linear", "lstm", "seasonal naive", "repeat last"]
+    assert [row["mase"] for row in rows] == pytest.approx([0.6, 0.8, 1.0, 1.0, 1.5])
+    gru, lstm = rows[0], rows[2]
+    assert (gru["seeds"], gru["parameters"], gru["memory_mb"]) == (2, 100, 3.0)
+    assert (gru["seconds_per_epoch"], gru["epochs"]) == (1.5, 4.5)
+    assert (gru["engines"], gru["stopped_by"]) == ("torch+reference", "max_epochs+patience")
+    assert gru["mae"] == pytest.approx(6.0)
+    assert gru["interval"] == pytest.approx(interval_of_mean(np.array([0.7, 0.5])))
+    best = np.mean([one.losses for one in found.of("gru")], 0)
+    assert math.isnan(gru["p_best"]), "the best is not compared with itself"
+    assert lstm["p_best"] == diebold_mariano(found.losses("lstm"), best, 3)
+    assert gru["p_naive"] == diebold_mariano(best, found.references[1].losses, 3)
+    assert rows[1]["p_best"] == diebold_mariano(found.references[2].losses, best, 3)
+    assert "seeds" not in rows[1]
+
+
+def test_scores_and_losses_are_those_of_all_seeds() -> None:
+    found = comparison(outcome("gru", 0.7), outcome("lstm", 0.6), outcome("gru", 0.5, 1))
+    assert found.scores("gru").tolist() == [0.7, 0.5]
+    assert found.labels() in (["gru", "lstm"], ["lstm", "gru"])
+    np.testing.assert_allclose(found.losses("gru"), (outcome("gru", 0.7).losses + outcome("gru", 0.5, 1).losses) / 2)
+    assert found.best_naive().label == "seasonal naive", "linear is better, but it is trained"
+
+
+def test_nothing_trained_yet() -> None:
+    empty = comparison()
+    assert [row["model"] for row in empty.rows()] == ["linear", "seasonal naive", "repeat last"]
+    assert empty.verdicts() == []
+
+
+# What is said
+
+
+def test_nothing_beats_naive() -> None:
+    (sentence,) = comparison(outcome("gru", 1.2), outcome("lstm", 1.3)).verdicts()
+    assert sentence == (
+        "Nothing beat 'seasonal naive', which costs nothing: the best model (gru) has mase 1.2 against 1."
+    )
+    assert comparison(outcome("gru", 1.0)).verdicts()[0].startswith("Nothing beat"), "as good is not better"
+
+
+def test_naive_is_beaten() -> None:
+    sentence = comparison(outcome("gru", 0.5), outcome("lstm", 1.3)).verdicts()[0]
+    assert sentence == (
+        "1 of 2 models beat the best naive one (seasonal naive, mase 1); the best, gru, is 50 % better, "
+        "a difference chance explains badly (p < 0.001)."
+    )
+
+
+def test_naive_is_beaten_by_chance() -> None:
+    found = comparison(outcome("gru", 0.99))
+    found.outcomes[0].losses[:] = losses(0.99, 7)
+    p = diebold_mariano(found.losses("gru"), found.references[1].losses, 1)
+    assert p > 0.05
+    assert f"is 1 % better, which may be chance (p = {p:.2g})" in found.verdicts()[0]
+    short = [Reference("repeat last", np.ones(4), {"mase": 1.0}, True)]
+    few = Comparison("mase", 1, short, [outcome("gru", 0.5)])
+    few.outcomes[0].losses.resize(4, refcheck=False)
+    assert "which may be chance (too few origins to say)" in few.verdicts()[0]
+
+
+def pairs(without: list[float], change: list[float]) -> list[Outcome]:
+    found = []
+    for seed, (score, factor) in enumerate(zip(without, change, strict=True)):
+        found += [outcome("gru", score, seed), outcome("gru", score * factor, seed, "dot")]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ([0.90, 0.91, 0.89], "Attention helped here: -10.0 % mase"),
+        ([1.10, 1.11, 1.09], "Attention hurt here: +10.0 % mase"),
+        ([0.90, 1.10, 1.00], "Attention made no difference that 3 pairs can show: +0.0 % mase"),
+        ([0.50, 1.10, 1.00], "Attention made no difference that 3 pairs can show: -13.3 % mase"),
+        ([1.50, 0.90, 1.00], "Attention made no difference that 3 pairs can show: +13.3 % mase"),
+        ([1.00, 1.00, 1.00], "Attention made no difference that 3 pairs can show: +0.0 % mase"),
+    ],
+)
+def test_did_attention_help(change: list[float], words: str) -> None:
+    sentence = comparison(*pairs([0.5, 0.6, 0.7], change)).verdicts()[1]
+    assert sentence.startswith(f"{words} against the same cell and seed without it, 95 % interval ")
+    half = interval_of_mean(100 * (np.array(change) - 1))
+    low, high = re.findall(r"interval ([+-][\d.]+) to ([+-][\d.]+) %", sentence)[0]
+    mean = 100 * (np.mean(change) - 1)
+    assert (float(low), float(high)) == pytest.approx((mean - half, mean + half), abs=0.06)
+
+
+def test_attention_is_compared_with_its_own_twin() -> None:
+    outcomes = [
+        outcome("gru", 0.5), outcome("gru", 0.45, attention="dot"),
+        outcome("lstm", 1.0), outcome("lstm", 0.9, attention="dot"),
+        outcome("rnn", 9.0, attention="dot"),  # no twin
+        outcome("gru", 9.0, 1, attention="dot"),  # no twin of this seed
+    ]  # fmt: skip
+    found = comparison(*outcomes)
+    assert "-10.0 % mase" in found.verdicts()[1]
+    shuffled = comparison(*reversed(outcomes))
+    assert shuffled.verdicts()[1] == found.verdicts()[1]
+
+
+def test_one_pair_is_not_enough() -> None:
+    sentence = comparison(*pairs([0.5], [0.9])).verdicts()[1]
+    expected = (
+        "Attention: one pair only (-10.0 % mase against the same cell and seed without it); use more seeds to know."
+    )
+    assert sentence == expected
+
+
+def test_did_the_hybrid_help() -> None:
+    outcomes = []
+    for seed, attention in itertools.product((0, 1), ("none", "dot")):
+        noise = 0.001 * seed
+        outcomes += [
+            outcome("gru", 0.8, seed, attention),
+            outcome("lstm", 1.2, seed, attention),
+            outcome("lstm_gru", 0.9 + noise, seed, attention, hybrid=True),
+            outcome("rnn", 5.0, seed, attention),
+        ]
+    sentence = comparison(*outcomes).verdicts()[2]
+    assert sentence.startswith("Mixing LSTM and GRU helped here: -9.9 % mase against the mean of its parents")
+    alone = comparison(*[one for one in outcomes if one.candidate.cell not in ("gru", "lstm")])
+    assert not [verdict for verdict in alone.verdicts() if "Mixing" in verdict], "no parents, nothing to say"
+
+
+def test_paired_verdict_without_pairs() -> None:
+    assert paired_verdict("This", [], "that", "mase") == ""
+
+
+def test_chance_as_a_person_reads_it() -> None:
+    assert [chance(p) for p in (1e-9, 0.0123, 0.5, math.nan)] == [
+        "p < 0.001", "p = 0.012", "p = 0.5", "too few origins to say",
+    ]  # fmt: skip
+
+
+def test_seed_by_seed() -> None:
+    candidates = [Candidate(name, {}) for name in "ab"]
+    order = list(compare(candidates, (5, 6), lambda c, s: (c.label, s)))  # type: ignore[arg-type, return-value]
+    assert order == [("a", 5), ("b", 5), ("a", 6), ("b", 6)]
+
+
+# Sizes
+
+LAYOUT = Layout(lookback=24, horizon=6, segment=3, season=4, cycle=True, channels=1, series=2, missing=True)
+
+
+def count_of(**settings: Any) -> Any:
+    def count(size: int) -> int:
+        config = make_config(settings | {"hidden_size": size})
+        return sum(p.numel() for p in make_forecaster(config, LAYOUT)[0].parameters())
+
+    return count
+
+
+@pytest.mark.parametrize("cell", [*CELL_NAMES, ("lstm", "gru")])
+@pytest.mark.parametrize("attention", ["none", "additive"])
+def test_equal_size(cell: Any, attention: str) -> None:
+    goal = count_of(cell="gru", attention="additive")(32)
+    count = count_of(cell=cell, attention=attention)
+    size = equal_size(count, goal)
+    around = {near: abs(count(near) - goal) for near in range(max(1, size - 3), size + 4)}
+    assert around[size] == min(around.values()), "no whole size is nearer"
+    assert around[size] / goal < 0.02 or around[size] <= (count(size + 1) - count(size)) / 2 + 1
+
+
+def test_equal_size_in_steps_of_the_heads() -> None:
+    count = count_of(cell="lstm", attention="multi_head", heads=4)
+    goal = count_of(cell="gru", attention="additive")(30)
+    size = equal_size(count, goal, 4)
+    assert size % 4 == 0
+    assert abs(count(size) - goal) == min(abs(count(near) - goal) for near in range(4, 64, 4))
+
+
+@pytest.mark.parametrize("goal", [0, 1, 2, 3, 7, 10, 95, 100, 101, 10**6])
+@pytest.mark.parametrize("step", [1, 3])
+def test_equal_size_against_trying_all(goal: int, step: int) -> None:
+    found = equal_size(lambda n: n * n + n, goal, step)
+    best = min(range(step, 1100 * step, step), key=lambda n: abs(n * n + n - goal))
+    assert abs(found * found + found - goal) == abs(best * best + best - goal) and found % step == 0
+
+
+# Memory
+
+
+def memory(batch_size: int, **settings: Any) -> tuple[int, int]:
+    config = make_config({"hidden_size": 8, "engine": "reference"} | settings)
+    network, task = make_forecaster(config, LAYOUT)
+    extras = {"series": torch.zeros(batch_size, dtype=torch.long), "phase": torch.zeros(batch_size, dtype=torch.long)}
+    batch = Batch(torch.randn(batch_size, 24, 1), torch.randn(batch_size, 6, 1), extras=extras)
+    before = torch.random.get_rng_state()
+    found = step_memory(network, task, batch)
+    assert torch.equal(before, torch.random.get_rng_state()) and not network.training
+    assert all(parameter.grad is None for parameter in network.parameters())
+    return found, 16 * sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_memory_of_a_step() -> None:
+    (one, fixed), (two, _), (four, _) = (memory(size) for size in (16, 32, 64))
+    assert fixed < one < two < four, "weights, gradients and two moments in float32, and what backward needs"
+    assert (four - two) == pytest.approx(2 * (two - one), rel=0.01), "which grows with the batch"
+    assert memory(32, hidden_size=16)[0] > two
+    assert memory(32, attention="none")[0] < two
+
+
+def test_memory_of_a_sum_by_hand() -> None:
+    class Exponentials:
+        def ask(self, model: Any, batch: Batch) -> Any:
+            return model(batch.inputs)
+
+        def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+            return output.exp().sum()  # backward needs what exp said, and what each layer read
+
+    layers = torch.nn.Sequential(torch.nn.Linear(5, 3, bias=False), torch.nn.Linear(3, 2, bias=False))
+    found = step_memory(layers, Exponentials(), Batch(torch.randn(10, 5)))  # type: ignore[arg-type]
+    assert found == 4 * 4 * (15 + 6) + 4 * (10 * 5 + 10 * 3 + 10 * 2), "the second layer's weights count once"

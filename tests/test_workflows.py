@@ -1,0 +1,521 @@
+"""From a panel to a run folder: interrupted and resumed, judged within bounds, compared, and reported again."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recurra import contest, judging, runs, workflows
+from recurra.data.series import Panel, infer_schema, to_panel
+from recurra.errors import ConfigError, DataError, RunError
+from recurra.estimators import Forecaster
+
+TINY = {"horizon": 7, "hidden_size": 8, "max_epochs": 3, "epoch_steps": 3, "batch_size": 16, "warmup": 2}
+
+
+def frame(rows: int = 150, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    values = 50 + 10 * np.sin(2 * np.pi * np.arange(rows) / 7) + rng.normal(size=rows)
+    return pd.DataFrame({"date": pd.date_range("2024-01-01", periods=rows), "sales": values.round(3)})
+
+
+def panel_of(table: pd.DataFrame) -> Panel:
+    return to_panel(table, infer_schema(table)[0])
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return panel_of(frame())
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return runs.read(folder).weights
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    one, other = weights(first), weights(second)
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+
+
+class StopAt:
+    """Presses Ctrl-C after an epoch."""
+
+    def __init__(self, epoch: int):
+        self.epoch = epoch
+
+    def __call__(self, name: str, epoch: Any, most: int) -> None:
+        if epoch.number == self.epoch:
+            raise KeyboardInterrupt
+
+
+def stopped(*args: Any, **kwargs: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+# ------------------------------------------------------------------------------------------------- training
+
+
+def test_a_run_holds_all_its_files_and_answers_like_the_one_that_was_trained(panel: Panel, tmp_path: Path) -> None:
+    done = workflows.train(panel, TINY, tmp_path / "run", source="sales.csv")
+    names = {path.name for path in done.folder.iterdir()}
+    assert names == {"config.json", "model.safetensors", "history.jsonl", "report.html"}
+    assert done.report == done.folder / "report.html"
+    assert not done.interrupted
+    assert len(runs.read(done.folder).history) == 3
+    pd.testing.assert_frame_equal(Forecaster.load(done.folder).predict(), done.forecast)
+    assert done.judged is not None
+    assert list(done.judged.metrics) == ["this model", "repeat last", "seasonal naive", "linear"]
+
+
+def test_what_was_found_is_told_before_the_first_epoch(panel: Panel, tmp_path: Path) -> None:
+    told: list[str] = []
+    workflows.train(
+        panel, TINY, tmp_path / "run", on_notes=told.extend, on_epoch=lambda name, epoch, most: told.append(name)
+    )
+    assert told.index("training") == 1
+    assert "look-back" in told[0]
+    assert "for validation, then 15 for the test" in told[0]
+
+
+def test_the_notes_of_a_file_come_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    frame().to_csv(path, index=False, sep=";")
+    told: list[Sequence[str]] = []
+    panel = workflows.read_panel(path, {}, 100, told.append)
+    assert [bool(notes) for notes in told] == [True, True, True]
+    assert told[0] == ["read with ';' as separator"]
+    assert told[2] == ("only the first 100 rows of each series are used",)
+    assert panel.notes == tuple(note for notes in told for note in notes)
+    assert len(panel.values[0]) == 100
+
+
+@pytest.mark.parametrize("epochs_before", [1, 2])
+def test_a_training_that_goes_on_ends_as_if_it_had_never_stopped(
+    panel: Panel, tmp_path: Path, epochs_before: int
+) -> None:
+    whole = workflows.train(panel, TINY, tmp_path / "whole")
+    part = workflows.train(panel, TINY, tmp_path / "part", on_epoch=StopAt(epochs_before))
+    assert part.interrupted
+    assert len(runs.read(part.folder).history) == epochs_before
+    done = workflows.train(panel, TINY, tmp_path / "part", resume=True)
+    assert not done.interrupted
+    assert_same_weights(whole.folder, done.folder)
+    numbers = [epoch["number"] for epoch in runs.read(done.folder).history]
+    assert numbers == [1, 2, 3]
+    assert not (done.folder / runs.CHECKPOINT).exists()
+    assert done.judged is not None
+    assert whole.judged is not None
+    assert done.judged.metrics == whole.judged.metrics
+
+
+def test_ctrl_c_keeps_the_best_weights_and_a_report(panel: Panel, tmp_path: Path) -> None:
+    done = workflows.train(panel, TINY, tmp_path / "run", on_epoch=StopAt(2))
+    assert done.interrupted
+    assert done.report is not None
+    assert done.report.stat().st_size > 100_000
+    about = runs.read(done.folder).config["about"]
+    assert about["stopped_by"] == "the user"
+    assert about["epochs"] == 2
+    best = done.forecaster.progress_.best_weights
+    saved = weights(done.folder)
+    assert all(torch.equal(saved[f"network.{name}"], value) for name, value in best.items())
+
+
+def test_ctrl_c_before_the_first_epoch_keeps_the_old_run(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflows.train(panel, TINY | {"seed": 1}, tmp_path / "run")
+    before = weights(tmp_path / "run")
+    monkeypatch.setattr("recurra.train._Loop.epoch", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        workflows.train(panel, TINY, tmp_path / "run", overwrite=True)
+    assert all(torch.equal(value, before[name]) for name, value in weights(tmp_path / "run").items())
+
+
+@pytest.mark.parametrize("where", ["judge_test", "training_report"])
+def test_ctrl_c_after_the_training_keeps_the_run(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    whole = workflows.train(panel, TINY, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(workflows, where, stopped)
+        done = workflows.train(panel, TINY, tmp_path / "run")
+    assert done.interrupted
+    assert done.report is None
+    assert_same_weights(whole.folder, done.folder)
+    report = workflows.rebuild_report(done.folder, panel)
+    assert report.stat().st_size > 100_000
+
+
+def test_a_fault_in_the_report_loses_no_weights(panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any) -> str:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workflows, "training_report", broken)
+        with pytest.raises(ZeroDivisionError):
+            workflows.train(panel, TINY, tmp_path / "run")
+    assert len(Forecaster.load(tmp_path / "run").predict()) == 7
+    assert workflows.train(panel, TINY, tmp_path / "run", resume=True).report is not None
+
+
+def test_a_killed_training_can_go_on_and_the_old_run_is_there_until_then(panel: Panel, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    workflows.train(panel, TINY | {"seed": 5}, folder)
+    old = weights(folder)
+    frame().to_csv(tmp_path / "sales.csv", index=False)
+    script = f"""
+import time
+from pathlib import Path
+from recurra import runs, workflows
+original = runs.write_checkpoint
+def slow(folder, plan, weights, progress, history):
+    original(folder, plan, weights, progress, history)
+    if progress.epoch == 2:
+        Path("reached").touch()
+        time.sleep(60)
+runs.write_checkpoint = slow
+settings = {TINY!r}
+panel = workflows.read_panel("sales.csv", settings)
+workflows.train(panel, settings, Path("run"), source="sales.csv", overwrite=True)
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env=environment)
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "reached").exists():
+            assert child.poll() is None, "the training ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert all(torch.equal(value, old[name]) for name, value in weights(folder).items())
+    done = workflows.train(panel, TINY, folder, source="sales.csv", resume=True)
+    assert_same_weights(done.folder, workflows.train(panel, TINY, tmp_path / "whole").folder)
+
+
+def test_a_training_goes_on_only_with_its_own_data_and_settings(panel: Panel, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    workflows.train(panel, TINY, folder, on_epoch=StopAt(1))
+    with pytest.raises(RunError, match="data are not those"):
+        workflows.train(panel_of(frame(seed=1)), TINY, folder, resume=True)
+    with pytest.raises(ConfigError, match="hidden_size was 8, now 4; the test size was 15, now 20"):
+        workflows.train(panel, TINY | {"hidden_size": 4}, folder, resume=True, test_size=20)
+    longer = workflows.train(panel, TINY | {"max_epochs": 5}, folder, resume=True)
+    assert len(runs.read(longer.folder).history) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"test_size": 3}, ConfigError, "test size is 3, but a forecast of 7 steps"),
+        ({"settings": {"horizon": None}}, ConfigError, "horizon is missing"),
+        ({"settings": {"lookback": 500}}, DataError, "need at least"),
+        ({"settings": {"window": 3}}, ConfigError, "window"),
+    ],
+)
+def test_what_cannot_work_is_said_before_the_training(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], error: type, said: str
+) -> None:
+    monkeypatch.setattr("recurra.train._Loop.epoch", lambda *_: pytest.fail("trained for nothing"))
+    settings = TINY | change.pop("settings", {})
+    with pytest.raises(error, match=said):
+        workflows.train(panel, settings, tmp_path / "run", **change)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_test_without_a_known_value_is_refused_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recurra.train._Loop.epoch", lambda *_: pytest.fail("trained for nothing"))
+    table = frame()
+    table.loc[table.index[-15:], "sales"] = np.nan
+    values = (table["sales"].to_numpy(),)
+    hollow = dataclasses.replace(panel_of(frame()), values=values)
+    with pytest.raises(DataError, match=r"last 15 rows, which are held out .* hold no known value"):
+        workflows.train(hollow, TINY, tmp_path / "run")
+
+
+def test_nothing_held_out_means_nothing_judged(panel: Panel, tmp_path: Path) -> None:
+    done = workflows.train(panel, TINY, tmp_path / "run", test_size=0)
+    assert done.judged is None
+    assert done.report is not None
+    assert "No rows were held out" in done.report.read_text()
+    before = done.report.read_text()
+    assert "No rows were held out" in workflows.rebuild_report(done.folder, panel).read_text()
+    assert "How good it is" not in before
+
+
+# ------------------------------------------------------------------------------------------------- judging
+
+
+@pytest.mark.parametrize(
+    ("lengths", "size", "season"),
+    [([1_000_000], 100_000, 144), ([1_000_000], 100_000, 13), ([20_000] * 50, 2_000, 24), ([300] * 4, 30, 7)],
+)
+def test_a_test_is_bounded_and_meets_every_place_of_the_season(lengths: list[int], size: int, season: int) -> None:
+    step = judging.judging_step(lengths, size, 24, season)
+    windows = sum(len(range(n - size, n - 24 + 1, step)) for n in lengths)
+    assert windows <= judging.MOST_WINDOWS
+    assert windows > 0.2 * min(judging.MOST_WINDOWS, len(lengths) * (size - 23))
+    places = {origin % season for origin in range(0, size - 23, step)}
+    assert len(places) == min(season, size - 23)
+
+
+def test_a_long_test_is_cut_down_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, panel: Panel) -> None:
+    monkeypatch.setattr(judging, "MOST_WINDOWS", 4)
+    told: list[str] = []
+    done = workflows.train(panel, TINY, tmp_path / "run", test_size=30, on_notes=told.extend)
+    assert done.judged is not None
+    assert len(done.judged.backtest.windows) == 4
+    assert told[-1] == "judged by 4 forecasts of the last 30 rows, one from every 6th step"
+    assert done.report is not None
+    assert "Errors over 4 forecasts of rows the model has not seen, made at every 6th step" in done.report.read_text()
+
+
+def test_many_rows_start_to_train_in_seconds(tmp_path: Path) -> None:
+    table = frame(200_000)
+    table["date"] = pd.date_range("2020-01-01", periods=len(table), freq="min")
+    started = time.monotonic()
+    done = workflows.train(panel_of(table), TINY | {"max_epochs": 1, "season": 7, "attention": "none"}, tmp_path / "r")
+    assert time.monotonic() - started < 30
+    assert done.judged is not None
+    assert 4096 <= len(done.judged.backtest.windows) <= judging.MOST_WINDOWS
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (13, "13th"), (22, "22nd")]
+)
+def test_ordinals(number: int, text: str) -> None:
+    assert judging.ordinal(number) == text
+
+
+def test_evaluating_a_run_again_gives_the_numbers_of_its_training(panel: Panel, tmp_path: Path) -> None:
+    done = workflows.train(panel, TINY, tmp_path / "run")
+    assert done.judged is not None
+    again = workflows.evaluate(done.folder, panel)
+    assert list(again.metrics) == list(done.judged.metrics)
+    for name, numbers in done.judged.metrics.items():
+        assert again.metrics[name] == pytest.approx(numbers), name
+
+
+def test_evaluating_on_rows_of_the_training_warns(panel: Panel, tmp_path: Path) -> None:
+    done = workflows.train(panel, TINY, tmp_path / "run")
+    told: list[str] = []
+    judged = workflows.evaluate(done.folder, panel, 40, 2, told.extend)
+    assert told[0] == "careful: of the last 40 rows only 15 were held out of the training of this run"
+    assert len(judged.backtest.windows) == 17
+    told.clear()
+    workflows.evaluate(done.folder, panel_of(frame(seed=3)), 40, on_notes=told.extend)
+    assert told == ["judged by 34 forecasts of the last 40 rows"]
+
+
+# --------------------------------------------------------------------------------------------------- reports
+
+
+def without_settings(html: str) -> str:
+    """Return the words of a report, without its pictures and settings."""
+    return html[html.index("<body>") : html.index("<details>")]
+
+
+def test_a_report_is_written_again_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    frame().to_csv(path, index=False)
+    panel = workflows.read_panel(path, {}, 140)
+    done = workflows.train(panel, TINY, tmp_path / "run", source=str(path), max_rows=140)
+    assert done.report is not None
+    before = without_settings(done.report.read_text())
+    assert "only the first 140 rows" in before
+    done.report.write_text("lost")
+    assert without_settings(workflows.rebuild_report(done.folder, None).read_text()) == before
+
+
+def test_the_report_of_a_comparison_is_written_again_as_it_was(panel: Panel, tmp_path: Path) -> None:
+    candidates = contest.make_candidates(TINY, ["gru", "lstm"], ["none"])
+    done = contest.compare_candidates(panel, candidates, [0], tmp_path / "run")
+    assert done.report is not None
+    before = without_settings(done.report.read_text())
+    assert "Comparison of 2 models" in before
+    assert without_settings(workflows.rebuild_report(done.folder, panel).read_text()) == before
+
+
+def test_a_report_without_its_data_says_so(panel: Panel, tmp_path: Path) -> None:
+    done = workflows.train(panel, TINY, tmp_path / "run", source="gone.csv")
+    with pytest.raises(RunError, match=r"gone\.csv.* is not there. Name the data"):
+        workflows.rebuild_report(done.folder, None)
+
+
+def headline(**mase: float) -> str:
+    from recurra.forecast_report import _headline
+
+    metrics = {name.replace("_", " "): {"mase": value} for name, value in mase.items()}
+    return _headline(judging.Judged(None, {}, metrics, 1))  # type: ignore[arg-type]
+
+
+def test_the_headline_says_who_is_better() -> None:
+    assert "is 50 % smaller than that of the best naive forecast (seasonal naive)." in headline(
+        this_model=0.5, repeat_last=2.0, seasonal_naive=1.0, linear=0.9
+    )
+    assert "but a linear model does better still (MASE 0.4 against 0.5)." in headline(
+        this_model=0.5, repeat_last=2.0, linear=0.4
+    )
+    assert "does not beat repeat last: its error on unseen rows is 10 % larger" in headline(
+        this_model=1.1, repeat_last=1.0, linear=0.4
+    )
+
+
+# ----------------------------------------------------------------------------------------------- comparisons
+
+
+def compared(panel: Panel, folder: Path, **options: Any) -> contest.Compared:
+    candidates = contest.make_candidates(TINY, ["gru", "lstm,gru"], ["none", "dot"])
+    return contest.compare_candidates(panel, candidates, [0, 1], folder, **options)
+
+
+def test_a_comparison_judges_all_on_the_same_rows_and_keeps_one(panel: Panel, tmp_path: Path) -> None:
+    seen: list[str] = []
+    done = compared(panel, tmp_path / "run", on_outcome=lambda o: seen.append(f"{o.candidate.label} {o.seed}"))
+    assert len(seen) == 8
+    assert seen[:5] == ["gru 0", "gru + dot 0", "lstm→gru 0", "lstm→gru + dot 0", "gru 1"]
+    numbers = json.loads((done.folder / runs.COMPARISON).read_text())
+    assert {row["model"] for row in numbers["table"]} == {
+        *("gru", "gru + dot", "lstm→gru", "lstm→gru + dot"),
+        *("repeat last", "seasonal naive", "linear"),
+    }
+    assert numbers["kept"] == done.chosen
+    assert len(numbers["outcomes"]) == 8
+    best = min(numbers["outcomes"], key=lambda outcome: outcome["valid_loss"])
+    assert best["model"] == done.chosen
+    settings = Forecaster.load(done.folder).get_params()
+    assert settings["seed"] == best["seed"]
+    # Stacks and single cells differ in settings that only some of them use.
+    assert settings["attention"] == best["settings"]["attention"]
+
+
+def test_the_kept_run_is_judged_as_its_outcome_was(panel: Panel, tmp_path: Path) -> None:
+    done = compared(panel, tmp_path / "run")
+    again = workflows.evaluate(done.folder, panel)
+    kept = done.judged.metrics[done.chosen]
+    assert again.metrics["this model"] == pytest.approx(kept)
+    match = [o.metrics["mase"] for o in done.comparison.outcomes if o.candidate.label == done.chosen]
+    assert kept["mase"] in match
+
+
+def test_ctrl_c_in_a_comparison_keeps_what_was_done(panel: Panel, tmp_path: Path) -> None:
+    count = 0
+
+    def stop(outcome: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise KeyboardInterrupt
+
+    done = compared(panel, tmp_path / "run", on_outcome=stop)
+    assert done.interrupted
+    assert len(done.comparison.outcomes) == 3
+    assert done.report is not None
+    assert runs.read(done.folder).weights
+    with pytest.raises(KeyboardInterrupt):
+        compared(panel, tmp_path / "other", on_epoch=StopAt(1))
+    assert not (tmp_path / "other").exists()
+
+
+def test_ctrl_c_in_the_report_of_a_comparison_keeps_the_numbers(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "comparison_report", stopped)
+    done = compared(panel, tmp_path / "run")
+    assert done.interrupted
+    assert done.report is None
+    assert len(runs.read_comparison(done.folder)["outcomes"]) == 8  # type: ignore[index]
+
+
+def test_a_training_that_fails_does_not_lose_the_others(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original: Callable[..., Any] = contest.Forecaster.epochs
+
+    def diverges(self: Forecaster, *args: Any, **kwargs: Any) -> Any:
+        if self.get_params()["seed"] == 1:
+            raise RunError("The training loss became nan.")
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(contest.Forecaster, "epochs", diverges)
+    done = compared(panel, tmp_path / "run")
+    assert done.fault == "The training loss became nan."
+    assert not done.interrupted
+    assert len(done.comparison.outcomes) == 4
+
+
+def test_an_old_comparison_stays_until_the_new_one_is_done(panel: Panel, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    workflows.train(panel, TINY, folder)
+    old = weights(folder)
+    with pytest.raises(KeyboardInterrupt):
+        compared(panel, folder, overwrite=True, on_epoch=StopAt(2))
+    assert all(torch.equal(value, old[name]) for name, value in weights(folder).items())
+    with pytest.raises(RunError, match="holds a run already"):
+        compared(panel, folder)
+
+
+def test_a_comparison_needs_rows_to_judge_on(panel: Panel, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="The test size is 0"):
+        compared(panel, tmp_path / "run", test_size=0)
+
+
+def test_origins_further_apart_share_fewer_targets(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates = contest.make_candidates(TINY, ["gru"], ["none"])
+    assert contest.compare_candidates(panel, candidates, [0], tmp_path / "a").comparison.overlap == 7
+    monkeypatch.setattr(judging, "MOST_WINDOWS", 4)
+    done = contest.compare_candidates(panel, candidates, [0], tmp_path / "b")
+    assert done.judged.step == 3
+    assert done.comparison.overlap == 3
+
+
+def test_equal_parameters(panel: Panel) -> None:
+    candidates = contest.make_candidates(TINY | {"hidden_size": 16}, ["gru", "lstm"], ["none", "multi_head"])
+    equal = contest.equalise(candidates, panel, 15)
+    counts = []
+    for candidate in equal:
+        forecaster = Forecaster(**candidate.settings)
+        forecaster.epochs(panel, held_out=15)
+        counts.append(forecaster.fitted_.about["parameters"])
+    assert max(counts) / min(counts) < 1.25
+    plain = [Forecaster(**c.settings) for c in candidates]
+    for forecaster in plain:
+        forecaster.epochs(panel, held_out=15)
+    before = [forecaster.fitted_.about["parameters"] for forecaster in plain]
+    assert max(before) / min(before) > 1.4
+    assert equal[0].settings["hidden_size"] == 16
+
+
+def test_the_demo_has_real_data_with_gaps() -> None:
+    panel, about = contest.demo_panel()
+    assert "Mauna Loa" in about
+    assert panel.schema.season == 52
+    assert np.isnan(panel.values[0]).sum() == 59
+
+
+def test_a_fresh_folder_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(workflows.time, "strftime", lambda _: "now")
+    for name in ("sales-now", "sales-now-2", "sales-now-3"):
+        folder = workflows.fresh_folder("sales")
+        assert folder == Path("runs") / name
+        folder.mkdir(parents=True)
