@@ -103,7 +103,7 @@ def test_nothing_trained_yet() -> None:
 def test_nothing_beats_naive() -> None:
     (sentence,) = comparison(outcome("gru", 1.2), outcome("lstm", 1.3)).verdicts()
     assert sentence == (
-        "Nothing beat 'seasonal naive', which costs nothing: the best model (gru) has mase 1.2 against 1."
+        "Nothing beat 'seasonal naive', which costs nothing: the best model (gru) has MASE 1.2 against 1."
     )
     assert comparison(outcome("gru", 1.0)).verdicts()[0].startswith("Nothing beat"), "as good is not better"
 
@@ -111,8 +111,8 @@ def test_nothing_beats_naive() -> None:
 def test_naive_is_beaten() -> None:
     sentence = comparison(outcome("gru", 0.5), outcome("lstm", 1.3)).verdicts()[0]
     assert sentence == (
-        "1 of 2 models beat the best naive one (seasonal naive, mase 1); the best, gru, is 50 % better, "
-        "a difference chance explains badly (p < 0.001)."
+        "1 of 2 models beat the best naive one (seasonal naive, MASE 1); the best, gru, is 50 % better, "
+        "unlikely to be chance (p < 0.001)."
     )
 
 
@@ -138,12 +138,12 @@ def pairs(without: list[float], change: list[float]) -> list[Outcome]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ([0.90, 0.91, 0.89], "Attention helped here: -10.0 % mase"),
-        ([1.10, 1.11, 1.09], "Attention hurt here: +10.0 % mase"),
-        ([0.90, 1.10, 1.00], "Attention made no difference that 3 pairs can show: +0.0 % mase"),
-        ([0.50, 1.10, 1.00], "Attention made no difference that 3 pairs can show: -13.3 % mase"),
-        ([1.50, 0.90, 1.00], "Attention made no difference that 3 pairs can show: +13.3 % mase"),
-        ([1.00, 1.00, 1.00], "Attention made no difference that 3 pairs can show: +0.0 % mase"),
+        ([0.90, 0.91, 0.89], "Attention helped here: MASE -10.0 %"),
+        ([1.10, 1.11, 1.09], "Attention hurt here: MASE +10.0 %"),
+        ([0.90, 1.10, 1.00], "Attention made no difference that 3 pairs can show: MASE +0.0 %"),
+        ([0.50, 1.10, 1.00], "Attention made no difference that 3 pairs can show: MASE -13.3 %"),
+        ([1.50, 0.90, 1.00], "Attention made no difference that 3 pairs can show: MASE +13.3 %"),
+        ([1.00, 1.00, 1.00], "Attention made no difference that 3 pairs can show: MASE +0.0 %"),
     ],
 )
 def test_did_attention_help(change: list[float], words: str) -> None:
@@ -163,7 +163,7 @@ def test_attention_is_compared_with_its_own_twin() -> None:
         outcome("gru", 9.0, 1, attention="dot"),  # no twin of this seed
     ]  # fmt: skip
     found = comparison(*outcomes)
-    assert "-10.0 % mase" in found.verdicts()[1]
+    assert "MASE -10.0 %" in found.verdicts()[1]
     shuffled = comparison(*reversed(outcomes))
     assert shuffled.verdicts()[1] == found.verdicts()[1]
 
@@ -171,7 +171,7 @@ def test_attention_is_compared_with_its_own_twin() -> None:
 def test_one_pair_is_not_enough() -> None:
     sentence = comparison(*pairs([0.5], [0.9])).verdicts()[1]
     expected = (
-        "Attention: one pair only (-10.0 % mase against the same cell and seed without it); use more seeds to know."
+        "Attention: one pair only (MASE -10.0 % against the same cell and seed without it); use more seeds to know."
     )
     assert sentence == expected
 
@@ -187,7 +187,7 @@ def test_did_the_hybrid_help() -> None:
             outcome("rnn", 5.0, seed, attention),
         ]
     sentence = comparison(*outcomes).verdicts()[2]
-    assert sentence.startswith("Mixing LSTM and GRU helped here: -9.9 % mase against the mean of its parents")
+    assert sentence.startswith("Mixing LSTM and GRU helped here: MASE -9.9 % against the mean of lstm and gru")
     alone = comparison(*[one for one in outcomes if one.candidate.cell not in ("gru", "lstm")])
     assert not [verdict for verdict in alone.verdicts() if "Mixing" in verdict], "no parents, nothing to say"
 
@@ -282,3 +282,10 @@ def test_memory_of_a_sum_by_hand() -> None:
     layers = torch.nn.Sequential(torch.nn.Linear(5, 3, bias=False), torch.nn.Linear(3, 2, bias=False))
     found = step_memory(layers, Exponentials(), Batch(torch.randn(10, 5)))  # type: ignore[arg-type]
     assert found == 4 * 4 * (15 + 6) + 4 * (10 * 5 + 10 * 3 + 10 * 2), "the second layer's weights count once"
+
+
+def test_a_linear_model_that_is_better_than_every_network_is_named() -> None:
+    worse, better = comparison(outcome("gru", 0.8), linear=0.9), comparison(outcome("gru", 0.8), linear=0.6)
+    assert "linear" not in worse.verdicts()[0]
+    ending = "But the linear model is 25 % better than every network here: use that."
+    assert better.verdicts()[0].endswith(ending)

@@ -64,6 +64,11 @@ class Comparison:
     references: list[Reference]
     outcomes: list[Outcome] = field(default_factory=list)
 
+    @property
+    def unit(self) -> str:
+        """The ranking metric as people write it."""
+        return self.measure.upper()
+
     def of(self, label: str) -> list[Outcome]:
         """Return the outcomes of one candidate, one per seed."""
         return [outcome for outcome in self.outcomes if outcome.candidate.label == label]
@@ -134,14 +139,26 @@ class Comparison:
         if not score < goal:
             return (
                 f"Nothing beat '{naive.label}', which costs nothing: the best model ({labels[0]}) has "
-                f"{self.measure} {score:.4g} against {goal:.4g}."
+                f"{self.unit} {score:.4g} against {goal:.4g}."
             )
         better = sum(bool(self.scores(label).mean() < goal) for label in labels)
-        sure = f"a difference chance explains badly ({chance(p)})" if p < 0.05 else f"which may be chance ({chance(p)})"
+        sure = f"unlikely to be chance ({chance(p)})" if p < 0.05 else f"which may be chance ({chance(p)})"
         return (
-            f"{better} of {len(labels)} models beat the best naive one ({naive.label}, "
-            f"{self.measure} {goal:.4g}); the best, {labels[0]}, is {100 * (1 - score / goal):.0f} % better, {sure}."
+            f"{better} of {len(labels)} models beat the best naive one ({naive.label}, {self.unit} {goal:.4g}); "
+            f"the best, {labels[0]}, is {100 * (1 - score / goal):.0f} % better, {sure}.{self._simple_verdict()}"
         )
+
+    def _simple_verdict(self) -> str:
+        """Say so if a simple model that is not a network is the best of all."""
+        simple = [r for r in self.references if not r.naive]
+        if not simple:
+            return ""
+        best = min(simple, key=lambda r: r.metrics[self.measure])
+        score = self.scores(self.labels()[0]).mean()
+        if best.metrics[self.measure] >= score:
+            return ""
+        better = 100 * (1 - best.metrics[self.measure] / score)
+        return f" But the {best.label} model is {better:.0f} % better than every network here: use that."
 
     def _attention_verdict(self) -> str:
         pairs = []
@@ -150,7 +167,7 @@ class Comparison:
                 twin = self._twin(outcome)
                 if twin is not None:
                     pairs.append((outcome.metrics[self.measure], twin.metrics[self.measure]))
-        return paired_verdict("Attention", pairs, "the same cell and seed without it", self.measure)
+        return paired_verdict("Attention", pairs, "the same cell and seed without it", self.unit)
 
     def _twin(self, outcome: Outcome) -> Outcome | None:
         """Return the outcome of the same cell and seed without attention."""
@@ -168,7 +185,9 @@ class Comparison:
             hybrids = [o.metrics[self.measure] for o in group if o.candidate.hybrid]
             plain = [o.metrics[self.measure] for o in group if o.candidate.cell in ("lstm", "gru")]
             pairs += [(hybrid, float(np.mean(plain))) for hybrid in hybrids if plain]
-        return paired_verdict("Mixing LSTM and GRU", pairs, "the mean of its parents", self.measure)
+        parents = sorted({o.candidate.cell for o in self.outcomes} & {"lstm", "gru"})
+        against = "the mean of lstm and gru" if len(parents) == 2 else " ".join(parents)
+        return paired_verdict("Mixing LSTM and GRU", pairs, against, self.unit)
 
 
 def chance(p: float) -> str:
@@ -183,8 +202,8 @@ def paired_verdict(what: str, pairs: Sequence[tuple[float, float]], against: str
     changes = np.array([100 * (with_it - without) / without for with_it, without in pairs])
     mean, half = changes.mean(), interval_of_mean(changes)
     if math.isnan(half):
-        return f"{what}: one pair only ({mean:+.1f} % {measure} against {against}); use more seeds to know."
-    span = f"{mean:+.1f} % {measure} against {against}, 95 % interval {mean - half:+.1f} to {mean + half:+.1f} %"
+        return f"{what}: one pair only ({measure} {mean:+.1f} % against {against}); use more seeds to know."
+    span = f"{measure} {mean:+.1f} % against {against}, 95 % interval {mean - half:+.1f} to {mean + half:+.1f} %"
     if mean + half < 0:
         return f"{what} helped here: {span}."
     if mean - half > 0:

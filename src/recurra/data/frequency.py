@@ -3,6 +3,7 @@
 Stamps are int64 arrays of microseconds (n,), or plain integers on an integer grid.
 """
 
+import math
 import re
 import warnings
 from dataclasses import dataclass
@@ -25,10 +26,10 @@ FRIENDLY = {
     "weekly": "W", "week": "W", "w": "W", "monthly": "MS", "month": "MS", "M": "MS", "quarterly": "QS",
     "quarter": "QS", "Q": "QS", "yearly": "YS", "year": "YS", "annual": "YS", "Y": "YS", "A": "YS",
 }  # fmt: skip
-REMEDY = (
-    "resample the table to one step, or choose the step with --frequency (values that fall into the same step "
-    "are averaged)"
-)
+ORDINARY = (
+    "s", "5s", "10s", "15s", "30s", "min", "2min", "5min", "10min", "15min", "20min", "30min", "h", "2h", "3h", "4h",
+    "6h", "8h", "12h", "D", "W",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -266,14 +267,25 @@ def _uneven(before: int, after: int, step: int, mixed: bool = False) -> DataErro
     cause = " (clocks change there: give local dates instead of UTC)" if hour else ""
     return DataError(
         f"The time stamps {what}: most are {in_words(step)} apart, but {_shown(after)} comes "
-        f"{in_words(int(after - before))} after {_shown(before)}{cause}; {REMEDY}."
+        f"{in_words(int(after - before))} after {_shown(before)}{cause}; {_remedy(step)}."
     )
 
 
 def _loose(gaps: np.ndarray) -> DataError:
     return DataError(
         f"The time stamps do not keep one step: they are {in_words(int(gaps.min()))} to {in_words(int(gaps.max()))} "
-        f"apart; {REMEDY}."
+        f"apart; {_remedy(int(np.median(gaps)))}."
+    )
+
+
+def _remedy(step: int) -> str:
+    """Say how to come to one step, with the ordinary frequency next to the step that the stamps seem to keep."""
+    sizes = {name: 7 * DAY if name == "W" else grid_of(name).size for name in ORDINARY}
+    near = min(sizes, key=lambda name: abs(math.log(sizes[name] / step)))
+    example = f" {near}" if abs(math.log(sizes[near] / step)) < 0.2 else ""
+    return (
+        f"resample the table to one step, or choose the step with --frequency{example} (values that fall into the "
+        "same step are averaged)"
     )
 
 

@@ -3,7 +3,7 @@
 S series, n rows of a table, T steps of a series; clock values are int64 microseconds or integer steps (n,).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import DataError
 from .columns import as_pandas, find_column, numbers
 from .frequency import Grid, grid_of, weekday
-from .schema import Schema, rows_to_long
+from .schema import Schema, as_table
 from .stamps import read_time
 
 DOUBLED = 0.05  # share of doubled time stamps above which a table is taken for several series
@@ -62,9 +62,8 @@ def to_panel(frame: Any, schema: Schema) -> Panel:
     frame = as_pandas(frame)
     if not len(frame):
         raise DataError("The table has no rows.")
-    if schema.rows:
-        return _lay_out(rows_to_long(frame, schema), schema, "ds")
-    return _lay_out(frame, schema, schema.time)
+    table, time = as_table(frame, schema)
+    return _lay_out(table, schema, time)
 
 
 def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
@@ -83,6 +82,7 @@ def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
     steps, filled = _fill(clock, columns, bounds, grid, schema, notes)
     names, values = _named(ids, schema.targets, filled, steps)
     _refuse_hollow(names, values)
+    values = _without_tails(names, values, len(bounds), notes)
     starts = tuple(_labels(clock[bounds], schema.timezone, grid).tolist())
     return Panel(schema, names, values, starts * len(columns), tuple(notes))
 
@@ -290,6 +290,32 @@ def _refuse_hollow(names: tuple[str, ...], values: tuple[np.ndarray, ...]) -> No
     for name, series in zip(names, values, strict=True):
         if np.isnan(series[0]) and np.isnan(series).all():
             raise DataError(f"Every value of the series '{name}' is missing; leave it out.")
+
+
+def _without_tails(
+    names: tuple[str, ...], values: tuple[np.ndarray, ...], groups: int, notes: list[str]
+) -> tuple[np.ndarray, ...]:
+    """Cut the last steps without any value from series that share their rows; every ``groups``-th series does."""
+    if not any(np.isnan(series[-1]) for series in values):
+        return values
+    ends = np.array([int(np.flatnonzero(np.isfinite(series))[-1]) + 1 for series in values])
+    last = ends.reshape(-1, groups).max(axis=0)
+    cut = [len(series) - end for series, end in zip(values[:groups], last, strict=True)]
+    if any(cut):
+        where = f" of {sum(n > 0 for n in cut)} of the {groups:,} series" if groups > 1 else ""
+        notes.append(
+            f"the last {_span(n for n in cut if n)} time step(s){where} have no value and were left out; "
+            "a forecast begins after the last known value"
+        )
+    short = np.tile(last, len(values) // groups) - ends
+    for i in np.flatnonzero(short)[:5]:
+        notes.append(f"the last {short[i]:,} value(s) of '{names[i]}' are missing; its forecast begins after them")
+    return tuple(series[: last[i % groups]] for i, series in enumerate(values))
+
+
+def _span(counts: Iterable[int]) -> str:
+    found = sorted(set(counts))
+    return f"{found[0]:,}" + (f" to {found[-1]:,}" if len(found) > 1 else "")
 
 
 def long_frame(names: Sequence[str], times: Sequence[pd.Index], columns: Mapping[str, np.ndarray]) -> pd.DataFrame:

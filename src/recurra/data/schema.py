@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,14 @@ import pandas as pd
 
 from ..errors import DataError
 from .columns import find_column, is_counter, is_number, is_text, numbers, strip_text, text_numbers
-from .stamps import NAMES, NUMERIC_DATE, distinct, has_time_index, index_name, part_of, read_time
+from .stamps import NAMES, NUMERIC_DATE, distinct, has_time_index, index_name, part_of, read_time, sounds_like_time
 
+IDS = ("id", "item_id", "series", "series_id", "store", "store_id", "item", "sku", "sensor", "sensor_id")
+MONTHS = (
+    "jan january januar", "feb february februar", "mar march mär märz mrz", "apr april", "may mai", "jun june juni",
+    "jul july juli", "aug august", "sep sept september", "oct october okt oktober", "nov november",
+    "dec december dez dezember",
+)  # fmt: skip
 MANY = 20  # columns of numbers beside one of names, from which rows are taken for series
 
 
@@ -28,6 +35,7 @@ class Schema:
     step: int = 1  # the difference of integer steps
     snap: bool = False  # average the values that fall into one step, as the user chose the frequency
     rows: bool = False  # each row is a series, each further column a step
+    months: bool = False  # each row is a year, each further column a month of one series
 
     def to_dict(self) -> dict[str, Any]:
         """Return the schema as plain JSON values."""
@@ -54,6 +62,8 @@ def schema_of_columns(
     time = _given_time(frame, time) if time is not None else _find_time(frame, (*given, *([id] if id else [])), notes)
     if id is None and time is not None:
         id = _find_id(frame, time, given, notes)
+    if time is not None:
+        _refuse_pair(frame, time, id, given)
     taken = {*(time or "").split("+"), time, id}
     targets = given or _find_targets(frame, taken, id, notes)
     for name in targets:
@@ -77,12 +87,12 @@ def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) ->
     if has_time_index(frame) and index_name(frame) not in frame.columns:
         notes.append("time is the index of the table")
         return index_name(frame)
-    dates = [n for n in _by_rank(free) if _holds_dates(frame[n])]
+    dates = [n for n in _by_rank(free) if holds_dates(frame[n])]
     joined = _joined_time(frame, free, dates)
     if joined is not None:
         notes.append(f"time is made of the columns {listed(joined.split('+'))}")
         return joined
-    steps = [n for n in _by_rank(free) if n.casefold() in NAMES and _holds_steps(frame, n)]
+    steps = [n for n in _by_rank(free) if sounds_like_time(n) and _holds_steps(frame, n)]
     found = next(iter(dates + steps), None)
     notes.append("there is no time column, so rows are steps 1, 2, 3, .." if found is None else f"time is '{found}'")
     if len(dates) > 1:
@@ -95,7 +105,7 @@ def _by_rank(names: list[str]) -> list[str]:
     return sorted(names, key=lambda name: ranks.get(name.casefold(), len(NAMES)))
 
 
-def _holds_dates(column: pd.Series) -> bool:
+def holds_dates(column: pd.Series) -> bool:
     """Tell whether a column holds dates, going by its type or by most of its first hundred values."""
     if column.dtype.kind == "M" or isinstance(column.dtype, pd.PeriodDtype):
         return True
@@ -156,17 +166,38 @@ def _find_id(frame: pd.DataFrame, time: str, given: tuple[str, ...], notes: list
     return found
 
 
-def _names_series(frame: pd.DataFrame, name: str, stamps: np.ndarray) -> bool:
+def _refuse_pair(frame: pd.DataFrame, time: str, id: str | None, given: tuple[str, ...]) -> None:
+    """Refuse a long table whose series are told apart by two columns only together."""
+    stamps = read_time(frame, time).values
+    if id is None and distinct(stamps) > 0.95 * len(stamps):
+        return
+    if id is not None and _distinct_pairs(pd.factorize(frame[id])[0], stamps) > 0.95 * len(frame):
+        return
+    free = [n for n in frame.columns if n not in (*given, id, time, *time.split("+")) and _can_name(frame, n)]
+    for one, other in combinations(free, 2) if id is None else ((id, name) for name in free):
+        codes = frame.groupby([one, other], sort=False, dropna=False).ngroup().to_numpy()
+        if codes.max() < len(frame) / 2 and _distinct_pairs(codes, stamps) > 0.95 * len(frame):
+            raise DataError(
+                f"Only the columns '{one}' and '{other}' together tell the series apart; join them into one column, "
+                "such as 'A/B', and name it with --id."
+            )
+
+
+def _can_name(frame: pd.DataFrame, name: str) -> bool:
+    """Tell whether a column can name series: text or an id by its name, with values that repeat."""
     column = frame[name]
-    named = name.casefold() in ("id", "item_id", "series", "series_id", "store", "item", "sku", "sensor")
+    named = name.casefold() in IDS
     if column.isna().any() or not (is_text(column) or named):
         return False
-    codes = pd.factorize(column)[0]
-    count = int(codes.max()) + 1
-    if not 1 < count <= len(frame) / 2:
-        return False
-    pairs = np.unique(np.stack([codes.astype(np.int64), stamps]), axis=1).shape[1]
-    return pairs > 0.95 * len(frame)
+    return 1 < column.nunique() <= len(frame) / 2
+
+
+def _distinct_pairs(codes: np.ndarray, stamps: np.ndarray) -> int:
+    return int(np.unique(np.stack([codes.astype(np.int64), stamps]), axis=1).shape[1])
+
+
+def _names_series(frame: pd.DataFrame, name: str, stamps: np.ndarray) -> bool:
+    return _can_name(frame, name) and _distinct_pairs(pd.factorize(frame[name])[0], stamps) > 0.95 * len(frame)
 
 
 def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: list[str]) -> tuple[str, ...]:
@@ -233,17 +264,61 @@ def rows_are_series(frame: pd.DataFrame) -> bool:
     first, rest = frame.iloc[:, 0], frame.iloc[:, 1:]
     if rest.shape[1] < MANY or not is_text(first) or not first.is_unique or first.isna().any():
         return False
-    return not _holds_dates(first) and all(is_number(rest[name]) for name in rest.columns) and not has_time_index(frame)
+    return not holds_dates(first) and all(is_number(rest[name]) for name in rest.columns) and not has_time_index(frame)
 
 
 def schema_of_rows(frame: pd.DataFrame, notes: list[str]) -> Schema:
     """Return the schema, without calendar, of a table with a series in each row."""
     name = str(frame.columns[0])
     labels = pd.Series(frame.columns[1:].astype(str))
-    dated = _holds_dates(labels)
+    dated = holds_dates(labels)
     years = bool(labels.str.fullmatch(r"(1[5-9]|20|21)\d\d").all())
     notes.append(f"each row is a series named by '{name}', and the other {len(labels)} columns are its steps")
     return Schema("ds" if dated or years else None, name, ("y",), None, rows=True)
+
+
+def rows_are_years(frame: pd.DataFrame) -> bool:
+    """Tell whether the first column holds years, each once, and the others are the twelve months in order."""
+    if frame.shape[1] != 13 or not is_number(frame.iloc[:, 0]) or not frame.iloc[:, 0].is_unique:
+        return False
+    years = frame.iloc[:, 0].to_numpy(np.float64, na_value=np.nan)
+    if not ((years >= 1500) & (years <= 2200) & (years == np.round(years))).all():
+        return False
+    labels = [str(name).strip().rstrip(".").casefold() for name in frame.columns[1:]]
+    return all(
+        label in MONTHS[i].split() or (label.isdecimal() and int(label) == i + 1) for i, label in enumerate(labels)
+    )
+
+
+def schema_of_years(frame: pd.DataFrame, notes: list[str]) -> Schema:
+    """Return the schema, without calendar, of one monthly series with a year in each row."""
+    name = str(frame.columns[0])
+    notes.append(f"each row is a year ('{name}') and the other 12 columns are its months, read as one series 'y'")
+    return Schema(name, None, ("y",), None, months=True)
+
+
+def as_table(frame: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, str | None]:
+    """Return the table with one step per row, and the name of its time; other layouts are turned into it."""
+    if schema.rows:
+        return rows_to_long(frame, schema), "ds"
+    if schema.months:
+        return _years_to_steps(frame, schema), "ds"
+    return frame, schema.time
+
+
+def _years_to_steps(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Return a table of one year per row as one month per row; empty cells go."""
+    time = find_column(frame.columns, str(schema.time), "time")
+    if not rows_are_years(frame):
+        raise DataError(f"The table needs a year in '{time}' and then twelve columns, one for each month.")
+    years = numbers(frame[time], time).astype(np.int64)
+    wide = frame.drop(columns=time)
+    values = np.stack([numbers(wide[name], name) for name in wide.columns], axis=1)
+    row, month = np.nonzero(np.isfinite(values))
+    if not len(row):
+        raise DataError("Every month of the table is empty, so there is nothing to learn.")
+    stamps = ((years[row] - 1970) * 12 + month).astype("M8[M]").astype("M8[us]")
+    return pd.DataFrame({"ds": stamps, "y": values[row, month]})
 
 
 def rows_to_long(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Any table as regular series: find what it is (infer_schema), lay it out (to_panel), label what follows."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +14,20 @@ from .panel import Panel, local_clock, long_frame, steps_between, to_panel
 from .schema import (
     Schema,
     listed,
+    as_table,
     rows_are_series,
-    rows_to_long,
+    rows_are_years,
     schema_of_columns,
     schema_of_rows,
+    schema_of_years,
     varies,
 )
 from .season import choose_season
 from .stamps import Stamps, read_time
 
 __all__ = ["Panel", "Schema", "infer_schema", "long_frame", "steps_between", "to_panel"]
+
+SEEN = 0.8  # share of each series, from its begin, on which the season is chosen
 
 
 def infer_schema(
@@ -36,6 +41,8 @@ def infer_schema(
 ) -> tuple[Schema, list[str]]:
     """Return what a table is and notes on what was found; arguments that are given are not guessed.
 
+    The season is chosen on the first 80 % of each series, so that the rows at its end, which are usually held out
+    to validate and to test, have no say in it.
     Raises DataError if a column is missing, or time or values cannot be used.
     """
     frame = as_pandas(frame)
@@ -47,6 +54,8 @@ def infer_schema(
         find_column(frame.columns, name, "target")
     if time is None and id is None and not given and rows_are_series(frame):
         schema = schema_of_rows(frame, notes)
+    elif time in (None, frame.columns[0]) and id is None and not given and rows_are_years(frame):
+        schema = schema_of_years(frame, notes)
     else:
         schema = schema_of_columns(frame, given, time, id, notes)
     return _with_calendar(frame, schema, frequency, season, notes), notes
@@ -56,8 +65,7 @@ def _with_calendar(
     frame: pd.DataFrame, schema: Schema, frequency: str | None, season: int | None, notes: list[str]
 ) -> Schema:
     """Add order, zone, frequency and season, which need the values."""
-    table = rows_to_long(frame, schema) if schema.rows else frame
-    time = "ds" if schema.rows else schema.time
+    table, time = as_table(frame, schema)
     years: bool | np.bool_ = False
     if time is None:
         if frequency is not None:
@@ -72,7 +80,8 @@ def _with_calendar(
         raise DataError(f"Every series is constant ({listed(list(panel.names))}), so there is nothing to learn.")
     if season is not None:
         return replace(schema, season=season)
-    season, note = choose_season(schema.frequency, panel.values, bool(years))
+    seen = [values[: math.ceil(SEEN * len(values))] for values in panel.values]
+    season, note = choose_season(schema.frequency, seen, bool(years))
     notes.append(note)
     return replace(schema, season=season)
 

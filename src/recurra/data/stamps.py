@@ -13,11 +13,11 @@ from .frequency import DAY, UNITS, grid_of, infer_frequency
 NAMES = (
     "ds", "date", "datetime", "date_time", "timestamp", "time", "utc_timestamp", "datum", "fecha", "data", "日期",
     "时间", "日期时间", "dteday", "day", "week", "month", "quarter", "period", "year", "jahr", "年", "年份", "月份",
-    "step", "t", "index", "zeit", "zeitstempel", "uhrzeit", "epoch", "unix",
+    "step", "t", "index", "zeit", "zeitstempel", "uhrzeit", "ts", "epoch", "unix",
 )  # fmt: skip
 PARTS = {
-    "year": ("year", "yr", "yyyy", "jahr", "年"), "quarter": ("quarter", "qtr"), "month": ("month", "mnth", "月"),
-    "day": ("day", "mday", "日"), "hour": ("hour", "hr", "stunde", "时"), "minute": ("minute", "min", "分"),
+    "year": ("year", "yr", "yyyy", "jahr", "年"), "quarter": ("quarter", "qtr"), "month": ("month", "mo", "mon", "mnth", "mth", "monat", "月"),
+    "day": ("day", "mday", "tag", "日"), "hour": ("hour", "hr", "stunde", "时"), "minute": ("minute", "min", "分"),
 }  # fmt: skip
 FORMATS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y %m %d", "%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y",
@@ -103,6 +103,8 @@ def _from_numbers(column: pd.Series, name: str) -> Stamps:
     """Read numbers: epoch seconds to nanoseconds, 20240131, 202401, years with decimals, or plain steps."""
     numbers = column.to_numpy(np.float64)
     if not np.isfinite(numbers).all() or (numbers != np.round(numbers)).any():
+        if 1e8 <= numbers.min() and numbers.max() < 1e11:
+            return Stamps(np.round(numbers * 1e6).astype(np.int64), notes=[f"'{name}' was read as seconds since 1970"])
         return _from_decimal_years(numbers, name)
     values = column.to_numpy().astype(np.int64)
     low, high = int(values.min()), int(values.max())
@@ -302,6 +304,12 @@ def _part(frame: pd.DataFrame, name: str) -> np.ndarray:
             "whole number."
         )
     return values.astype(np.int64)
+
+
+def sounds_like_time(name: str) -> bool:
+    """Tell whether a column is called like a time, as 'date', or has a word in it such as 'epoch_ms' has."""
+    words = re.split(r"[\W_]+", name.casefold())
+    return name.casefold() in NAMES or any(word in ("ts", "epoch", "unix", "unixtime", "timestamp") for word in words)
 
 
 def part_of(name: str) -> str | None:

@@ -16,6 +16,9 @@ from ..models import Output
 from .forecast_net import Layout
 from .windows import Rows, Scaling, Windows, seasonal_means
 
+# With fewer training windows a cycle is begun from measured means, as there are too few to learn it from; with
+# more, one that is learned from zero was better on validation data.
+FEW_WINDOWS = 1000
 VALIDATION_WINDOWS = 4096  # more of them would cost more than they tell
 
 
@@ -46,7 +49,7 @@ class Prepared:
     train_ends: tuple[int, ...]  # where its training rows end
     train: Windows
     valid: Windows
-    cycles: Tensor | None  # (S, season, C) to begin a learned cycle with
+    cycles: Tensor | None  # (S, season, C) to begin a learned cycle with, where there is little data
     notes: tuple[str, ...]
 
     def test(self, size: int, step: int = 1) -> Windows:
@@ -96,7 +99,7 @@ def prepare(panel: Panel, settings: ForecastSettings, held_out: int = 0) -> Prep
         raise DataError(f"No {part} window holds a known value: too much of the series is missing.")
     notes = (*notes, _describe(layout, train_ends, valid_size, held_out, cut[0]))
     cycles = None
-    if layout.cycle:
+    if layout.cycle and len(cut[0]) < FEW_WINDOWS:
         cycles = torch.from_numpy(seasonal_means(tracks, list(train_ends), scaling, layout.season))
     valid_windows = cut[1].some(VALIDATION_WINDOWS)
     return Prepared(layout, scaling, rows, lengths, train_ends, cut[0], valid_windows, cycles, notes)
