@@ -670,5 +670,5 @@ def test_stopping_early_keeps_the_best() -> None:
     for epoch in until.epochs(wide()):
         if epoch.number == best:
             break
-    until.network_.eval()
+    until.keep_best()
     assert same(until.predict(), forecaster.predict())

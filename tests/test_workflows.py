@@ -131,7 +131,8 @@ def test_ctrl_c_keeps_the_best_weights_and_a_report(panel: Panel, tmp_path: Path
     assert about["epochs"] == 2
     best = done.forecaster.progress_.best_weights
     saved = weights(done.folder)
-    assert all(torch.equal(saved[f"network.{name}"], value) for name, value in best.items())
+    found_after = ("widen",)  # the intervals are calibrated once training is over
+    assert all(torch.equal(saved[f"network.{k}"], value) for k, value in best.items() if k not in found_after)
 
 
 def test_ctrl_c_before_the_first_epoch_keeps_the_old_run(

@@ -30,9 +30,11 @@ DEMO = {
     "lookback": 156,
     "segment": 13,
     "hidden_size": 32,
-    "max_epochs": 12,
+    "batch_size": 64,
+    "epoch_steps": 20,
+    "max_epochs": 15,
     "patience": 3,
-    "learning_rate": 3e-3,
+    "learning_rate": 5e-3,
 }
 CELLS = ("rnn", "lstm", "gru", "lstm,gru", "parallel", "lstm_gru", "lstm_gru_full")
 HYBRIDS = ("lstm,gru", "gru,lstm", "parallel", "lstm_gru", "lstm_gru_full")

@@ -16,6 +16,7 @@ from .config import Config, ForecastSettings, ModelSettings, TrainingSettings, d
 from .data.series import Panel, Schema, infer_schema, long_frame, steps_between, to_panel
 from .errors import ConfigError, DataError, nearest
 from .forecaster import Answer, Backtest, FittedForecaster, from_run, remember
+from .tasks.backtest import calibrate
 from .tasks.forecast import prepare
 from .train import Epoch, Progress, fit
 
@@ -141,8 +142,10 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         self._finish()
 
     def _finish(self) -> None:
-        progress = self.progress_
-        self.fitted_.network.eval()
+        progress, network = self.progress_, self.fitted_.network
+        network.eval()
+        network.welcome_strangers()
+        calibrate(network, self.prepared_.valid)
         self.fitted_.about.update(
             stopped_by=progress.stopped_by,
             epochs=progress.epoch,

@@ -83,7 +83,7 @@ class FittedForecaster:
         point = unscale(head.point(scaled).double().numpy(), context.scaling, rows)
         bands = {}
         if head.quantiles:
-            ends = head.interval(scaled).double().numpy()
+            ends = self.network.interval(scaled).double().numpy()
             for level, low, high in levels_of(head.quantiles):
                 low_end = unscale(ends[..., low], context.scaling, rows)
                 bands[level] = (low_end, unscale(ends[..., high], context.scaling, rows))

@@ -13,8 +13,8 @@ from .frequency import grid_of, infer_frequency, infer_step, known_frequency
 from .panel import Panel, local_clock, long_frame, steps_between, to_panel
 from .schema import (
     Schema,
-    listed,
     as_table,
+    listed,
     rows_are_series,
     rows_are_years,
     schema_of_columns,

@@ -103,7 +103,7 @@ def _from_numbers(column: pd.Series, name: str) -> Stamps:
     """Read numbers: epoch seconds to nanoseconds, 20240131, 202401, years with decimals, or plain steps."""
     numbers = column.to_numpy(np.float64)
     if not np.isfinite(numbers).all() or (numbers != np.round(numbers)).any():
-        if 1e8 <= numbers.min() and numbers.max() < 1e11:
+        if numbers.min() >= 1e8 and numbers.max() < 1e11:
             return Stamps(np.round(numbers * 1e6).astype(np.int64), notes=[f"'{name}' was read as seconds since 1970"])
         return _from_decimal_years(numbers, name)
     values = column.to_numpy().astype(np.int64)

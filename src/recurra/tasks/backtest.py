@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..heads import Head
 from ..metrics import METRICS, coverage, naive_scale
+from .forecast_net import ForecastNet
 from .windows import Scaling, Windows
 
 
@@ -51,7 +51,7 @@ def unscale(values: np.ndarray, scaling: Scaling, series: np.ndarray) -> np.ndar
     return values * scaling.std[series][:, None] + scaling.mean[series][:, None]
 
 
-def ask_network(network: nn.Module, head: Head, windows: Windows, scaling: Scaling, batch_size: int = 512) -> Guess:
+def ask_network(network: ForecastNet, head: Head, windows: Windows, scaling: Scaling, batch_size: int = 512) -> Guess:
     """Forecast all ``windows``."""
     network.eval()
     device = next(network.parameters()).device
@@ -61,7 +61,7 @@ def ask_network(network: nn.Module, head: Head, windows: Windows, scaling: Scali
             params = network(windows.take(numbers).to(device)).prediction
             points.append(head.point(params).cpu())
             if head.quantiles:
-                ends.append(head.interval(params).cpu())
+                ends.append(network.interval(params).cpu())
     series = windows.series.numpy()
     point = unscale(torch.cat(points).double().numpy(), scaling, series)
     bands = {}
@@ -73,6 +73,34 @@ def ask_network(network: nn.Module, head: Head, windows: Windows, scaling: Scali
                 unscale(every[..., high], scaling, series),
             )
     return Guess(point, bands)
+
+
+@torch.inference_mode()
+def calibrate(network: ForecastNet, windows: Windows, batch_size: int = 512) -> None:
+    """Move the ends of the intervals until they hold, on ``windows``, as much as their levels say.
+
+    For each level the ends are moved out by the level's quantile of ``max(lower − y, y − upper)``, one number for
+    all steps, in training deviations (conformalised quantile regression, Romano et al., arXiv 1905.03222).
+    """
+    if not network.head.quantiles:
+        return
+    network.eval()
+    device = next(network.parameters()).device
+    misses: dict[int, list[np.ndarray]] = {}
+    levels = levels_of(network.head.quantiles)
+    for numbers in torch.arange(len(windows)).split(batch_size):
+        batch = windows.take(numbers).to(device)
+        ends, target = network.head.interval(network(batch).prediction), batch.targets
+        assert target is not None
+        for level, low, high in levels:
+            miss = torch.maximum(ends[..., low] - target, target - ends[..., high])
+            known = miss if batch.target_mask is None else miss[batch.target_mask]
+            misses.setdefault(level, []).append(known.flatten().cpu().numpy())
+    for level, low, high in levels:
+        scores = np.concatenate(misses[level])
+        share = min(1.0, level / 100 * (1 + 1 / len(scores)))
+        margin = float(np.quantile(scores, share))
+        network.widen[low], network.widen[high] = -margin, margin
 
 
 def levels_of(quantiles: tuple[float, ...]) -> list[tuple[int, int, int]]:

@@ -81,6 +81,9 @@ class ForecastNet(nn.Module):
         super().__init__()
         self.core, self.head, self.layout, self.normalise = core, head, layout, normalise
         self.cycle = Cycle(layout.series, layout.season, layout.channels) if layout.cycle else None
+        # How far each quantile is moved so that the intervals hold what they should; found after training.
+        self.widen: Tensor
+        self.register_buffer("widen", torch.zeros(len(head.quantiles)))
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
@@ -99,6 +102,23 @@ class ForecastNet(nn.Module):
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
         return answer._replace(prediction=self.head.shift(answer.prediction, offset))
+
+    def interval(self, params: Tensor) -> Tensor:
+        """Return the calibrated quantiles (..., K) of the head's numbers (..., P); the median stays."""
+        quantiles = self.head.interval(params)
+        middle = quantiles.shape[-1] // 2
+        moved, median = quantiles + self.widen, quantiles[..., middle : middle + 1]
+        # From the median outwards, so that a wider interval always holds a narrower one.
+        high = moved[..., middle:].maximum(median).cummax(-1).values
+        low = moved[..., : middle + 1].minimum(median).flip(-1).cummin(-1).values.flip(-1)
+        return torch.cat([low[..., :-1], median, high[..., 1:]], -1)
+
+    @torch.no_grad()
+    def welcome_strangers(self) -> None:
+        """Give series that were not there in training the mean identity of those that were."""
+        identities = getattr(self.core, "identities", None)
+        if identities is not None:
+            identities.weight[-1] = identities.weight[:-1].mean(0)
 
 
 class SegmentCore(nn.Module):
