@@ -127,13 +127,13 @@ def compare_candidates(
     comparison = Comparison("mase", -(-horizon // bench.judged.step), bench.references(), outcomes)
     forecaster, judged, chosen = bench.best, bench.judged, bench.best_label
     forecaster.fitted_.about["metrics"] = judged.metrics
-    numbers = comparison_data(comparison, chosen)
+    numbers = comparison_data(comparison, chosen) | {"attention": bench.looked}
     texts = {runs.COMPARISON: json.dumps(numbers, ensure_ascii=False, indent=2)}
     # The numbers are safe before anything else can go wrong.
     write_run(folder, forecaster, texts)
     report = None
     try:
-        html = comparison_report(forecaster, panel, judged, numbers["table"], numbers["verdicts"], chosen)
+        html = comparison_report(forecaster, panel, judged, numbers)
         report = runs.write_report(folder, html)
     except KeyboardInterrupt:
         interrupted = True
@@ -149,6 +149,9 @@ class _Bench:
         self.best: Forecaster | None = None
         self.best_label = ""
         self.judged: Judged | None = None
+        # Where the best model that has an attention looked: the kept one may have none.
+        self.looked: dict[str, Any] | None = None
+        self.looked_loss = float("inf")
 
     def run(self, candidate: Candidate, seed: int) -> Outcome:
         """Train ``candidate`` from ``seed`` and judge it on the held-out rows."""
@@ -180,7 +183,16 @@ class _Bench:
             progress.best_loss,
         )
         self._keep(forecaster, backtest, metrics, candidate.label, step)
+        self._look(forecaster, candidate.label)
         return outcome
+
+    def _look(self, forecaster: Forecaster, label: str) -> None:
+        if forecaster.progress_.best_loss >= self.looked_loss:
+            return
+        weights = forecaster.fitted_.looks(self.panel)
+        if weights is not None:
+            self.looked_loss = forecaster.progress_.best_loss
+            self.looked = {"model": label, "weights": weights[0].tolist()}
 
     def _keep(
         self, forecaster: Forecaster, backtest: Backtest, metrics: dict[str, float], label: str, step: int

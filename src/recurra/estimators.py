@@ -275,12 +275,11 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         """
         fitted = self._fitted()
         panel = None if df is None else as_panel(df, fitted.schema)
-        weights, _ = fitted.ask(fitted.context(panel))
+        weights = fitted.looks(panel)
         if weights is None:
             raise ConfigError("This model has no attention: it was trained with attention='none'.")
-        weights = weights.mean(1) if weights.dim() == 4 else weights
         layout = fitted.layout
-        steps = weights.repeat_interleave(layout.segment, 1)[:, : layout.horizon].double().numpy()
+        steps = weights.repeat(layout.segment, 1)[:, : layout.horizon]
         past = fitted.times(panel, -layout.lookback, 0)
         future = fitted.times(panel, 0, layout.horizon)
         names = fitted.memory.names if panel is None else panel.names

@@ -48,12 +48,14 @@ def comparison_report(
     forecaster: Forecaster,
     panel: Panel,
     judged: Judged,
-    rows: Sequence[Mapping[str, Any]],
-    verdicts: Sequence[str],
-    kept: str,
+    compared: Mapping[str, Any],
 ) -> str:
-    """Return the report of a comparison as a page; the pictures show the model that is ``kept``."""
+    """Return the report of a comparison as a page; the pictures show the model that is kept.
+
+    ``compared`` holds the table, the verdicts, which model was kept, and where the best attending one looked.
+    """
     fitted = forecaster.fitted_
+    rows, kept, looked = compared["table"], compared["kept"], compared.get("attention")
     first = Section(
         "Which model",
         "The same data, seeds and budget for all, judged on rows no model has seen; lower is better.\n\n"
@@ -64,12 +66,14 @@ def comparison_report(
         table=comparison_frame(rows),
         best={"MASE": "low", "MAE": "low"},
     )
-    sections = [first, *_forecast_sections(fitted, panel, judged), *_inside_sections(fitted, panel)]
-    sections += _training(forecaster)
+    sections = [first, *_forecast_sections(fitted, panel, judged)]
+    if looked is not None and looked["model"] != kept:
+        sections.append(_attention_section(fitted, panel, np.array(looked["weights"]), looked["model"]))
+    sections += [*_inside_sections(fitted, panel), *_training(forecaster)]
     models = sum("seeds" in row for row in rows)
     seed = fitted.config.training.seed
     summary = [
-        *verdicts,
+        *compared["verdicts"],
         f"The pictures below show {kept} from seed {seed}, which had the lowest validation loss of all.",
     ]
     return report_html(f"Comparison of {models} models", summary, sections, _settings(fitted))
@@ -218,6 +222,17 @@ def _past_forecast(fitted: FittedForecaster, panel: Panel, judged: Judged) -> Se
     )
 
 
+def _attention_section(fitted: FittedForecaster, panel: Panel, weights: np.ndarray, model: str) -> Section:
+    """Show where the forecast from the end of the first series looked: ``weights`` (Q, n)."""
+    layout = fitted.layout
+    past = fitted.times(panel, -layout.lookback, 0)[0][:: layout.segment]
+    future = fitted.times(panel, 0, layout.written * layout.segment)[0][:: layout.segment]
+    whose = f"Attention of {model}, the best model that has one," if model else "Attention"
+    stretch = f" A column is a stretch of {layout.segment} steps of the past." if layout.segment > 1 else ""
+    text = f"{whose} in the forecast from the end of the data ({panel.names[0]}).{stretch}"
+    return Section("What the model looked at", text, attention_figure(weights, past, future))
+
+
 def _inside_sections(fitted: FittedForecaster, panel: Panel) -> list[Section]:
     context = fitted.context(panel)
     one = context._replace(
@@ -237,19 +252,11 @@ def _inside_sections(fitted: FittedForecaster, panel: Panel) -> list[Section]:
         hook.remove()
     layout = fitted.layout
     past = fitted.times(panel, -layout.lookback, 0)[0][:: layout.segment]
-    future = fitted.times(panel, 0, layout.written * layout.segment)[0][:: layout.segment]
     sections = []
     if output.weights is not None:
         weights = output.weights[0].cpu().numpy()
         weights = weights.mean(0) if weights.ndim == 3 else weights
-        stretch = f"A column is a stretch of {layout.segment} steps of the past." if layout.segment > 1 else ""
-        sections.append(
-            Section(
-                "What the model looked at",
-                f"Attention of the forecast from the end of the data ({panel.names[0]}). {stretch}",
-                attention_figure(weights, past, future),
-            )
-        )
+        sections.append(_attention_section(fitted, panel, weights, ""))
     assert output.recurrence is not None
     traces = gate_traces(output.recurrence)
     half_lives = memory_length(traces)

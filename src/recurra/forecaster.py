@@ -97,6 +97,13 @@ class FittedForecaster:
         weights = None if output.weights is None else output.weights.cpu()
         return weights, output.prediction.cpu()
 
+    def looks(self, panel: Panel | None = None) -> np.ndarray | None:
+        """Return where a forecast from the end of ``panel`` looked: (S, Q, n), mean over heads; None if nowhere."""
+        weights, _ = self.ask(self.context(panel))
+        if weights is None:
+            return None
+        return (weights.mean(1) if weights.dim() == 4 else weights).double().numpy()
+
     def batch(self, context: Context) -> Batch:
         """Return ``context`` as the network reads it."""
         scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]

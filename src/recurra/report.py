@@ -58,7 +58,7 @@ figcaption { color: var(--soft); font-size: .93rem; max-width: 80ch; margin-top:
 .small { --least: 310px }
 .wide { --least: 420px }
 .grid > div { min-width: 0 }
-.table { overflow: auto; max-height: 34rem; margin: .75rem 0 1.25rem }
+.table { overflow: auto; max-height: 60rem; margin: .75rem 0 1.25rem }
 table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabular-nums }
 th, td { padding: .38rem .9rem .38rem 0; text-align: left; white-space: nowrap;
   border-bottom: 1px solid var(--line) }

@@ -273,7 +273,7 @@ def rebuild_report(folder: Path, panel: Panel | None) -> Path:
     name = compared["kept"] if compared else "this model"
     judged = _judged_again(forecaster, panel, size, None, name, same) if size else None
     if compared is not None and judged is not None:
-        html = comparison_report(forecaster, panel, judged, compared["table"], compared["verdicts"], name)
+        html = comparison_report(forecaster, panel, judged, compared)
     else:
         html = training_report(forecaster, panel, judged)
     return runs.write_report(folder, html)
