@@ -397,11 +397,6 @@ BAD: dict[str, tuple[bytes, list[str], list[str]]] = {
     "look-back too long": (rows(len), ["--lookback", "200"], ["at least 235 rows", "look-back of at most 115"]),
     "unknown frequency": (rows(len), ["--frequency", "fortnight"], ["fortnight"]),
     "test too small": (rows(len), ["--test-size", "2"], ["The test size is 2", "7 steps"]),
-    "nothing known at the end": (
-        rows(lambda lines: lines.__setitem__(slice(130, None), [f"{line[:11]}" for line in lines[130:]])),
-        [],
-        ["The last 15 rows", "--test-size"],
-    ),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import inspect
 import pickle
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from recurra import Forecaster, TimeSplit
 from recurra.config import defaults, fields
+from recurra.data.series import Panel, steps_between, to_panel
 from recurra.errors import ConfigError, DataError, RunError
 from recurra.train import Progress
 
@@ -219,8 +221,10 @@ def test_a_short_or_gappy_context(one: Forecaster) -> None:
     assert np.isfinite(answer["yhat"]).all() and answer["ds"].tolist() == one.predict()["ds"].tolist()
     assert np.isfinite(one.predict(df=df.drop(index=[80, 83]))["yhat"]).all()
     assert np.isfinite(one.predict(df=df.assign(y=df["y"].where(df.index != 89)))["yhat"]).all()
+    hollow = df.assign(y=df["y"].where((df.index < 70) | (df.index > 85)))[:86]
+    assert one.predict(df=hollow)["ds"].tolist() == df["ds"][70:74].tolist(), "after the last known value"
     with pytest.raises(DataError, match="The last 12 values of 'y' are all missing"):
-        one.predict(df=df.assign(y=df["y"].where(df.index < 70)))
+        one.predict(df=with_its_end(one, hollow))
 
 
 def test_context_that_does_not_fit(one: Forecaster) -> None:
@@ -245,6 +249,17 @@ def like(df: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return rows if "unique_id" in df else rows.pivot(index="ds", columns="unique_id", values="y").reset_index()
 
 
+def with_its_end(forecaster: Forecaster, df: pd.DataFrame) -> Panel:
+    """Return ``df`` as a panel that keeps the missing values at its end, as a window in a longer table has them."""
+    schema = forecaster.fitted_.schema
+    panel, ends = to_panel(df, schema), tall(df).groupby("unique_id")["ds"].max()
+    values = []
+    for name, start, own in zip(panel.names, panel.starts, panel.values, strict=True):
+        missing = steps_between(start, ends[name], schema) + 1 - len(own)
+        values.append(np.concatenate([own, np.full(missing, np.nan)]))
+    return replace(panel, values=tuple(values))
+
+
 def mean_absolute_error(forecaster: Forecaster, train: pd.DataFrame, test: pd.DataFrame) -> float:
     """Forecast at every step of ``test`` from a table that ends there, and compare by name and stamp."""
     whole, errors = tall(pd.concat([train, test])), []
@@ -252,7 +267,7 @@ def mean_absolute_error(forecaster: Forecaster, train: pd.DataFrame, test: pd.Da
         known = whole[whole["unique_id"] == name].set_index("ds")["y"].asfreq("D")
         for stamp in own["ds"][: max(1, len(own) - 3)]:
             before = known[known.index < stamp][-12:].rename_axis("ds").reset_index().assign(unique_id=name)
-            answer = forecaster.predict(df=like(test, before)).merge(own, on="ds")
+            answer = forecaster.predict(df=with_its_end(forecaster, like(test, before))).merge(own, on="ds")
             errors += (answer["yhat"] - answer["y"]).abs().tolist()
     return float(np.mean(errors))
 
@@ -328,7 +343,7 @@ def test_cross_validation(kind: str, n_windows: int, step: int | None) -> None:
             assert window["ds"].tolist() == expected["ds"].tolist()
             np.testing.assert_array_equal(window["y"], expected["y"], "the very values that were given")
             frame = like(df, rows[rows["ds"] <= stamps[end - 1]])
-            answer = copied.predict(df=frame)
+            answer = copied.predict(df=with_its_end(copied, frame))
             answer = answer[(answer["unique_id"] == name) & answer["ds"].isin(expected["ds"])]
             np.testing.assert_allclose(window["yhat"], answer["yhat"], rtol=1e-4)
 
