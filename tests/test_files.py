@@ -175,6 +175,75 @@ def test_spellings_of_missing(tmp_path: Path) -> None:
     assert frame["y"].isna().sum() == len(marks)
 
 
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (['"$1,234.50"', "$987.00", '"-$1,234,567.25"'], [1234.5, 987.0, -1234567.25]),
+        (["12.50 €", "7.00 €", "3.25 €"], [12.5, 7.0, 3.25]),
+        (["12.5%", "7 %", "-3.25%"], [12.5, 7.0, -3.25]),
+        (["(12.3)", "4.5", '"($1,000.00)"'], [-12.3, 4.5, -1000.0]),
+        (["\u22123.5", "4", "\u22125"], [-3.5, 4.0, -5.0]),
+        (["12.3*", "4.5", "6"], [12.3, 4.5, 6.0]),
+    ],
+)
+def test_marks_around_numbers(tmp_path: Path, cells: list[str], values: list[float]) -> None:
+    text = "date,y\n" + "".join(f"2024-01-0{i + 1},{cell}\n" for i, cell in enumerate([*cells, ""]))
+    frame, notes = read_table(write(tmp_path, text))
+    assert frame["y"].tolist()[:3] == values and np.isnan(frame["y"].iloc[3])
+    assert "marks around their number" in notes[-1] and f"was read as {values[0]:.12g}" in notes[-1]
+
+
+def test_marks_with_a_decimal_comma_and_marks_that_differ(tmp_path: Path) -> None:
+    frame, _ = read_table(write(tmp_path, "Tag;y;z\n01.02.2024;1.234,50 €;7,5%\n02.02.2024;7,25 €;8%\n"))
+    assert frame["y"].tolist() == [1234.5, 7.25] and frame["z"].tolist() == [7.5, 8.0]
+    frame, notes = read_table(write(tmp_path, "date,y,z\n2024-01-01,$5,7%\n2024-01-02,€6,0.07\n"))
+    assert notes == [] and frame["y"].tolist() == ["$5", "€6"] and frame["z"].tolist() == ["7%", "0.07"]
+
+
+def test_the_first_line_of_excel_names_the_separator(tmp_path: Path) -> None:
+    frame, _ = read_table(write(tmp_path, "sep=;\n" + table(";", ",")))
+    assert list(frame.columns) == ["date", "y"]
+    np.testing.assert_array_equal(frame["y"], VALUES)
+
+
+@pytest.mark.parametrize("title", ["Monthly sales", "Monthly sales,,", "Data,of the office\n\nLast updated 2024"])
+def test_title_lines_above_the_header(tmp_path: Path, title: str) -> None:
+    rows = "".join(f"{d:%Y-%m-%d},{v},{v + 1},{v + 2}\n" for d, v in zip(DAYS[:5], VALUES, strict=False))
+    frame, notes = read_table(write(tmp_path, f"{title}\n\ndate,a,b,c\n{rows}"))
+    assert list(frame.columns) == ["date", "a", "b", "c"] and len(frame) == 5
+    assert "title line" in notes[0]
+
+
+def test_a_short_header_is_no_title(tmp_path: Path) -> None:
+    frame, notes = read_table(write(tmp_path, table(head="y")))
+    assert list(frame.columns) == ["index", "y"] and len(frame) == 40
+    assert "title" not in " ".join(notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("date,y\n2024-01-01,5\n2024-01-02,6\n2024-01-03,8\nTotal,19\n", "2024-01-03"),
+        ("Jahr;y\n2021;5\n2022;6\n2023;8\n;\nSumme:;19\n", 2023),
+    ],
+)
+def test_a_total_at_the_end_goes(tmp_path: Path, text: str, last: object) -> None:
+    frame, notes = read_table(write(tmp_path, text))
+    assert frame["y"].tolist() == [5, 6, 8] and frame.iloc[-1, 0] == last
+    assert any("which is a total" in note for note in notes)
+
+
+def test_a_series_called_total_stays(tmp_path: Path) -> None:
+    frame, _ = read_table(write(tmp_path, "Country,2000,2001\nDE,1.5,2.5\nFR,3.5,4.5\nTotal,5,7\n"))
+    assert frame["Country"].tolist() == ["DE", "FR", "Total"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.json", "JSON"), ("a.xlsx", "Excel"), ("a.xls", "Excel")])
+def test_other_tables_say_how_to_convert(tmp_path: Path, name: str, kind: str) -> None:
+    text = message(write(tmp_path, b"PK\x03\x04" + bytes(50), name))
+    assert f"named as {kind}, but CSV or Parquet is wanted" in text and "to_csv('a.csv'" in text
+
+
 BAD = {
     "empty": (b"", "is empty"),
     "blank": (b"\n \n", "is empty"),

@@ -207,6 +207,30 @@ def test_columns_that_make_the_time_together() -> None:
     assert (panel_of(both).times(0, 0, 100) == stamps).all()
 
 
+@pytest.mark.parametrize("name", ["ts", "epoch", "unix", "timestamp", "ts_ms", "Unix Timestamp"])
+@pytest.mark.parametrize("per_second", [1, 1000, 1.0])
+def test_epochs_by_their_names(name: str, per_second: float) -> None:
+    stamps = pd.date_range("2024-01-01", periods=60, freq="h")
+    seconds = stamps.to_numpy().astype("M8[s]").astype(np.int64) * per_second
+    panel = panel_of(pd.DataFrame({"y": wave(60), name: seconds}))
+    assert panel.names == ("y",) and panel.schema.time == name and panel.schema.frequency == "h"
+    assert (panel.times(0, 0, 60) == stamps).all()
+
+
+def test_epochs_with_fractions() -> None:
+    seconds = 1.7e9 + 0.5 * np.arange(60)
+    panel = panel_of(pd.DataFrame({"ts": seconds, "y": wave(60)}))
+    assert panel.names == ("y",) and panel.schema.frequency == "500ms"
+
+
+@pytest.mark.parametrize(("year", "month"), [("year", "mo"), ("yr", "mon"), ("YEAR", "mth"), ("Jahr", "Monat")])
+def test_short_names_of_year_and_month(year: str, month: str) -> None:
+    stamps = pd.date_range("2015-03-01", periods=70, freq="MS")
+    panel = panel_of(pd.DataFrame({year: stamps.year, month: stamps.month, "y": wave(70)}))
+    assert panel.schema.time == f"{year}+{month}" and panel.names == ("y",)
+    assert (panel.times(0, 0, 70) == stamps).all()
+
+
 def test_an_index_of_times() -> None:
     frame = hours().set_index("ds")
     assert (panel_of(frame).times(0, 0, 240) == frame.index).all()
@@ -257,6 +281,26 @@ def test_a_series_in_each_row() -> None:
     np.testing.assert_array_equal(panel.values[1], values[1, :20])
     years = frame.set_axis(["Country", *map(str, range(1960, 1990))], axis=1)
     assert list(panel_of(years).times(0, 29, 31)) == [1989, 1990]
+
+
+@pytest.mark.parametrize(
+    "months", [pd.date_range("2024", periods=12, freq="MS").strftime("%b").str.upper(), map(str, range(1, 13))]
+)
+def test_a_year_in_each_row(months: Any) -> None:
+    values = wave(60, 12)
+    values[[20, 58, 59]] = np.nan
+    frame = pd.DataFrame(values.reshape(5, 12), columns=list(months))
+    frame.insert(0, "YEAR", np.arange(1950.0, 1955.0))
+    panel = panel_of(frame)
+    assert panel.names == ("y",) and panel.schema.frequency == "MS" and panel.schema.season == 12
+    np.testing.assert_array_equal(panel.values[0], values[:58])
+    assert list(panel.times(0, 57, 59)) == [pd.Timestamp("1954-10-01"), pd.Timestamp("1954-11-01")]
+    assert "each row is a year ('YEAR')" in notes_of(frame)
+    named = panel_of(frame, target=str(frame.columns[3]))
+    assert named.names == (frame.columns[3],) and len(named.values[0]) == 5
+    with pytest.raises(DataError, match="twelve columns"):
+        to_panel(frame.iloc[:, :9], panel.schema)
+    assert Schema.from_dict(panel.schema.to_dict()) == panel.schema
 
 
 @pytest.mark.parametrize("kind", ["polars", "arrow", "text", "nullable", "object"])
@@ -337,6 +381,35 @@ def test_missing_values_are_counted() -> None:
     assert np.isnan(panel_of(frame).values[0]).sum() == 2
 
 
+def test_a_tail_without_values_is_left_out() -> None:
+    frame = hours(z=wave(240))
+    frame.loc[230:, ["y", "z"]] = np.nan
+    frame.loc[225:, "z"] = np.nan
+    schema, _ = infer_schema(frame)
+    panel = to_panel(frame, schema)
+    assert [len(values) for values in panel.values] == [230, 230] and panel.aligned
+    assert "the last 10 time step(s) have no value and were left out" in panel.notes[-2]
+    assert "the last 5 value(s) of 'z' are missing" in panel.notes[-1]
+    assert to_panel(frame[:230], schema).times(0, 230, 231)[0] == panel.times(0, 230, 231)[0]
+
+
+def test_each_series_of_a_long_table_ends_with_its_own_last_value() -> None:
+    long = pd.concat([hours(30).assign(unique_id="a"), hours(30).assign(unique_id="b")], ignore_index=True)
+    long.loc[[28, 29, 57, 58, 59], "y"] = np.nan
+    panel = panel_of(long)
+    assert [len(values) for values in panel.values] == [28, 27]
+    assert "the last 2 to 3 time step(s) of 2 of the 2 series" in panel.notes[-1]
+
+
+def test_two_columns_that_tell_series_apart_only_together() -> None:
+    parts = [hours(30).assign(shop=a, item=b) for a in ("n", "s") for b in ("x", "z")]
+    frame = pd.concat(parts, ignore_index=True)
+    for asked in ({}, {"id": "shop"}):
+        text = refusal(frame, **asked)
+        assert "'shop' and 'item' together" in text and "join them into one column" in text
+    assert len(panel_of(frame.assign(both=frame["shop"] + frame["item"]), id="both")) == 4
+
+
 def test_mixed_frequencies() -> None:
     stamps = pd.date_range("2024-01-01", periods=200, freq="h").append(pd.date_range("2024-02-01", periods=30))
     for order in (stamps, stamps[::-1]):
@@ -349,7 +422,12 @@ def test_jittered_stamps() -> None:
     frame = hours()
     frame["ds"] += jitter
     assert "do not keep one step" in refusal(frame)
+    assert "--frequency h " in refusal(frame)
     np.testing.assert_array_equal(panel_of(frame, frequency="h").values[0], frame["y"])
+    sensor = hours()
+    seconds = 300 * np.arange(240) + np.random.default_rng(1).integers(0, 9, 240)
+    sensor["ds"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(seconds, unit="s")
+    assert "--frequency 5min " in refusal(sensor)
     one = hours()
     one.loc[100, "ds"] += pd.Timedelta(minutes=7)
     assert "2024-01-05 04:07:00 comes 67 minutes after 2024-01-05 03:00:00" in refusal(one)
@@ -457,6 +535,12 @@ def test_no_season_in_a_random_walk_and_no_year_in_years() -> None:
 def test_integer_steps_take_the_season_of_the_values() -> None:
     assert choose_season(None, [wave(300, 11), wave(200, 11)])[0] == 11
     assert choose_season(None, [np.random.default_rng(1).normal(size=400)])[0] == 1
+
+
+def test_held_out_rows_have_no_say_in_the_season() -> None:
+    frame = hours(500)
+    noise = frame.assign(y=np.append(frame["y"][:400], np.random.default_rng(3).normal(size=100) * 1e4))
+    assert infer_schema(frame)[0].season == infer_schema(noise)[0].season == 24
 
 
 def test_a_given_season_is_kept() -> None:

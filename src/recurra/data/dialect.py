@@ -17,6 +17,10 @@ CLOCK = re.compile(HOUR)
 DATE = re.compile(
     rf"\d{{1,4}}[-/.]\d{{1,2}}([-/.]\d{{1,4}})?([ T]{HOUR} ?([AaPp][Mm]|Z|[+-]\d{{2}}:?\d{{2}})?)?|{HOUR}"
 )
+YEAR = r"(1[5-9]|20|21)\d\d"
+CURRENCY = re.compile(r"(?<![\d.,])[$€£¥₹]\s?|\s?[$€£¥₹]$")
+FOOTNOTE = re.compile(r"(?<=[\d)%$€£])\s?[*†‡]+$")
+NUMERIC = re.compile(r"[-+]?[\d.,]*\d[\d.,'’ \u00a0\u202f]*([eE][-+]?\d+)?")
 GROUPED = {  # thousands separator -> a whole cell written with it, the decimal mark put in for {0}
     ",": r"[-+]?[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\{0}\d+)?",
     ".": r"[-+]?[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:\{0}\d+)?",
@@ -43,18 +47,25 @@ def find_dialect(sample: bytes, name: str) -> Dialect:
     lines = text.splitlines()
     if len(sample) == SAMPLE:
         lines = lines[:-1] or lines
-    comments = _leading_comments(lines)
-    body = [line for line in lines[comments:] if line.strip()]
+    excel = re.fullmatch(r'"?sep=(.)"?', lines[0].rstrip(), re.IGNORECASE) if lines else None
+    comments = _leading_comments(lines[bool(excel) :])
+    top = bool(excel) + comments
+    filled = [i for i, line in enumerate(lines) if i >= top and line.strip()]
+    body = [lines[i] for i in filled]
     if not body:
         raise DataError(f"The file '{name}' has comment lines but no table.")
-    separator = _separator(body[:200], name)
+    separator = excel[1] if excel and excel[1] in NAMES else _separator(body[:200], name)
     rows = _split(body[:200], separator)
-    names, has_header, notes = _header(rows, lines[:comments], separator)
+    titles = _titles(rows)
+    rows = rows[titles:]
+    names, has_header, notes = _header(rows, lines[top - comments : top], separator)
     if has_header and len(rows) == 1:
         raise DataError(f"The file '{name}' has a header but no rows of data.")
     decimal = _decimal(rows[has_header:], separator)
-    skip = lines.index(body[0]) + has_header
+    skip = filled[titles] + has_header
     notes = _dialect_notes(encoding, separator, decimal, comments) + notes
+    if titles:
+        notes.append(f"left out {titles} title line(s) above the header, beginning with '{body[0].strip()[:40]}'")
     return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes))
 
 
@@ -110,13 +121,37 @@ def _separator(lines: list[str], name: str) -> str:
 def _agreement(lines: list[str], separator: str) -> float:
     """Return the share of lines with the most common number of cells, 0 if that number is one."""
     rows = _split(lines, separator)
+    rows = rows[_titles(rows) :]
     cells, often = Counter(len(row) for row in rows).most_common(1)[0]
     if cells < 2:
         return 0.0
     # Spaces stand inside dates, and decimal commas split numbers where the header stays whole.
     doubt = 0.2 if separator == r"\s+" else 0.0
     doubt += 0.3 if len(rows[0]) == 1 else 0.1 * (len(rows[0]) < cells)
-    return often / len(lines) - doubt
+    return often / len(rows) - doubt
+
+
+def _titles(rows: list[list[str]]) -> int:
+    """Return how many lines above the header hold a title: they fill fewer cells than header and data do."""
+    width = Counter(len(row) for row in rows).most_common(1)[0][0]
+    full = [sum(bool(cell) for cell in row) >= max(2, width - 1) for row in rows[:4]]
+    titles = full.index(True) if True in full else 0
+    if not titles or len(rows) < titles + 2 or not all(row[0] for row in rows[:titles]):
+        return 0
+    header, below = rows[titles], rows[titles + 1]
+    named = all(not _is_value(cell) or re.fullmatch(YEAR, cell) for cell in header) and not _is_value(header[0])
+    return titles if named and any(_is_value(plain_number(cell)) for cell in below) else 0
+
+
+def plain_number(cell: str) -> str:
+    """Return a cell without what people write around numbers: $ € %, (12) for -12, a footnote star, − for -."""
+    text = cell.strip().replace("\u2212", "-")
+    text = FOOTNOTE.sub("", text)
+    found = re.fullmatch(r"\((.+)\)", text)
+    text = CURRENCY.sub("", found[1] if found else text)
+    text = re.sub(r"^([-+])\s+(?=\d)", r"\1", text.removesuffix("%").strip())
+    text = "-" + text if found else text
+    return text if NUMERIC.fullmatch(text) else cell
 
 
 def _is_value(cell: str) -> bool:
@@ -183,7 +218,7 @@ def _unique(names: list[str]) -> list[str]:
 
 def _decimal(rows: list[list[str]], separator: str) -> str:
     """Return ',' only if numbers with a decimal comma are there and none with a decimal point."""
-    cells = [cell for row in rows for cell in row if "," in cell or "." in cell]
+    cells = [plain_number(cell) for row in rows for cell in row if "," in cell or "." in cell]
     commas = [cell for cell in cells if "," in cell and COMMA_NUMBER.fullmatch(cell)]
     points = [c for c in cells if re.fullmatch(r"[-+]?\d*\.\d+", c) and not re.fullmatch(r"[-+]?\d+\.\d{3}", c)]
     if points or not commas:

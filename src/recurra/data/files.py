@@ -14,10 +14,17 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, nearest
-from .columns import MISSING, is_counter, is_text
-from .dialect import GROUPED, SAMPLE, Dialect, find_dialect
+from .columns import MISSING, is_counter, is_text, strip_text
+from .dialect import CURRENCY, GROUPED, SAMPLE, Dialect, find_dialect, plain_number
+from .schema import holds_dates
 
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+OTHER = {  # endings of files that hold tables, but are not read, and the pandas function that reads them
+    ".json": ("JSON", "read_json"), ".jsonl": ("JSON", "read_json"), ".xlsx": ("Excel", "read_excel"),
+    ".xls": ("Excel", "read_excel"), ".xlsm": ("Excel", "read_excel"), ".ods": ("OpenDocument", "read_excel"),
+    ".feather": ("Feather", "read_feather"), ".pkl": ("pickle", "read_pickle"), ".h5": ("HDF5", "read_hdf"),
+}  # fmt: skip
+TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "insgesamt", "合计", "总计")
 NOT_TEXT = {b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
 
 
@@ -43,6 +50,12 @@ def _check_there(path: Path) -> None:
         raise DataError(f"There is no file '{path}'.{nearest(path.name, others)} Check the name and the folder.")
     if path.stat().st_size == 0:
         raise DataError(f"The file '{path.name}' is empty.")
+    if path.suffix.lower() in OTHER:
+        kind, reader = OTHER[path.suffix.lower()]
+        raise DataError(
+            f"'{path.name}' is named as {kind}, but CSV or Parquet is wanted; save it as CSV, or convert it in Python "
+            f"with pandas.{reader}('{path.name}').to_csv('{path.stem}.csv', index=False)."
+        )
 
 
 def _head(path: Path, size: int) -> bytes:
@@ -139,12 +152,12 @@ def _ragged(name: str, width: int, fault: Exception) -> str:
 
 def _tidy(frame: pd.DataFrame, dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
     notes: list[str] = []
-    frame = _without_empty(frame, notes)
+    frame = _without_total(_without_empty(frame, notes), notes)
     if not len(frame):
         raise DataError("The file has a header but no rows of data.")
     frame = _without_counter(frame, notes)
     texts = [name for name in frame.columns if is_text(frame[name])]
-    return frame.assign(**{n: _ungrouped(frame[n], dialect.decimal, notes) for n in texts}), notes
+    return frame.assign(**{n: _as_numbers(frame[n], dialect.decimal, notes) for n in texts}), notes
 
 
 def _without_empty(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -161,6 +174,23 @@ def _without_empty(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return frame
 
 
+def _without_total(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Leave out a last row that is called a total where the rows above have a date or a number."""
+    for name in frame.columns if len(frame) > 2 else []:
+        last = frame[name].iloc[-1]
+        if not isinstance(last, str) or last.strip().rstrip(":").casefold() not in TOTALS:
+            continue
+        above = frame[name].iloc[:-1]
+        counted = pd.to_numeric(above, errors="coerce")
+        if counted.notna().sum() >= 0.9 * above.notna().sum() > 0 or holds_dates(above):
+            notes.append(f"left out the last row, which is a total ('{last.strip()}' in column '{name}')")
+            rest = _without_empty(frame.iloc[:-1], notes)
+            counted = counted[: len(rest)]
+            whole = counted.notna().all() and (counted == counted.round()).all()
+            return rest.assign(**{name: counted.astype("int64")}) if whole else rest
+    return frame
+
+
 def _without_counter(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Leave out a first column without name that only counts the rows; name it 'index' if it holds more."""
     name = frame.columns[0]
@@ -172,6 +202,40 @@ def _without_counter(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     fresh = "index" if "index" not in frame.columns else "column_1"
     notes.append(f"the first column has no name and is called '{fresh}'")
     return frame.rename(columns={name: fresh})
+
+
+def _as_numbers(column: pd.Series, decimal: str, notes: list[str]) -> pd.Series:
+    """Turn a text column into numbers if every cell is one, bare or with thousands marks, $, %, (12) or a star."""
+    bare = _undecorated(column)
+    if bare is None:
+        return _ungrouped(column, decimal, notes)
+    said: list[str] = []
+    values = _ungrouped(bare, decimal, said)
+    if is_text(values):
+        values = pd.to_numeric(bare.str.replace(decimal, ".", regex=False), errors="coerce")
+    if (values.isna() & bare.notna()).any():
+        return _ungrouped(column, decimal, notes)
+    changed = (bare != column) & bare.notna()
+    at = int(np.argmax(changed.to_numpy(bool)))
+    notes.append(
+        f"{changed.sum():,} cell(s) of column '{column.name}' have marks around their number, which were left out: "
+        f"'{str(column.iloc[at]).strip()}' was read as {values.iloc[at]:.12g}"
+    )
+    return values
+
+
+def _undecorated(column: pd.Series) -> pd.Series | None:
+    """Return the cells without marks around their numbers; None if there are none, or they do not agree."""
+    text = strip_text(column)
+    start = text.dropna().head(100)
+    if not len(start) or not all(re.search(r"\d[\d.,'’\s)%*†‡$€£¥₹]*$", cell) for cell in start):
+        return None
+    bare = text.map(plain_number, na_action="ignore")
+    known = text.dropna()
+    signs = {found[0].strip() for cell in known if (found := CURRENCY.search(cell))}
+    percent = known.str.contains("%", regex=False)
+    agreed = len(signs) <= 1 and (percent.all() or not percent.any())
+    return bare if agreed and bool((bare != text)[text.notna()].any()) else None
 
 
 def _ungrouped(column: pd.Series, decimal: str, notes: list[str]) -> pd.Series:

@@ -16,7 +16,8 @@ NAMES = (
     "step", "t", "index", "zeit", "zeitstempel", "uhrzeit", "ts", "epoch", "unix",
 )  # fmt: skip
 PARTS = {
-    "year": ("year", "yr", "yyyy", "jahr", "年"), "quarter": ("quarter", "qtr"), "month": ("month", "mo", "mon", "mnth", "mth", "monat", "月"),
+    "year": ("year", "yr", "yyyy", "jahr", "年"), "quarter": ("quarter", "qtr"),
+    "month": ("month", "mo", "mon", "mnth", "mth", "monat", "月"),
     "day": ("day", "mday", "tag", "日"), "hour": ("hour", "hr", "stunde", "时"), "minute": ("minute", "min", "分"),
 }  # fmt: skip
 FORMATS = (
