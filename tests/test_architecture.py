@@ -19,7 +19,7 @@ SOURCE = Path(recurra.config.__file__).parent
 TIERS = (
     ("errors",),
     ("attention", "canvas", "cells", "config", "data", "heads", "metrics", "threads"),
-    ("figures", "scan"),
+    ("figures", "flags", "scan"),
     ("layers",),
     ("explain", "models", "namesakes", "report"),
     ("tasks",),

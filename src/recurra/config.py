@@ -108,7 +108,7 @@ class TrainingSettings:
     max_steps: int = setting(20_000, "most training steps in all", low=1)
     epoch_steps: int = setting(100, "training steps in one epoch, after which the validation is looked at", low=1)
     patience: int = setting(5, "epochs without improvement before stopping", low=1)
-    learning_rate: float = setting(1e-3, "step size of AdamW", low=0)
+    learning_rate: float = setting(5e-4, "step size of AdamW", low=0)
     weight_decay: float = setting(1e-4, "decoupled weight decay", low=0)
     warmup: int = setting(50, "steps over which the rate rises to its full value", low=0)
     recurrence_learning_rate: float | None = setting(None, "rate of the recurrent weights, if another", low=0)
