@@ -83,7 +83,7 @@ def meter(console: "Console") -> Iterator[Meter]:
         yield Meter(progress)
 
 
-METRICS = {
+METRIC_NAMES = {
     "mase": "MASE",
     "mae": "MAE",
     "rmse": "RMSE",
@@ -102,7 +102,7 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> Any:
     for label in metrics:
         table.add_column(label, justify="right")
     names = list(dict.fromkeys(name for row in metrics.values() for name in row))
-    for name in sorted(names, key=[*METRICS, *names].index):
+    for name in sorted(names, key=[*METRIC_NAMES, *names].index):
         values = [row.get(name) for row in metrics.values()]
         if name.startswith("coverage"):
             cells = ["" if value is None else f"{100 * value:.0f} %" for value in values]
@@ -111,7 +111,7 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> Any:
         known = [value for value in values if value is not None and math.isfinite(value)]
         best = min(known, default=math.nan)
         cells = [f"[bold]{text}[/bold]" if v == best else text for v, text in zip(values, numbers(values), strict=True)]
-        table.add_row(METRICS.get(name, name), *cells)
+        table.add_row(METRIC_NAMES.get(name, name), *cells)
     return table
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from .console import METRIC_NAMES
 from .data.series import Panel
 from .estimators import Forecaster
 from .explain import gate_traces, gradient_through_time, memory_length
@@ -19,14 +20,6 @@ from .report import Section, report_html
 from .tasks.backtest import error_by_step as step_errors
 from .tasks.forecast_figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
 
-METRIC_NAMES = {
-    "mase": "MASE",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "smape": "sMAPE %",
-    "scaled_mae": "scaled MAE",
-    "scaled_mse": "scaled MSE",
-}
 LOW = dict.fromkeys(METRIC_NAMES.values(), "low")
 
 

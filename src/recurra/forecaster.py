@@ -18,7 +18,7 @@ from .config import Config, make_config
 from .data.batch import Batch
 from .data.series import Panel, Schema, steps_between
 from .errors import DataError, RunError
-from .tasks.backtest import Guess, Truth, ask_network, levels_of, truth_of, unscale
+from .tasks.backtest import Guess, Truth, ask_network, guess_of, truth_of
 from .tasks.forecast import ForecastTask, Prepared, tracks_of
 from .tasks.forecast_net import ForecastNet, Layout
 from .tasks.windows import Rows, Scaling, Windows
@@ -76,19 +76,14 @@ class FittedForecaster:
 
     def forecast(self, panel: Panel | None = None) -> Answer:
         """Forecast from the end of ``panel``, or from the end of what was trained on."""
-        context = self._remembered() if panel is None else self._context_of(panel)
-        output, scaled = self.ask(context)
+        context = self.context(panel)
+        weights, params = self.ask(context)
         head = self.task.head
+        quantiles = self.network.interval(params) if head.quantiles else None
         rows = np.arange(len(context.values))
-        point = unscale(head.point(scaled).double().numpy(), context.scaling, rows)
-        bands = {}
-        if head.quantiles:
-            ends = self.network.interval(scaled).double().numpy()
-            for level, low, high in levels_of(head.quantiles):
-                low_end = unscale(ends[..., low], context.scaling, rows)
-                bands[level] = (low_end, unscale(ends[..., high], context.scaling, rows))
+        guess = guess_of(head, head.point(params), quantiles, context.scaling, rows)
         names = self.memory.names if panel is None else panel.names
-        return Answer(names, self._times(panel, 0, self.layout.horizon), Guess(point, bands), output)
+        return Answer(names, self.times(panel, 0, self.layout.horizon), guess, weights)
 
     def ask(self, context: Context, record: bool = False) -> tuple[Tensor | None, Tensor]:
         """Run the network; returns its attention weights and the head's numbers (S, H, C, P)."""
@@ -122,7 +117,10 @@ class FittedForecaster:
 
     def times(self, panel: Panel | None, start: int, stop: int) -> list[pd.Index]:
         """Return the labels of steps ``start`` to ``stop`` after the end of the context, per series."""
-        return self._times(panel, start, stop)
+        if panel is not None:
+            return [panel.times(n, len(v) + start, len(v) + stop) for n, v in enumerate(panel.values)]
+        empty = Panel(self.schema, self.memory.names, (), self.memory.starts, ())
+        return [empty.times(n, size + start, size + stop) for n, size in enumerate(self.memory.lengths)]
 
     def _remembered(self) -> Context:
         memory = self.memory
@@ -160,12 +158,6 @@ class FittedForecaster:
         starts = [steps_between(memory.starts[max(row, 0)], panel.starts[n], self.schema) for n, row in enumerate(rows)]
         identities = np.array([row if row >= 0 else self.layout.series for row in rows])
         return identities, np.array(starts) % season, Scaling(mean, std)
-
-    def _times(self, panel: Panel | None, start: int, stop: int) -> list[pd.Index]:
-        if panel is not None:
-            return [panel.times(n, len(v) + start, len(v) + stop) for n, v in enumerate(panel.values)]
-        empty = Panel(self.schema, self.memory.names, (), self.memory.starts, ())
-        return [empty.times(n, size + start, size + stop) for n, size in enumerate(self.memory.lengths)]
 
     def rows_of(self, panel: Panel) -> tuple[Rows, Scaling, list[np.ndarray]]:
         """Return ``panel`` as rows to cut windows from, with its scaling and tracks."""

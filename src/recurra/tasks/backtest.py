@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..heads import Head
 from ..metrics import METRICS, coverage, naive_scale
@@ -62,17 +63,17 @@ def ask_network(network: ForecastNet, head: Head, windows: Windows, scaling: Sca
             points.append(head.point(params).cpu())
             if head.quantiles:
                 ends.append(network.interval(params).cpu())
-    series = windows.series.numpy()
-    point = unscale(torch.cat(points).double().numpy(), scaling, series)
+    return guess_of(head, torch.cat(points), torch.cat(ends) if ends else None, scaling, windows.series.numpy())
+
+
+def guess_of(head: Head, point: Tensor, quantiles: Tensor | None, scaling: Scaling, series: np.ndarray) -> Guess:
+    """Return standardised points (W, H, C) and ``quantiles`` (W, H, C, K) in the unit of their ``series``."""
     bands = {}
-    if head.quantiles:
-        every = torch.cat(ends).double().numpy()
+    if quantiles is not None:
+        every = quantiles.double().numpy()
         for level, low, high in levels_of(head.quantiles):
-            bands[level] = (
-                unscale(every[..., low], scaling, series),
-                unscale(every[..., high], scaling, series),
-            )
-    return Guess(point, bands)
+            bands[level] = (unscale(every[..., low], scaling, series), unscale(every[..., high], scaling, series))
+    return Guess(unscale(point.double().numpy(), scaling, series), bands)
 
 
 @torch.inference_mode()
