@@ -85,10 +85,10 @@ class FittedForecaster:
         names = self.memory.names if panel is None else panel.names
         return Answer(names, self.times(panel, 0, self.layout.horizon), guess, weights)
 
-    def ask(self, context: Context, record: bool = False) -> tuple[Tensor | None, Tensor]:
+    def ask(self, context: Context) -> tuple[Tensor | None, Tensor]:
         """Run the network; returns its attention weights and the head's numbers (S, H, C, P)."""
         with torch.inference_mode():
-            output = self.network(self.batch(context), record)
+            output = self.network(self.batch(context))
         weights = None if output.weights is None else output.weights.cpu()
         return weights, output.prediction.cpu()
 

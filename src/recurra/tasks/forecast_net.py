@@ -107,7 +107,7 @@ class ForecastNet(nn.Module):
         """Return the calibrated quantiles (..., K) of the head's numbers (..., P); the median stays."""
         quantiles = self.head.interval(params)
         middle = quantiles.shape[-1] // 2
-        moved, median = quantiles + self.widen, quantiles[..., middle : middle + 1]
+        moved, median = quantiles + self.widen.to(quantiles.device), quantiles[..., middle : middle + 1]
         # From the median outwards, so that a wider interval always holds a narrower one.
         high = moved[..., middle:].maximum(median).cummax(-1).values
         low = moved[..., : middle + 1].minimum(median).flip(-1).cummin(-1).values.flip(-1)
