@@ -1,9 +1,17 @@
 # Two commands: `make demo` shows what recurra does, `make test` runs every check.
-# Both make their own environment in .venv, so a machine needs Python 3.11 or later and make, nothing else.
+# Both make their own environment in .venv, so a machine needs Python 3.11 or later and make, nothing else. With a C++
+# compiler there is also the native engine; without one all the rest works.
 PYTHON ?= python3
 BIN := .venv/bin
+NATIVE := $(wildcard native/*)
 
-.PHONY: demo test check install clean
+# CMake and Ninja of this machine; without CMake the one from the package index.
+CMAKE := $(or $(shell command -v cmake 2>/dev/null),$(BIN)/cmake)
+GENERATOR := $(if $(shell command -v ninja 2>/dev/null),-G Ninja)
+# GCC's library that watches addresses; a compiler without it answers with the bare name, no compiler with nothing.
+ASAN = $(filter /%,$(shell $(CXX) -print-file-name=libasan.so 2>/dev/null))
+
+.PHONY: demo test check install native sanitize clean
 .DELETE_ON_ERROR:
 
 demo: .venv/base
@@ -11,6 +19,7 @@ demo: .venv/base
 
 test: .venv/dev check
 	$(BIN)/pytest -n auto --dist worksteal
+	@$(if $(ASAN),$(MAKE) --no-print-directory sanitize,echo "Skipped make sanitize: there is no GCC with libasan here.")
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -19,15 +28,38 @@ check: .venv/dev
 
 install: .venv/base
 
-.venv/base: pyproject.toml constraints.txt
+# The engine alone, for trying out: RECURRA_NATIVE_LIBRARY=build/native/recurra_native.so uses it.
+native: | $(CMAKE)
+	$(CMAKE) -S native -B build/native $(GENERATOR)
+	$(CMAKE) --build build/native --parallel 4
+
+# The tests of the engine once more, with every access to memory and every undefined operation watched. Both libraries
+# must be there before Python is. The first fault ends the run: with an abort, so that pytest says where it was, and
+# past pytest's capture, so that the report is seen. What Python still holds at exit is not our business.
+WATCH = LD_PRELOAD="$(ASAN) $(shell $(CXX) -print-file-name=libstdc++.so 2>/dev/null)" \
+  ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1 \
+  OMP_NUM_THREADS=2 RECURRA_NATIVE_LIBRARY="$(CURDIR)/build/sanitize/recurra_native.so"
+
+sanitize: .venv/dev | $(CMAKE)
+	@$(if $(ASAN),,echo "make sanitize needs GCC with libasan: install g++, or name one that has it (make sanitize CXX=g++)."; exit 1)
+	CXX="$(CXX)" $(CMAKE) -S native -B build/sanitize $(GENERATOR) -DRECURRA_SANITIZE=ON -DRECURRA_WERROR=ON
+	$(CMAKE) --build build/sanitize --parallel 4
+	$(WATCH) $(BIN)/python -m pytest --capture=sys tests/test_native.py
+
+.venv/base: pyproject.toml constraints.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit("recurra needs Python 3.11 or later; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@ls src/recurra/engines/recurra_native.* >/dev/null 2>&1 || echo "The native engine was not built, all else works: install a C++ compiler and run make -B install."
 	@touch $@
 
+# The engine is built already: this leaves it as it is.
 .venv/dev: .venv/base
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --config-settings=wheel.cmake=false -e '.[dev]'
 	@touch $@
+
+$(BIN)/cmake: | .venv/base
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt cmake
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/recurra/engines/recurra_native.*

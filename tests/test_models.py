@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import oracles
 from laws_cells import same
+from laws_native import needs_library
 from recurra.attention import (
     ATTENTIONS,
     AdditiveAttention,
@@ -389,7 +390,7 @@ def test_reader_answers_at_every_step() -> None:
     reader = Reader(Embed(2, symbols=9), recurrent, None, Sum())
     batch = Batch(torch.randint(0, 9, (B, T)), mask=MASK)
     output = reader(batch, record=True)
-    read = recurrent(reader.embed(batch.inputs), mask=MASK)
+    read = recurrent(reader.embed(batch.inputs), mask=MASK, record=True)  # on the same engine
     assert torch.equal(output.prediction, read.outputs.sum(-1, keepdim=True))
     assert output.weights is None and output.recurrence.gates[0][0]["update"].shape == (B, T, H)
     assert reader(batch).recurrence.gates is None
@@ -443,6 +444,41 @@ def test_writing_step_by_step_equals_writing_at_once(name: str, cell: str) -> No
     _, bound, state = writer._read(batch, False)
     done = scan(bound, writer.target_embed(previous), state)
     same(writer.head(done.outputs), forced.prediction, "one scan")
+
+
+@needs_library
+@pytest.mark.parametrize("cell", CELLS)
+def test_writing_in_one_scan_equals_writing_step_by_step(cell: str) -> None:
+    made = CELLS[cell]
+    recurrent = Recurrent([[made(2, H)]])  # type: ignore[call-arg]
+    decoder = AttendingCell(made(3, H), None)  # type: ignore[call-arg]
+    head = nn.Sequential(nn.Dropout(0.0), nn.Linear(H, 4))
+    writer = Writer(nn.Identity(), recurrent, decoder, nn.Linear(2, 3), head).double()
+    batch, first = Batch(torch.randn(B, T, 2, dtype=torch.float64)), torch.randn(B, 2, dtype=torch.float64)
+    # The second and the fourth number are read back.
+    assert (writer._self_fed(slice(1, None, 2)) is None) == (cell == "parallel")
+    answers = []
+    for choose in (slice(1, None, 2), lambda said: said[:, 1::2]):
+        prediction = writer.write(batch, first, Q, choose).prediction
+        total = prediction.square().sum()
+        grads = torch.autograd.grad(total, list(writer.parameters()), allow_unused=True, materialize_grads=True)
+        answers.append([prediction, *grads])
+    for one, other in zip(*answers, strict=True):
+        same(one, other, "one scan", within=1e-10)
+
+
+@needs_library
+def test_writing_in_one_scan_is_not_for_every_decoder() -> None:
+    head, one = nn.Sequential(nn.Dropout(0.5), nn.Linear(H, 2)), slice(0, None, 2)
+    plain = Writer(nn.Identity(), Recurrent([[GRUCell(1, H)]]), AttendingCell(GRUCell(1, H), None), nn.Identity(), head)
+    assert plain._self_fed(one) is None  # drops other units at every step
+    assert plain.eval()._self_fed(one) is not None
+    plain.recurrent.engine = "reference"
+    assert plain._self_fed(one) is None  # what was asked for runs
+    attending = AttendingCell(GRUCell(1, H), AdditiveAttention(H, H))
+    assert Writer(nn.Identity(), plain.recurrent, attending, nn.Identity(), nn.Linear(H, 2))._self_fed(one) is None
+    curved = nn.Sequential(nn.Linear(H, 2), nn.Tanh())
+    assert Writer(nn.Identity(), plain.recurrent, plain.decoder, nn.Identity(), curved)._self_fed(one) is None
 
 
 @pytest.mark.parametrize("name", ["none", "additive", "monotonic", "multi_head"])

@@ -7,22 +7,10 @@ import torch
 from torch import Tensor
 
 from laws_cells import B, H, I, T, problem, same, same_state
-from recurra.cells import CELLS, Cell, GRUCell, Hidden, LSTMCell, State, map_state, state_tensors
+from laws_native import HAS_LIBRARY, KERNELS, fastest, values_and_gradients
+from recurra.cells import CELLS, GRUCell, Hidden, LSTMCell, state_tensors
 from recurra.errors import ConfigError
 from recurra.scan import ENGINES, EVERY_STEP, Plan, choose_engine, scan
-
-KERNELS = ("rnn", "rnn_relu", "lstm", "gru")
-
-
-def values_and_gradients(cell: Cell, x: Tensor, state: State, plan: Plan, engine: str) -> tuple[Tensor, ...]:
-    x = x.clone().requires_grad_()
-    state = map_state(lambda tensor: tensor.clone().requires_grad_(), state)
-    done = scan(cell, x, state, plan, engine)
-    assert done.engine == engine
-    ends = state_tensors(done.state)
-    total = done.outputs.square().sum() + sum((n + 2) * end.sum() for n, end in enumerate(ends))
-    leaves = [x, *state_tensors(state), *cell.parameters()]
-    return done.outputs, *ends, *torch.autograd.grad(total, leaves)
 
 
 @pytest.mark.parametrize("truncate", [0, 4])
@@ -43,7 +31,7 @@ def test_torch_equals_reference(name: str, bias: bool, reverse: bool, truncate: 
 @pytest.mark.parametrize("name", KERNELS)
 def test_torch_takes_an_empty_batch(name: str) -> None:
     cell = CELLS[name](I, H)
-    done = scan(cell, torch.zeros(0, T, I), cell.initial(0))
+    done = scan(cell, torch.zeros(0, T, I), cell.initial(0), engine="torch")
     assert done.engine == "torch"
     assert done.outputs.shape == (0, T, H) and state_tensors(done.state)[0].shape == (0, H)
 
@@ -67,9 +55,10 @@ def test_torch_refuses_what_it_cannot_do(case: Case) -> None:
         scan(given.cell, given.x, given.state, case.plan, "torch")
     expected = f"The engine 'torch' cannot run this: {case.reason}. Use 'auto' or 'reference'."
     assert str(refusal.value) == expected
-    assert choose_engine(given.cell, case.plan) == "reference"
+    left = "native" if HAS_LIBRARY and not case.plan.record else "reference"
+    assert choose_engine(given.cell, case.plan) == left
     done = scan(given.cell, given.x, given.state, case.plan)
-    assert done.engine == "reference"
+    assert done.engine == left
 
 
 @pytest.mark.parametrize("name", sorted(set(CELLS) - set(KERNELS)))
@@ -77,7 +66,7 @@ def test_torch_refuses_cells_it_does_not_have(name: str) -> None:
     given = problem(CELLS[name])
     with pytest.raises(ConfigError, match=f"torch has no kernel for {type(given.cell).__name__}"):
         scan(given.cell, given.x, given.state, engine="torch")
-    assert scan(given.cell, given.x, given.state).engine == "reference"
+    assert scan(given.cell, given.x, given.state).engine == fastest(name)
 
 
 def test_unknown_engine() -> None:
@@ -87,15 +76,34 @@ def test_unknown_engine() -> None:
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_auto_takes_the_kernel_where_there_is_one(name: str) -> None:
+def test_auto_takes_the_fastest_that_applies(name: str) -> None:
     given = problem(CELLS[name])
-    expected = "torch" if name in KERNELS else "reference"
+    expected = fastest(name)
     assert choose_engine(given.cell, EVERY_STEP) == expected
     done = scan(given.cell, given.x, given.state)
     assert done.engine == expected
     plain = scan(given.cell, given.x, given.state, engine="reference")
     same(done.outputs, plain.outputs, "auto")
     same_state(done.state, plain.state, "auto")
+
+
+def test_auto_without_the_native_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recurra.engines.library._ABSENT", "The native engine was not built: build it.")
+    for name in CELLS:
+        given = problem(CELLS[name])
+        assert choose_engine(given.cell, EVERY_STEP) == ("torch" if name in KERNELS else "reference")
+        assert choose_engine(given.cell, Plan(given.mask)) == "reference"
+        with pytest.raises(ConfigError) as refusal:
+            scan(given.cell, given.x, given.state, engine="native")
+        expected = "The engine 'native' cannot run this: the native engine was not built: build it."
+        assert str(refusal.value) == f"{expected} Use 'auto' or 'reference'."
+
+
+def test_auto_keeps_to_types_and_devices_that_native_has() -> None:
+    assert choose_engine(LSTMCell(I, H).to(torch.bfloat16), EVERY_STEP) == "torch"
+    assert choose_engine(LSTMCell(I, H).to("meta"), EVERY_STEP) == "torch"
+    with torch.autocast("cpu"):
+        assert choose_engine(LSTMCell(I, H), EVERY_STEP) == "torch"
 
 
 def test_a_changed_equation_does_not_run_as_its_parent() -> None:

@@ -17,6 +17,7 @@ _HOMES = {
     "ATTENTIONS": "attention",
     "Recurrent": "layers",
     "scan": "scan",
+    "Stepper": "stepper",
     "RecurraError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .layers import Recurrent
     from .namesakes import GRU, LSTM, LSTMGRU, RNN
     from .scan import scan
+    from .stepper import Stepper
 
 __all__ = [
     "ATTENTIONS",
@@ -45,6 +47,7 @@ __all__ = [
     "RecurraError",
     "Recurrent",
     "RunError",
+    "Stepper",
     "TimeSplit",
     "__version__",
     "scan",

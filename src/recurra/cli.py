@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
+from .console import check_ending, err, message, meter_for, out_console, write_frame
 from .errors import ConfigError, RecurraError, nearest
 from .flags import (
     SettingsCommand,
@@ -257,6 +258,47 @@ def report(run: str, data: str | None, as_json: bool) -> None:
 
 
 @recurra.command()
+@click.option(
+    "--part", "parts", multiple=True, metavar="NAME", help="train, infer, lengths, step, memory; several  [train]"
+)
+@click.option("--cell", "cells", multiple=True, metavar="NAME", help="a cell; several  [gru lstm lstm_gru]")
+@click.option("--engine", "engines", multiple=True, metavar="NAME", help="an engine; several  [native torch auto]")
+@click.option("--size", "sizes", multiple=True, metavar="B,T,I,H", help="batch, steps, inputs, hidden units; several")
+@click.option("--rounds", type=click.IntRange(min=1), default=9, help="measurements of each figure  [9]")
+@click.option("--threads", type=click.IntRange(min=1), help="threads of torch; as it chose itself if not given")
+@click.option("--anyway", is_flag=True, help="report although other processes use the machine")
+@click.option("--out", metavar="FILE.md", help="also write the tables to this file")
+@click.option("--overwrite", is_flag=True, help="replace FILE.md")
+@json_option
+def bench(threads: int | None, out: str | None, overwrite: bool, as_json: bool, **asked: Any) -> None:
+    """Time the cells here, beside the layers of torch.nn.
+
+    It refuses while other processes use the machine, as the times would say little. Takes minutes.
+    """
+    from . import bench_report
+    from .bench import cases, make_request, run
+    from .console import counter
+    from .threads import set_threads
+
+    request = make_request(asked)
+    total = len(cases(request))
+    if out is not None:
+        bench_report.check_free(Path(out), overwrite)
+    with set_threads(threads):
+        with counter(err(), total, quiet=as_json) as shown:
+            done = run(request, lambda case: shown(str(case)))
+        show_bench(done, as_json)
+        if out is not None and not done.unfinished:
+            bench_report.write_markdown(done, Path(out))
+            message(f"Table: {out}")
+    if done.fault:
+        raise ConfigError(f"{done.fault} The tables cover what was measured until then.")
+    if done.interrupted:
+        message("Stopped by Ctrl-C: the tables cover what was measured until then, and no file was written.")
+        sys.exit(130)
+
+
+@recurra.command()
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what is installed, and whether the engines agree."""
@@ -336,6 +378,22 @@ def show_compared(done: Any, as_json: bool) -> None:
     show_places(done)
 
 
+def show_bench(done: Any, as_json: bool) -> None:
+    """Print the tables of a bench and how to read them."""
+    from . import bench_report
+    from .console import print_json, print_sheet
+
+    if as_json:
+        print_json(bench_report.as_data(done))
+        return
+    console = out_console()
+    for sheet in bench_report.sheets(done):
+        print_sheet(console, sheet.title, sheet.halves(), sheet.notes)
+    console.print("\n".join(bench_report.how(done)), style="dim", markup=False)
+    for mark in bench_report.marks(done):
+        console.print(mark, style="bold", markup=False)
+
+
 def show_trained(done: Any, as_json: bool) -> None:
     """Print the metrics and the paths."""
     from .console import metrics_table, print_json
@@ -402,34 +460,6 @@ def listed(names: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
 
 
-def check_ending(out: str | None) -> None:
-    """Raise a ConfigError if a forecast cannot be written to a file with such a name."""
-    if out is not None and Path(out).suffix.lower() not in (".csv", ".parquet"):
-        raise ConfigError(f"A forecast is written as .csv or .parquet. Got '{out}' instead.")
-
-
-def write_frame(frame: Any, out: str | None, as_json: bool) -> None:
-    """Print a frame as CSV or JSON, or write it to a file."""
-    if out is None:
-        json = frame.to_json(orient="records", date_format="iso", force_ascii=False)
-        sys.stdout.write(json + "\n" if as_json else frame.to_csv(index=False))
-        return
-    path = Path(out)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        frame.to_parquet(beside) if path.suffix.lower() == ".parquet" else frame.to_csv(beside, index=False)
-        beside.replace(path)
-    except OSError as fault:
-        beside.unlink(missing_ok=True)
-        raise ConfigError(f"The forecast cannot be written to {out}: {fault.strerror or fault}.") from None
-    if as_json:
-        from .console import print_json
-
-        print_json({"forecast": str(path)})
-    else:
-        message(f"Forecast: {path}")
-
-
 def require_horizon(settings: dict[str, Any]) -> None:
     """Raise a ConfigError before any data is read if nothing says how far to forecast."""
     if settings.get("horizon") is None:
@@ -439,39 +469,6 @@ def require_horizon(settings: dict[str, Any]) -> None:
 def stem(path: str) -> str:
     """Return the file's name without its endings."""
     return Path(path).name.split(".")[0] or "data"
-
-
-def err() -> Any:
-    """Return the console for messages."""
-    from .console import make_console
-
-    return make_console(stderr=True)
-
-
-def out_console() -> Any:
-    """Return the console for results."""
-    from .console import make_console
-
-    return make_console(stderr=False)
-
-
-def message(text: str) -> None:
-    """Print one line for the person."""
-    click.echo(text, err=True)
-
-
-def meter_for(quiet: bool) -> Any:
-    """Return a progress display: a live line in a terminal, a line for each epoch in a pipe, or nothing."""
-    from contextlib import nullcontext
-
-    from .console import describe_epoch, meter
-
-    if quiet:
-        return nullcontext(None)
-    console = err()
-    if console.is_terminal:
-        return meter(console)
-    return nullcontext(lambda name, epoch, most: message(describe_epoch(epoch, most).strip()))
 
 
 def main(arguments: list[str] | None = None) -> None:

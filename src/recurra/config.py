@@ -96,7 +96,7 @@ class ModelSettings:
     residual: bool = setting(False, "add each layer's input to its output")
     chrono: int = setting(0, "start with memory of about this many steps; 0 for the cell's own start", low=0)
     truncate: int = setting(0, "cut the gradient through time every so many steps; 0 for never", low=0)
-    engine: str = setting("auto", "what runs the loop over time", choices=("auto", "reference", "torch"))
+    engine: str = setting("auto", "what runs the loop over time", choices=("auto", "native", "reference", "torch"))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

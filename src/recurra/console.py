@@ -3,9 +3,15 @@
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +24,21 @@ def make_console(stderr: bool = True) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+def err() -> "Console":
+    """Return the console for messages."""
+    return make_console(stderr=True)
+
+
+def out_console() -> "Console":
+    """Return the console for results."""
+    return make_console(stderr=False)
+
+
+def message(text: str) -> None:
+    """Print one line for the person."""
+    click.echo(text, err=True)
 
 
 def print_notes(console: "Console", notes: Sequence[str]) -> None:
@@ -83,6 +104,37 @@ def meter(console: "Console") -> Iterator[Meter]:
         yield Meter(progress)
 
 
+def meter_for(quiet: bool) -> Any:
+    """Return a progress display: a live line in a terminal, a line for each epoch in a pipe, or nothing."""
+    if quiet:
+        return nullcontext(None)
+    console = err()
+    if console.is_terminal:
+        return meter(console)
+    return nullcontext(lambda name, epoch, most: message(describe_epoch(epoch, most).strip()))
+
+
+def counter(console: "Console", total: int, quiet: bool) -> AbstractContextManager[Callable[[str], None]]:
+    """Show which of ``total`` pieces of work begins: a bar in a terminal, a line each in a pipe, or nothing."""
+    if console.is_terminal:
+        return _bar(console, total)
+    numbers = count(1)
+    width = len(str(total))
+    return nullcontext(lambda what: None if quiet else message(f"{next(numbers):{width}}/{total}  {what}"))
+
+
+@contextmanager
+def _bar(console: "Console", total: int) -> Iterator[Callable[[str], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    # It draws only when it is told to: a thread that draws would be in the way of what is timed.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
+        bar, numbers = progress.add_task("looking at the machine", total=total), count()
+        progress.refresh()
+        yield lambda what: progress.update(bar, completed=next(numbers), description=what, refresh=True)
+
+
 METRIC_NAMES = {
     "mase": "MASE",
     "mae": "MAE",
@@ -146,6 +198,25 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Any:
     return table
 
 
+Texts = Sequence[str]
+
+
+def print_sheet(console: "Console", title: str, tables: Sequence[tuple[Texts, Sequence[Texts]]], notes: Texts) -> None:
+    """Print tables of texts, each a header and its lines, under one title and above their notes."""
+    from rich.table import Table
+
+    console.print(f"\n{title}", markup=False)
+    for header, lines in tables:
+        table = Table(box=None, pad_edge=False)
+        for number, heading in enumerate(header):
+            table.add_column(heading, justify="right" if number else "left", no_wrap=not number)
+        for line in lines:
+            table.add_row(*line)
+        console.print(table)
+    for note in notes:
+        console.print(f"{note}.", style="dim", markup=False)
+
+
 def numbers(values: Sequence[Any]) -> list[str]:
     """Return numbers with the same decimals, enough to tell the smallest from zero."""
     known = [abs(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v) and v != 0]
@@ -167,3 +238,29 @@ def number(value: Any) -> str:
     if 0 < abs(value) < 0.001:
         return "<0.001" if value > 0 else ">-0.001"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def check_ending(out: str | None) -> None:
+    """Raise a ConfigError if a forecast cannot be written to a file with such a name."""
+    if out is not None and Path(out).suffix.lower() not in (".csv", ".parquet"):
+        raise ConfigError(f"A forecast is written as .csv or .parquet. Got '{out}' instead.")
+
+
+def write_frame(frame: Any, out: str | None, as_json: bool) -> None:
+    """Print a frame as CSV or JSON, or write it to a file."""
+    if out is None:
+        text = frame.to_json(orient="records", date_format="iso", force_ascii=False)
+        sys.stdout.write(text + "\n" if as_json else frame.to_csv(index=False))
+        return
+    path = Path(out)
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        frame.to_parquet(beside) if path.suffix.lower() == ".parquet" else frame.to_csv(beside, index=False)
+        beside.replace(path)
+    except OSError as fault:
+        beside.unlink(missing_ok=True)
+        raise ConfigError(f"The forecast cannot be written to {out}: {fault.strerror or fault}.") from None
+    if as_json:
+        print_json({"forecast": str(path)})
+    else:
+        message(f"Forecast: {path}")

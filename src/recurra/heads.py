@@ -17,6 +17,7 @@ class Head(ABC):
 
     size: int  # P, numbers per predicted value
     quantiles: tuple[float, ...] = ()  # the quantiles that ``quantile`` can answer, none by default
+    plain: bool = True  # whether the first of the numbers is the point, just as it is
 
     @abstractmethod
     def loss(self, params: Tensor, target: Tensor) -> Tensor:
@@ -82,6 +83,7 @@ class QuantileHead(Head):
     END_WEIGHT = 0.1
 
     def __init__(self, levels: tuple[int, ...] = (80, 90)):
+        self.plain = False
         ends = {(100 - level) / 200 for level in levels} | {(100 + level) / 200 for level in levels}
         self.quantiles = tuple(sorted({round(end, 6) for end in ends | {0.5}}))
         self.size = len(self.quantiles)

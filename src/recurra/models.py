@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .attention import Attended, Attention, Memory, SequentialAttention
-from .cells import Cell, Gates, State, map_state
+from .cells import Cell, GatedCell, Gates, State, map_state
 from .data.batch import Batch
 from .errors import ConfigError
 from .layers import Pool, Recurrence, Recurrent, join
-from .scan import EVERY_STEP, scan
+from .scan import ENGINES, EVERY_STEP, SelfFed, scan
 
 
 class Output(NamedTuple):
@@ -141,6 +142,29 @@ class Bridge(nn.Module):
         return map_state(lambda _: next(parts), self.template)
 
 
+Linear = tuple[Tensor, Tensor | None]  # a weight (O, I) and a bias (O)
+
+
+def linear_layers(module: nn.Module) -> list[Linear] | None:
+    """Return the linear layers that ``module`` is made of, or None if it does anything else."""
+    if isinstance(module, nn.Linear):
+        return [(module.weight, module.bias)]
+    if isinstance(module, nn.Identity) or (isinstance(module, nn.Dropout) and not (module.training and module.p)):
+        return []
+    if not isinstance(module, nn.Sequential):
+        return None
+    parts = [linear_layers(part) for part in module]
+    return None if any(part is None for part in parts) else [layer for part in parts for layer in part or []]
+
+
+def joined(layers: list[Linear]) -> Linear:
+    """Return the one linear layer that does what ``layers`` do one after another."""
+    weight, bias = layers[0]
+    for then, add in layers[1:]:
+        weight, bias = then @ weight, add if bias is None else F.linear(bias, then, add)
+    return weight, bias
+
+
 class Writer(nn.Module):
     """Encoder and attending decoder that writes step by step, each step reading what was written before.
 
@@ -167,10 +191,37 @@ class Writer(nn.Module):
         return self._write(batch, len(given), lambda step, _: given[step], record)
 
     def write(
-        self, batch: Batch, first: Tensor, steps: int, choose: Callable[[Tensor], Tensor], record: bool = False
+        self, batch: Batch, first: Tensor, steps: int, choose: Callable[[Tensor], Tensor] | slice, record: bool = False
     ) -> Output:
-        """Write ``steps`` outputs from ``first`` (B, …), each read back as ``choose`` makes it."""
-        return self._write(batch, steps, lambda step, said: choose(said) if step else first, record)
+        """Write ``steps`` outputs from ``first`` (B, …), each read back as ``choose`` makes it.
+
+        A slice chooses some of the head's numbers as they are, which allows all steps to be one scan.
+        """
+        if not isinstance(choose, slice):
+            return self._write(batch, steps, lambda step, said: choose(said) if step else first, record)
+        fed = self._self_fed(choose) if steps > 1 else None
+        if fed is None:
+            return self._write(batch, steps, lambda step, said: said[:, choose] if step else first, record)
+        read, _, start = self._read(batch, record)
+        one = scan(fed.cell, self.target_embed(first.unsqueeze(1)), start.cell, EVERY_STEP, "native")
+        rest = scan(fed, first.new_empty(len(first), steps - 1, 0), one.state, EVERY_STEP, "native")
+        return Output(self.head(torch.cat([one.outputs, rest.outputs], 1)), None, read)
+
+    def _self_fed(self, choose: slice) -> SelfFed | None:
+        """Return the decoder as a cell that reads its own output, if it is one and the native engine runs it.
+
+        It is one without attention, where all from its output to its next input is linear: that is one matrix
+        and one bias then.
+        """
+        said, read, cell = linear_layers(self.head), linear_layers(self.target_embed), self.decoder.cell
+        if self.decoder.attention is not None or not said or read is None or not isinstance(cell, GatedCell):
+            return None
+        if self.recurrent.engine not in ("auto", "native"):
+            return None
+        weight, bias = joined(said)
+        chosen = (weight[choose], None if bias is None else bias[choose])
+        fed = SelfFed(cell, *joined([chosen, *read, (cell.weight_ih, cell.bias_ih)]))
+        return None if ENGINES["native"].refuses(fed, EVERY_STEP) else fed
 
     def _write(self, batch: Batch, steps: int, previous: Callable[[int, Tensor], Tensor], record: bool) -> Output:
         """Write step by step; ``previous`` says, from the step and the last prediction, what is read before it."""

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from .cells import Cell, GRUCell, LSTMCell, LSTMGRUCell, ReluRNNCell, RNNCell, State
+from .cells import GatedCell, GRUCell, LSTMCell, LSTMGRUCell, ReluRNNCell, RNNCell, State
 from .errors import ConfigError
 from .layers import Recurrence, Recurrent, Regularisers, States
 
@@ -15,7 +15,7 @@ from .layers import Recurrence, Recurrent, Regularisers, States
 class Namesake(nn.Module):
     """The face that all namesakes share; the cell makes the difference."""
 
-    cell_type: type[Cell]
+    cell_type: type[GatedCell]
 
     def __init__(
         self,
@@ -80,18 +80,17 @@ class Namesake(nn.Module):
         x, lengths = pad_packed_sequence(packed, batch_first=True)
         mask = (torch.arange(x.shape[1]) < lengths.unsqueeze(1)).to(x.device)
         result = self.recurrent(x, self._read(hx, x.shape[0], False), mask)
-        outputs = result.outputs
-        if packed.sorted_indices is not None:
-            outputs = outputs[packed.sorted_indices]
-        # Packed data runs over the steps, and within a step over the sequences that are still going.
-        steps = [outputs[:size, t] for t, size in enumerate(packed.batch_sizes.tolist())]
-        return packed._replace(data=torch.cat(steps)), self._show(result, False)
+        # In the order of the packed data, which packing again by length might not find where lengths are equal.
+        order = packed.sorted_indices
+        outputs, lengths = (result.outputs, lengths) if order is None else (result.outputs[order], lengths[order.cpu()])
+        data = pack_padded_sequence(outputs, lengths, batch_first=True).data
+        return packed._replace(data=data), self._show(result, False)
 
     def _read(self, hx: Any, batch_size: int, single: bool) -> States | None:
         if hx is None:
             return None
-        start = self.recurrent.initial(batch_size)
-        names = start[0][0]._fields
+        state_type: Any = self.cell_type.state_type
+        names = state_type._fields
         parts = [hx] if isinstance(hx, Tensor) else list(hx)
         if len(parts) != len(names) or (len(names) == 1) != isinstance(hx, Tensor):
             wanted = "one tensor h" if len(names) == 1 else f"a tuple ({', '.join(names)})"
@@ -102,7 +101,7 @@ class Namesake(nn.Module):
             if tuple(part.shape) != expected:
                 raise ConfigError(f"A state must have shape {expected}, but it has {tuple(part.shape)}.")
         parts = [part.unsqueeze(1) if single else part for part in parts]
-        flat = [type(start[0][0])(*row) for row in zip(*parts, strict=True)]
+        flat = [state_type(*row) for row in zip(*parts, strict=True)]
         return tuple(tuple(flat[n : n + self.directions]) for n in range(0, len(flat), self.directions))
 
     def _show(self, result: Recurrence, single: bool) -> Any:

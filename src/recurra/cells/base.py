@@ -89,6 +89,8 @@ class GatedCell(Cell):
     chrono_sign: ClassVar[dict[int, int]] = {}
     # The function of torch that computes the same recurrence over time, where there is one.
     torch_function: ClassVar[Callable[..., tuple[Tensor, ...]] | None] = None
+    # The native engine's name of exactly this equation; as torch_function, it is not inherited.
+    native: ClassVar[str | None] = None
     bias_ih: nn.Parameter | None
     bias_hh: nn.Parameter | None
 

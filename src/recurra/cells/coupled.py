@@ -14,6 +14,7 @@ class CoupledCell(GatedCell):
 
     blocks = 3
     state_type = HiddenAndMemory
+    native = "coupled"
     first_bias = {0: -1.0}
     chrono_sign = {0: -1}
 

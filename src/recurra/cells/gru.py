@@ -15,6 +15,7 @@ class GRUCell(GatedCell):
 
     blocks = 3
     state_type = Hidden
+    native = "gru"
     first_bias = {1: 1.0}
     chrono_sign = {1: +1}
     torch_function = torch.gru

@@ -15,6 +15,7 @@ class LSTMCell(GatedCell):
 
     blocks = 4
     state_type = HiddenAndMemory
+    native = "lstm"
     first_bias = {1: 1.0}
     chrono_sign = {0: -1, 1: +1}
     torch_function = torch.lstm

@@ -19,6 +19,7 @@ class LSTMGRUCell(GatedCell):
 
     blocks = 4
     state_type = HiddenAndMemory
+    native = "lstm_gru"
     first_bias = {1: -1.0}
     chrono_sign = {1: -1}
 
@@ -45,6 +46,7 @@ class FullLSTMGRUCell(GatedCell):
 
     blocks = 6
     state_type = HiddenAndMemory
+    native = "lstm_gru_full"
     first_bias = {1: 1.0, 5: -1.0}  # here z lets the old output pass, so it starts low
     chrono_sign = {0: -1, 1: +1}
 

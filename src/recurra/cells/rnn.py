@@ -14,6 +14,7 @@ class RNNCell(GatedCell):
 
     blocks = 1
     state_type = Hidden
+    native = "rnn"
     torch_function = torch.rnn_tanh
 
     def gates(self, projected: Tensor, state: Hidden) -> Gates:
@@ -31,6 +32,7 @@ class ReluRNNCell(GatedCell):
 
     blocks = 1
     state_type = Hidden
+    native = "rnn_relu"
     torch_function = torch.rnn_relu
 
     @torch.no_grad()

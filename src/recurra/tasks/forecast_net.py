@@ -172,9 +172,10 @@ class VanillaCore(nn.Module):
             known = torch.ones_like(x) if observed is None else observed.to(x.dtype)
             inputs = torch.cat([x, known], -1)
 
-        def choose(prediction: Tensor) -> Tensor:
+        def point(prediction: Tensor) -> Tensor:
             return self.head.point(prediction.view(-1, layout.channels, self.head.size))
 
+        choose = slice(None, None, self.head.size) if self.head.plain else point
         written = self.writer.write(Batch(inputs), x[:, -1], layout.horizon, choose, record)
         params = written.prediction.view(-1, layout.horizon, layout.channels, self.head.size)
         return written._replace(prediction=params)

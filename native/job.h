@@ -1,0 +1,71 @@
+// What the entry points hand to the kernels of an instruction set: one call, split among threads. Plain data only.
+#ifndef RECURRA_JOB_H
+#define RECURRA_JOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "recurra.h"
+
+namespace recurra {
+
+// A row of the batch and the steps at which it takes part, counted in the order in which they are run.
+struct Slot {
+  int64_t row, start, end;
+  bool holes;  // whether some steps between start and end are masked
+};
+
+// Rows that are run together. At step s the first active[s] slots are run; the others have not begun or are done.
+struct Group {
+  const Slot *slots;
+  const int32_t *active;
+  int64_t count, steps;
+};
+
+// Threads that share a group wait for each other at the end of a step. Waiting spins, as a step takes microseconds.
+struct Barrier {
+  alignas(64) int32_t arrived;
+  alignas(64) int32_t round;
+};
+
+void wait_for_all(Barrier &barrier, int32_t size);
+
+struct Call {
+  recurra_scan scan;
+  const recurra_grads *grads;  // null in a forward pass
+  int threads, team_size;      // a team is the threads that share a group: each takes some of the hidden units
+  const Group *groups;
+  int group_count;
+  int64_t most_rows;  // of any group
+  Barrier *barriers;  // one per team
+  char *memory;       // as much as the kernel's ``bytes`` asked for
+
+  int teams() const { return threads / team_size; }
+};
+
+// One cell in one type for one instruction set. All threads run ``pack``, meet, run ``scan``, meet, run ``finish``.
+struct Kernel {
+  int64_t (*bytes)(const Call &call);
+  void (*pack)(const Call &call, int thread);
+  void (*scan)(const Call &call, int thread);
+  void (*finish)(const Call &call, int thread);
+};
+
+enum { CELLS = 7 };
+
+struct Instructions {
+  const char *name;
+  Kernel forward[CELLS][2], backward[CELLS][2];
+  int32_t (*map)(const char *function, int32_t dtype, int64_t n, const void *in, void *out);
+};
+
+// How the numbers of a cell are laid out does not depend on the instruction set.
+struct CellFacts {
+  const char *name;
+  int blocks, saved;
+};
+extern const CellFacts cell_facts[CELLS];
+
+}  // namespace recurra
+
+#endif

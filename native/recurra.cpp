@@ -1,0 +1,396 @@
+// The entry points: choose the instruction set, split the batch among threads, run the kernel.
+#include "recurra.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <algorithm>
+#include <new>
+#include <string>
+#include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#include <sched.h>
+#endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include "job.h"
+
+namespace recurra {
+
+#if defined(RECURRA_HAS_AVX512)
+namespace avx512 {
+extern const Instructions instructions;
+}
+#endif
+#if defined(RECURRA_HAS_AVX2)
+namespace avx2 {
+extern const Instructions instructions;
+}
+#endif
+namespace plain {
+extern const Instructions instructions;
+}
+
+// name, gates, and vectors saved with c but without h: as the structs in cells.h say
+const CellFacts cell_facts[CELLS] = {
+    {"rnn", 1, 1},     {"rnn_relu", 1, 1}, {"lstm", 4, 5},          {"gru", 3, 4},
+    {"coupled", 3, 4}, {"lstm_gru", 4, 6}, {"lstm_gru_full", 6, 8},
+};
+
+namespace {
+
+std::vector<const Instructions *> available() {
+  std::vector<const Instructions *> sets;
+#if defined(RECURRA_HAS_AVX512)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512bw"))
+    sets.push_back(&avx512::instructions);
+#endif
+#if defined(RECURRA_HAS_AVX2)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back(&avx2::instructions);
+#endif
+  sets.push_back(&plain::instructions);
+  return sets;
+}
+
+const std::vector<const Instructions *> &instruction_sets() {
+  static const std::vector<const Instructions *> sets = available();
+  return sets;
+}
+
+const Instructions *&chosen() {
+  static const Instructions *set = instruction_sets().front();
+  return set;
+}
+
+// The threads of an OpenMP pool do not exist in a forked child, and asking for them would wait for ever.
+bool forked = false;
+
+struct ForkWatch {
+  ForkWatch() {
+#if !defined(_WIN32)
+    pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
+  }
+} fork_watch;
+
+int threads_for(const recurra_scan &scan) {
+#if defined(_OPENMP)
+  return forked ? 1 : std::max(1, scan.threads);
+#else
+  (void)scan;
+  return 1;
+#endif
+}
+
+constexpr int64_t rows_of_a_group = 64;
+// Below this a step is over sooner than the threads could meet.
+constexpr int64_t shared_step = 1 << 15;
+// From here on the recurrent weights no longer fit beside the rest in a core's own cache.
+constexpr int64_t own_cache_bytes = 640 << 10;
+
+// How many threads share a group: all, where there are too few rows for each to have its own, or where the weights
+// are more than one core's cache holds and the rows are few; else one.
+int team_size_for(const recurra_scan &scan, int threads) {
+  static const char *forced = getenv("RECURRA_TEAM");
+  if (forced) return atoi(forced) ? threads : 1;
+  const int64_t weights = cell_facts[scan.cell].blocks * scan.hidden * scan.hidden;
+  const int64_t bytes = weights * (scan.dtype == RECURRA_FLOAT ? 4 : 8);
+  if (scan.batch < threads) return weights * scan.batch / threads >= shared_step ? threads : 1;
+  return bytes > own_cache_bytes && scan.batch < 16 * threads ? threads : 1;
+}
+
+// The rows of the batch in groups, and which of them take part at each step.
+struct Split {
+  std::vector<Slot> slots;
+  std::vector<int32_t> active;
+  std::vector<Group> groups;
+  int64_t most_rows = 0;
+};
+
+Slot slot_of(const recurra_scan &scan, int64_t row) {
+  Slot slot = {row, 0, scan.steps, false};
+  if (!scan.mask) return slot;
+  const uint8_t *mask = scan.mask + row * scan.steps;
+  auto real = [&](int64_t step) { return mask[scan.reverse ? scan.steps - 1 - step : step] != 0; };
+  while (slot.start < slot.end && !real(slot.start)) ++slot.start;
+  while (slot.end > slot.start && !real(slot.end - 1)) --slot.end;
+  for (int64_t step = slot.start; step < slot.end; ++step) slot.holes |= !real(step);
+  if (slot.start == slot.end) slot.start = slot.end = 0;
+  return slot;
+}
+
+// Longest first; where all end together, those that begin first. Either way the rows that take part come first.
+void split_rows(const recurra_scan &scan, int teams, Split &split) {
+  std::vector<Slot> all(static_cast<size_t>(scan.batch));
+  for (int64_t row = 0; row < scan.batch; ++row) all[static_cast<size_t>(row)] = slot_of(scan, row);
+  const auto ends_early = [&](const Slot &slot) { return slot.end < scan.steps; };
+  if (std::none_of(all.begin(), all.end(), ends_early))
+    std::stable_sort(all.begin(), all.end(), [](const Slot &a, const Slot &b) { return a.start < b.start; });
+  else
+    std::stable_sort(all.begin(), all.end(), [](const Slot &a, const Slot &b) { return a.end > b.end; });
+  const int64_t each = (scan.batch + teams - 1) / teams;
+  const int64_t count = std::min<int64_t>(scan.batch, teams * ((each + rows_of_a_group - 1) / rows_of_a_group));
+  split.slots.reserve(all.size());
+  split.active.assign(static_cast<size_t>(count * scan.steps), 0);
+  for (int64_t number = 0; number < count; ++number) {
+    // Dealt like cards, so that every group has short and long rows.
+    const size_t first = split.slots.size();
+    for (int64_t n = number; n < scan.batch; n += count) split.slots.push_back(all[static_cast<size_t>(n)]);
+    Group group = {split.slots.data() + first, split.active.data() + number * scan.steps,
+                   static_cast<int64_t>(split.slots.size() - first), 0};
+    int32_t *active = split.active.data() + number * scan.steps;
+    for (int64_t slot = 0; slot < group.count; ++slot) {
+      const Slot &at = group.slots[slot];
+      group.steps = std::max(group.steps, at.end);
+      for (int64_t step = at.start; step < at.end; ++step) active[step] = static_cast<int32_t>(slot + 1);
+    }
+    split.groups.push_back(group);
+    split.most_rows = std::max(split.most_rows, group.count);
+  }
+}
+
+// Memory that a thread keeps from call to call: fresh pages cost more than a small scan.
+class Arena {
+ public:
+  ~Arena() { free(memory_); }
+  Arena() = default;
+  Arena(const Arena &) = delete;
+  Arena &operator=(const Arena &) = delete;
+
+  char *at_least(int64_t bytes) {
+    if (bytes <= size_) return memory_;
+    release();
+    bytes = (bytes + 4095) / 4096 * 4096;
+    memory_ = static_cast<char *>(aligned_alloc(64, static_cast<size_t>(bytes)));
+    size_ = memory_ ? bytes : 0;
+    return memory_;
+  }
+  void release() {
+    free(memory_);
+    memory_ = nullptr;
+    size_ = 0;
+  }
+  void keep_at_most(int64_t bytes) {
+    if (size_ > bytes) release();
+  }
+
+ private:
+  char *memory_ = nullptr;
+  int64_t size_ = 0;
+};
+
+constexpr int64_t kept_bytes = 64 << 20;
+
+// Ask for large pages: what a scan saves is fresh memory each time, and page by small page the kernel needs longer to
+// hand it out than the scan to fill it.
+void use_large_pages(void *memory, int64_t bytes) {
+#if defined(__linux__)
+  constexpr uintptr_t page = 2 << 20;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(memory), end = begin + static_cast<uintptr_t>(bytes);
+  const uintptr_t first = (begin + page - 1) / page * page, last = end / page * page;
+  if (first < last) madvise(reinterpret_cast<void *>(first), last - first, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)bytes;
+#endif
+}
+
+int64_t saved_bytes(const recurra_scan &scan) {
+  const int64_t padded = (scan.hidden + RECURRA_PAD - 1) / RECURRA_PAD * RECURRA_PAD;
+  return scan.batch * scan.steps * recurra_saved_blocks(scan.cell, scan.mask != nullptr) * padded *
+         (scan.dtype == RECURRA_FLOAT ? 4 : 8);
+}
+
+// Everything about a call but its memory.
+struct Prepared {
+  Call call;
+  Split split;
+  std::vector<Barrier> barriers;
+
+  Prepared(const recurra_scan &scan, const recurra_grads *grads, int threads) {
+    const int team_size = team_size_for(scan, threads);
+    split_rows(scan, threads / team_size, split);
+    barriers.assign(static_cast<size_t>(threads / team_size), Barrier{});
+    call = {scan,
+            grads,
+            threads,
+            team_size,
+            split.groups.data(),
+            static_cast<int>(split.groups.size()),
+            split.most_rows,
+            barriers.data(),
+            nullptr};
+  }
+};
+
+#if defined(_OPENMP)
+void run_together(const Kernel &kernel, const Call &call) {
+#pragma omp parallel num_threads(call.threads)
+  {
+    const int thread = omp_get_thread_num();
+    kernel.pack(call, thread);
+#pragma omp barrier
+    kernel.scan(call, thread);
+#pragma omp barrier
+    kernel.finish(call, thread);
+  }
+}
+
+// How many threads a parallel region would really get: inside another one, or under a limit, it may be fewer.
+int granted(int threads) {
+  if (threads == 1) return 1;
+  int got = 1;
+#pragma omp parallel num_threads(threads)
+#pragma omp single
+  got = omp_get_num_threads();
+  return got;
+}
+#endif
+
+void run_alone(const Kernel &kernel, const Call &call) {
+  kernel.pack(call, 0);
+  kernel.scan(call, 0);
+  kernel.finish(call, 0);
+}
+
+int32_t run(const Kernel &kernel, const recurra_scan &scan, const recurra_grads *grads) try {
+  static thread_local Arena arena;
+  int threads = threads_for(scan);
+#if defined(_OPENMP)
+  threads = granted(threads);
+#endif
+  Prepared prepared(scan, grads, threads);
+  prepared.call.memory = arena.at_least(kernel.bytes(prepared.call));
+  if (!prepared.call.memory) return RECURRA_NO_MEMORY;
+  if (scan.saved && !grads) use_large_pages(scan.saved, saved_bytes(scan));
+#if defined(_OPENMP)
+  if (threads > 1)
+    run_together(kernel, prepared.call);
+  else
+#endif
+    run_alone(kernel, prepared.call);
+  arena.keep_at_most(kept_bytes);
+  return RECURRA_OK;
+} catch (const std::bad_alloc &) {
+  return RECURRA_NO_MEMORY;
+}
+
+// A stepper keeps its own weights, laid out once, and the memory of a scan of one step.
+struct Stepper {
+  Stepper(const recurra_scan &scan, const Kernel &kernel) : kernel(kernel), prepared(scan, nullptr, 1) {}
+
+  const Kernel &kernel;
+  Prepared prepared;
+  Arena arena;
+  std::vector<char> outputs;
+};
+
+}  // namespace
+
+void wait_for_all(Barrier &barrier, int32_t size) {
+  const int32_t round = __atomic_load_n(&barrier.round, __ATOMIC_RELAXED);
+  if (__atomic_add_fetch(&barrier.arrived, 1, __ATOMIC_ACQ_REL) == size) {
+    __atomic_store_n(&barrier.arrived, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&barrier.round, round + 1, __ATOMIC_RELEASE);
+    return;
+  }
+  for (int spins = 0; __atomic_load_n(&barrier.round, __ATOMIC_ACQUIRE) == round; ++spins) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+#if !defined(_WIN32)
+    if (spins > 4000) sched_yield();  // another thread may want this core to get there
+#endif
+  }
+}
+
+}  // namespace recurra
+
+using recurra::cell_facts;
+
+extern "C" {
+
+int32_t recurra_cell(const char *name) {
+  for (int32_t cell = 0; cell < recurra::CELLS; ++cell)
+    if (strcmp(cell_facts[cell].name, name) == 0) return cell;
+  return -1;
+}
+
+int32_t recurra_saved_blocks(int32_t cell, int32_t masked) { return cell_facts[cell].saved + (masked ? 1 : 0); }
+
+int32_t recurra_forward(const recurra_scan *scan) {
+  return recurra::run(recurra::chosen()->forward[scan->cell][scan->dtype], *scan, nullptr);
+}
+
+int32_t recurra_backward(const recurra_scan *scan, const recurra_grads *grads) {
+  return recurra::run(recurra::chosen()->backward[scan->cell][scan->dtype], *scan, grads);
+}
+
+void *recurra_stepper_new(const recurra_scan *scan) try {
+  recurra_scan one = *scan;
+  one.steps = 1;
+  one.threads = 1;
+  one.reverse = one.self_fed = 0;
+  one.mask = nullptr;
+  one.keep = one.saved = nullptr;
+  auto *stepper = new recurra::Stepper(one, recurra::chosen()->forward[one.cell][one.dtype]);
+  recurra::Call &call = stepper->prepared.call;
+  call.memory = stepper->arena.at_least(stepper->kernel.bytes(call));
+  if (!call.memory) {
+    delete stepper;
+    return nullptr;
+  }
+  stepper->kernel.pack(call, 0);
+  stepper->outputs.resize(static_cast<size_t>(one.batch * one.hidden * 8));
+  call.scan.outputs = stepper->outputs.data();
+  return stepper;
+} catch (const std::bad_alloc &) {
+  return nullptr;
+}
+
+void recurra_stepper_step(void *stepper, const void *x, void *h, void *c) {
+  auto *own = static_cast<recurra::Stepper *>(stepper);
+  recurra_scan &scan = own->prepared.call.scan;
+  scan.x = x;
+  scan.h0 = scan.h = h;
+  scan.c0 = scan.c = c;
+  own->kernel.scan(own->prepared.call, 0);
+}
+
+void recurra_stepper_free(void *stepper) { delete static_cast<recurra::Stepper *>(stepper); }
+
+const char *recurra_instruction_sets(void) {
+  static const std::string names = [] {
+    std::string joined;
+    for (const recurra::Instructions *set : recurra::instruction_sets()) {
+      if (!joined.empty()) joined += ",";
+      joined += set->name;
+    }
+    return joined;
+  }();
+  return names.c_str();
+}
+
+const char *recurra_instruction_set(void) { return recurra::chosen()->name; }
+
+int32_t recurra_use_instruction_set(const char *name) {
+  for (const recurra::Instructions *set : recurra::instruction_sets())
+    if (strcmp(set->name, name) == 0) {
+      recurra::chosen() = set;
+      return 0;
+    }
+  return -1;
+}
+
+int32_t recurra_map(const char *function, int32_t dtype, int64_t n, const void *in, void *out) {
+  return recurra::chosen()->map(function, dtype, n, in, out);
+}
+
+}  // extern "C"

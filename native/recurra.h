@@ -1,0 +1,88 @@
+// The C interface of the native engine: raw pointers in, raw pointers out, no PyTorch and no Python.
+//
+// Shapes: B batch, T steps, I inputs, H hidden units, G gate blocks. Every array is contiguous and row-major, every
+// number of a call has its type (float or double). Null means: not given, or not wanted.
+#ifndef RECURRA_H
+#define RECURRA_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define RECURRA_API __declspec(dllexport)
+#else
+#define RECURRA_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { RECURRA_FLOAT = 0, RECURRA_DOUBLE = 1 };
+enum { RECURRA_OK = 0, RECURRA_NO_MEMORY = 1 };
+
+// Hidden sizes are padded to a multiple of this inside ``saved``, whatever the machine's vectors are.
+enum { RECURRA_PAD = 16 };
+
+// One cell over one sequence of steps: weights laid out as in torch.nn.
+typedef struct {
+  int32_t cell;     // from recurra_cell()
+  int32_t dtype;    // RECURRA_FLOAT or RECURRA_DOUBLE
+  int32_t reverse;  // from the last step to the first
+  int32_t threads;  // at most so many
+  int32_t self_fed;  // the input of a step is the old output: x is not read, and I is H
+  int64_t batch, steps, input, hidden;
+  const void *x;          // (B, T, I)
+  const void *weight_ih;  // (G*H, I)
+  const void *weight_hh;  // (G*H, H)
+  const void *bias_ih;    // (G*H), or null
+  const void *bias_hh;    // (G*H), or null
+  const void *h0;         // (B, H)
+  const void *c0;         // (B, H); null for a cell without memory
+  const uint8_t *mask;    // (B, T), or null: where 0 the state is kept and the output is 0
+  const void *keep;       // (B, T, H), or null: the share of the old state that stays (zoneout)
+  void *outputs;          // (B, T, H)
+  void *h, *c;            // (B, H) after the last step; c null for a cell without memory
+  void *saved;            // (B, T, recurra_saved_blocks() * padded H) for the backward pass, or null
+} recurra_scan;
+
+// What the backward pass reads and writes, beside the scan with its ``outputs`` and ``saved``.
+typedef struct {
+  const void *d_outputs;  // (B, T, H), or null for zeros
+  const void *d_h, *d_c;  // (B, H), or null for zeros
+  void *d_x;              // (B, T, I), or null if nobody asks
+  void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh;  // shaped as the weights; null if nobody asks
+  void *d_h0, *d_c0;      // (B, H); null if nobody asks
+} recurra_grads;
+
+// The number of a cell by its name (rnn, rnn_relu, lstm, gru, coupled, lstm_gru, lstm_gru_full), or -1.
+RECURRA_API int32_t recurra_cell(const char *name);
+
+// How many blocks of padded H numbers a step saves; a scan with a mask saves one more.
+RECURRA_API int32_t recurra_saved_blocks(int32_t cell, int32_t masked);
+
+// Both return RECURRA_OK or RECURRA_NO_MEMORY. T must be at least 1; B may be 0.
+RECURRA_API int32_t recurra_forward(const recurra_scan *scan);
+RECURRA_API int32_t recurra_backward(const recurra_scan *scan, const recurra_grads *grads);
+
+// Streaming. A stepper holds its own copy of the weights, laid out for the kernel (of ``scan`` it reads the cell, the
+// type, the sizes but T, and the weights); a step moves h and c (B, H) on in place and allocates nothing. One stepper
+// must not be used by two threads at once. recurra_stepper_new returns null if there is no memory.
+RECURRA_API void *recurra_stepper_new(const recurra_scan *scan);
+RECURRA_API void recurra_stepper_step(void *stepper, const void *x, void *h, void *c);
+RECURRA_API void recurra_stepper_free(void *stepper);
+
+// The instruction sets of this library that the machine can run, fastest first: a comma-separated list of names
+// (avx512, avx2, plain; plain is NEON on ARM). The first one is in use until another one is chosen; choosing is for
+// tests and is not meant to happen while something runs. Returns 0, or -1 if it cannot be had.
+RECURRA_API const char *recurra_instruction_sets(void);
+RECURRA_API const char *recurra_instruction_set(void);
+RECURRA_API int32_t recurra_use_instruction_set(const char *name);
+
+// The vectorised functions by themselves, for tests of their error: "exp", "sigmoid" or "tanh" of n numbers.
+RECURRA_API int32_t recurra_map(const char *function, int32_t dtype, int64_t n, const void *in, void *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
