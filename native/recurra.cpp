@@ -91,20 +91,19 @@ int threads_for(const recurra_scan &scan) {
 }
 
 constexpr int64_t rows_of_a_group = 64;
-// Below this a step is over sooner than the threads could meet.
-constexpr int64_t shared_step = 1 << 15;
-// From here on the recurrent weights no longer fit beside the rest in a core's own cache.
-constexpr int64_t own_cache_bytes = 640 << 10;
+// Measured on two cores with 1 MB of cache each; benchmarks/README.md has the figures. Below so many multiplications
+// per thread a step is over sooner than the threads could meet ...
+constexpr int64_t shared_step = 1 << 13;
+// ... and from so many bytes on, the recurrent weights come from far away for every step and thread.
+constexpr int64_t far_bytes = 8 << 20;
 
-// How many threads share a group: all, where there are too few rows for each to have its own, or where the weights
-// are more than one core's cache holds and the rows are few; else one.
+// How many threads share a group: all, where there are too few rows for each to have its own, or where the weights are
+// large and the rows few; else one.
 int team_size_for(const recurra_scan &scan, int threads) {
-  static const char *forced = getenv("RECURRA_TEAM");
-  if (forced) return atoi(forced) ? threads : 1;
   const int64_t weights = cell_facts[scan.cell].blocks * scan.hidden * scan.hidden;
   const int64_t bytes = weights * (scan.dtype == RECURRA_FLOAT ? 4 : 8);
-  if (scan.batch < threads) return weights * scan.batch / threads >= shared_step ? threads : 1;
-  return bytes > own_cache_bytes && scan.batch < 16 * threads ? threads : 1;
+  if (scan.batch < threads) return weights * scan.batch >= shared_step * threads ? threads : 1;
+  return bytes > far_bytes && scan.batch < 16 * threads ? threads : 1;
 }
 
 // The rows of the batch in groups, and which of them take part at each step.
@@ -230,53 +229,48 @@ struct Prepared {
   }
 };
 
-#if defined(_OPENMP)
-void run_together(const Kernel &kernel, const Call &call) {
-#pragma omp parallel num_threads(call.threads)
-  {
-    const int thread = omp_get_thread_num();
-    kernel.pack(call, thread);
-#pragma omp barrier
-    kernel.scan(call, thread);
-#pragma omp barrier
-    kernel.finish(call, thread);
-  }
-}
-
-// How many threads a parallel region would really get: inside another one, or under a limit, it may be fewer.
-int granted(int threads) {
-  if (threads == 1) return 1;
-  int got = 1;
-#pragma omp parallel num_threads(threads)
-#pragma omp single
-  got = omp_get_num_threads();
-  return got;
-}
-#endif
-
 void run_alone(const Kernel &kernel, const Call &call) {
   kernel.pack(call, 0);
   kernel.scan(call, 0);
   kernel.finish(call, 0);
 }
 
-int32_t run(const Kernel &kernel, const recurra_scan &scan, const recurra_grads *grads) try {
+// Returns false, and has done nothing, if it does not get the threads that the work was split for: inside another
+// parallel region, or under a limit, they may be fewer.
+bool run_together(const Kernel &kernel, const Call &call) {
+  bool complete = true;
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(call.threads)
+  {
+    const int thread = omp_get_thread_num();
+    if (omp_get_num_threads() == call.threads) {
+      kernel.pack(call, thread);
+#pragma omp barrier
+      kernel.scan(call, thread);
+#pragma omp barrier
+      kernel.finish(call, thread);
+    } else if (thread == 0) {
+      complete = false;
+    }
+  }
+#endif
+  return complete;
+}
+
+bool run_on(int threads, const Kernel &kernel, const recurra_scan &scan, const recurra_grads *grads) {
   static thread_local Arena arena;
-  int threads = threads_for(scan);
-#if defined(_OPENMP)
-  threads = granted(threads);
-#endif
   Prepared prepared(scan, grads, threads);
-  prepared.call.memory = arena.at_least(kernel.bytes(prepared.call));
-  if (!prepared.call.memory) return RECURRA_NO_MEMORY;
-  if (scan.saved && !grads) use_large_pages(scan.saved, saved_bytes(scan));
-#if defined(_OPENMP)
-  if (threads > 1)
-    run_together(kernel, prepared.call);
-  else
-#endif
-    run_alone(kernel, prepared.call);
+  Call &call = prepared.call;
+  call.memory = arena.at_least(kernel.bytes(call));
+  if (!call.memory) throw std::bad_alloc();
+  const bool done = threads > 1 ? run_together(kernel, call) : (run_alone(kernel, call), true);
   arena.keep_at_most(kept_bytes);
+  return done;
+}
+
+int32_t run(const Kernel &kernel, const recurra_scan &scan, const recurra_grads *grads) try {
+  if (scan.saved && !grads) use_large_pages(scan.saved, saved_bytes(scan));
+  if (!run_on(threads_for(scan), kernel, scan, grads)) run_on(1, kernel, scan, grads);
   return RECURRA_OK;
 } catch (const std::bad_alloc &) {
   return RECURRA_NO_MEMORY;

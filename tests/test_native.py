@@ -586,7 +586,7 @@ def test_eight_at_once_are_as_one_after_the_other() -> None:
 def test_many_threads_agree_with_one() -> None:
     before = torch.get_num_threads()
     try:
-        for batch, hidden in ((70, 24), (1, 200), (3, 130)):
+        for batch, hidden in ((70, 24), (1, 200), (2, 130), (3, 530)):
             cell = make("lstm_gru", 8, hidden)
             problem = (cell, torch.randn(batch, 5, 8, dtype=torch.float64), begin(cell, batch), EVERY_STEP, "native")
             torch.set_num_threads(1)

@@ -115,7 +115,7 @@ class Recurrent(nn.Module):
             done = [
                 self._run(direction, x, state, plan) for direction, state in zip(layer, states[number], strict=True)
             ]
-            outputs = torch.cat([one.outputs for one in done], -1)
+            outputs = done[0].outputs if len(done) == 1 else torch.cat([one.outputs for one in done], -1)
             x = self._add(x, outputs, mask)
             last.append(tuple(one.state for one in done))
             gates.append(tuple(one.gates or {} for one in done))

@@ -254,7 +254,7 @@ class ParallelWriter(nn.Module):
     def __init__(self, encoder: Recurrent, cell: Cell, attention: Attention | None, dropout: float = 0.0):
         super().__init__()
         self.bridge, self.cell, self.attention = Bridge(encoder, cell), cell, attention
-        self.dropout = dropout
+        self.dropout, self.engine = dropout, encoder.engine
         if attention is not None:
             self.combine = nn.Linear(attention.context_size + cell.hidden_size, cell.hidden_size)
 
@@ -262,7 +262,7 @@ class ParallelWriter(nn.Module):
         """Return h~ (B, Q, H) for ``queries`` (B, Q, E), as the prediction of an Output."""
         batch_size, count = queries.shape[:2]
         state = map_state(lambda part: part.repeat_interleave(count, 0), self.bridge(read))
-        stepped = scan(self.cell, queries.flatten(0, 1).unsqueeze(1), state, EVERY_STEP).outputs
+        stepped = scan(self.cell, queries.flatten(0, 1).unsqueeze(1), state, EVERY_STEP, self.engine).outputs
         stepped = stepped.view(batch_size, count, -1)
         if self.attention is None:
             return Output(stepped, None, read)

@@ -5,11 +5,33 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from .cells import GatedCell, GRUCell, LSTMCell, LSTMGRUCell, ReluRNNCell, RNNCell, State
 from .errors import ConfigError
 from .layers import Recurrence, Recurrent, Regularisers, States
+
+
+class _Take(torch.autograd.Function):
+    """``x[places]`` of rows that are all different: so its gradient is a copy, where torch would add row by row."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.rows = len(x)
+        return x.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        return grad.new_zeros(ctx.rows, *grad.shape[1:]).index_copy(0, places, grad), None
+
+
+def _reorder(state: Any, order: Tensor | None) -> Any:
+    """Put the sequences of a state (layers · directions, B, H), or of a tuple of them, into another order."""
+    if state is None or order is None:
+        return state
+    return state[:, order] if isinstance(state, Tensor) else tuple(part[:, order] for part in state)
 
 
 class Namesake(nn.Module):
@@ -77,14 +99,17 @@ class Namesake(nn.Module):
 
     def _packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
         self._require_width(packed.data)
-        x, lengths = pad_packed_sequence(packed, batch_first=True)
-        mask = (torch.arange(x.shape[1]) < lengths.unsqueeze(1)).to(x.device)
-        result = self.recurrent(x, self._read(hx, x.shape[0], False), mask)
-        # In the order of the packed data, which packing again by length might not find where lengths are equal.
-        order = packed.sorted_indices
-        outputs, lengths = (result.outputs, lengths) if order is None else (result.outputs[order], lengths[order.cpu()])
-        data = pack_padded_sequence(outputs, lengths, batch_first=True).data
-        return packed._replace(data=data), self._show(result, False)
+        sizes, device = packed.batch_sizes, packed.data.device
+        batch_size, steps = int(sizes[0]), len(sizes)
+        # Packed data runs over the steps, and within a step over the sequences that are still going, longest first.
+        going = torch.arange(batch_size) < sizes.unsqueeze(1)  # (T, B)
+        step, row = going.nonzero(as_tuple=True)
+        places = (row * steps + step).to(device)
+        x = packed.data.new_zeros(batch_size * steps, self.input_size).index_copy(0, places, packed.data)
+        start = self._read(_reorder(hx, packed.sorted_indices), batch_size, False)
+        result = self.recurrent(x.view(batch_size, steps, -1), start, going.T.contiguous().to(device))
+        data = _Take.apply(result.outputs.flatten(0, 1), places)
+        return packed._replace(data=data), _reorder(self._show(result, False), packed.unsorted_indices)
 
     def _read(self, hx: Any, batch_size: int, single: bool) -> States | None:
         if hx is None:
