@@ -30,19 +30,16 @@ int32_t map(const char *function, int32_t dtype, int64_t n, const void *in, void
 
 #define RECURRA_STRING_OF(name) #name
 #define RECURRA_STRING(name) RECURRA_STRING_OF(name)
-#define RECURRA_TYPES(kernel, cell) \
-  { kernel<float, cell>(), kernel<double, cell>() }
-#define RECURRA_KERNELS(kernel)                                                                        \
-  {                                                                                                    \
-    RECURRA_TYPES(kernel, Tanh), RECURRA_TYPES(kernel, Relu), RECURRA_TYPES(kernel, Lstm),             \
-        RECURRA_TYPES(kernel, Gru), RECURRA_TYPES(kernel, Coupled), RECURRA_TYPES(kernel, LstmGru),    \
-        RECURRA_TYPES(kernel, FullLstmGru)                                                             \
-  }
+#define RECURRA_FORWARD(cell, name, gates, saves) {forward_kernel<float, cell>(), forward_kernel<double, cell>()},
+#define RECURRA_BACKWARD(cell, name, gates, saves) {backward_kernel<float, cell>(), backward_kernel<double, cell>()},
+#define RECURRA_CHECK(cell, name, gates, saves) \
+  static_assert(cell::blocks == gates && cell::saved + cell::memory == saves, name " differs from its line in job.h");
 
-// In the order of cell_facts.
+RECURRA_CELLS(RECURRA_CHECK)
+
 extern const Instructions instructions;
-const Instructions instructions = {RECURRA_STRING(RECURRA_ISA), RECURRA_KERNELS(forward_kernel),
-                                   RECURRA_KERNELS(backward_kernel), map};
+const Instructions instructions = {
+    RECURRA_STRING(RECURRA_ISA), {RECURRA_CELLS(RECURRA_FORWARD)}, {RECURRA_CELLS(RECURRA_BACKWARD)}, map};
 
 }  // namespace RECURRA_ISA
 }  // namespace recurra

@@ -94,6 +94,7 @@ RECURRA_INLINE void product(A block, int rows, int vectors, int64_t depth, const
     case 2: run = ProductsOf<T, A, 2>::pick(rows); break;
     case 3: run = ProductsOf<T, A, 3>::pick(rows); break;
     case 4: run = ProductsOf<T, A, 4>::pick(rows); break;
+    case 5: run = ProductsOf<T, A, 5>::pick(rows); break;
     default: run = ProductsOf<T, A, 6>::pick(rows); break;
   }
   run(block, depth, panel, start, start_stride, out);

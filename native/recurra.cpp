@@ -38,12 +38,6 @@ namespace plain {
 extern const Instructions instructions;
 }
 
-// name, gates, and vectors saved with c but without h: as the structs in cells.h say
-const CellFacts cell_facts[CELLS] = {
-    {"rnn", 1, 1},     {"rnn_relu", 1, 1}, {"lstm", 4, 5},          {"gru", 3, 4},
-    {"coupled", 3, 4}, {"lstm_gru", 4, 6}, {"lstm_gru_full", 6, 8},
-};
-
 namespace {
 
 std::vector<const Instructions *> available() {

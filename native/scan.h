@@ -47,6 +47,8 @@ template <class T, class C>
 struct Sizes {
   static constexpr int L = lanes<T>(), G = C::blocks, D = C::blocks + C::reset;
   static constexpr int saved_blocks = C::saved + C::memory;
+  static_assert(G * C::together <= max_vectors, "a panel of this cell is wider than any product");
+  static_assert(C::saved >= G, "the sums of the inputs lie where the gates will be saved");
 
   const Call &call;
   int64_t batch, steps, inputs, units, vectors, Hq, Hp, input_vectors, Iq, width;
