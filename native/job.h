@@ -40,7 +40,8 @@ struct Call {
   Barrier *barriers;  // one per team
   char *memory;       // as much as the kernel's ``bytes`` asked for
 
-  int teams() const { return threads / team_size; }
+  // Inlined everywhere: it must not be shared between instruction sets.
+  inline __attribute__((always_inline)) int teams() const { return threads / team_size; }
 };
 
 // One cell in one type for one instruction set. All threads run ``pack``, meet, run ``scan``, meet, run ``finish``.

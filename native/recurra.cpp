@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <string>
 #include <vector>
@@ -75,6 +76,14 @@ struct ForkWatch {
   }
 } fork_watch;
 
+int64_t processors() {
+#if defined(_OPENMP)
+  return omp_get_num_procs();
+#else
+  return 1;
+#endif
+}
+
 int threads_for(const recurra_scan &scan) {
 #if defined(_OPENMP)
   return forked ? 1 : std::max(1, scan.threads);
@@ -85,19 +94,30 @@ int threads_for(const recurra_scan &scan) {
 }
 
 constexpr int64_t rows_of_a_group = 64;
-// Measured on two cores with 1 MB of cache each; benchmarks/README.md has the figures. Below so many multiplications
-// per thread a step is over sooner than the threads could meet ...
+// Measured on two cores with 1 MB of cache each. Below so many multiplications per thread and row a step is over sooner
+// than the threads could meet ...
 constexpr int64_t shared_step = 1 << 13;
 // ... and from so many bytes on, the recurrent weights come from far away for every step and thread.
 constexpr int64_t far_bytes = 8 << 20;
+// Every team sums the gradients of the weights by itself: so much memory may go into that.
+constexpr int64_t bytes_of_sums = 128 << 20;
 
-// How many threads share a group: all, where there are too few rows for each to have its own, or where the weights are
-// large and the rows few; else one.
-int team_size_for(const recurra_scan &scan, int threads) {
+// How threads share a call: teams have rows, the threads of a team have hidden units.
+struct Sharing {
+  int teams, team_size;
+};
+
+Sharing share_among(const recurra_scan &scan, int64_t threads) {
   const int64_t weights = cell_facts[scan.cell].blocks * scan.hidden * scan.hidden;
-  const int64_t bytes = weights * (scan.dtype == RECURRA_FLOAT ? 4 : 8);
-  if (scan.batch < threads) return weights * scan.batch >= shared_step * threads ? threads : 1;
-  return bytes > far_bytes && scan.batch < 16 * threads ? threads : 1;
+  const int64_t inputs = cell_facts[scan.cell].blocks * scan.hidden * scan.input;
+  const int64_t size = scan.dtype == RECURRA_FLOAT ? 4 : 8;
+  // A team waits at every step, so it must not be larger than what can run at once.
+  const int64_t largest = std::max<int64_t>(1, std::min({threads, processors(), scan.hidden / RECURRA_PAD}));
+  if (weights * size > far_bytes && scan.batch < 16 * threads) return {1, static_cast<int>(largest)};
+  const int64_t affordable = std::max<int64_t>(1, bytes_of_sums / std::max<int64_t>(1, (weights + inputs) * size));
+  const int64_t teams = std::max<int64_t>(1, std::min({threads, scan.batch, affordable}));
+  const int64_t team_size = std::min({threads / teams, largest, weights / shared_step});
+  return {static_cast<int>(teams), static_cast<int>(scan.batch < threads ? std::max<int64_t>(1, team_size) : 1)};
 }
 
 // The rows of the batch in groups, and which of them take part at each step.
@@ -208,13 +228,13 @@ struct Prepared {
   std::vector<Barrier> barriers;
 
   Prepared(const recurra_scan &scan, const recurra_grads *grads, int threads) {
-    const int team_size = team_size_for(scan, threads);
-    split_rows(scan, threads / team_size, split);
-    barriers.assign(static_cast<size_t>(threads / team_size), Barrier{});
+    const Sharing sharing = share_among(scan, threads);
+    split_rows(scan, sharing.teams, split);
+    barriers.assign(static_cast<size_t>(sharing.teams), Barrier{});
     call = {scan,
             grads,
-            threads,
-            team_size,
+            sharing.teams * sharing.team_size,
+            sharing.team_size,
             split.groups.data(),
             static_cast<int>(split.groups.size()),
             split.most_rows,
@@ -257,7 +277,7 @@ bool run_on(int threads, const Kernel &kernel, const recurra_scan &scan, const r
   Call &call = prepared.call;
   call.memory = arena.at_least(kernel.bytes(call));
   if (!call.memory) throw std::bad_alloc();
-  const bool done = threads > 1 ? run_together(kernel, call) : (run_alone(kernel, call), true);
+  const bool done = call.threads > 1 ? run_together(kernel, call) : (run_alone(kernel, call), true);
   arena.keep_at_most(kept_bytes);
   return done;
 }
@@ -266,7 +286,7 @@ int32_t run(const Kernel &kernel, const recurra_scan &scan, const recurra_grads 
   if (scan.saved && !grads) use_large_pages(scan.saved, saved_bytes(scan));
   if (!run_on(threads_for(scan), kernel, scan, grads)) run_on(1, kernel, scan, grads);
   return RECURRA_OK;
-} catch (const std::bad_alloc &) {
+} catch (const std::exception &) {  // no memory, or a batch of more steps than a vector can have
   return RECURRA_NO_MEMORY;
 }
 
@@ -282,6 +302,8 @@ struct Stepper {
 
 }  // namespace
 
+constexpr int most_spins = 200;  // some microseconds
+
 void wait_for_all(Barrier &barrier, int32_t size) {
   const int32_t round = __atomic_load_n(&barrier.round, __ATOMIC_RELAXED);
   if (__atomic_add_fetch(&barrier.arrived, 1, __ATOMIC_ACQ_REL) == size) {
@@ -289,13 +311,18 @@ void wait_for_all(Barrier &barrier, int32_t size) {
     __atomic_store_n(&barrier.round, round + 1, __ATOMIC_RELEASE);
     return;
   }
-  for (int spins = 0; __atomic_load_n(&barrier.round, __ATOMIC_ACQUIRE) == round; ++spins) {
+  int spins = 0;
+  while (__atomic_load_n(&barrier.round, __ATOMIC_ACQUIRE) == round) {
+    if (spins < most_spins) {
+      ++spins;
 #if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
+      __builtin_ia32_pause();
 #endif
+    } else {
 #if !defined(_WIN32)
-    if (spins > 4000) sched_yield();  // another thread may want this core to get there
+      sched_yield();  // the thread that is waited for may want this core
 #endif
+    }
   }
 }
 

@@ -73,7 +73,8 @@ RECURRA_API void recurra_stepper_free(void *stepper);
 
 // The instruction sets of this library that the machine can run, fastest first: a comma-separated list of names
 // (avx512, avx2, plain; plain is NEON on ARM). The first one is in use until another one is chosen; choosing is for
-// tests and is not meant to happen while something runs. Returns 0, or -1 if it cannot be had.
+// tests, and must not happen while something runs or between a forward pass and its backward pass. Returns 0, or -1 if
+// it cannot be had.
 RECURRA_API const char *recurra_instruction_sets(void);
 RECURRA_API const char *recurra_instruction_set(void);
 RECURRA_API int32_t recurra_use_instruction_set(const char *name);

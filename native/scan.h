@@ -31,6 +31,12 @@ struct Memory {
   }
 };
 
+// Exactly ``a`` where the share of b is 0, exactly b where it is 1.
+template <class T>
+RECURRA_INLINE Vec<T> mix(Vec<T> a, Vec<T> b, Vec<T> share) {
+  return share < same<T>(T(0.5)) ? a + share * (b - a) : b - (b - a) * (T(1) - share);
+}
+
 struct Entry {
   int64_t at;      // row * T + time
   int64_t before;  // the same one step earlier, or -1 where its row begins
@@ -283,8 +289,8 @@ struct Forward {
         C::template forward<T>(x, u, state, a);
         if (keep_share) {
           const Vec<T> keep = load_some(keep_share + entry.at * units + unit, left);
-          state.h += keep * (before.h - state.h);
-          if (C::memory) state.c += keep * (before.c - state.c);
+          state.h = mix<T>(state.h, before.h, keep);
+          if (C::memory) state.c = mix<T>(state.c, before.c, keep);
         }
         if (!entry.real) state = before;
         store(new_h + here, state.h);
@@ -502,10 +508,9 @@ struct Backward {
 
   RECURRA_INLINE void gates_of(const Entry &entry, T *to) const {
     const T *const saved = z.saved(entry.at), *const h = old_h(entry), *const c = old_c(entry);
-    const T *const d_outputs = static_cast<const T *>(grads.d_outputs) + entry.at * z.units;
-    const T *const keep_share = static_cast<const T *>(z.call.scan.keep) + entry.at * z.units;
+    const T *const d_outputs = grads.d_outputs ? z.weight(grads.d_outputs) + entry.at * z.units : nullptr;
+    const T *const keep_share = z.call.scan.keep ? z.weight(z.call.scan.keep) + entry.at * z.units : nullptr;
     T *const dh = m.dh + entry.slot * z.Hq, *const dc = m.dc + entry.slot * z.Hq;
-    const bool has_d_outputs = grads.d_outputs, keeps = z.call.scan.keep;
     const int64_t Hp = z.Hp, Hq = z.Hq, units = z.units, end = own.last * L;
     for (int64_t unit = own.first * L; unit < end; unit += L) {
       const int64_t left = units - unit;
@@ -513,8 +518,8 @@ struct Backward {
       for (int n = 0; n < C::saved; ++n) a[n] = load(saved + n * Hp + unit);
       const State<Vec<T>> before = {load_some(h + unit, left), C::memory ? load_some(c + unit, left) : Vec<T>{}};
       State<Vec<T>> d = {load(dh + unit), C::memory ? load(dc + unit) : Vec<T>{}}, past = {};
-      if (has_d_outputs) d.h += load_some(d_outputs + unit, left);
-      if (keeps) {
+      if (d_outputs) d.h += load_some(d_outputs + unit, left);
+      if (keep_share) {
         const Vec<T> keep = load_some(keep_share + unit, left);
         past = {keep * d.h, keep * d.c};
         d = {d.h - past.h, d.c - past.c};

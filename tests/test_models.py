@@ -30,7 +30,7 @@ from recurra.cells import CELLS, GRUCell, LSTMCell, LSTMGRUCell, ParallelCell, R
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError
 from recurra.layers import Embed, Pool, Recurrent, join
-from recurra.models import AttendingCell, Bridge, ParallelWriter, Reader, Writer
+from recurra.models import AttendingCell, Bridge, ParallelWriter, Reader, Writer, linear_layers
 from recurra.scan import Plan, scan
 
 B, T, Q, I, H, K = 3, 6, 4, 2, 5, 5  # noqa: E741
@@ -477,6 +477,9 @@ def test_writing_in_one_scan_is_not_for_every_decoder() -> None:
     assert plain._self_fed(one) is None  # what was asked for runs
     attending = AttendingCell(GRUCell(1, H), AdditiveAttention(H, H))
     assert Writer(nn.Identity(), plain.recurrent, attending, nn.Identity(), nn.Linear(H, 2))._self_fed(one) is None
+    hooked = nn.Linear(H, 2)
+    hooked.register_forward_hook(lambda *_: None)
+    assert linear_layers(hooked) is None and linear_layers(type("Other", (nn.Linear,), {})(H, 2)) is None
     curved = nn.Sequential(nn.Linear(H, 2), nn.Tanh())
     assert Writer(nn.Identity(), plain.recurrent, plain.decoder, nn.Identity(), curved)._self_fed(one) is None
 

@@ -252,3 +252,23 @@ def test_empty_batch() -> None:
 
 def test_shown() -> None:
     assert "3, 5, num_layers=2" in repr(namesakes.GRU(I, H, 2))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own use of it
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch's own look at it
+def test_packed_under_transforms_and_compilers() -> None:
+    layer, packed = (
+        namesakes.LSTM(I, H),
+        pack_padded_sequence(torch.randn(T, B, I), torch.tensor([2, 6, 3, 1]), False, False),
+    )
+    weights = {name: weight.detach() for name, weight in layer.named_parameters()}
+
+    def loss(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.func.functional_call(layer, weights, (packed,))[0].data.square().sum()
+
+    found = torch.func.grad(loss)(weights)
+    layer(packed)[0].data.square().sum().backward()
+    for name, weight in layer.named_parameters():
+        assert torch.allclose(found[name], weight.grad, atol=1e-5), name
+    compiled = torch.compile(lambda given: layer(given)[0].data, backend="eager")
+    assert torch.allclose(compiled(packed), layer(packed)[0].data, atol=1e-6)

@@ -707,3 +707,52 @@ def test_a_library_that_was_never_built(monkeypatch: pytest.MonkeyPatch) -> None
     found, reason = library.find()
     assert found is None
     assert reason.startswith("The native engine was not built: install a C++ compiler (Debian: apt install g++")
+
+
+# What others do with tensors and models.
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own use of it
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_trace_holds_the_operator() -> None:
+    layer, x = LSTM(3, 5, batch_first=True), torch.randn(2, 6, 3)
+    with torch.no_grad():
+        traced = torch.jit.trace(layer, (x,), check_trace=False)
+        other = torch.randn(2, 6, 3)
+        agree([traced(other)[0]], [layer(other)[0]], 1e-6)
+
+
+def test_numbers_kept_with_the_other_sign() -> None:
+    layer, x = LSTM(3, 5, batch_first=True), torch.randn(2, 6, 3)
+    agree([layer(torch._neg_view(x))[0].detach()], [layer(-x)[0].detach()], 1e-6)
+
+
+def test_an_input_without_features_is_no_self_fed_cell() -> None:
+    cell = LSTMCell(5, 5)
+    with pytest.raises(ConfigError, match="The input has 0 features, but the cell was made for 5"):
+        scan(cell, torch.zeros(2, 3, 0), cell.initial(2), engine="native")
+    nothing = LSTMCell(0, 5)
+    done = scan(nothing, torch.zeros(2, 3, 0), nothing.initial(2))
+    assert done.engine != "native" and done.outputs.shape == (2, 3, 5)
+
+
+def test_zoneout_of_one_keeps_the_state_to_the_last_bit() -> None:
+    cell = LSTMCell(3, 5)
+    state = map_state(lambda zeros: zeros + 1e-7, cell.initial(2))
+    done = scan(cell, torch.randn(2, 4, 3), state, Plan(keep=torch.ones(2, 4, 5)), "native")
+    assert torch.equal(done.state.h, state.h) and torch.equal(done.state.c, state.c)
+
+
+@pytest.mark.usefixtures("any_work_is_shared")
+def test_more_threads_than_rows_or_cores() -> None:
+    before = torch.get_num_threads()
+    try:
+        for batch, hidden in ((1, 160), (3, 96), (5, 20)):
+            cell = make("gru", 4, hidden)
+            problem = (cell, torch.randn(batch, 4, 4, dtype=torch.float64), begin(cell, batch), EVERY_STEP, "native")
+            torch.set_num_threads(1)
+            alone = values_and_gradients(*problem)
+            torch.set_num_threads(16)
+            agree(values_and_gradients(*problem), alone, 1e-12)
+    finally:
+        torch.set_num_threads(before)

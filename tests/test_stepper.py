@@ -147,3 +147,10 @@ def test_an_input_that_does_not_fit_is_never_read() -> None:
     for x in (torch.zeros(2, I + 1), torch.zeros(I), torch.zeros(2, I).double(), torch.zeros(2, I, device="meta")):
         with pytest.raises(ConfigError, match=r"takes an x of shape \(2, 4\) and type torch.float32 on 'cpu', but it"):
             stepper.step(x)
+
+
+def test_autograd_notices_that_an_output_was_overwritten() -> None:
+    stepper, head = Stepper(LSTMCell(3, 5)), torch.nn.Linear(5, 1)
+    total = sum(head(stepper.step(torch.randn(1, 3))).sum() for _ in range(2))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        total.backward()  # type: ignore[union-attr]

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import torch
 
+from laws_native import needs_library
 from recurra import contest, judging, runs, workflows
 from recurra.data.series import Panel, infer_schema, to_panel
 from recurra.errors import ConfigError, DataError, RunError
@@ -32,6 +33,9 @@ def frame(rows: int = 150, seed: int = 0) -> pd.DataFrame:
 
 def panel_of(table: pd.DataFrame) -> Panel:
     return to_panel(table, infer_schema(table)[0])
+
+
+ENGINES = ("torch", "reference", pytest.param("native", marks=needs_library))
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,15 @@ def stopped(*args: Any, **kwargs: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize("decoder", ["segment", "vanilla"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_any_engine_trains_and_is_reported(panel: Panel, tmp_path: Path, engine: str, decoder: str) -> None:
+    """The report shows gates, which only the reference records: that must not stop the engine that was asked for."""
+    done = workflows.train(panel, TINY | {"engine": engine, "decoder": decoder}, tmp_path / "run")
+    assert done.forecaster.fitted_.about["engines"] == [engine]
+    assert done.report.exists() and len(Forecaster.load(done.folder).predict()) == 7
 
 
 def test_a_run_holds_all_its_files_and_answers_like_the_one_that_was_trained(panel: Panel, tmp_path: Path) -> None:

@@ -406,6 +406,7 @@ def show_trained(done: Any, as_json: bool) -> None:
     console = out_console()
     ended = f"ended by {about['stopped_by']} after {about['epochs']} epochs and {about['seconds']:.0f} s"
     console.print(f"Training {ended}; best epoch {about['best_epoch']}.", markup=False)
+    console.print(f"Engine: {' and '.join(dict.fromkeys(about['engines']))}.", markup=False)
     if done.judged:
         windows = len(done.judged.backtest.windows)
         console.print(f"\nErrors, {describe_test(windows, about['test_size'], done.judged.step)}:", markup=False)

@@ -97,7 +97,7 @@ class Recurrent(nn.Module):
 
     def engines(self, mask: bool = False, record: bool = False) -> tuple[str, ...]:
         """Return which engine each layer would run on, with or without a mask or recorded gates."""
-        if self.engine != "auto":
+        if self._engine(record) != "auto":
             return tuple(self.engine for _ in self.layers)
         some = torch.empty(0)
         plan = Plan(some if mask else None, keep=some if self.regularisers.zoneout else None, record=record)
@@ -106,7 +106,10 @@ class Recurrent(nn.Module):
     def forward(
         self, x: Tensor, states: States | None = None, mask: Tensor | None = None, record: bool = False
     ) -> Recurrence:
-        """Run all layers over ``x`` (B, T, I); ``mask`` (B, T) is True where a step is real."""
+        """Run all layers over ``x`` (B, T, I); ``mask`` (B, T) is True where a step is real.
+
+        Gates are recorded by an engine that can, whatever ``engine`` is; the result names it.
+        """
         states = self.initial(x.shape[0]) if states is None else states
         plan = Plan(mask=mask, record=record, truncate=self.truncate)
         last, gates, engines = [], [], []
@@ -144,13 +147,18 @@ class Recurrent(nn.Module):
 
     def _run(self, direction: Direction, x: Tensor, state: State, plan: Plan) -> Scanned:
         plan = plan._replace(keep=self._keep(x, direction.cell.hidden_size))
+        engine = self._engine(plan.record)
         rate = self.regularisers.weight_drop
         if not (rate and self.training):
-            return direction(x, state, plan, self.engine)
+            return direction(x, state, plan, engine)
         dropped = {
             name: F.dropout(weight, rate) for name, weight in direction.named_parameters() if name.endswith("weight_hh")
         }
-        return functional_call(direction, dropped, (x, state, plan, self.engine))
+        return functional_call(direction, dropped, (x, state, plan, engine))
+
+    def _engine(self, record: bool) -> str:
+        # Gates are what somebody looks at afterwards: whichever engine is asked to run must not stand in the way.
+        return "auto" if record else self.engine
 
     def _keep(self, x: Tensor, size: int) -> Tensor | None:
         rate = self.regularisers.zoneout

@@ -147,11 +147,14 @@ Linear = tuple[Tensor, Tensor | None]  # a weight (O, I) and a bias (O)
 
 def linear_layers(module: nn.Module) -> list[Linear] | None:
     """Return the linear layers that ``module`` is made of, or None if it does anything else."""
-    if isinstance(module, nn.Linear):
+    # Not subclasses, and nothing with hooks: those may do anything.
+    if module._forward_hooks or module._forward_pre_hooks:
+        return None
+    if type(module) is nn.Linear:
         return [(module.weight, module.bias)]
-    if isinstance(module, nn.Identity) or (isinstance(module, nn.Dropout) and not (module.training and module.p)):
+    if type(module) is nn.Identity or (type(module) is nn.Dropout and not (module.training and module.p)):
         return []
-    if not isinstance(module, nn.Sequential):
+    if type(module) is not nn.Sequential:
         return None
     parts = [linear_layers(part) for part in module]
     return None if any(part is None for part in parts) else [layer for part in parts for layer in part or []]

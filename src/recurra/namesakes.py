@@ -15,11 +15,23 @@ from .layers import Recurrence, Recurrent, Regularisers, States
 class _Take(torch.autograd.Function):
     """``x[places]`` of rows that are all different: so its gradient is a copy, where torch would add row by row."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, places: Tensor) -> Tensor:
-        ctx.save_for_backward(places)
-        ctx.rows = len(x)
+    def forward(x: Tensor, places: Tensor) -> Tensor:
         return x.index_select(0, places)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        x, places = inputs
+        ctx.save_for_backward(places)
+        ctx.save_for_forward(places)
+        ctx.rows = len(x)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: Any) -> Tensor:
+        (places,) = ctx.saved_tensors
+        return tangent.index_select(0, places)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -97,6 +109,7 @@ class Namesake(nn.Module):
         if data.shape[-1] != self.input_size:
             raise ConfigError(f"The input has {data.shape[-1]} features, but input_size is {self.input_size}.")
 
+    @torch.compiler.disable  # how many sequences go on at each step is data, which no graph can hold
     def _packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
         self._require_width(packed.data)
         sizes, device = packed.batch_sizes, packed.data.device

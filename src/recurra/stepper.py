@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from .cells import CELLS, Cell, GatedCell, State, map_state
 from .engines import library
@@ -52,20 +53,23 @@ class Stepper:
 
         Raises ConfigError if ``x`` has another shape, type or device than the stepper was made for.
         """
-        if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:
+        if not isinstance(x, Tensor) or x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:
             self._refuse(x)
-        if x.is_contiguous():
+        if x.is_contiguous() and not x.is_neg():
             self._step(self._made, x.data_ptr(), self._at_h, self._at_c)
         else:
             self._x.copy_(x.detach())
             self._step(self._made, self._own_x, self._at_h, self._at_c)
+        increment_version(self._h)  # so that autograd notices who still needs the last output
         return self._h
 
     def reset(self) -> None:
         """Go back to the state that the stepper started from."""
         map_state(Tensor.copy_, self.state, self._start)
 
-    def _refuse(self, x: Tensor) -> NoReturn:
+    def _refuse(self, x: Any) -> NoReturn:
+        if not isinstance(x, Tensor):
+            raise ConfigError(f"This stepper takes a tensor of shape {tuple(self._shape)}, and this is {type(x)}.")
         raise ConfigError(
             f"This stepper takes an x of shape {tuple(self._shape)} and type {self._dtype} on 'cpu', but it got shape "
             f"{tuple(x.shape)} and type {x.dtype} on '{x.device}'."
@@ -75,9 +79,14 @@ class Stepper:
         raise ConfigError("A Stepper cannot be copied or pickled: make a new one with Stepper(cell, state=...).")
 
 
-def _require_kernel(cell: Any, batch_size: int) -> GatedCell:
+def _require_kernel(cell: Any, batch_size: int) -> Any:
     if library.absent():
         raise ConfigError(f"A Stepper needs the native engine. {library.absent()}")
+    if not isinstance(cell, Cell):
+        raise ConfigError(
+            f"A Stepper takes a cell, such as LSTMCell of recurra.cells, and this is a {type(cell).__name__}. "
+            f"The cells of a layer are in layer.recurrent.cells()."
+        )
     if not kernel_name(cell):
         names = ", ".join(kind.__name__ for kind in CELLS.values() if vars(kind).get("native"))
         raise ConfigError(f"A Stepper has no kernel for {type(cell).__name__}. It takes one of: {names}.")

@@ -27,6 +27,8 @@ def run_native(cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned:
     if type(cell) is ParallelCell:
         return _run_parallel(cell, x, state, plan)
     weight_ih, bias_ih = (cell.weight, cell.bias) if type(cell) is SelfFed else (cell.weight_ih, cell.bias_ih)
+    if type(cell) is not SelfFed and x.shape[-1] == 0:  # which the operator would take for a self-fed cell
+        raise ConfigError(f"The input has 0 features, but the cell was made for {weight_ih.shape[1]}.")
     cell = cell.cell if type(cell) is SelfFed else cell
     leaves = (x, weight_ih, cell.weight_hh, bias_ih, cell.bias_hh, state.h, getattr(state, "c", None))
     # Without gradients nothing is saved, so that inference takes no memory beyond its outputs.
@@ -48,18 +50,23 @@ def native_refuses(cell: Steps, plan: Plan) -> str:
 
 def cell_refusal(cell: Any) -> str:
     """Return why the native engine has no kernel for ``cell`` as it is now, or an empty string if it has one."""
-    for part in _parts(cell):
-        if not kernel_name(part):
-            return f"the native engine has no kernel for {type(part).__name__}"
-        weight = part.weight_hh
-        if weight.device.type != "cpu":
-            return f"the native engine runs on the CPU, and the weights are on '{weight.device.type}'"
-        if weight.dtype not in library.DTYPES:
-            return f"the native engine computes in float32 or float64, and the weights are {_short(weight.dtype)}"
     if torch.is_autocast_enabled("cpu"):
         return "the native engine does not take part in autocast"
     if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return "the native engine knows gradients, but not the transforms of torch.func and forward-mode derivatives"
+    return next((reason for part in _parts(cell) if (reason := _part_refusal(part))), "")
+
+
+def _part_refusal(cell: Any) -> str:
+    if not kernel_name(cell):
+        return f"the native engine has no kernel for {type(cell).__name__}"
+    weight = cell.weight_hh
+    if cell.weight_ih.shape[1] == 0:
+        return "the native engine needs inputs of at least one feature"
+    if weight.device.type != "cpu":
+        return f"the native engine runs on the CPU, and the weights are on '{weight.device.type}'"
+    if weight.dtype not in library.DTYPES:
+        return f"the native engine computes in float32 or float64, and the weights are {_short(weight.dtype)}"
     return ""
 
 

@@ -271,14 +271,14 @@ class _Scan(torch.autograd.Function):
 
 def run_scan(*arguments: Any) -> Four:
     """Return what ``recurra::scan`` returns: outputs, h, c and saved. ``c`` and ``saved`` are empty if not there."""
-    if not _is_eager(arguments[1:8]):
+    if not _is_eager(arguments[1:10]):
         return torch.ops.recurra.scan.default(*arguments)
     return _Scan.apply(*arguments) if arguments[-1] else _forward(*arguments)
 
 
 def run_backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Return what ``recurra::scan_backward`` returns: the gradients of x to c0, empty where they are not wanted."""
-    if not _is_eager([*arguments[1:8], *arguments[13:16]]):
+    if not _is_eager([*arguments[1:10], *arguments[11:16]]):
         return torch.ops.recurra.scan_backward.default(*arguments)
     return _backward(*arguments)
 
@@ -290,5 +290,12 @@ def _is_eager(tensors: Sequence[Any]) -> bool:
     """Return whether nobody looks on: no compiler, no tracer, no transform, no tensor with a mind of its own."""
     if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() or are_transforms_active():
         return False
-    # Legacy batches are what torch.autograd.grad(is_grads_batched=True) makes.
-    return not any(type(part) not in _PLAIN or is_legacy_batchedtensor(part) for part in tensors if part is not None)
+    if torch._C._get_tracing_state() is not None:  # torch.jit.trace, and exporters that use it
+        return False
+    return all(_is_plain(part) for part in tensors if part is not None)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    # Legacy batches are what torch.autograd.grad(is_grads_batched=True) makes; the numbers of a tensor may also be
+    # kept with the other sign.
+    return type(tensor) in _PLAIN and not is_legacy_batchedtensor(tensor) and not tensor.is_neg()
