@@ -36,8 +36,8 @@ def scan(cell: Steps, x: Tensor, state: State, plan: Plan = EVERY_STEP, engine: 
 
 def choose_engine(cell: Steps, plan: Plan) -> str:
     """Return the name of the fastest engine that applies."""
-    # At none of the sizes in benchmarks/README.md was another engine faster than the first one that applies. A rule that
-    # depends on sizes would go here, and on nothing that torch.compile cannot see without running.
+    # At none of the sizes in benchmarks/README.md was another engine faster than the first one that applies.
+    # A rule that depends on sizes would go here, and on nothing that torch.compile cannot see without running.
     return next(name for name in AUTO if not ENGINES[name].refuses(cell, plan))
 
 
