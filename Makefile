@@ -19,7 +19,8 @@ demo: .venv/base
 
 test: .venv/dev check
 	$(BIN)/pytest -n auto --dist worksteal
-	@$(if $(ASAN),$(MAKE) --no-print-directory sanitize,echo "Skipped make sanitize: there is no GCC with libasan here.")
+	@if $(if $(ASAN),$(WATCH) $(BIN)/python -c pass >/dev/null 2>&1,false); then $(MAKE) --no-print-directory sanitize; \
+	else echo "Skipped make sanitize: there is no GCC here whose libasan Python can start with."; fi
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
