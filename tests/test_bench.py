@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
 from rich.console import Console
 
+from commands import Run, run_command
 from recurra import bench as benching
 from recurra import bench_report, cli, console, contenders, footprint, machine, timing
 from recurra.bench import Bench, Request, Row, cases, make_request, read_size
@@ -28,33 +29,13 @@ QUIET, LOUD = Load(0.02, 0.01), Load(0.5)
 SMALL = ("--size", "3,4,2,5", "--rounds", "2")
 
 
-class Answer(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Answer]
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in an empty folder, on one thread and with short blocks."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(timing, "BLOCK", 1e-4)
 
-    def call(*arguments: str) -> Answer:
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main(["bench", *arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Answer(code, *capsys.readouterr())
-
-    return call
+    return lambda *arguments: run_command(capsys, "bench", *arguments)
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
+from commands import Answer, Run, run_command
 from recurra import __version__, cli, console, contest, runs, workflows
 from recurra.config import defaults, fields
 from recurra.train import Epoch
@@ -27,33 +28,13 @@ VALUES = (
 VERBS = ["demo", "train", "predict", "evaluate", "compare", "report", "doctor"]
 
 
-class Answer(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Answer]
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
-    def call(*arguments: Any) -> Answer:
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Answer(code, *capsys.readouterr())
-
-    return call
+    return lambda *arguments: run_command(capsys, *arguments)
 
 
 def table(**columns: Any) -> pd.DataFrame:

@@ -81,9 +81,9 @@ class QuantileHead(Head):
     """
 
     END_WEIGHT = 0.1
+    plain = False
 
     def __init__(self, levels: tuple[int, ...] = (80, 90)):
-        self.plain = False
         ends = {(100 - level) / 200 for level in levels} | {(100 + level) / 200 for level in levels}
         self.quantiles = tuple(sorted({round(end, 6) for end in ends | {0.5}}))
         self.size = len(self.quantiles)

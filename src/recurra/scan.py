@@ -24,11 +24,12 @@ def scan(cell: Steps, x: Tensor, state: State, plan: Plan = EVERY_STEP, engine: 
     """
     if x.shape[1] == 0:
         raise ConfigError("There is no step to run over: the input has length 0 in time.")
-    name = choose_engine(cell, plan) if engine == "auto" else engine
-    reason = pick(ENGINES, name, "engine").refuses(cell, plan)
-    if reason:
-        raise ConfigError(f"The engine '{name}' cannot run this: {reason}. Use 'auto' or 'reference'.")
-    run = ENGINES[name].run
+    if engine == "auto":
+        run = ENGINES[choose_engine(cell, plan)].run
+    else:
+        run, refuses = pick(ENGINES, engine, "engine")
+        if reason := refuses(cell, plan):
+            raise ConfigError(f"The engine '{engine}' cannot run this: {reason}. Use 'auto' or 'reference'.")
     if plan.truncate <= 0 or plan.truncate >= x.shape[1]:
         return run(cell, x, state, plan)
     return _truncated(run, cell, x, state, plan)
