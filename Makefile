@@ -51,7 +51,7 @@ sanitize: .venv/dev | $(CMAKE)
 	@$(PYTHON) -c 'import sys; sys.exit("recurra needs Python 3.11 or later; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	@ls src/recurra/engines/recurra_native.* >/dev/null 2>&1 || echo "The native engine was not built, all else works: install a C++ compiler and run make -B install."
+	@ls src/recurra/nn/engines/recurra_native.* >/dev/null 2>&1 || echo "The native engine was not built, all else works: install a C++ compiler and run make -B install."
 	@touch $@
 
 # The engine is built already: this leaves it as it is.
@@ -63,4 +63,4 @@ $(BIN)/cmake: | .venv/base
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt cmake
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/recurra/engines/recurra_native.*
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/recurra/nn/engines/recurra_native.*

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from recurra import Recurrent
 from recurra.attention import AdditiveAttention
 from recurra.cells import GRUCell
-from recurra.config import TrainingSettings
 from recurra.data.batch import Batch
-from recurra.layers import Embed
-from recurra.models import AttendingCell, Output, Writer
-from recurra.tasks.base import Memorised
-from recurra.train import fit
+from recurra.nn.layers import Embed
+from recurra.nn.models import AttendingCell, Output, Writer
+from recurra.settings.config import TrainingSettings
+from recurra.training.loop import fit
+from recurra.training.task import Memorised
 
 SYMBOLS, LENGTH, WIDTH, HIDDEN = 6, 8, 16, 32
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from recurra import cli
+from recurra.cli import app as cli
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recurra.cells import Cell, State, map_state, state_tensors
 from recurra.errors import ConfigError
-from recurra.scan import Plan, Scanned, scan
+from recurra.nn.scan import Plan, Scanned, scan
 
 B, T, I, H = 3, 6, 4, 5  # noqa: E741
 

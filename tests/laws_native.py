@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from recurra.cells import Cell, State, map_state, state_tensors
-from recurra.engines import library
-from recurra.scan import Plan, scan
+from recurra.nn.engines import library
+from recurra.nn.scan import Plan, scan
 
 COMPILER = any(map(shutil.which, ("c++", "g++", "clang++")))
 HAS_LIBRARY = not library.absent()

@@ -11,9 +11,8 @@ from sklearn.metrics import mean_absolute_error
 from recurra import Forecaster
 from recurra.data.series import Panel, Schema
 from recurra.errors import DataError
-from recurra.heads import AbsoluteHead, QuantileHead
-from recurra.metrics import naive_scale
-from recurra.tasks.backtest import (
+from recurra.nn.heads import AbsoluteHead, QuantileHead
+from recurra.tasks.forecast.backtest import (
     Guess,
     Truth,
     ask_network,
@@ -24,7 +23,8 @@ from recurra.tasks.backtest import (
     truth_of,
     unscale,
 )
-from recurra.tasks.windows import Rows, Scaling
+from recurra.tasks.forecast.metrics import naive_scale
+from recurra.tasks.forecast.windows import Rows, Scaling
 
 NAN = np.nan
 TINY: dict[str, Any] = {"hidden_size": 8, "epoch_steps": 3, "max_epochs": 2, "batch_size": 16}

@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from recurra.tasks import baselines
-from recurra.tasks.baselines import PENALTIES, Linear, make_baselines, repeat_last, seasonal_naive
-from recurra.tasks.windows import Rows, Scaling, Windows
+from recurra.tasks.forecast import baselines
+from recurra.tasks.forecast.baselines import PENALTIES, Linear, make_baselines, repeat_last, seasonal_naive
+from recurra.tasks.forecast.windows import Rows, Scaling, Windows
 
 
 def make(tracks: list[np.ndarray], lookback: int, horizon: int, pad: int, first: int) -> tuple[Rows, Windows]:

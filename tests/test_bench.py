@@ -16,13 +16,16 @@ import torch
 from rich.console import Console
 
 from commands import Run, run_command
-from recurra import bench as benching
-from recurra import bench_report, cli, console, contenders, footprint, machine, timing
-from recurra.bench import Bench, Request, Row, cases, make_request, read_size
+from recurra.bench import contenders, footprint, machine, timing
+from recurra.bench import measure as benching
+from recurra.bench import report as bench_report
+from recurra.bench.contenders import Case, Size, field_of, products
+from recurra.bench.machine import Load
+from recurra.bench.measure import Bench, Request, Row, cases, make_request, read_size
 from recurra.cells import CELLS
-from recurra.contenders import Case, Size, field_of, products
+from recurra.cli import app as cli
+from recurra.cli import console
 from recurra.errors import ConfigError, RunError
-from recurra.machine import Load
 
 TINY = Size(3, 4, 2, 5)
 QUIET, LOUD = Load(0.02, 0.01), Load(0.5)

@@ -9,25 +9,24 @@ import torch
 from torch import nn
 
 from recurra.attention import ATTENTIONS
-from recurra.build import (
+from recurra.cells import CELLS
+from recurra.data.batch import Batch
+from recurra.errors import ConfigError
+from recurra.nn.build import (
     ATTENTION_OPTIONS,
     attention_options,
     cell_names,
     make_attention,
-    make_forecaster,
-    make_head,
     make_recurrent,
     refuse_unused,
     unused,
 )
-from recurra.cells import CELLS
-from recurra.config import ATTENTION_NAMES, CELL_NAMES, ModelSettings, defaults, make_config
-from recurra.data.batch import Batch
-from recurra.errors import ConfigError
-from recurra.heads import AbsoluteHead, HuberHead, QuantileHead, SquaredHead
-from recurra.layers import Recurrent
-from recurra.models import AttendingCell, ParallelWriter
-from recurra.tasks.forecast_net import Layout, SegmentCore, VanillaCore
+from recurra.nn.heads import AbsoluteHead, HuberHead, QuantileHead, SquaredHead
+from recurra.nn.layers import Recurrent
+from recurra.nn.models import AttendingCell, ParallelWriter
+from recurra.settings.config import ATTENTION_NAMES, CELL_NAMES, ModelSettings, defaults, make_config
+from recurra.tasks.forecast.build import make_forecaster, make_head
+from recurra.tasks.forecast.network import Layout, SegmentCore, VanillaCore
 
 LAYOUT = Layout(lookback=12, horizon=4, segment=3, season=1, cycle=False, channels=1, series=1, missing=False)
 STEPWISE = dataclasses.replace(LAYOUT, segment=1)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from recurra import Forecaster
-from recurra.tasks.backtest import levels_of
-from recurra.tasks.forecast_net import ForecastNet
+from recurra.tasks.forecast.backtest import levels_of
+from recurra.tasks.forecast.network import ForecastNet
 
 TINY = {"horizon": 4, "lookback": 16, "hidden_size": 8, "max_epochs": 2, "epoch_steps": 20, "season": 7}
 

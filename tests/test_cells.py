@@ -27,7 +27,7 @@ from recurra.cells import (
     map_state,
     state_tensors,
 )
-from recurra.scan import Plan, scan
+from recurra.nn.scan import Plan, scan
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)

@@ -16,9 +16,13 @@ import pytest
 from rich.console import Console
 
 from commands import Answer, Run, run_command
-from recurra import __version__, cli, console, contest, runs, workflows
-from recurra.config import defaults, fields
-from recurra.train import Epoch
+from recurra import __version__
+from recurra.cli import app as cli
+from recurra.cli import console
+from recurra.settings.config import defaults, fields
+from recurra.training import runs
+from recurra.training.loop import Epoch
+from recurra.verbs import contest, workflows
 
 TINY = ["--horizon", "7", "--hidden-size", "8", "--max-epochs", "2", "--epoch-steps", "3", "--batch-size", "16"]
 DAYS = pd.date_range("2024-01-01", periods=150)
@@ -317,7 +321,7 @@ def test_doctor_fails_if_engines_differ(run: Run, monkeypatch: pytest.MonkeyPatc
     answer = run("doctor")
     assert answer.code == 0
     assert "agrees with the reference" in answer.out
-    monkeypatch.setattr("recurra.doctor.examine", lambda: {"engine x": "DIFFERS from the reference by 1e-2"})
+    monkeypatch.setattr("recurra.verbs.doctor.examine", lambda: {"engine x": "DIFFERS from the reference by 1e-2"})
     assert run("doctor").code == 1
 
 
@@ -588,7 +592,12 @@ def stopped(*args: Any, **kwargs: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "where", ["recurra.workflows.read_table", "recurra.estimators.prepare", "recurra.train._Loop.epoch"]
+    "where",
+    [
+        "recurra.verbs.workflows.read_table",
+        "recurra.tasks.forecast.estimator.prepare",
+        "recurra.training.loop._Loop.epoch",
+    ],
 )
 def test_ctrl_c_before_the_first_epoch(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setattr(where, stopped)
@@ -624,7 +633,7 @@ def test_ctrl_c_in_the_middle_keeps_the_run_and_can_go_on(
     assert run("predict", "run").out == run("predict", "whole").out
 
 
-@pytest.mark.parametrize("where", ["recurra.workflows.judge", "recurra.workflows.training_report"])
+@pytest.mark.parametrize("where", ["recurra.verbs.workflows.judge", "recurra.verbs.workflows.training_report"])
 def test_ctrl_c_at_the_end_keeps_the_run(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(where, stopped)
@@ -665,7 +674,7 @@ def test_ctrl_c_in_a_comparison(run: Run, sales: Path, monkeypatch: pytest.Monke
     assert len(json.loads(answer.out)["outcomes"]) == 2
     assert "covers what was done until then" in answer.err
     with monkeypatch.context() as patch:
-        patch.setattr("recurra.train._Loop.epoch", stopped)
+        patch.setattr("recurra.training.loop._Loop.epoch", stopped)
         assert run("compare", sales.name, *TINY, *arguments, "--out", "none").code == 130
     assert not Path("none").exists()
 
@@ -690,7 +699,7 @@ def test_a_training_that_fails_ends_a_comparison_but_keeps_it(
 
 def test_a_real_ctrl_c_ends_with_130(sales: Path) -> None:
     script = (
-        "import recurra.runs as runs, os, signal\noriginal = runs.write_checkpoint\n"
+        "import recurra.training.runs as runs, os, signal\noriginal = runs.write_checkpoint\n"
         "def press(*args):\n    original(*args)\n    os.kill(os.getpid(), signal.SIGINT)\n"
         "runs.write_checkpoint = press\n"
         f"from recurra.cli import main\nmain({['train', 'sales.csv', *TINY, '--out', 'run']!r})"
@@ -706,7 +715,7 @@ def test_a_real_ctrl_c_ends_with_130(sales: Path) -> None:
 
 def test_a_fault_of_ours_ends_with_1_and_a_traceback(sales: Path) -> None:
     script = (
-        "import recurra.workflows as w\ndef broken(*a, **k):\n    raise ZeroDivisionError\nw.train = broken\n"
+        "import recurra.verbs.workflows as w\ndef broken(*a, **k):\n    raise ZeroDivisionError\nw.train = broken\n"
         f"from recurra.cli import main\nmain({['train', 'sales.csv', *TINY]!r})"
     )
     answer = subprocess.run(

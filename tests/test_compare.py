@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from recurra.build import make_forecaster
-from recurra.compare import (
+from recurra.compare.comparison import (
     Candidate,
     Comparison,
     Outcome,
@@ -19,12 +18,13 @@ from recurra.compare import (
     compare,
     equal_size,
     paired_verdict,
-    step_memory,
 )
-from recurra.config import CELL_NAMES, make_config
+from recurra.compare.significance import diebold_mariano, interval_of_mean
 from recurra.data.batch import Batch
-from recurra.metrics import diebold_mariano, interval_of_mean
-from recurra.tasks.forecast_net import Layout
+from recurra.settings.config import CELL_NAMES, make_config
+from recurra.tasks.forecast.build import make_forecaster
+from recurra.tasks.forecast.network import Layout
+from recurra.training.memory import step_memory
 
 ORIGINS = 60
 

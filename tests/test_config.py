@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recurra.config import PARTS, allowed_types, checked, defaults, fields, make_config, read_toml
 from recurra.errors import ConfigError
+from recurra.settings.config import PARTS, allowed_types, checked, defaults, fields, make_config, read_toml
 
 
 def faults_of(**settings: Any) -> list[str]:

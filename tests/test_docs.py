@@ -15,10 +15,10 @@ import click
 import pytest
 
 import recurra
-from recurra import cli
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
-from recurra.config import CELL_NAMES
+from recurra.cli import app as cli
+from recurra.settings.config import CELL_NAMES
 
 ROOT = Path(__file__).parent.parent
 ENGLISH, CHINESE, CONTRIBUTING = ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CONTRIBUTING.md"

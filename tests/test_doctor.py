@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from recurra.cells import CELLS
-from recurra.doctor import examine
-from recurra.engines import library
-from recurra.scan import ENGINES
+from recurra.nn.engines import library
+from recurra.nn.scan import ENGINES
+from recurra.verbs.doctor import examine
 
 MISSING = "The native engine was not built: install a C++ compiler and run pip install again."
 
@@ -34,7 +34,7 @@ def test_it_names_the_instruction_sets_and_the_one_in_use(monkeypatch: pytest.Mo
     )
     monkeypatch.setattr(library, "absent", lambda: "")
     monkeypatch.setattr(library, "load", lambda: stand_in)
-    monkeypatch.setattr("recurra.doctor.ENGINES", {})
+    monkeypatch.setattr("recurra.verbs.doctor.ENGINES", {})
     said = "avx512, avx2, plain".replace(used, f"{used} (in use)")
     assert examine()["instruction sets"] == said
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recurra.cells import CELLS, GRUCell, LSTMCell
 from recurra.errors import ConfigError
-from recurra.explain import (
+from recurra.nn.explain import (
     attention_table,
     gate_traces,
     gradient_through_time,
@@ -15,7 +15,7 @@ from recurra.explain import (
     kept_shares,
     memory_length,
 )
-from recurra.layers import Recurrent, Regularisers
+from recurra.nn.layers import Recurrent, Regularisers
 
 
 def stack(*layers: list[str], **options: object) -> Recurrent:

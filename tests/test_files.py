@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recurra.data.files import read_table
+from recurra.data.tables.files import read_table
 from recurra.errors import DataError
 
 DAYS = pd.date_range("2024-01-25", periods=40)

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recurra.build import make_forecaster
-from recurra.config import make_config
 from recurra.data.batch import Batch
 from recurra.data.series import Panel, Schema
-from recurra.heads import AbsoluteHead, Head, QuantileHead
-from recurra.models import Output
-from recurra.tasks.backtest import ask_network
-from recurra.tasks.forecast import ForecastTask, prepare
-from recurra.tasks.forecast_net import Cycle, ForecastNet, Layout, level
-from recurra.train import fit
+from recurra.nn.heads import AbsoluteHead, Head, QuantileHead
+from recurra.nn.models import Output
+from recurra.settings.config import make_config
+from recurra.tasks.forecast.backtest import ask_network
+from recurra.tasks.forecast.build import make_forecaster
+from recurra.tasks.forecast.network import Cycle, ForecastNet, Layout, level
+from recurra.tasks.forecast.prepare import ForecastTask, prepare
+from recurra.training.loop import fit
 
 LAYOUT = Layout(lookback=12, horizon=4, segment=3, season=5, cycle=False, channels=2, series=3, missing=False)
 B, L, H, C, S = 4, 12, 4, 2, 5  # a look-back that is no whole number of seasons

@@ -21,10 +21,10 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.utils.validation import check_is_fitted
 
 from recurra import Forecaster, TimeSplit
-from recurra.config import defaults, fields
 from recurra.data.series import Panel, steps_between, to_panel
 from recurra.errors import ConfigError, DataError, RunError
-from recurra.train import Progress
+from recurra.settings.config import defaults, fields
+from recurra.training.loop import Progress
 
 TINY: dict[str, Any] = {"lookback": 12, "hidden_size": 8, "epoch_steps": 3, "max_epochs": 2, "batch_size": 16}
 COLUMNS = ["unique_id", "ds", "yhat", "yhat-lo-80", "yhat-hi-80", "yhat-lo-90", "yhat-hi-90"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recurra.errors import ConfigError
-from recurra.heads import AbsoluteHead, Head, HuberHead, QuantileHead, SquaredHead, masked_mean
+from recurra.nn.heads import AbsoluteHead, Head, HuberHead, QuantileHead, SquaredHead, masked_mean
 
 TARGET = torch.tensor([1.0, 2.0, -3.0])
 POINT = torch.tensor([1.5, 0.0, -3.0])

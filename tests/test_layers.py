@@ -11,8 +11,8 @@ from laws_native import HAS_LIBRARY, fastest
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS, Cell, GRUCell, LSTMCell, LSTMGRUCell, ParallelCell, RNNCell, state_tensors
 from recurra.errors import ConfigError
-from recurra.layers import Embed, Pool, Recurrence, Recurrent, Regularisers, drop, join
-from recurra.scan import Plan, scan
+from recurra.nn.layers import Embed, Pool, Recurrence, Recurrent, Regularisers, drop, join
+from recurra.nn.scan import Plan, scan
 
 B, T, I, H = 4, 7, 5, 6  # noqa: E741
 LENGTHS = torch.tensor([7, 3, 5, 1])

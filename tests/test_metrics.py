@@ -6,11 +6,10 @@ import statsmodels.api as sm
 from scipy import stats
 from sklearn import metrics as sk
 
-from recurra.metrics import (
+from recurra.compare.significance import diebold_mariano, interval_of_mean
+from recurra.tasks.forecast.metrics import (
     METRICS,
     coverage,
-    diebold_mariano,
-    interval_of_mean,
     mean_absolute_error,
     mean_absolute_scaled_error,
     naive_scale,

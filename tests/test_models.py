@@ -29,9 +29,9 @@ from recurra.attention import (
 from recurra.cells import CELLS, GRUCell, LSTMCell, LSTMGRUCell, ParallelCell, RNNCell, map_state, state_tensors
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError
-from recurra.layers import Embed, Pool, Recurrent, join
-from recurra.models import AttendingCell, Bridge, ParallelWriter, Reader, Writer, linear_layers
-from recurra.scan import Plan, scan
+from recurra.nn.layers import Embed, Pool, Recurrent, join
+from recurra.nn.models import AttendingCell, Bridge, ParallelWriter, Reader, Writer, linear_layers
+from recurra.nn.scan import Plan, scan
 
 B, T, Q, I, H, K = 3, 6, 4, 2, 5, 5  # noqa: E741
 LENGTHS = [6, 2, 4]

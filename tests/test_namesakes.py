@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from laws_cells import same
-from recurra import namesakes
 from recurra.errors import ConfigError
+from recurra.nn import namesakes
 
 B, T, I, H = 4, 6, 3, 5  # noqa: E741
 

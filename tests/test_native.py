@@ -21,11 +21,11 @@ from torch.func import functional_call
 
 from laws_native import COMPILER, agree, in_fresh_process, needs_library, values_and_gradients
 from recurra.cells import CELLS, Cell, GRUCell, LSTMCell, LSTMGRUCell, ParallelCell, State, map_state, state_tensors
-from recurra.engines import library, native, operators
 from recurra.errors import ConfigError
-from recurra.layers import Recurrent
-from recurra.namesakes import LSTM
-from recurra.scan import EVERY_STEP, Plan, SelfFed, scan
+from recurra.nn.engines import library, native, operators
+from recurra.nn.layers import Recurrent
+from recurra.nn.namesakes import LSTM
+from recurra.nn.scan import EVERY_STEP, Plan, SelfFed, scan
 
 pytestmark = needs_library
 
@@ -560,7 +560,7 @@ def test_functions_of_what_is_no_number(dtype: type, each_instruction_set: list[
 
 @pytest.fixture
 def any_work_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recurra.threads.SCAN_WORK", 1)
+    monkeypatch.setattr("recurra.nn.threads.SCAN_WORK", 1)
 
 
 @pytest.mark.usefixtures("any_work_is_shared")
@@ -603,11 +603,11 @@ import os, signal, sys
 import torch
 torch.set_num_threads(2)
 torch.manual_seed(0)
-import recurra.threads
+import recurra.nn.threads
 from recurra.cells import LSTMCell
-from recurra.scan import scan
+from recurra.nn.scan import scan
 
-recurra.threads.SCAN_WORK = 1
+recurra.nn.threads.SCAN_WORK = 1
 # Small enough for torch to use one thread for its own operators: those do wait for ever in a forked child.
 cell, x = LSTMCell(8, 32), torch.randn(70, 10, 8)
 
@@ -646,7 +646,7 @@ SPAWNED = """
 import multiprocessing
 import torch
 from recurra.cells import LSTMCell
-from recurra.scan import scan
+from recurra.nn.scan import scan
 
 def answer(cell, x):
     with torch.no_grad():
@@ -679,7 +679,7 @@ WITHOUT = """
 import torch
 from recurra import ConfigError, Stepper
 from recurra.cells import LSTMCell
-from recurra.scan import scan
+from recurra.nn.scan import scan
 
 cell, x = LSTMCell(3, 8), torch.randn(2, 5, 3)
 print(scan(cell, x, cell.initial(2)).engine)

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from recurra.attention import AdditiveAttention
 from recurra.cells import CELLS, GRUCell
-from recurra.config import TrainingSettings
 from recurra.data.batch import Batch
-from recurra.heads import masked_mean
-from recurra.layers import Embed, Pool, Recurrent
-from recurra.models import AttendingCell, Output, Reader, Writer
-from recurra.tasks.base import Memorised, Task
-from recurra.train import fit
+from recurra.nn.heads import masked_mean
+from recurra.nn.layers import Embed, Pool, Recurrent
+from recurra.nn.models import AttendingCell, Output, Reader, Writer
+from recurra.settings.config import TrainingSettings
+from recurra.training.loop import fit
+from recurra.training.task import Memorised, Task
 
 
 def learn(model: nn.Module, task: Task, batch: Batch, steps: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recurra.engines import library
+from recurra.nn.engines import library
 
 ROOT = Path(__file__).parent.parent
 NATIVE = ROOT / "native"
@@ -62,7 +62,7 @@ def test_every_source_is_compiled_and_every_header_used() -> None:
 def test_the_library_has_one_name_everywhere() -> None:
     stem = Path(library.FILE).stem
     assert f"add_library({stem} MODULE" in read("native/CMakeLists.txt")
-    assert f"src/recurra/engines/{stem}.*" in read(".gitignore").splitlines()
+    assert f"src/recurra/nn/engines/{stem}.*" in read(".gitignore").splitlines()
     assert f"{stem}.so" in read("Makefile") and library.VARIABLE in read("Makefile")
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recurra.canvas import axis_of, log_axis, percent, texts_of
 from recurra.errors import ConfigError, RunError
-from recurra.figures import (
+from recurra.report.canvas import axis_of, log_axis, percent, texts_of
+from recurra.report.figures import (
     attention_map,
     gates_over_time,
     gradient_norms,
@@ -21,8 +21,8 @@ from recurra.figures import (
     learning_curves,
     reach_verdict,
 )
-from recurra.report import Section, table_html, write_report
-from recurra.tasks.forecast_figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
+from recurra.report.page import Section, table_html, write_report
+from recurra.tasks.forecast.figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
 
 RANDOM = np.random.default_rng(0)
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -391,5 +391,5 @@ def test_log_axis_labels_lie_on_it():
 
 
 def test_importing_the_report_does_not_import_plotly():
-    code = "import sys, recurra.report, recurra.tasks.forecast_figures; sys.exit('plotly' in sys.modules)"
+    code = "import sys, recurra.report, recurra.tasks.forecast.figures; sys.exit('plotly' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0

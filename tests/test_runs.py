@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from recurra import runs
 from recurra.errors import RunError
-from recurra.train import Epoch, Progress
+from recurra.training import runs
+from recurra.training.loop import Epoch, Progress
 
 HISTORY = [{"number": 1, "train_loss": 0.5}, {"number": 2, "train_loss": 0.25}]
 

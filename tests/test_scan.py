@@ -10,7 +10,7 @@ from laws_cells import B, H, I, T, problem, same, same_state
 from laws_native import HAS_LIBRARY, KERNELS, fastest, values_and_gradients
 from recurra.cells import CELLS, GRUCell, Hidden, LSTMCell, state_tensors
 from recurra.errors import ConfigError
-from recurra.scan import ENGINES, EVERY_STEP, Plan, choose_engine, scan
+from recurra.nn.scan import ENGINES, EVERY_STEP, Plan, choose_engine, scan
 
 
 @pytest.mark.parametrize("truncate", [0, 4])
@@ -88,7 +88,7 @@ def test_auto_takes_the_fastest_that_applies(name: str) -> None:
 
 
 def test_auto_without_the_native_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recurra.engines.library._ABSENT", "The native engine was not built: build it.")
+    monkeypatch.setattr("recurra.nn.engines.library._ABSENT", "The native engine was not built: build it.")
     for name in CELLS:
         given = problem(CELLS[name])
         assert choose_engine(given.cell, EVERY_STEP) == ("torch" if name in KERNELS else "reference")

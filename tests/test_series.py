@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.data.frequency import grid_of, infer_frequency
-from recurra.data.season import choose_season
+from recurra.data.calendar.frequency import grid_of, infer_frequency
 from recurra.data.series import Panel, Schema, infer_schema, long_frame, steps_between, to_panel
+from recurra.data.series.season import choose_season
 from recurra.errors import DataError
 
 FREQUENCIES = [

@@ -10,10 +10,10 @@ import torch
 import recurra
 from laws_native import agree, needs_library
 from recurra.cells import CELLS, Cell, GRUCell, Hidden, HiddenAndMemory, LSTMCell, ParallelCell, State, map_state
-from recurra.engines import library
 from recurra.errors import ConfigError
-from recurra.scan import scan
-from recurra.stepper import Stepper
+from recurra.nn.engines import library
+from recurra.nn.scan import scan
+from recurra.nn.stepper import Stepper
 
 pytestmark = needs_library
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recurra.threads import SHARED_WORK, threads_for
+from recurra.nn.threads import SHARED_WORK, threads_for
 
 
 @pytest.fixture(autouse=True)

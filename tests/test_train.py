@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from recurra.attention import AdditiveAttention
 from recurra.cells import GRUCell, LSTMCell
-from recurra.config import TrainingSettings
 from recurra.data.batch import Batch
 from recurra.errors import RunError
-from recurra.layers import Pool, Recurrent, Regularisers
-from recurra.models import AttendingCell, Output, Reader, Writer
-from recurra.tasks.base import Memorised
-from recurra.train import GROUPS, Epoch, Progress, entropy, fit, group_of, make_optimiser, rate, total_steps
+from recurra.nn.layers import Pool, Recurrent, Regularisers
+from recurra.nn.models import AttendingCell, Output, Reader, Writer
+from recurra.settings.config import TrainingSettings
+from recurra.training.loop import GROUPS, Epoch, Progress, entropy, fit, group_of, make_optimiser, rate, total_steps
+from recurra.training.task import Memorised
 
 N, T, I, H = 40, 5, 2, 6  # noqa: E741
 

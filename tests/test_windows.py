@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.config import ForecastSettings
 from recurra.data.batch import Batch
 from recurra.data.series import Panel, Schema
 from recurra.errors import ConfigError, DataError
-from recurra.tasks import forecast
-from recurra.tasks.forecast import Prepared, default_lookback, default_segment, prepare, tracks_of
-from recurra.tasks.windows import Rows, Scaling, Windows, seasonal_means
+from recurra.settings.config import ForecastSettings
+from recurra.tasks.forecast import prepare as forecast
+from recurra.tasks.forecast.prepare import Prepared, default_lookback, default_segment, prepare, tracks_of
+from recurra.tasks.forecast.windows import Rows, Scaling, Windows, seasonal_means
 
 
 def as_is(count: int) -> Scaling:

@@ -17,10 +17,12 @@ import pytest
 import torch
 
 from laws_native import needs_library
-from recurra import contest, judging, runs, workflows
 from recurra.data.series import Panel, infer_schema, to_panel
 from recurra.errors import ConfigError, DataError, RunError
-from recurra.estimators import Forecaster
+from recurra.tasks.forecast import judging
+from recurra.tasks.forecast.estimator import Forecaster
+from recurra.training import runs
+from recurra.verbs import contest, workflows
 
 TINY = {"horizon": 7, "hidden_size": 8, "max_epochs": 3, "epoch_steps": 3, "batch_size": 16, "warmup": 2}
 
@@ -153,7 +155,7 @@ def test_ctrl_c_before_the_first_epoch_keeps_the_old_run(
 ) -> None:
     workflows.train(panel, TINY | {"seed": 1}, tmp_path / "run")
     before = weights(tmp_path / "run")
-    monkeypatch.setattr("recurra.train._Loop.epoch", stopped)
+    monkeypatch.setattr("recurra.training.loop._Loop.epoch", stopped)
     with pytest.raises(KeyboardInterrupt):
         workflows.train(panel, TINY, tmp_path / "run", overwrite=True)
     assert all(torch.equal(value, before[name]) for name, value in weights(tmp_path / "run").items())
@@ -194,7 +196,8 @@ def test_a_killed_training_can_go_on_and_the_old_run_is_there_until_then(panel: 
     script = f"""
 import time
 from pathlib import Path
-from recurra import runs, workflows
+from recurra.training import runs
+from recurra.verbs import workflows
 original = runs.write_checkpoint
 def slow(folder, plan, weights, progress, history):
     original(folder, plan, weights, progress, history)
@@ -245,7 +248,7 @@ def test_a_training_goes_on_only_with_its_own_data_and_settings(panel: Panel, tm
 def test_what_cannot_work_is_said_before_the_training(
     panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], error: type, said: str
 ) -> None:
-    monkeypatch.setattr("recurra.train._Loop.epoch", lambda *_: pytest.fail("trained for nothing"))
+    monkeypatch.setattr("recurra.training.loop._Loop.epoch", lambda *_: pytest.fail("trained for nothing"))
     settings = TINY | change.pop("settings", {})
     with pytest.raises(error, match=said):
         workflows.train(panel, settings, tmp_path / "run", **change)
@@ -255,7 +258,7 @@ def test_what_cannot_work_is_said_before_the_training(
 def test_a_test_without_a_known_value_is_refused_before_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recurra.train._Loop.epoch", lambda *_: pytest.fail("trained for nothing"))
+    monkeypatch.setattr("recurra.training.loop._Loop.epoch", lambda *_: pytest.fail("trained for nothing"))
     table = frame()
     table.loc[table.index[-15:], "sales"] = np.nan
     values = (table["sales"].to_numpy(),)
@@ -374,7 +377,7 @@ def test_a_report_without_its_data_says_so(panel: Panel, tmp_path: Path) -> None
 
 
 def headline(**mase: float) -> str:
-    from recurra.forecast_report import _headline
+    from recurra.tasks.forecast.report import _headline
 
     metrics = {name.replace("_", " "): {"mase": value} for name, value in mase.items()}
     return _headline(judging.Judged(None, {}, metrics, 1))  # type: ignore[arg-type]

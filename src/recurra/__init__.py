@@ -7,17 +7,17 @@ __version__ = "0.1.0"
 
 # Where each public name lives. They are imported on first use, so that ``import recurra`` costs nothing.
 _HOMES = {
-    "Forecaster": "estimators",
-    "TimeSplit": "estimators",
-    "RNN": "namesakes",
-    "LSTM": "namesakes",
-    "GRU": "namesakes",
-    "LSTMGRU": "namesakes",
+    "Forecaster": "tasks.forecast.estimator",
+    "TimeSplit": "tasks.forecast.estimator",
+    "RNN": "nn.namesakes",
+    "LSTM": "nn.namesakes",
+    "GRU": "nn.namesakes",
+    "LSTMGRU": "nn.namesakes",
     "CELLS": "cells",
     "ATTENTIONS": "attention",
-    "Recurrent": "layers",
-    "scan": "scan",
-    "Stepper": "stepper",
+    "Recurrent": "nn.layers",
+    "scan": "nn.scan",
+    "Stepper": "nn.stepper",
     "RecurraError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from .attention import ATTENTIONS
     from .cells import CELLS
     from .errors import ConfigError, DataError, RecurraError, RunError
-    from .estimators import Forecaster, TimeSplit
-    from .layers import Recurrent
-    from .namesakes import GRU, LSTM, LSTMGRU, RNN
-    from .scan import scan
-    from .stepper import Stepper
+    from .nn.layers import Recurrent
+    from .nn.namesakes import GRU, LSTM, LSTMGRU, RNN
+    from .nn.scan import scan
+    from .nn.stepper import Stepper
+    from .tasks.forecast.estimator import Forecaster, TimeSplit
 
 __all__ = [
     "ATTENTIONS",

@@ -1,0 +1,250 @@
+"""What a person sees in the terminal: notes, progress, tables. Everything goes to stderr but results."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ConfigError
+from ..numbers import finite
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..training.loop import Epoch
+
+
+def make_console(stderr: bool = True) -> "Console":
+    """Return a console on stderr (messages) or stdout (results)."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def err() -> "Console":
+    """Return the console for messages."""
+    return make_console(stderr=True)
+
+
+def out_console() -> "Console":
+    """Return the console for results."""
+    return make_console(stderr=False)
+
+
+def message(text: str) -> None:
+    """Print one line for the person."""
+    click.echo(text, err=True)
+
+
+def print_notes(console: "Console", notes: Sequence[str]) -> None:
+    """Print what was found and assumed; lines after the first stand under it."""
+    from rich.padding import Padding
+    from rich.table import Table
+
+    lines = Table.grid(padding=(0, 1))
+    for note in notes:
+        lines.add_row("•", note)
+    if notes:
+        console.print(Padding(lines, (0, 0, 0, 2), expand=False), style="dim", markup=False)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value to stdout; a number that JSON does not have becomes null."""
+    sys.stdout.write(json.dumps(finite(value), ensure_ascii=False, indent=2, default=str, allow_nan=False) + "\n")
+
+
+class Meter:
+    """A live progress display: one line that says which model, which epoch, and how good it is."""
+
+    def __init__(self, progress: Any):
+        self.progress = progress
+        self.name = ""
+        self.task = progress.add_task("", total=None, text="first epoch")  # moves until something is known
+
+    def __call__(self, name: str, epoch: "Epoch", most: int) -> None:
+        """Show that ``name`` finished ``epoch`` of at most ``most``."""
+        if name != self.name:
+            self.progress.remove_task(self.task)
+            self.name, self.task = name, self.progress.add_task(name, total=most, text="")
+        self.progress.update(self.task, completed=epoch.number, text=describe_epoch(epoch, most))
+
+
+def describe_epoch(epoch: "Epoch", most: int) -> str:
+    """Say how an epoch went; a star marks the best so far."""
+    loss = epoch.valid_loss if epoch.valid_loss is not None else epoch.train_loss
+    return f"epoch {epoch.number}/{most}  validation loss {loss:.4f}{'*' if epoch.best else ' '}"
+
+
+@contextmanager
+def meter(console: "Console") -> Iterator[Meter]:
+    """Show progress while the block runs."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[text]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield Meter(progress)
+
+
+def meter_for(quiet: bool) -> Any:
+    """Return a progress display: a live line in a terminal, a line for each epoch in a pipe, or nothing."""
+    if quiet:
+        return nullcontext(None)
+    console = err()
+    if console.is_terminal:
+        return meter(console)
+    return nullcontext(lambda name, epoch, most: message(describe_epoch(epoch, most).strip()))
+
+
+def counter(console: "Console", total: int, quiet: bool) -> AbstractContextManager[Callable[[str], None]]:
+    """Show which of ``total`` pieces of work begins: a bar in a terminal, a line each in a pipe, or nothing."""
+    if console.is_terminal:
+        return _bar(console, total)
+    numbers = count(1)
+    width = len(str(total))
+    return nullcontext(lambda what: None if quiet else message(f"{next(numbers):{width}}/{total}  {what}"))
+
+
+@contextmanager
+def _bar(console: "Console", total: int) -> Iterator[Callable[[str], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    # It draws only when it is told to: a thread that draws would be in the way of what is timed.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
+        bar, numbers = progress.add_task("looking at the machine", total=total), count()
+        progress.refresh()
+        yield lambda what: progress.update(bar, completed=next(numbers), description=what, refresh=True)
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> Any:
+    """Return a table of metrics, a column per model, with the best error of each row in bold."""
+    from rich.table import Table
+
+    from ..tasks.forecast.metrics import METRIC_NAMES
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for label in metrics:
+        table.add_column(label, justify="right")
+    names = list(dict.fromkeys(name for row in metrics.values() for name in row))
+    for name in sorted(names, key=[*METRIC_NAMES, *names].index):
+        values = [row.get(name) for row in metrics.values()]
+        if name.startswith("coverage"):
+            cells = ["" if value is None else f"{100 * value:.0f} %" for value in values]
+            table.add_row(f"inside the {name.split('_')[1]} % band", *cells)
+            continue
+        known = [value for value in values if value is not None and math.isfinite(value)]
+        best = min(known, default=math.nan)
+        cells = [f"[bold]{text}[/bold]" if v == best else text for v, text in zip(values, numbers(values), strict=True)]
+        table.add_row(METRIC_NAMES.get(name, name), *cells)
+    return table
+
+
+COLUMNS = (
+    ("model", "model"),
+    ("mase", "MASE"),
+    ("interval", "±"),
+    ("p_best", "p best"),
+    ("p_naive", "p naive"),
+    ("parameters", "params"),
+    ("seconds_per_epoch", "s/epoch"),
+)
+LEGEND = (
+    "MASE: error as a multiple of repeating the last season in training, lower is better; ±: 95 % interval over "
+    "seeds; p: chance that such a difference to the best model, or to the best naive one, is luck."
+)
+
+
+def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Return the table of a comparison, best first; it fits 80 columns."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    columns = []
+    for name, heading in COLUMNS:
+        left = name == "model"
+        table.add_column(heading, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
+        values = [row.get(name) for row in rows]
+        columns.append(numbers(values) if name == "mase" else [number(v) for v in values])
+    for row, cells in zip(rows, zip(*columns, strict=True), strict=True):
+        table.add_row(*cells, style="dim" if "seeds" not in row else None)
+    return table
+
+
+Texts = Sequence[str]
+
+
+def print_sheet(console: "Console", title: str, tables: Sequence[tuple[Texts, Sequence[Texts]]], notes: Texts) -> None:
+    """Print tables of texts, each a header and its lines, under one title and above their notes."""
+    from rich.table import Table
+
+    console.print(f"\n{title}", markup=False)
+    for header, lines in tables:
+        table = Table(box=None, pad_edge=False)
+        for number, heading in enumerate(header):
+            table.add_column(heading, justify="right" if number else "left", no_wrap=not number)
+        for line in lines:
+            table.add_row(*line)
+        console.print(table)
+    for note in notes:
+        console.print(f"{note}.", style="dim", markup=False)
+
+
+def numbers(values: Sequence[Any]) -> list[str]:
+    """Return numbers with the same decimals, enough to tell the smallest from zero."""
+    known = [abs(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v) and v != 0]
+    smallest = min(known, default=1.0)
+    if smallest < 1e-3 or max(known, default=1.0) >= 1e7:
+        return ["" if v is None or not math.isfinite(v) else f"{v:.3g}" for v in values]
+    decimals = max(0, 3 - math.floor(math.log10(smallest)) - 1) if smallest < 100 else 1
+    return ["" if v is None or not math.isfinite(v) else f"{v:,.{decimals}f}" for v in values]
+
+
+def number(value: Any) -> str:
+    """Return a value as a short text."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}" if value < 1e6 else f"{value / 1e6:.3g}M"
+    if not isinstance(value, float):
+        return str(value)
+    if 0 < abs(value) < 0.001:
+        return "<0.001" if value > 0 else ">-0.001"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def check_ending(out: str | None) -> None:
+    """Raise a ConfigError if a forecast cannot be written to a file with such a name."""
+    if out is not None and Path(out).suffix.lower() not in (".csv", ".parquet"):
+        raise ConfigError(f"A forecast is written as .csv or .parquet. Got '{out}' instead.")
+
+
+def write_frame(frame: Any, out: str | None, as_json: bool) -> None:
+    """Print a frame as CSV or JSON, or write it to a file."""
+    if out is None:
+        text = frame.to_json(orient="records", date_format="iso", force_ascii=False)
+        sys.stdout.write(text + "\n" if as_json else frame.to_csv(index=False))
+        return
+    path = Path(out)
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        frame.to_parquet(beside) if path.suffix.lower() == ".parquet" else frame.to_csv(beside, index=False)
+        beside.replace(path)
+    except OSError as fault:
+        beside.unlink(missing_ok=True)
+        raise ConfigError(f"The forecast cannot be written to {out}: {fault.strerror or fault}.") from None
+    if as_json:
+        print_json({"forecast": str(path)})
+    else:
+        message(f"Forecast: {path}")

@@ -1,0 +1,145 @@
+"""What a table is: the layout of its columns and the calendar that it keeps, found or given."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...errors import DataError
+from ..calendar.frequency import grid_of, infer_frequency, infer_step, known_frequency
+from ..calendar.stamps import Stamps, read_time
+from ..tables.columns import as_pandas, find_column
+from .panel import local_clock, to_panel
+from .schema import (
+    Schema,
+    as_table,
+    listed,
+    rows_are_series,
+    rows_are_years,
+    schema_of_columns,
+    schema_of_rows,
+    schema_of_years,
+    varies,
+)
+from .season import choose_season
+
+SEEN = 0.8  # share of each series, from its begin, on which the season is chosen
+
+
+def infer_schema(
+    frame: Any,
+    *,
+    target: str | tuple[str, ...] | None = None,
+    time: str | None = None,
+    id: str | None = None,
+    frequency: str | None = None,
+    season: int | None = None,
+) -> tuple[Schema, list[str]]:
+    """Return what a table is and notes on what was found; arguments that are given are not guessed.
+
+    The season is chosen on the first 80 % of each series, so that the rows at its end, which are usually held out
+    to validate and to test, have no say in it.
+    Raises DataError if a column is missing, or time or values cannot be used.
+    """
+    frame = as_pandas(frame)
+    if len(frame) < 2:
+        raise DataError(f"The table has {'one row' if len(frame) else 'no rows'}; a series needs at least two.")
+    notes: list[str] = []
+    given = (target,) if isinstance(target, str) else tuple(target or ())
+    for name in given:
+        find_column(frame.columns, name, "target")
+    if time is None and id is None and not given and rows_are_series(frame):
+        schema = schema_of_rows(frame, notes)
+    elif time in (None, frame.columns[0]) and id is None and not given and rows_are_years(frame):
+        schema = schema_of_years(frame, notes)
+    else:
+        schema = schema_of_columns(frame, given, time, id, notes)
+    return _with_calendar(frame, schema, frequency, season, notes), notes
+
+
+def _with_calendar(
+    frame: pd.DataFrame, schema: Schema, frequency: str | None, season: int | None, notes: list[str]
+) -> Schema:
+    """Add order, zone, frequency and season, which need the values."""
+    table, time = as_table(frame, schema)
+    years: bool | np.bool_ = False
+    if time is None:
+        if frequency is not None:
+            raise DataError(f"There is no time column for the frequency '{frequency}'; name one with --time.")
+    else:
+        stamps = read_time(table, time)
+        notes += stamps.notes
+        schema = _with_frequency(table, schema, stamps, frequency, notes)
+        years = stamps.integer and stamps.values.min() >= 1500 and stamps.values.max() <= 2200
+    panel = to_panel(frame, schema)
+    if not any(varies(values) for values in panel.values):
+        raise DataError(f"Every series is constant ({listed(list(panel.names))}), so there is nothing to learn.")
+    if season is not None:
+        return replace(schema, season=season)
+    seen = [values[: math.ceil(SEEN * len(values))] for values in panel.values]
+    season, note = choose_season(schema.frequency, seen, bool(years))
+    notes.append(note)
+    return replace(schema, season=season)
+
+
+def _with_frequency(
+    frame: pd.DataFrame, schema: Schema, stamps: Stamps, frequency: str | None, notes: list[str]
+) -> Schema:
+    schema = replace(schema, order=stamps.order, timezone=stamps.zone)
+    codes = None if schema.id is None else pd.factorize(frame[schema.id])[0]
+    if stamps.integer:
+        if frequency is not None:
+            raise DataError(
+                f"The time column '{schema.time}' holds plain steps, which have no frequency '{frequency}'; "
+                "leave --frequency out."
+            )
+        values, breaks = _in_order(stamps.values, codes)
+        return replace(schema, step=infer_step(values, breaks))
+    alias, snap = _frequency(stamps, codes, frequency)
+    zone = f" in the time zone {stamps.zone}" if stamps.zone else ""
+    notes.append(f"frequency is '{alias}'{zone}" + (", so each time was moved to its step" if snap else ""))
+    return replace(schema, frequency=alias, snap=snap)
+
+
+def _in_order(values: np.ndarray, codes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return stamps sorted within each series, and where series begin."""
+    if codes is None:
+        return np.sort(values), None
+    order = np.lexsort((values, codes))
+    return values[order], np.flatnonzero(np.diff(codes[order])) + 1
+
+
+def _frequency(stamps: Stamps, codes: np.ndarray | None, given: str | None) -> tuple[str, bool]:
+    """Return the alias, and whether values have to be averaged into it because the stamps keep another."""
+    values = stamps.values
+    if stamps.zone is not None:
+        values = _on_longer_clock(values, stamps.zone, codes)
+    values, breaks = _in_order(values, codes)
+    if given is None:
+        return infer_frequency(values, breaks), False
+    alias = known_frequency(given)
+    try:
+        found = infer_frequency(values, breaks)
+    except DataError:
+        return alias, True
+    wanted, has = grid_of(alias), grid_of(found)
+    same = (wanted.kind, wanted.size) == (has.kind, has.size)
+    return (found, False) if same else (alias, not _lies_on(alias, values))
+
+
+def _lies_on(alias: str, values: np.ndarray) -> bool:
+    """Tell whether stamps already lie on the wanted steps, as business days lie on days."""
+    grid = grid_of(alias)
+    return bool((grid.label(values[0], grid.place(values[0], values)) == values).all())
+
+
+def _on_longer_clock(values: np.ndarray, zone: str, codes: np.ndarray | None) -> np.ndarray:
+    """Return stamps on the local clock if they are days or more apart, else in UTC."""
+    ordered, breaks = _in_order(values, codes)
+    gaps = np.diff(ordered)
+    if breaks is not None:
+        gaps = np.delete(gaps, breaks - 1)
+    gaps = gaps[gaps > 0]
+    return local_clock(values, zone) if len(gaps) and np.median(gaps) >= 23 * 3_600_000_000 else values

@@ -1,0 +1,120 @@
+"""Columns of a table: any frame as pandas, a column by its name, a column as numbers."""
+
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from ...errors import DataError, nearest
+
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "–", "—", "?", ".", "<na>", "nat"})
+
+
+def as_pandas(frame: Any) -> pd.DataFrame:
+    """Return any table (pandas, polars, pyarrow, or one pandas series) as a pandas frame with text names."""
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame(name=frame.name if frame.name is not None else "y")
+    if not isinstance(frame, pd.DataFrame):
+        frame = _from_other(frame)
+    if frame.columns.nlevels > 1:
+        raise DataError("The table has several rows of column names; join them into one row of names first.")
+    if not all(isinstance(name, str) for name in frame.columns):
+        frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    if not frame.columns.is_unique:
+        double = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(f"The table has several columns named '{double}'; give each column its own name.")
+    return frame
+
+
+def _from_other(frame: Any) -> pd.DataFrame:
+    try:
+        return nw.from_native(frame, eager_only=True).to_pandas()
+    except TypeError:
+        lazy = " Call .collect() on it first." if hasattr(frame, "collect") else ""
+        kind = f"{type(frame).__module__.split('.')[0]}.{type(frame).__name__}"
+        raise DataError(f"A table is needed, a pandas or polars frame or a file, but a {kind} came.{lazy}") from None
+
+
+def find_column(columns: Iterable[str], name: str, what: str) -> str:
+    """Return ``name`` if it is a column, or raise a DataError that offers the nearest column."""
+    columns = list(columns)
+    if name in columns:
+        return name
+    same = [column for column in columns if column.casefold() == name.casefold()]
+    hint = f" Did you mean '{same[0]}'?" if same else nearest(name, columns)
+    shown = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
+    raise DataError(f"There is no column '{name}' for the {what}.{hint} The columns are: {shown}.")
+
+
+def is_text(column: pd.Series) -> bool:
+    """Tell whether a column holds text (or objects that may be text), categories included."""
+    return isinstance(column.dtype, (pd.StringDtype, pd.CategoricalDtype)) or column.dtype == object
+
+
+def is_number(column: pd.Series) -> bool:
+    """Tell whether a column has a numeric type; true/false columns do not count."""
+    return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+
+
+def is_counter(column: pd.Series) -> bool:
+    """Tell whether a column only counts the rows from 0 or 1."""
+    if not is_number(column) or column.isna().any():
+        return False
+    values = column.to_numpy(np.float64)
+    return bool(values[0] in (0.0, 1.0) and (np.diff(values) == 1).all())
+
+
+def strip_text(column: pd.Series) -> pd.Series:
+    """Return a text column without outer blanks, with every usual spelling of 'missing' as a missing value."""
+    text = column.astype(object)
+    text = text.where(text.notna(), "").astype("str").str.strip()
+    return text.mask(text.str.lower().isin(MISSING))
+
+
+def text_numbers(text: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return a stripped text column as numbers (NaN where that fails) and the places where it failed."""
+    values = np.asarray(pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan))
+    return values, np.isnan(values) & text.notna().to_numpy()
+
+
+def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
+    """Return a column as a fresh float64 array (n,), NaN where missing.
+
+    Raises DataError for text (column, data row from 1, value), dates and infinities.
+    """
+    if is_text(column):
+        values, bad = text_numbers(strip_text(column))
+        if bad.any():
+            raise DataError(_text_message(column, name, int(np.argmax(bad))))
+    elif pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c":
+        values = _plain(column)
+    else:
+        raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target.")
+    if not np.isfinite(values).all() and np.isinf(values).any():
+        row = int(np.argmax(np.isinf(values)))
+        raise DataError(
+            f"Column '{name}' has an infinite value in row {row + 1}; leave the cell empty if it is not known."
+        )
+    return values
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, np.dtype):
+        return np.array(column.to_numpy(), dtype=np.float64)
+    return np.array(column.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _kind(column: pd.Series) -> str:
+    return "dates" if column.dtype.kind == "M" else f"values of type {column.dtype}"
+
+
+def _text_message(column: pd.Series, name: Hashable, row: int) -> str:
+    value = str(column.iloc[row])
+    bare = value.replace(",", "", 1).strip("+- ").isdigit() and "," in value
+    comma = " (is its comma for decimals or for thousands?)" if bare else ""
+    return (
+        f"Column '{name}' has the text '{value}'{comma} in row {row + 1}, where a number is needed; "
+        "correct it, or leave the cell empty if it is not known."
+    )

@@ -1,0 +1,301 @@
+"""The native engine as operators of torch: ``recurra::scan`` and ``recurra::scan_backward``.
+
+Operators are what torch.compile and torch.export see: they know the shapes that come out, and no more.
+Shapes: B batch, T steps, I inputs, H hidden units, G gate blocks, S what a step saves.
+"""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch._C import _are_functorch_transforms_active as are_transforms_active
+from torch._C._functorch import is_legacy_batchedtensor
+
+from ...cells import CELLS, GatedCell
+from ...errors import ConfigError
+from ..threads import threads_for_scan
+from .base import Plan, SelfFed
+from .library import DTYPES, NO_MEMORY, PAD, GradArguments, ScanArguments, cell_number, load
+from .reference import run_reference
+
+
+class Inputs(NamedTuple):
+    """What a scan reads; the first arguments of both operators, in their order."""
+
+    cell: str  # as in recurra.h
+    x: Tensor  # (B, T, I), or (B, T, 0): the input is the old output, and I is H
+    weight_ih: Tensor  # (G·H, I)
+    weight_hh: Tensor  # (G·H, H)
+    bias_ih: Tensor | None  # (G·H)
+    bias_hh: Tensor | None  # (G·H)
+    h0: Tensor  # (B, H)
+    c0: Tensor | None  # (B, H), for a cell with a memory
+    mask: Tensor | None  # (B, T) bool
+    keep: Tensor | None  # (B, T, H)
+    reverse: bool
+
+
+LEAVES = 7  # the inputs from x to c0 have gradients
+Four = tuple[Tensor, Tensor, Tensor, Tensor]
+
+_INPUTS = (
+    "str cell, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
+    "Tensor h0, Tensor? c0, Tensor? mask, Tensor? keep, bool reverse"
+)
+_ENDS = "Tensor outputs, Tensor saved, Tensor? d_outputs, Tensor? d_h, Tensor? d_c"
+# Plain registrations: torch.library.custom_op wraps the same in one layer more, which every call pays for.
+_LIB = torch.library.Library("recurra", "DEF")
+_LIB.define(
+    f"scan({_INPUTS}, bool save) -> (Tensor outputs, Tensor h, Tensor c, Tensor saved)",
+    tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order),
+)
+_LIB.define(
+    f"scan_backward({_INPUTS}, {_ENDS}, bool[{LEAVES}] wanted) -> ({', '.join(['Tensor'] * LEAVES)})",
+    tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order),
+)
+
+
+def _forward(*arguments: Any) -> Four:
+    """Return the outputs (B, T, H), the last h and c (B, H), and what the backward pass needs (B, T, S)."""
+    inputs, save = _each(Tensor.contiguous, Inputs(*arguments[:-1])), arguments[-1]
+    _check(inputs)
+    results = _empty_results(inputs, save)
+    outputs, h, c, saved = results
+    scan = _scan_arguments(inputs)
+    scan.outputs, scan.h = outputs.data_ptr(), h.data_ptr()
+    scan.c = None if inputs.c0 is None else c.data_ptr()
+    scan.saved = saved.data_ptr() if save else None
+    _succeed(load().recurra_forward(ctypes.byref(scan)))
+    return results
+
+
+def _backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Return the gradients of x, the weights, the biases, h0 and c0; those that nobody wants are empty."""
+    inputs = _each(Tensor.contiguous, Inputs(*arguments[:11]))
+    outputs, saved, *ends, wanted = arguments[11:]
+    _check(inputs)
+    _check_ends(inputs, saved, [outputs, *ends])
+    grads = _empty_grads(inputs, wanted)
+    # Named, so that the copies live until the call is over.
+    outputs, saved = outputs.contiguous(), saved.contiguous()
+    ends = [None if end is None else end.contiguous() for end in ends]
+    scan = _scan_arguments(inputs)
+    scan.outputs, scan.saved = outputs.data_ptr(), saved.data_ptr()
+    pointers = [grad.data_ptr() if want else None for grad, want in zip(grads, wanted, strict=True)]
+    if inputs.x.shape[2] == 0:
+        pointers[0] = None
+    given = GradArguments(*map(_pointer, ends), *pointers)
+    _succeed(load().recurra_backward(ctypes.byref(scan), ctypes.byref(given)))
+    return grads
+
+
+def _each(function: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
+    changed: list[Any] = [None if tensor is None else function(tensor) for tensor in _tensors(inputs)]
+    return Inputs._make([inputs.cell, *changed, inputs.reverse])
+
+
+def _tensors(inputs: Inputs) -> Sequence[Any]:
+    return inputs[1:10]
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _scan_arguments(inputs: Inputs) -> ScanArguments:
+    cell, x, *_, reverse = inputs
+    batch, steps, width, hidden = sizes = (*x.shape[:2], inputs.weight_ih.shape[1], inputs.weight_hh.shape[1])
+    threads = threads_for_scan(batch * steps * inputs.weight_hh.shape[0] * (width + hidden))
+    pointers = map(_pointer, _tensors(inputs))
+    return ScanArguments(cell_number(cell), DTYPES[x.dtype], reverse, threads, x.shape[2] == 0, *sizes, *pointers)
+
+
+def _check(inputs: Inputs) -> None:
+    """Refuse what would make the library read beyond the end of an array, or read it as another type."""
+    kind, weight, hidden = _cell_type(inputs.cell), inputs.weight_ih, inputs.weight_hh.shape[1]
+    batch, steps = inputs.x.shape[:2] if inputs.x.dim() == 3 else (-1, -1)  # -1: any number, in messages only
+    rows, dtype, fields = kind.blocks * hidden, weight.dtype, _fields(inputs.cell)
+    self_fed = inputs.x.shape[-1] == 0
+    _check_one("x", inputs.x, (batch, steps, 0 if self_fed else weight.shape[1]), dtype)
+    _check_one("weight_ih", weight, (rows, hidden if self_fed else weight.shape[1]), dtype)
+    _check_one("weight_hh", inputs.weight_hh, (rows, hidden), dtype)
+    _check_one("bias_ih", inputs.bias_ih, (rows,), dtype)
+    _check_one("bias_hh", inputs.bias_hh, (rows,), dtype)
+    _check_one("the state h", inputs.h0, (batch, hidden), dtype)
+    _check_one("the state c", inputs.c0, (batch, hidden), dtype)
+    _check_one("mask", inputs.mask, (batch, steps), torch.bool)
+    _check_one("keep", inputs.keep, (batch, steps, hidden), dtype)
+    if steps < 1:
+        raise ConfigError("There is no step to run over: x has length 0 in time.")
+    if (inputs.c0 is None) == ("c" in fields):
+        raise ConfigError(f"The state of the cell '{inputs.cell}' must be ({', '.join(fields)}).")
+    if dtype not in DTYPES:
+        raise ConfigError(f"The native engine computes in float32 or float64, and the weights are {dtype}.")
+
+
+def _check_one(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    if tensor is not None and (tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_cpu):
+        raise ConfigError(
+            f"{name} must have shape {shape} and type {dtype} on 'cpu', as the weights and x say, but it has shape "
+            f"{tuple(tensor.shape)} and type {tensor.dtype} on '{tensor.device}': convert it, or the model, with .to()."
+        )
+
+
+def _check_ends(inputs: Inputs, saved: Tensor, ends: Sequence[Tensor | None]) -> None:
+    (batch, steps, _), hidden, dtype = inputs.x.shape, inputs.weight_hh.shape[1], inputs.x.dtype
+    if saved.shape != (batch, steps, _saved_width(inputs)):
+        raise ConfigError("The scan saved nothing for its backward pass: run it with save=True.")
+    _check_one("saved", saved, tuple(saved.shape), dtype)
+    whole, last = (batch, steps, hidden), (batch, hidden)
+    names = ("outputs", "d_outputs", "d_h", "d_c")
+    for name, end, shape in zip(names, ends, (whole, whole, last, last), strict=True):
+        _check_one(name, end, shape, dtype)
+
+
+def _succeed(code: int) -> None:
+    if code == NO_MEMORY:
+        raise MemoryError("The native engine got no memory for its work space: use smaller batches or shorter pieces.")
+    if code:
+        raise RuntimeError(f"The native engine failed with code {code}: please report it, with the cell and the sizes.")
+
+
+def _saved_width(inputs: Inputs) -> int:
+    blocks = load().recurra_saved_blocks(cell_number(inputs.cell), inputs.mask is not None)
+    return blocks * ((inputs.weight_hh.shape[1] + PAD - 1) // PAD * PAD)
+
+
+def _empty_results(inputs: Inputs, save: bool) -> Four:
+    x, hidden = inputs.x, inputs.weight_hh.shape[1]
+    batch, steps = x.shape[0], x.shape[1]
+    outputs, h = x.new_empty(batch, steps, hidden), x.new_empty(batch, hidden)
+    c = x.new_empty(0) if inputs.c0 is None else x.new_empty(batch, hidden)
+    return outputs, h, c, x.new_empty(batch, steps, _saved_width(inputs)) if save else x.new_empty(0)
+
+
+def _empty_grads(inputs: Inputs, wanted: Sequence[bool]) -> tuple[Tensor, ...]:
+    leaves = zip(_tensors(inputs)[:LEAVES], wanted, strict=True)
+    empty = inputs.x.new_empty
+    return tuple(empty(0) if leaf is None or not want else leaf.new_empty(leaf.shape) for leaf, want in leaves)
+
+
+def _fake_forward(*arguments: Any) -> Four:
+    return _empty_results(Inputs(*arguments[:-1]), arguments[-1])
+
+
+def _fake_backward(*arguments: Any) -> tuple[Tensor, ...]:
+    return _empty_grads(Inputs(*arguments[:11]), arguments[-1])
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: Four) -> None:
+    given = Inputs(*inputs[:-1])
+    outputs, _, c, saved = output
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(saved, *([c] if given.c0 is None else []))
+    ctx.save_for_backward(*_tensors(given), outputs, saved)
+    ctx.cell, ctx.reverse = given.cell, given.reverse
+
+
+def _differentiate(ctx: Any, *ends: Tensor | None) -> tuple[Tensor | None, ...]:
+    *given, outputs, saved = ctx.saved_tensors
+    inputs, wanted = Inputs._make([ctx.cell, *given, ctx.reverse]), list(ctx.needs_input_grad[1 : 1 + LEAVES])
+    if torch.is_grad_enabled():  # somebody will differentiate the gradients, of which the kernel knows nothing
+        grads: Sequence[Tensor | None] = _differentiable_grads(inputs, ends[:3], wanted)
+    else:
+        grads = run_backward(*inputs, outputs, saved, *ends[:3], wanted)
+    shown = [grad if want else None for grad, want in zip(grads, wanted, strict=True)]
+    return None, *shown, None, None, None, None
+
+
+def _differentiable_grads(inputs: Inputs, ends: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor | None]:
+    """Return the gradients by the reference, as tensors that can be differentiated themselves."""
+    # Views, so that a weight that was computed from x does not add to the gradient of x here.
+    inputs = _each(lambda tensor: tensor.view_as(tensor), inputs)
+    x, mask = inputs.x, inputs.mask
+    kept_out = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)  # what is masked is never read
+    state = _cell_type(inputs.cell).state_type(*[part for part in (inputs.h0, inputs.c0) if part is not None])
+    cell = _bound(inputs)
+    steps = SelfFed(cell, inputs.weight_ih, inputs.bias_ih) if x.shape[2] == 0 else cell
+    done = run_reference(steps, kept_out, state, Plan(mask, inputs.reverse, inputs.keep))
+    pairs = [(end, grad) for end, grad in zip((done.outputs, *done.state), ends, strict=False) if grad is not None]
+    leaves = [leaf for leaf, want in zip(_tensors(inputs)[:LEAVES], wanted, strict=True) if want]
+    found = torch.autograd.grad(
+        [end for end, _ in pairs], leaves, [grad for _, grad in pairs], create_graph=True, allow_unused=True
+    )
+    left = iter(found)
+    return [next(left) if want else None for want in wanted]
+
+
+def _bound(inputs: Inputs) -> GatedCell:
+    """Return a cell that computes with the tensors of ``inputs``, whatever they are; no weight is drawn."""
+    kind = _cell_type(inputs.cell)
+    cell = kind.__new__(kind)
+    nn.Module.__init__(cell)
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        object.__setattr__(cell, name, getattr(inputs, name))
+    return cell
+
+
+_TYPES = {name: kind for kind in CELLS.values() if issubclass(kind, GatedCell) and (name := vars(kind).get("native"))}
+
+
+def _cell_type(name: str) -> type[GatedCell]:
+    if name not in _TYPES:
+        raise ConfigError(f"The native engine has no cell '{name}'. Choose one of: {', '.join(sorted(_TYPES))}.")
+    return _TYPES[name]
+
+
+def _fields(name: str) -> tuple[str, ...]:
+    return _cell_type(name).state_type._fields  # type: ignore[attr-defined]
+
+
+_LIB.impl("scan", _forward, "CPU")
+_LIB.impl("scan_backward", _backward, "CPU")
+torch.library.register_fake("recurra::scan", _fake_forward, lib=_LIB)
+torch.library.register_fake("recurra::scan_backward", _fake_backward, lib=_LIB)
+torch.library.register_autograd("recurra::scan", _differentiate, setup_context=_remember, lib=_LIB)
+
+
+class _Scan(torch.autograd.Function):
+    """``recurra::scan`` without the way through the dispatcher, which takes longer than a small scan."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Four:
+        output = _forward(*arguments)
+        _remember(ctx, arguments, output)
+        return output
+
+    backward = staticmethod(_differentiate)
+
+
+def run_scan(*arguments: Any) -> Four:
+    """Return what ``recurra::scan`` returns: outputs, h, c and saved. ``c`` and ``saved`` are empty if not there."""
+    if not _is_eager(arguments[1:10]):
+        return torch.ops.recurra.scan.default(*arguments)
+    return _Scan.apply(*arguments) if arguments[-1] else _forward(*arguments)
+
+
+def run_backward(*arguments: Any) -> tuple[Tensor, ...]:
+    """Return what ``recurra::scan_backward`` returns: the gradients of x to c0, empty where they are not wanted."""
+    if not _is_eager([*arguments[1:10], *arguments[11:16]]):
+        return torch.ops.recurra.scan_backward.default(*arguments)
+    return _backward(*arguments)
+
+
+_PLAIN = {Tensor, nn.Parameter}
+
+
+def _is_eager(tensors: Sequence[Any]) -> bool:
+    """Return whether nobody looks on: no compiler, no tracer, no transform, no tensor with a mind of its own."""
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() or are_transforms_active():
+        return False
+    if torch._C._get_tracing_state() is not None:  # torch.jit.trace, and exporters that use it
+        return False
+    return all(_is_plain(part) for part in tensors if part is not None)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    # Legacy batches are what torch.autograd.grad(is_grads_batched=True) makes; the numbers of a tensor may also be
+    # kept with the other sign.
+    return type(tensor) in _PLAIN and not is_legacy_batchedtensor(tensor) and not tensor.is_neg()

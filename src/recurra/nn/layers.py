@@ -1,0 +1,249 @@
+"""Cells over time: stacks, directions and their regularisers; embedding and pooling.
+
+Shapes: B batch, T steps, I inputs, H hidden units, D directions.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from ..attention import Attention
+from ..cells import Cell, Gates, State, state_tensors
+from ..errors import ConfigError
+from .scan import Plan, Scanned, choose_engine, scan
+
+States = tuple[tuple[State, ...], ...]  # one per layer, in it one per direction
+
+
+class Recurrence(NamedTuple):
+    """What comes out of a stack of layers."""
+
+    outputs: Tensor  # (B, T, D·H) of the last layer
+    states: States  # after the last step, of every layer and direction
+    gates: tuple[tuple[Gates, ...], ...] | None  # as ``states``, each gate (B, T, H); only on request
+    engines: tuple[str, ...]  # which engine ran each layer
+
+
+class Regularisers(NamedTuple):
+    """What is done to a stack of layers against over-fitting; nothing by default."""
+
+    dropout: float = 0.0  # on what one layer hands to the next
+    locked: bool = True  # the same units dropped at every step (variational dropout, arXiv 1512.05287)
+    weight_drop: float = 0.0  # on the recurrent weights, once per call (arXiv 1708.02182)
+    zoneout: float = 0.0  # share of state units that keep their old value (arXiv 1606.01305)
+    layer_norm: bool = False  # normalise what one layer hands to the next
+    residual: bool = False  # add a layer's input to its output where the widths agree
+
+
+class Direction(nn.Module):
+    """One cell over time, forwards or backwards."""
+
+    def __init__(self, cell: Cell, reverse: bool):
+        super().__init__()
+        self.cell, self.reverse = cell, reverse
+
+    def forward(self, x: Tensor, state: State, plan: Plan, engine: str) -> Scanned:
+        """Scan ``x`` (B, T, I) from ``state``."""
+        return scan(self.cell, x, state, plan._replace(reverse=self.reverse), engine)
+
+
+class Recurrent(nn.Module):
+    """A stack of cells over time.
+
+    ``layers`` lists the layers; each is one cell, or two for both directions, whose outputs are joined.
+    Different cells may follow each other, so ``[[LSTMCell(8, 16)], [GRUCell(16, 16)]]`` is a stacked hybrid.
+    ``truncate`` cuts the gradient through the state every so many steps; ``engine`` is a name in ENGINES.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Sequence[Cell]],
+        regularisers: Regularisers = Regularisers(),  # noqa: B008  (immutable)
+        truncate: int = 0,
+        engine: str = "auto",
+    ):
+        super().__init__()
+        if not layers:
+            raise ConfigError("A recurrent stack needs at least one layer.")
+        self.layers = nn.ModuleList(
+            nn.ModuleList(Direction(cell, reverse=bool(n)) for n, cell in enumerate(layer)) for layer in layers
+        )
+        self.regularisers, self.truncate, self.engine = regularisers, truncate, engine
+        self.input_size = layers[0][0].input_size
+        self.output_size = sum(cell.hidden_size for cell in layers[-1])
+        widths = [sum(cell.hidden_size for cell in layer) for layer in layers[:-1]]
+        self.norms = nn.ModuleList(nn.LayerNorm(w) for w in widths if regularisers.layer_norm)
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 if any layer reads from both sides."""
+        return max(len(layer) for layer in self.stack())
+
+    def stack(self) -> list[list[Direction]]:
+        """Return the directions of every layer."""
+        return [list(layer) for layer in self.layers]  # type: ignore[call-overload]
+
+    def cells(self) -> list[Cell]:
+        """Return all cells, layer by layer, forwards before backwards."""
+        return [direction.cell for layer in self.stack() for direction in layer]
+
+    def initial(self, batch_size: int) -> States:
+        """Return the states before the first step."""
+        return tuple(tuple(d.cell.initial(batch_size) for d in layer) for layer in self.stack())
+
+    def engines(self, mask: bool = False, record: bool = False) -> tuple[str, ...]:
+        """Return which engine each layer would run on, with or without a mask or recorded gates."""
+        if self._engine(record) != "auto":
+            return tuple(self.engine for _ in self.layers)
+        some = torch.empty(0)
+        plan = Plan(some if mask else None, keep=some if self.regularisers.zoneout else None, record=record)
+        return tuple(_joined(choose_engine(one.cell, plan) for one in layer) for layer in self.stack())
+
+    def forward(
+        self, x: Tensor, states: States | None = None, mask: Tensor | None = None, record: bool = False
+    ) -> Recurrence:
+        """Run all layers over ``x`` (B, T, I); ``mask`` (B, T) is True where a step is real.
+
+        Gates are recorded by an engine that can, whatever ``engine`` is; the result names it.
+        """
+        states = self.initial(x.shape[0]) if states is None else states
+        plan = Plan(mask=mask, record=record, truncate=self.truncate)
+        last, gates, engines = [], [], []
+        for number, layer in enumerate(self.stack()):
+            x = self._between(x, number)
+            done = [
+                self._run(direction, x, state, plan) for direction, state in zip(layer, states[number], strict=True)
+            ]
+            outputs = done[0].outputs if len(done) == 1 else torch.cat([one.outputs for one in done], -1)
+            x = self._add(x, outputs, mask)
+            last.append(tuple(one.state for one in done))
+            gates.append(tuple(one.gates or {} for one in done))
+            engines.append(_joined(one.engine for one in done))
+        return Recurrence(x, tuple(last), tuple(gates) if record else None, tuple(engines))
+
+    def step(self, x: Tensor, states: States) -> tuple[Tensor, States]:
+        """Take one observation (B, I) and return the output (B, H) and the new states: streaming."""
+        if self.directions == 2:
+            raise ConfigError("A bidirectional stack reads from the end of the sequence, so it cannot stream.")
+        result = self(x.unsqueeze(1), states)
+        return result.outputs[:, 0], result.states
+
+    def _between(self, x: Tensor, number: int) -> Tensor:
+        if number == 0:
+            return x
+        if self.norms:
+            x = self.norms[number - 1](x)
+        return drop(x, self.regularisers.dropout, self.training, self.regularisers.locked)
+
+    def _add(self, x: Tensor, outputs: Tensor, mask: Tensor | None) -> Tensor:
+        if not self.regularisers.residual or x.shape != outputs.shape:
+            return outputs
+        x = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)
+        return x + outputs
+
+    def _run(self, direction: Direction, x: Tensor, state: State, plan: Plan) -> Scanned:
+        plan = plan._replace(keep=self._keep(x, direction.cell.hidden_size))
+        engine = self._engine(plan.record)
+        rate = self.regularisers.weight_drop
+        if not (rate and self.training):
+            return direction(x, state, plan, engine)
+        dropped = {
+            name: F.dropout(weight, rate) for name, weight in direction.named_parameters() if name.endswith("weight_hh")
+        }
+        return functional_call(direction, dropped, (x, state, plan, engine))
+
+    def _engine(self, record: bool) -> str:
+        # Gates are what somebody looks at afterwards: whichever engine is asked to run must not stand in the way.
+        return "auto" if record else self.engine
+
+    def _keep(self, x: Tensor, size: int) -> Tensor | None:
+        rate = self.regularisers.zoneout
+        if not rate:
+            return None
+        keep = x.new_full((x.shape[0], x.shape[1], size), rate)
+        return torch.bernoulli(keep) if self.training else keep
+
+
+def _joined(engines: Iterable[str]) -> str:
+    """Name the engine of a layer; two, if its directions are different cells that ran on different ones."""
+    return "+".join(dict.fromkeys(engines))
+
+
+def drop(x: Tensor, rate: float, training: bool, locked: bool) -> Tensor:
+    """Drop units of ``x`` (B, T, H); ``locked`` drops the same ones at every step."""
+    if not (rate and training):
+        return x
+    if not locked:
+        return F.dropout(x, rate)
+    return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), rate)
+
+
+class Embed(nn.Module):
+    """Turn symbols (B, T) or vectors (B, T, I) into vectors (B, T, E).
+
+    With ``symbols`` the input is whole numbers below it; otherwise it is vectors of ``input_size``.
+    """
+
+    def __init__(self, embedding_size: int, symbols: int = 0, input_size: int = 0):
+        super().__init__()
+        if bool(symbols) == bool(input_size):
+            raise ConfigError("An embedding takes either symbols or vectors of input_size, not both.")
+        self.table: nn.Module = (
+            nn.Embedding(symbols, embedding_size) if symbols else nn.Linear(input_size, embedding_size)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the vectors (B, T, E)."""
+        return self.table(x)
+
+
+class Pooled(NamedTuple):
+    """One vector per sequence, and what was looked at to make it."""
+
+    summary: Tensor  # (B, D·H)
+    weights: Tensor | None  # (B, T), or (B, N, T) with heads
+
+
+class Pool(nn.Module):
+    """Make one vector of the outputs of a stack: ``last`` state, ``mean``, ``max``, or by ``attention``.
+
+    Attention pooling is a learned query over the outputs (Lin et al., arXiv 1703.03130, with one row).
+    """
+
+    KINDS = ("last", "mean", "max", "attention")
+
+    def __init__(self, kind: str, attention: Attention | None = None, query_size: int = 0):
+        super().__init__()
+        if kind not in self.KINDS:
+            raise ConfigError(f"Unknown pooling '{kind}'. Choose one of: {', '.join(self.KINDS)}.")
+        self.kind, self.attention = kind, attention
+        if kind == "attention":
+            if attention is None or not query_size:
+                raise ConfigError("Pooling by attention needs an attention and the size of its query.")
+            self.query = nn.Parameter(torch.randn(query_size) / query_size**0.5)
+
+    def forward(self, recurrence: Recurrence, mask: Tensor | None = None) -> Pooled:
+        """Pool ``recurrence.outputs`` (B, T, D·H) over the steps that ``mask`` (B, T) allows."""
+        outputs = recurrence.outputs
+        if self.kind == "last":
+            return Pooled(torch.cat([state[0] for state in recurrence.states[-1]], -1), None)
+        if self.attention is not None:
+            query = self.query.expand(outputs.shape[0], 1, -1)
+            attended = self.attention(query, self.attention.project(outputs, mask))
+            return Pooled(attended.context[:, 0], attended.weights[..., 0, :])
+        if mask is None:
+            return Pooled(outputs.mean(1) if self.kind == "mean" else outputs.amax(1), None)
+        hidden = ~mask.unsqueeze(-1)
+        if self.kind == "mean":
+            return Pooled(outputs.masked_fill(hidden, 0.0).sum(1) / mask.sum(1, keepdim=True).clamp(min=1), None)
+        largest = outputs.masked_fill(hidden, torch.finfo(outputs.dtype).min).amax(1)
+        return Pooled(largest.masked_fill(hidden.all(1), 0.0), None)
+
+
+def join(states: Sequence[State]) -> Tensor:
+    """Return all tensors of some states side by side: (B, sum of widths)."""
+    return torch.cat([tensor for state in states for tensor in state_tensors(state)], -1)

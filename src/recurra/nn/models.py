@@ -1,0 +1,275 @@
+"""The model shapes: a Reader answers about a sequence, a Writer answers with one.
+
+Shapes: B batch, T steps read, Q steps written, H hidden units, E embedding, O outputs.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..attention import Attended, Attention, Memory, SequentialAttention
+from ..cells import Cell, GatedCell, Gates, State, map_state
+from ..data.batch import Batch
+from ..errors import ConfigError
+from .layers import Pool, Recurrence, Recurrent, join
+from .scan import ENGINES, EVERY_STEP, SelfFed, scan
+
+
+class Output(NamedTuple):
+    """What a model says, and what it looked at."""
+
+    prediction: Tensor
+    weights: Tensor | None = None  # attention: (B, Q, T), or (B, N, Q, T) with heads
+    recurrence: Recurrence | None = None  # of the stack that read the input
+
+
+class Reader(nn.Module):
+    """Encoder and read-out: one answer per sequence with a ``pool``, one per step without.
+
+    ``embed`` turns the batch's inputs into (B, T, I); ``head`` turns (B, H) or (B, T, H) into (B, O), (B, T, O).
+    """
+
+    def __init__(self, embed: nn.Module, recurrent: Recurrent, pool: Pool | None, head: nn.Module):
+        super().__init__()
+        self.embed, self.recurrent, self.pool, self.head = embed, recurrent, pool, head
+
+    def forward(self, batch: Batch, record: bool = False) -> Output:
+        """Read ``batch.inputs`` under ``batch.mask``."""
+        read = self.recurrent(self.embed(batch.inputs), mask=batch.mask, record=record)
+        if self.pool is None:
+            return Output(self.head(read.outputs), recurrence=read)
+        summary, weights = self.pool(read, batch.mask)
+        weights = None if weights is None else weights.unsqueeze(-2)
+        return Output(self.head(summary), weights, read)
+
+
+class AttendingState(NamedTuple):
+    """The state of a cell that looks at a memory as it goes."""
+
+    output: Tensor  # (B, H): h~
+    cell: State
+    weights: Tensor  # (B, T) or (B, N, T): where this step looked
+    history: Tensor | None  # what the attention carries from step to step
+
+
+class AttendingCell(nn.Module):
+    """A cell that looks at a memory after each step, and reads what it saw in the next one.
+
+    ``s_t = cell([x_t; h~_{t−1}], s_{t−1})``, ``a_t, c_t = attention(s_t)``, ``h~_t = tanh(W [c_t; s_t])``
+    (Luong et al., arXiv 1508.04025, with input feeding). Without an attention ``h~_t = s_t``.
+    """
+
+    def __init__(self, cell: Cell, attention: Attention | None, dropout: float = 0.0):
+        super().__init__()
+        self.cell, self.attention, self.dropout = cell, attention, dropout
+        self.hidden_size = cell.hidden_size
+        if attention is not None:
+            gates = cell.project(next(cell.parameters()).new_zeros(1, cell.input_size)).shape[-1]
+            self.feed = nn.Linear(cell.hidden_size, gates, bias=False)
+            self.combine = nn.Linear(attention.context_size + cell.hidden_size, cell.hidden_size, bias=False)
+
+    def bind(self, memory: Memory | None) -> "BoundCell":
+        """Return what ``scan`` can run: this cell looking at one memory."""
+        return BoundCell(self, memory)
+
+
+class BoundCell:
+    """An attending cell together with the memory it looks at."""
+
+    def __init__(self, owner: AttendingCell, memory: Memory | None):
+        if (memory is None) != (owner.attention is None):
+            raise ConfigError("An attending cell needs a memory to look at, and a cell without attention takes none.")
+        self.owner, self.memory = owner, memory
+
+    def initial(self, state: State) -> AttendingState:
+        """Return the state before the first step, from the ``state`` of the cell inside."""
+        h = state[0]
+        none = h.new_zeros(h.shape[0], 0)
+        if self.memory is None:
+            return AttendingState(h, state, none, None)
+        attention = self.owner.attention
+        history = attention.start(self.memory) if isinstance(attention, SequentialAttention) else None
+        # One look gives the weights their shape; before the first step nothing has been looked at.
+        weights = torch.zeros_like(self._look(h, history).weights[..., 0, :])
+        return AttendingState(torch.zeros_like(h), state, weights, history)
+
+    def project(self, x: Tensor) -> Tensor:
+        """Return the cell's own projection of ``x``; what was seen is added step by step."""
+        return self.owner.cell.project(x)
+
+    def gates(self, projected: Tensor, state: AttendingState) -> Gates:
+        """Return the gates of the cell inside."""
+        return self.owner.cell.gates(self._fed(projected, state), state.cell)
+
+    def step(self, projected: Tensor, state: AttendingState) -> AttendingState:
+        """Step the cell, look, and combine."""
+        cell = self.owner.cell.step(self._fed(projected, state), state.cell)
+        if self.memory is None:
+            return AttendingState(cell[0], cell, state.weights, None)
+        seen = self._look(cell[0], state.history)
+        output = torch.tanh(self.owner.combine(torch.cat([seen.context[:, 0], cell[0]], -1)))
+        return AttendingState(output, cell, seen.weights[..., 0, :], seen.history)
+
+    def _fed(self, projected: Tensor, state: AttendingState) -> Tensor:
+        return projected if self.memory is None else projected + self.owner.feed(state.output)
+
+    def _look(self, h: Tensor, history: Tensor | None) -> Attended:
+        return self.owner.attention(h.unsqueeze(1), self.memory, history, self.owner.dropout)  # type: ignore[misc]
+
+
+class Bridge(nn.Module):
+    """Hand the last state of an encoder to a decoder cell: as it is where it fits, else through a layer."""
+
+    def __init__(self, encoder: Recurrent, cell: Cell):
+        super().__init__()
+        last = [direction.cell for direction in encoder.stack()[-1]]
+        states = [one.initial(1) for one in last]
+        self.size = cell.hidden_size
+        self.same = len(last) == 1 and type(last[0]) is type(cell) and last[0].hidden_size == cell.hidden_size
+        self.template = cell.initial(1)
+        if not self.same:
+            self.linear = nn.Linear(join(states).shape[-1], join([self.template]).shape[-1])
+
+    def forward(self, recurrence: Recurrence) -> State:
+        """Return the decoder's first state, each field (B, H)."""
+        last = recurrence.states[-1]
+        if self.same:
+            return last[0]
+        parts = iter(torch.tanh(self.linear(join(last))).split(self.size, -1))
+        return map_state(lambda _: next(parts), self.template)
+
+
+Linear = tuple[Tensor, Tensor | None]  # a weight (O, I) and a bias (O)
+
+
+def linear_layers(module: nn.Module) -> list[Linear] | None:
+    """Return the linear layers that ``module`` is made of, or None if it does anything else."""
+    # Not subclasses, and nothing with hooks: those may do anything.
+    if module._forward_hooks or module._forward_pre_hooks:
+        return None
+    if type(module) is nn.Linear:
+        return [(module.weight, module.bias)]
+    if type(module) is nn.Identity or (type(module) is nn.Dropout and not (module.training and module.p)):
+        return []
+    if type(module) is not nn.Sequential:
+        return None
+    parts = [linear_layers(part) for part in module]
+    return None if any(part is None for part in parts) else [layer for part in parts for layer in part or []]
+
+
+def joined(layers: list[Linear]) -> Linear:
+    """Return the one linear layer that does what ``layers`` do one after another."""
+    weight, bias = layers[0]
+    for then, add in layers[1:]:
+        weight, bias = then @ weight, add if bias is None else F.linear(bias, then, add)
+    return weight, bias
+
+
+class Writer(nn.Module):
+    """Encoder and attending decoder that writes step by step, each step reading what was written before.
+
+    ``embed`` and ``target_embed`` turn inputs and earlier outputs into vectors; ``head`` turns h~ (…, H) into
+    (…, O).
+    """
+
+    def __init__(
+        self,
+        embed: nn.Module,
+        recurrent: Recurrent,
+        decoder: AttendingCell,
+        target_embed: nn.Module,
+        head: nn.Module,
+    ):
+        super().__init__()
+        self.embed, self.recurrent, self.decoder = embed, recurrent, decoder
+        self.target_embed, self.head = target_embed, head
+        self.bridge = Bridge(recurrent, decoder.cell)
+
+    def forward(self, batch: Batch, previous: Tensor, record: bool = False) -> Output:
+        """Write with the right earlier outputs given: ``previous`` (B, Q) or (B, Q, ·), the targets one late."""
+        given = previous.unbind(1)
+        return self._write(batch, len(given), lambda step, _: given[step], record)
+
+    def write(
+        self, batch: Batch, first: Tensor, steps: int, choose: Callable[[Tensor], Tensor] | slice, record: bool = False
+    ) -> Output:
+        """Write ``steps`` outputs from ``first`` (B, …), each read back as ``choose`` makes it.
+
+        A slice chooses some of the head's numbers as they are, which allows all steps to be one scan.
+        """
+        if not isinstance(choose, slice):
+            return self._write(batch, steps, lambda step, said: choose(said) if step else first, record)
+        fed = self._self_fed(choose) if steps > 1 else None
+        if fed is None:
+            return self._write(batch, steps, lambda step, said: said[:, choose] if step else first, record)
+        read, _, start = self._read(batch, record)
+        one = scan(fed.cell, self.target_embed(first.unsqueeze(1)), start.cell, EVERY_STEP, "native")
+        rest = scan(fed, first.new_empty(len(first), steps - 1, 0), one.state, EVERY_STEP, "native")
+        return Output(self.head(torch.cat([one.outputs, rest.outputs], 1)), None, read)
+
+    def _self_fed(self, choose: slice) -> SelfFed | None:
+        """Return the decoder as a cell that reads its own output, if it is one and the native engine runs it.
+
+        It is one without attention, where all from its output to its next input is linear: that is one matrix
+        and one bias then.
+        """
+        said, read, cell = linear_layers(self.head), linear_layers(self.target_embed), self.decoder.cell
+        if self.decoder.attention is not None or not said or read is None or not isinstance(cell, GatedCell):
+            return None
+        if self.recurrent.engine not in ("auto", "native"):
+            return None
+        weight, bias = joined(said)
+        chosen = (weight[choose], None if bias is None else bias[choose])
+        fed = SelfFed(cell, *joined([chosen, *read, (cell.weight_ih, cell.bias_ih)]))
+        return None if ENGINES["native"].refuses(fed, EVERY_STEP) else fed
+
+    def _write(self, batch: Batch, steps: int, previous: Callable[[int, Tensor], Tensor], record: bool) -> Output:
+        """Write step by step; ``previous`` says, from the step and the last prediction, what is read before it."""
+        read, bound, state = self._read(batch, record)
+        predictions: list[Tensor] = [state.output]
+        weights = []
+        for step in range(steps):
+            x = self.target_embed(previous(step, predictions[-1]).unsqueeze(1))
+            state = bound.step(bound.project(x)[:, 0], state)
+            predictions.append(self.head(state.output))
+            weights.append(state.weights)
+        seen = torch.stack(weights, -2) if bound.memory is not None else None
+        return Output(torch.stack(predictions[1:], 1), seen, read)
+
+    def _read(self, batch: Batch, record: bool) -> tuple[Recurrence, BoundCell, AttendingState]:
+        read = self.recurrent(self.embed(batch.inputs), mask=batch.mask, record=record)
+        attention = self.decoder.attention
+        memory = None if attention is None else attention.project(read.outputs, batch.mask)
+        bound = self.decoder.bind(memory)
+        return read, bound, bound.initial(self.bridge(read))
+
+
+class ParallelWriter(nn.Module):
+    """A decoder that writes all its steps at once, one query each.
+
+    From the encoder's last state the cell takes one step per query, ``s_q = cell(query_q, s_T)``, looks at
+    all encoder outputs, and combines: ``h~_q = s_q + W [c_q; s_q]``. Without attention ``h~_q = s_q``.
+    """
+
+    def __init__(self, encoder: Recurrent, cell: Cell, attention: Attention | None, dropout: float = 0.0):
+        super().__init__()
+        self.bridge, self.cell, self.attention = Bridge(encoder, cell), cell, attention
+        self.dropout, self.engine = dropout, encoder.engine
+        if attention is not None:
+            self.combine = nn.Linear(attention.context_size + cell.hidden_size, cell.hidden_size)
+
+    def forward(self, queries: Tensor, read: Recurrence, mask: Tensor | None = None) -> Output:
+        """Return h~ (B, Q, H) for ``queries`` (B, Q, E), as the prediction of an Output."""
+        batch_size, count = queries.shape[:2]
+        state = map_state(lambda part: part.repeat_interleave(count, 0), self.bridge(read))
+        stepped = scan(self.cell, queries.flatten(0, 1).unsqueeze(1), state, EVERY_STEP, self.engine).outputs
+        stepped = stepped.view(batch_size, count, -1)
+        if self.attention is None:
+            return Output(stepped, None, read)
+        memory = self.attention.project(read.outputs, mask)
+        seen = self.attention(stepped, memory, dropout=self.dropout)
+        combined = stepped + self.combine(torch.cat([seen.context, stepped], -1))
+        return Output(combined, seen.weights, read)

@@ -1,0 +1,81 @@
+"""The scan of a cell over time: which engine runs it, and where the gradient is cut.
+
+Shapes: B batch, T steps, I inputs, H hidden units.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from ..cells.base import Cell, State, map_state
+from ..errors import ConfigError, pick
+from .engines import ENGINES, EVERY_STEP, Engine, Plan, Scanned, SelfFed, Steps
+
+# The order in which ``auto`` asks the engines; the reference refuses nothing.
+AUTO = ("native", "torch", "reference")
+
+
+def scan(cell: Steps, x: Tensor, state: State, plan: Plan = EVERY_STEP, engine: str = "auto") -> Scanned:
+    """Run ``cell`` over the steps of ``x`` (B, T, I) from ``state``.
+
+    ``s_t = step(project(x)_t, s_{t−1})``; ``engine`` is a name in ENGINES, or ``"auto"`` for the fastest that
+    applies. Raises ConfigError if there is no step, or if the engine asked for cannot do what is asked.
+    """
+    if x.shape[1] == 0:
+        raise ConfigError("There is no step to run over: the input has length 0 in time.")
+    if engine == "auto":
+        run = ENGINES[choose_engine(cell, plan)].run
+    else:
+        run, refuses = pick(ENGINES, engine, "engine")
+        if reason := refuses(cell, plan):
+            raise ConfigError(f"The engine '{engine}' cannot run this: {reason}. Use 'auto' or 'reference'.")
+    if plan.truncate <= 0 or plan.truncate >= x.shape[1]:
+        return run(cell, x, state, plan)
+    return _truncated(run, cell, x, state, plan)
+
+
+def choose_engine(cell: Steps, plan: Plan) -> str:
+    """Return the name of the fastest engine that applies."""
+    # At none of the sizes in benchmarks/README.md was another engine faster than the first one that applies.
+    # A rule that depends on sizes would go here, and on nothing that torch.compile cannot see without running.
+    return next(name for name in AUTO if not ENGINES[name].refuses(cell, plan))
+
+
+def _truncated(run: Callable[..., Scanned], cell: Steps, x: Tensor, state: State, plan: Plan) -> Scanned:
+    parts = []
+    for piece in _pieces(x.shape[1], plan):
+        cut = plan._replace(mask=_at(plan.mask, piece), keep=_at(plan.keep, piece))
+        parts.append(run(cell, x[:, piece], state, cut))
+        state = map_state(Tensor.detach, parts[-1].state)
+    last = parts[-1]
+    ordered = parts[::-1] if plan.reverse else parts
+    gates = {k: torch.cat([p.gates[k] for p in ordered if p.gates], 1) for k in last.gates or {}}
+    outputs = torch.cat([part.outputs for part in ordered], 1)
+    return Scanned(outputs, last.state, gates if plan.record else None, last.engine)
+
+
+def _pieces(steps: int, plan: Plan) -> Iterator[slice]:
+    starts = range(0, steps, plan.truncate)
+    if not plan.reverse:
+        return (slice(start, start + plan.truncate) for start in starts)
+    return (slice(max(0, steps - start - plan.truncate), steps - start) for start in starts)
+
+
+def _at(tensor: Tensor | None, piece: slice) -> Tensor | None:
+    return None if tensor is None else tensor[:, piece]
+
+
+__all__ = [
+    "AUTO",
+    "ENGINES",
+    "EVERY_STEP",
+    "Cell",
+    "Engine",
+    "Plan",
+    "Scanned",
+    "SelfFed",
+    "Steps",
+    "choose_engine",
+    "scan",
+]

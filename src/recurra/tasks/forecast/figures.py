@@ -1,0 +1,157 @@
+"""Pictures of forecasts: one series, several series, the error by step ahead, and where the model looked.
+
+Shapes: P past steps, H steps ahead, Q outputs, T places in the past.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...report.canvas import (
+    COLOURS,
+    DASHES,
+    NEUTRAL,
+    axis_of,
+    canvas,
+    decimals_of,
+    line_mode,
+    marked_line,
+    plain,
+    tint,
+    with_headroom,
+)
+from ...report.figures import attention_map
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+Bands = Mapping[int, tuple[np.ndarray, np.ndarray]]  # level in percent to lower and upper bound, each (H,)
+SHOWN = 2  # at first the past is shown over so many horizons
+
+
+class Forecast(NamedTuple):
+    """One forecast, and the past it was made from."""
+
+    past_times: Any  # (P,)
+    past: np.ndarray  # (P,)
+    times: Any  # (H,)
+    point: np.ndarray  # (H,) the median, or the mean of a head that has none
+    bands: Bands = {}
+    truth: np.ndarray | None = None  # (H,)
+
+
+def forecast_figure(
+    past_times: Any,
+    past: np.ndarray,
+    times: Any,
+    point: np.ndarray,
+    bands: Bands,
+    truth: np.ndarray | None = None,
+    title: str = "",
+) -> "Figure":
+    """Return what happened, a line at now, and the forecast with its intervals.
+
+    ``past`` (P,) at ``past_times``; ``point``, the bounds of ``bands`` and ``truth`` (H,) at ``times``.
+    """
+    forecast = Forecast(past_times, np.asarray(past), times, np.asarray(point), bands, truth)
+    return _draw(forecast, title, height=400)
+
+
+def series_grid(forecasts: Mapping[str, Forecast], most: int = 6) -> "list[Figure]":
+    """Return small figures of the first ``most`` series, to stand beside each other as the page has room."""
+    chosen = list(forecasts.items())[:most]
+    return [_draw(forecast, name, height=230, legend=False) for name, forecast in chosen]
+
+
+def _draw(forecast: Forecast, title: str, height: int, legend: bool = True) -> "Figure":
+    figure = canvas(height, _reading(forecast), title, hovermode="x unified", showlegend=legend)
+    times, axis = axis_of(forecast.times)
+    past_times, _ = axis_of(forecast.past_times)
+    decimals = decimals_of(forecast.past)
+    value = f"%{{y:,.{decimals}f}}"
+    for darker, level in enumerate(sorted(forecast.bands, reverse=True)):
+        _add_band(figure, times, level, *forecast.bands[level], min(0.6, 0.16 + 0.14 * darker), decimals)
+    lines = [
+        ("what happened", past_times, forecast.past, {"color": NEUTRAL, "width": 1.75}, "lines"),
+        ("forecast", times, forecast.point, {"color": COLOURS[0], "width": 2.75}, line_mode(len(times))),
+        ("what happened then", times, forecast.truth, {"color": COLOURS[1], "width": 1.5}, line_mode(len(times))),
+    ]
+    for name, places, values, line, mode in lines:
+        if values is not None:
+            figure.add_scatter(
+                x=places, y=np.asarray(values), name=name, mode=mode, line=line, marker_size=4, hovertemplate=value
+            )
+    first = max(0, len(past_times) - max(SHOWN * len(times), 24))
+    figure.update_yaxes(**with_headroom(_shown(forecast, first)))
+    left = past_times[first] if len(past_times) else times[0]
+    figure.update_xaxes(range=[left, times[-1]], **axis)
+    if len(past_times):
+        marked_line(figure, past_times[-1], "<b>now</b>", on_the_left=False)
+    return figure
+
+
+def _add_band(
+    figure: "Figure", times: Any, level: int, low: np.ndarray, high: np.ndarray, share: float, decimals: int
+) -> None:
+    hidden = {"x": times, "mode": "lines", "line": {"width": 0}, "legendgroup": f"{level}"}
+    figure.add_scatter(y=np.asarray(high), hoverinfo="skip", showlegend=False, **hidden)
+    figure.add_scatter(
+        y=np.asarray(low),
+        name=f"{level} % interval",
+        fill="tonexty",
+        fillcolor=tint(COLOURS[0], share),
+        customdata=np.stack([low, high], -1),
+        hovertemplate=f"%{{customdata[0]:,.{decimals}f}} to %{{customdata[1]:,.{decimals}f}}",
+        **hidden,
+    )
+
+
+def _shown(forecast: Forecast, first: int) -> np.ndarray:
+    """Return every value that is drawn from the ``first`` past step on."""
+    bounds = [bound for band in forecast.bands.values() for bound in band]
+    truth = [] if forecast.truth is None else [forecast.truth]
+    parts = [forecast.past[first:], forecast.point, *bounds, *truth]
+    return np.concatenate([np.asarray(part, dtype=float) for part in parts])
+
+
+def _reading(forecast: Forecast) -> str:
+    reading = "Grey is what happened before now, blue is the forecast."
+    if forecast.truth is not None:
+        reading = reading.replace(
+            ", blue is the forecast", ", blue the forecast, orange what happened after it was made"
+        )
+    if forecast.bands:
+        level = max(forecast.bands)
+        reading += f" The truth should lie inside the {level} % band about {level} times in 100."
+    return reading
+
+
+def error_by_step(errors: Mapping[str, np.ndarray], ours: str | None = None) -> "Figure":
+    """Return the mean absolute error (H,) of each model by step ahead; ``ours`` (or the first) stands out."""
+    ours = next(iter(errors), None) if ours is None else ours
+    reading = (
+        "How far off each model is on average, so many steps ahead; lower is better. A model that stays below "
+        "the thin lines is worth its trouble."
+    )
+    figure = canvas(340, reading, hovermode="x unified")
+    styles = zip(COLOURS[1:] * len(errors), DASHES[1:] * len(errors), strict=False)
+    for name, error in errors.items():
+        colour, dash = (COLOURS[0], "solid") if name == ours else next(styles)
+        figure.add_scatter(
+            x=np.arange(1, len(error) + 1),
+            y=np.asarray(error),
+            name=plain(name),
+            mode=line_mode(len(error)),
+            line={"color": colour, "dash": dash, "width": 3.5 if name == ours else 1.75},
+            hovertemplate=f"%{{y:,.{decimals_of(error)}f}}",
+        )
+    longest = max((len(error) for error in errors.values()), default=0)
+    figure.update_xaxes(title_text="steps ahead", **({"dtick": 1} if longest <= 12 else {}))
+    figure.update_yaxes(title_text="mean absolute error", rangemode="tozero")
+    return figure
+
+
+def attention_figure(weights: np.ndarray, memory_labels: Iterable[Any], query_labels: Iterable[Any]) -> "Figure":
+    """Return where in the past (T) each forecast (Q) looked, from attention ``weights`` (Q, T)."""
+    return attention_map(weights, memory_labels, query_labels, output="forecast of")

@@ -1,0 +1,181 @@
+"""The forecasting network: take out level and season, read segments, write segments, put both back.
+
+Shapes: B windows, L look-back, H horizon, C channels, n segments read, Q segments written, P head numbers.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ...data.batch import Batch
+from ...nn.heads import Head
+from ...nn.layers import Recurrent
+from ...nn.models import Output, ParallelWriter, Writer
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The sizes that follow from settings and data together."""
+
+    lookback: int  # L, a multiple of ``segment``
+    horizon: int  # H
+    segment: int  # steps per segment (1 for the vanilla decoder)
+    season: int  # steps per season, 1 for none
+    cycle: bool  # whether a seasonal cycle is learned
+    channels: int  # C, values read and written together
+    series: int  # row series that have an identity of their own
+    missing: bool  # whether the network is told which inputs are missing
+
+    @property
+    def read(self) -> int:
+        """How many segments are read."""
+        return self.lookback // self.segment
+
+    @property
+    def written(self) -> int:
+        """How many segments are written."""
+        return -(-self.horizon // self.segment)
+
+
+class Cycle(nn.Module):
+    """A learned value for every place in the season, of every series (CycleNet, arXiv 2409.18479).
+
+    The last row belongs to series that were not there in training, and stays zero.
+    """
+
+    def __init__(self, series: int, season: int, channels: int):
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(series + 1, season, channels))
+
+    @torch.no_grad()
+    def start_from(self, cycles: Tensor) -> None:
+        """Begin with measured ``cycles`` (S, season, C) instead of zeros."""
+        self.table[:-1] = cycles
+
+    def forward(self, series: Tensor, phase: Tensor, steps: int) -> Tensor:
+        """Return the cycle (B, steps, C) from ``phase`` (B,) on."""
+        places = (phase.unsqueeze(1) + torch.arange(steps, device=phase.device)) % self.table.shape[1]
+        return self.table[series.unsqueeze(1), places]
+
+
+def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
+    """Return what is subtracted from a window (B, 1, C): its ``last`` known value, its ``mean``, or ``none``."""
+    if kind == "none":
+        return torch.zeros_like(x[:, :1])
+    if kind == "mean":
+        if observed is None:
+            return x.mean(1, keepdim=True)
+        return torch.where(observed, x, 0.0).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
+    if observed is None:
+        return x[:, -1:]
+    steps = torch.arange(1, x.shape[1] + 1, device=x.device).view(1, -1, 1)
+    last = (observed * steps).amax(1, keepdim=True) - 1
+    return torch.where(last >= 0, x.gather(1, last.clamp(min=0)), 0.0)
+
+
+class ForecastNet(nn.Module):
+    """A forecaster: ``core`` sees windows without their level and season, and both are added to what it says."""
+
+    def __init__(self, core: nn.Module, head: Head, layout: Layout, normalise: str):
+        super().__init__()
+        self.core, self.head, self.layout, self.normalise = core, head, layout, normalise
+        self.cycle = Cycle(layout.series, layout.season, layout.channels) if layout.cycle else None
+        # How far each quantile is moved so that the intervals hold what they should; found after training.
+        self.widen: Tensor
+        self.register_buffer("widen", torch.zeros(len(head.quantiles)))
+
+    def forward(self, batch: Batch, record: bool = False) -> Output:
+        """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
+        x, observed = batch.inputs, batch.extras.get("observed")
+        season = None
+        if self.cycle is not None:
+            steps = x.shape[1] + self.layout.horizon
+            season = self.cycle(batch.extras["series"], batch.extras["phase"], steps)
+            x = x - season[:, : x.shape[1]]
+        base = level(x, observed, self.normalise)
+        x = x - base
+        if observed is not None:
+            x = torch.where(observed, x, 0.0)
+        answer = self.core(x, observed, batch.extras["series"], record)
+        offset = base.expand(-1, self.layout.horizon, -1)
+        if season is not None:
+            offset = offset + season[:, -self.layout.horizon :]
+        return answer._replace(prediction=self.head.shift(answer.prediction, offset))
+
+    def interval(self, params: Tensor) -> Tensor:
+        """Return the calibrated quantiles (..., K) of the head's numbers (..., P); the median stays."""
+        quantiles = self.head.interval(params)
+        middle = quantiles.shape[-1] // 2
+        moved, median = quantiles + self.widen.to(quantiles.device), quantiles[..., middle : middle + 1]
+        # From the median outwards, so that a wider interval always holds a narrower one.
+        high = moved[..., middle:].maximum(median).cummax(-1).values
+        low = moved[..., : middle + 1].minimum(median).flip(-1).cummin(-1).values.flip(-1)
+        return torch.cat([low[..., :-1], median, high[..., 1:]], -1)
+
+    @torch.no_grad()
+    def welcome_strangers(self) -> None:
+        """Give series that were not there in training the mean identity of those that were."""
+        identities = getattr(self.core, "identities", None)
+        if identities is not None:
+            identities.weight[-1] = identities.weight[:-1].mean(0)
+
+
+class SegmentCore(nn.Module):
+    """Read segments, answer one attending query per output segment, all at once."""
+
+    def __init__(self, layout: Layout, head: Head, recurrent: Recurrent, writer: ParallelWriter, dropout: float):
+        super().__init__()
+        self.layout, self.numbers = layout, head.size
+        width, hidden = layout.segment * layout.channels, writer.cell.hidden_size
+        self.embed = nn.Linear(width * (2 if layout.missing else 1), recurrent.input_size)
+        self.recurrent, self.writer = recurrent, writer
+        identity = writer.cell.input_size // 2 if layout.series > 1 else 0
+        self.places = nn.Parameter(torch.randn(layout.written, writer.cell.input_size - identity))
+        self.identities = nn.Embedding(layout.series + 1, identity) if identity else None
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(hidden, width * head.size)
+
+    def forward(self, x: Tensor, observed: Tensor | None, series: Tensor, record: bool) -> Output:
+        """Return (B, H, C, P) for ``x`` (B, L, C)."""
+        layout, size = self.layout, x.shape[0]
+        segments = x.reshape(size, layout.read, -1)
+        if layout.missing:
+            known = torch.ones_like(x) if observed is None else observed.to(x.dtype)
+            segments = torch.cat([segments, known.reshape(size, layout.read, -1)], -1)
+        read = self.recurrent(self.embed(segments).relu(), record=record)
+        written = self.writer(self._queries(series), read)
+        out = self.out(self.dropout(written.prediction))
+        params = out.view(size, layout.written * layout.segment, layout.channels, self.numbers)
+        return written._replace(prediction=params[:, : layout.horizon])
+
+    def _queries(self, series: Tensor) -> Tensor:
+        places = self.places.expand(len(series), -1, -1)
+        if self.identities is None:
+            return places
+        identity = self.identities(series).unsqueeze(1).expand(-1, self.layout.written, -1)
+        return torch.cat([places, identity], -1)
+
+
+class VanillaCore(nn.Module):
+    """The classical encoder and decoder: one step read at a time, one step written at a time."""
+
+    def __init__(self, layout: Layout, head: Head, writer: Writer):
+        super().__init__()
+        self.layout, self.head, self.writer = layout, head, writer
+
+    def forward(self, x: Tensor, observed: Tensor | None, series: Tensor, record: bool) -> Output:
+        """Return (B, H, C, P) for ``x`` (B, L, C); each step reads the one written before it."""
+        layout = self.layout
+        inputs = x
+        if layout.missing:
+            known = torch.ones_like(x) if observed is None else observed.to(x.dtype)
+            inputs = torch.cat([x, known], -1)
+
+        def point(prediction: Tensor) -> Tensor:
+            return self.head.point(prediction.view(-1, layout.channels, self.head.size))
+
+        choose = slice(None, None, self.head.size) if self.head.plain else point
+        written = self.writer.write(Batch(inputs), x[:, -1], layout.horizon, choose, record)
+        params = written.prediction.view(-1, layout.horizon, layout.channels, self.head.size)
+        return written._replace(prediction=params)

@@ -1,0 +1,275 @@
+"""The training loop: a generator of epochs. Whoever runs it stops, saves, prunes or draws progress.
+
+Parameters come in three groups, ``recurrence``, ``attention`` and ``other``, each with its own rate, decay
+and warm-up, and the gradient norm of each is in the history.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..attention import Attention
+from ..cells import Cell
+from ..errors import RunError
+from ..nn.models import Output
+from ..nn.threads import threads_for
+from ..settings.config import TrainingSettings
+from .task import Examples, Task
+
+GROUPS = ("recurrence", "attention", "other")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The record of one epoch."""
+
+    number: int  # from 1
+    steps: int  # training steps so far
+    train_loss: float  # mean over the epoch
+    valid_loss: float | None  # None without validation examples
+    best: bool  # no earlier epoch was better
+    learning_rates: dict[str, float]  # of each group, at the end of the epoch
+    gradient_norms: dict[str, float]  # of each group before clipping, mean over the epoch
+    seconds: float
+
+
+@dataclass
+class Progress:
+    """How far a training has come: with the model's weights, all it takes to go on exactly."""
+
+    epoch: int = 0
+    steps: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    optimiser: dict[str, Any] | None = None
+    finished: bool = False
+    stopped_by: str = ""  # patience, max_epochs or max_steps
+
+
+def fit(
+    model: nn.Module,
+    task: Task,
+    train: Examples,
+    valid: Examples | None,
+    settings: TrainingSettings,
+    progress: Progress | None = None,
+) -> Iterator[Epoch]:
+    """Train ``model`` and yield an Epoch after each one; stop early when ``valid`` no longer improves.
+
+    When the generator ends, the model has the best weights. ``progress`` is kept up to date at every yield:
+    given again with the model it belongs to, training goes on as if it had never stopped.
+    Raises RunError, with the step and what to try, if the loss is not a finite number.
+    """
+    progress = Progress() if progress is None else progress
+    device = next(model.parameters()).device
+    optimiser = make_optimiser(model, settings)
+    if progress.optimiser is not None:
+        optimiser.load_state_dict(progress.optimiser)
+    total = total_steps(settings)
+    loop = _Loop(model, task, settings, optimiser, total, device)
+    while not (progress.finished or _exhausted(progress, settings, total)):
+        yield loop.epoch(train, valid, progress)
+    progress.finished = True
+    if progress.best_weights:
+        model.load_state_dict(progress.best_weights)
+    model.eval()
+
+
+def _exhausted(progress: Progress, settings: TrainingSettings, total: int) -> bool:
+    if progress.epoch - progress.best_epoch >= settings.patience:
+        progress.stopped_by = "patience"
+    elif progress.epoch >= settings.max_epochs:
+        progress.stopped_by = "max_epochs"
+    elif progress.steps >= total:
+        progress.stopped_by = "max_steps"
+    return bool(progress.stopped_by)
+
+
+def total_steps(settings: TrainingSettings) -> int:
+    """Return how many steps the training takes if nothing stops it early."""
+    return min(settings.max_steps, settings.max_epochs * settings.epoch_steps)
+
+
+def group_of(model: nn.Module) -> dict[str, str]:
+    """Return the group of every parameter by its name."""
+    groups = {name: "other" for name, _ in model.named_parameters()}
+    for module_name, module in model.named_modules():
+        if isinstance(module, (Cell, Attention)):
+            group = "recurrence" if isinstance(module, Cell) else "attention"
+            for name, _ in module.named_parameters():
+                whole = f"{module_name}.{name}".lstrip(".")
+                if whole in groups:  # a shared parameter counts once, under its first name
+                    groups[whole] = group
+    return groups
+
+
+def _own(settings: TrainingSettings, group: str, name: str) -> Any:
+    value = getattr(settings, f"{group}_{name}", None)
+    return getattr(settings, name) if value is None else value
+
+
+def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """Return AdamW over the three groups (those that are not empty)."""
+    groups = group_of(model)
+    parameters = dict(model.named_parameters())
+    lists = {g: [parameters[name] for name, of in groups.items() if of == g] for g in GROUPS}
+    return torch.optim.AdamW(
+        [
+            {
+                "params": lists[g],
+                "name": g,
+                "lr": _own(settings, g, "learning_rate"),
+                "peak": _own(settings, g, "learning_rate"),
+                "weight_decay": _own(settings, g, "weight_decay"),
+                "warmup": _own(settings, g, "warmup"),
+            }
+            for g in GROUPS
+            if lists[g]
+        ]
+    )
+
+
+def rate(step: int, total: int, warmup: int, schedule: str) -> float:
+    """Return the share of the full learning rate at ``step`` of ``total``.
+
+    It rises linearly over ``warmup`` steps; then ``cosine`` falls to zero along half a wave, ``step`` is cut to
+    a tenth at two thirds and again at nine tenths, ``constant`` stays.
+    """
+    warmup = min(warmup, total // 4)
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, total - warmup)
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    if schedule == "step":
+        return 1.0 if done < 2 / 3 else (0.1 if done < 0.9 else 0.01)
+    return 1.0
+
+
+def entropy(weights: Tensor) -> Tensor:
+    """Return the mean entropy ``−Σ_j a_j log a_j`` of attention weights (..., T)."""
+    return -torch.special.xlogy(weights, weights.clamp(min=1e-12)).sum(-1).mean()
+
+
+class _Loop:
+    """One epoch at a time, over what does not change between epochs."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        settings: TrainingSettings,
+        optimiser: torch.optim.Optimizer,
+        total: int,
+        device: torch.device,
+    ):
+        self.model, self.task, self.settings = model, task, settings
+        self.optimiser, self.total, self.device = optimiser, total, device
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+
+    def epoch(self, train: Examples, valid: Examples | None, progress: Progress) -> Epoch:
+        """Train one epoch, validate, and note the best weights."""
+        started = time.perf_counter()
+        number = progress.epoch + 1
+        # Every epoch has its own seed, so a resumed training draws what an uninterrupted one would have drawn.
+        with torch.random.fork_rng(), threads_for(self.settings.batch_size, self.parameters):
+            torch.manual_seed(self.settings.seed * 1_000_003 + number)
+            train_loss, norms = self._train(train, progress)
+        valid_loss = None if valid is None else self._validate(valid)
+        watched = train_loss if valid_loss is None else valid_loss
+        self._require_finite("validation loss", watched, progress.steps - 1)
+        best = watched < progress.best_loss
+        if best:
+            progress.best_loss, progress.best_epoch = watched, number
+            progress.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        progress.epoch = number
+        progress.optimiser = self.optimiser.state_dict()
+        rates = {group["name"]: group["lr"] for group in self.optimiser.param_groups}
+        seconds = time.perf_counter() - started
+        return Epoch(number, progress.steps, train_loss, valid_loss, best, rates, norms, seconds)
+
+    def _train(self, train: Examples, progress: Progress) -> tuple[float, dict[str, float]]:
+        self.model.train()
+        size = self.settings.batch_size
+        count = min(self.settings.epoch_steps, self.total - progress.steps)
+        # As many passes as the steps need: an epoch is the same amount of work for little and much data.
+        passes = -(-count * size // len(train))
+        order = torch.cat([torch.randperm(len(train)) for _ in range(passes)])
+        total, norms = 0.0, {group["name"]: 0.0 for group in self.optimiser.param_groups}
+        for step in range(count):
+            loss = self._step(train, order[step * size : (step + 1) * size], progress.steps)
+            for name, norm in self._clip().items():
+                self._require_finite(f"gradient norm of the {name} weights", norm, progress.steps)
+                norms[name] += norm
+            self.optimiser.step()
+            progress.steps += 1
+            total += loss
+        return total / count, {name: norm / count for name, norm in norms.items()}
+
+    def _step(self, train: Examples, numbers: Tensor, step: int) -> float:
+        for group in self.optimiser.param_groups:
+            share = rate(step, self.total, group["warmup"], self.settings.schedule)
+            group["lr"] = group["peak"] * share
+        batch = train.take(numbers).to(self.device)
+        output = self.task.ask(self.model, batch)
+        loss = self.task.loss(output, batch)
+        value = float(loss.detach())
+        self._require_finite("training loss", value, step)
+        self.optimiser.zero_grad(set_to_none=True)
+        (loss + self._penalty(output)).backward()
+        return value
+
+    def _require_finite(self, what: str, value: float, step: int) -> None:
+        if math.isfinite(value):
+            return
+        settings = self.settings
+        raise RunError(
+            f"The {what} became {value} at step {step + 1} with learning_rate={settings.learning_rate:g} "
+            f"and clip_norm={settings.clip_norm:g}. Try learning_rate={settings.learning_rate / 10:g}, "
+            f"or clip_norm=0.5."
+        )
+
+    def _penalty(self, output: Output) -> Tensor | float:
+        settings = self.settings
+        penalty: Tensor | float = 0.0
+        weights = [p for p in self.model.parameters() if p.dim() > 1] if settings.l1 or settings.l2 else []
+        if settings.l1:
+            penalty = penalty + settings.l1 * torch.stack([w.abs().sum() for w in weights]).sum()
+        if settings.l2:
+            penalty = penalty + settings.l2 * torch.stack([w.square().sum() for w in weights]).sum()
+        if settings.entropy_penalty and output.weights is not None:
+            penalty = penalty + settings.entropy_penalty * entropy(output.weights)
+        return penalty
+
+    def _clip(self) -> dict[str, float]:
+        settings = self.settings
+        norms = {}
+        for group in self.optimiser.param_groups:
+            gradients = [p.grad for p in group["params"] if p.grad is not None]
+            norms[group["name"]] = float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
+        if settings.clip_value:
+            nn.utils.clip_grad_value_(self.model.parameters(), settings.clip_value)
+        if settings.clip_norm:
+            whole = math.sqrt(sum(norm**2 for norm in norms.values()))
+            if settings.clip_value:
+                nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
+            elif whole > settings.clip_norm:
+                gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+                for gradient in gradients:
+                    gradient.mul_(settings.clip_norm / (whole + 1e-6))
+        return norms
+
+    @torch.no_grad()
+    def _validate(self, valid: Examples) -> float:
+        self.model.eval()
+        total = 0.0
+        for numbers in torch.arange(len(valid)).split(4 * self.settings.batch_size):
+            batch = valid.take(numbers).to(self.device)
+            total += float(self.task.loss(self.task.ask(self.model, batch), batch)) * len(numbers)
+        return total / len(valid)

@@ -1,0 +1,50 @@
+"""What a task is to the training loop: examples by number, a way to ask the model, and a loss."""
+
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from ..data.batch import Batch
+from ..nn.models import Output
+
+
+class Examples(Protocol):
+    """Examples that can be taken by their numbers."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, numbers: Tensor) -> Batch:
+        """Return the examples with these ``numbers`` (B,)."""
+        ...
+
+
+class Task(Protocol):
+    """What is asked of a model."""
+
+    def ask(self, model: nn.Module, batch: Batch) -> Output:
+        """Run the model as this task trains it."""
+        ...
+
+    def loss(self, output: Output, batch: Batch) -> Tensor:
+        """Return the mean loss of a batch, a scalar."""
+        ...
+
+
+class Memorised:
+    """Examples that are one batch in memory."""
+
+    def __init__(self, batch: Batch):
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def take(self, numbers: Tensor) -> Batch:
+        """Return the examples with these ``numbers``."""
+
+        def rows(tensor: Any) -> Any:
+            return None if tensor is None else tensor[numbers]
+
+        whole = self.batch
+        extras = {name: rows(tensor) for name, tensor in whole.extras.items()}
+        return Batch(rows(whole.inputs), rows(whole.targets), rows(whole.mask), rows(whole.target_mask), extras)
