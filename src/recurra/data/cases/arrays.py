@@ -45,7 +45,7 @@ def _sequences(X: Any) -> Found:
 
 
 def _is_table(X: Any) -> bool:
-    return hasattr(X, "columns") and not isinstance(X, np.ndarray)
+    return hasattr(type(X), "columns")  # asking a lazy frame itself would make it work
 
 
 def _from_table(frame: pd.DataFrame) -> Found:
@@ -64,7 +64,7 @@ def _from_table(frame: pd.DataFrame) -> Found:
 def _from_block(block: np.ndarray) -> Found:
     """Read (N, T) or (N, C, T)."""
     if block.ndim not in (2, 3):
-        raise DataError(f"X has {_shape(block)}; give {SHAPES}.")
+        raise DataError(f"X {_shape(block)}; give {SHAPES}.")
     notes = []
     if block.ndim == 2:
         block = block[:, None, :]
@@ -78,7 +78,7 @@ def _from_block(block: np.ndarray) -> Found:
 
 
 def _shape(block: np.ndarray) -> str:
-    return f"the shape {block.shape}" if block.ndim else "a single number"
+    return f"has the shape {block.shape}" if block.ndim else "is a single number"
 
 
 def _from_list(given: list[Any]) -> Found:
@@ -97,13 +97,13 @@ def _sequence(given: Any, number: int) -> np.ndarray:
     """Return (T,) or (C, T) as (T, C)."""
     case = numbers_of(given, f"Case '{number}'")
     if case.ndim not in (1, 2):
-        raise DataError(f"Case '{number}' has {_shape(case)}; give {SHAPES}.")
+        raise DataError(f"Case '{number}' {_shape(case)}; give {SHAPES}.")
     return np.array(case.reshape(-1, case.shape[-1]).T if case.size else case.T.reshape(0, 1), order="C")
 
 
 def numbers_of(given: Any, what: str) -> np.ndarray:
     """Return arrays, tensors and nested lists as float64, NaN where missing; raises DataError if that cannot be."""
-    given = given.detach().cpu() if hasattr(given, "detach") else given
+    given = _from_tensor(given) if hasattr(given, "detach") else given
     if isinstance(given, pd.Series) and is_number(given) and given.dtype.kind != "c":
         return given.to_numpy(np.float64, na_value=np.nan)
     try:
@@ -114,9 +114,15 @@ def numbers_of(given: Any, what: str) -> np.ndarray:
         raise DataError(f"{what} holds {_kind(array)}, not numbers; give {SHAPES}.")
     try:
         floats = array.astype(np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise DataError(f"{what} holds objects that are not numbers; give {SHAPES}.") from None
     return np.ma.filled(floats, np.nan) if isinstance(floats, np.ma.MaskedArray) else floats
+
+
+def _from_tensor(given: Any) -> Any:
+    """Return a tensor of torch as an array; those of 16 bits have no counterpart in NumPy unless made longer."""
+    given = given.detach().cpu()
+    return np.asarray(given if given.is_complex() else given.double())
 
 
 def _kind(array: np.ndarray) -> str:

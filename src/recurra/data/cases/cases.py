@@ -58,6 +58,8 @@ def checked(cases: Cases) -> Cases:
     for name, values in zip(cases.names, cases.values, strict=True):
         if not len(values):
             raise DataError(f"Case '{name}' has no steps; give it values, or leave it out.")
+        if not values.shape[1]:
+            raise DataError(f"Case '{name}' has no channels; give it at least one.")
         if not np.isfinite(values).all():
             _check_gaps(name, values)
     return cases
@@ -93,7 +95,7 @@ def cut(padded: np.ndarray) -> tuple[tuple[np.ndarray, ...], list[str]]:
     lengths = np.where(known.any(axis=1), steps - np.argmax(known[:, ::-1], axis=1), steps)
     values = tuple(case[:length] for case, length in zip(padded, lengths.tolist(), strict=True))
     shorter = int((lengths < steps).sum())
-    said = f"{shorter:,} case(s) end in empty cells, so they are shorter: {lengths.min(initial=steps)} steps or more"
+    said = f"{shorter:,} case(s) end in empty cells, so they are shorter (from {lengths.min(initial=steps)} step(s) on)"
     return values, [*([said] if shorter else []), *missing_note(values)]
 
 

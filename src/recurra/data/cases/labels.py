@@ -18,16 +18,22 @@ POINTED = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?")  # a n
 def label_codes(column: Any, *, as_is: bool = True) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return int64 codes (n,), -1 where missing, and the names that they stand for.
 
-    Names are kept ``as_is``, or as ``plain`` makes them. Raises DataError for a value that cannot name a class.
+    Names are kept ``as_is``, or as ``plain`` makes them; blank ones are missing. Raises DataError for a value that
+    cannot name a class.
     """
     try:
         codes, found = pd.factorize(column)
     except TypeError:
         raise DataError("A label is itself a list or table; give one name or whole number for each case.") from None
     names = [_name(value) for value in found]
-    again, kept = pd.factorize(np.array([name if as_is else plain(name) for name in names], dtype=object))
+    again, kept = pd.factorize(np.array([_kept(name, as_is) for name in names], dtype=object))
     known = np.append(again, -1)  # so that the code -1 stays -1
     return known[codes].astype(np.int64), tuple(str(name) for name in kept)
+
+
+def _kept(name: str, as_is: bool) -> str | None:
+    tidy = plain(name)
+    return name if as_is and tidy is not None else tidy
 
 
 def _name(value: Any) -> str:

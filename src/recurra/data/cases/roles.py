@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...errors import DataError
 from ..calendar.stamps import NAMES, distinct, holds_dates, read_time, sounds_like_time
-from ..tables.columns import find_column, is_number, is_text, strip_text, text_numbers
+from ..tables.columns import is_number, is_text, strip_text, text_numbers
 from .labels import label_codes
 from .rows import Rows, rows_of
 
@@ -36,11 +36,6 @@ def by_rank(columns: Iterable[str], names: tuple[str, ...]) -> list[str]:
     """Return the columns that are called one of these names, the first name first."""
     ranks = {name: rank for rank, name in enumerate(names)}
     return sorted((column for column in columns if key(column) in ranks), key=lambda column: ranks[key(column)])
-
-
-def given_column(frame: pd.DataFrame, name: str | None, what: str) -> str | None:
-    """Return the column that the user named, or None; raises DataError if there is no such column."""
-    return None if name is None else find_column(frame.columns, name, what)
 
 
 def find_id(frame: pd.DataFrame, label: str | None, time: str | None) -> str | None:
@@ -130,8 +125,8 @@ def time_columns(frame: pd.DataFrame, taken: tuple[str | None, ...]) -> list[str
     ranks = {name: rank for rank, name in enumerate(NAMES)}
     free = sorted((n for n in frame.columns if n not in taken), key=lambda n: ranks.get(n.casefold(), len(NAMES)))
     dates = [name for name in free if holds_dates(frame[name])]
-    steps = [name for name in free if sounds_like_time(name) and is_number(frame[name]) and not frame[name].hasnans]
-    return dates + steps
+    steps = [name for name in free if sounds_like_time(name) and is_number(frame[name])]
+    return dates + sorted(steps, key=lambda name: frame[name].hasnans)
 
 
 def time_values(frame: pd.DataFrame, time: str) -> np.ndarray:

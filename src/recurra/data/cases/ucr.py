@@ -40,13 +40,14 @@ def find_plain(text: str) -> Plain | None:
     if not lines:
         return None
     separator = next((mark for mark in "\t;," if mark in lines[0]), r"\s+")
-    first, *more = (split(line, separator) for line in lines[:2])
+    first, *below = (split(line, separator) for line in lines[:2])
     decimal = "," if separator != "," and any(COMMA_NUMBER.fullmatch(cell) for cell in first) else "."
     if decimal == ",":
         first = [cell.replace(",", ".") for cell in first]
-    if _is_header(first if whole or len(first) < 3 else first[:-1], more[0] if more else []):
+    if _is_header(first if whole or len(first) < 3 else first[:-1], below[0] if below else []):
+        _refuse_data(first)
         return None
-    numbered = _counts(first) and len(first) >= MANY and bool(more) and not _counts(more[0])
+    numbered = _counts(first) and len(first) >= MANY and bool(below) and not _counts(below[0])
     return Plain(separator, decimal, comments + numbered, numbered)
 
 
@@ -57,17 +58,40 @@ def split(line: str, separator: str) -> list[str]:
 
 
 def _is_header(first: list[str], second: list[str]) -> bool:
-    """Tell whether a line has names: a cell behind its first is no number, or its first names a column."""
+    """Tell whether a line has names: a cell behind its first is no number, or its first names a column.
+
+    Behind an empty cell or any other text, numbers may be names too: of an axis, or 0, 1, 2, .. in the first line only.
+    """
     label, values = first[0], first[1:]
     if not values or not all(_is_number(cell) for cell in values):
         return True
-    if label and _is_number(label):
+    if not label:
+        return _rises(values)
+    if _is_number(label):
         return False
-    return not label or key(label) in (*LABELS, *IDS) or (_counts(values) and not _counts(second[1:]))
+    return key(label) in {*LABELS, *IDS} - {"y"} or (_counts(values) and values != second[1:])
+
+
+def _refuse_data(first: list[str]) -> None:
+    """Refuse a line that is no header, for half of its cells are numbers with fractions, in no order as an axis has."""
+    numbers = [float(cell) for cell in first if POINTED.fullmatch(cell)]
+    text = next((cell for cell in first[1:] if not _is_number(cell)), None)
+    if text is None or len(numbers) < max(2, len(first) / 2) or sorted(numbers) in (numbers, numbers[::-1]):
+        return
+    raise DataError(
+        f"The first line has numbers as a case has them, but also '{text}'; without a header only its first cell, the "
+        "label, may be text; leave that cell out of every line, or add a header."
+    )
 
 
 def _is_number(cell: str) -> bool:
     return bool(NUMBER.fullmatch(cell) or INFINITE.fullmatch(cell)) or cell.casefold() in MISSING
+
+
+def _rises(cells: list[str]) -> bool:
+    """Tell whether cells are numbers that rise, as those do that name the columns of a table."""
+    numbers = [float(cell) for cell in cells if NUMBER.fullmatch(cell)]
+    return len(numbers) == len(cells) and sorted(set(numbers)) == numbers
 
 
 def _counts(cells: list[str]) -> bool:
@@ -120,7 +144,6 @@ def _frame(lines: list[str], plain: Plain) -> pd.DataFrame:
         na_values=sorted(MISSING),
         skipinitialspace=True,
         low_memory=False,
-        float_precision="round_trip",
     )
 
 

@@ -121,7 +121,10 @@ def _separator(lines: list[str], name: str) -> str:
 
 def _agreement(lines: list[str], separator: str) -> float:
     """Return the share of lines with the most common number of cells, 0 if that number is one."""
-    rows = _split(lines, separator)
+    try:
+        rows = _split(lines, separator)
+    except csv.Error:  # a cell too long to be one
+        return 0.0
     rows = rows[_titles(rows) :]
     cells, often = Counter(len(row) for row in rows).most_common(1)[0]
     if cells < 2:
