@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import recurra.data.cases
 from recurra.data.cases import Cases, cases_of, fingerprint, frame_cases, read_cases
+from recurra.data.cases.ucr import find_plain
 from recurra.errors import DataError
 
 NAN = np.nan
@@ -187,10 +188,12 @@ def test_sequences_of_unequal_length_keep_what_is_missing_at_their_end() -> None
 
 
 def test_what_came_may_change_later() -> None:
-    for X in (BLOCK.copy(), BLOCK[:, 0].copy(), [case.copy() for case in BLOCK], [case[0].copy() for case in BLOCK]):
+    arrays = [BLOCK.copy(), BLOCK[:, 0].copy(), torch.tensor(BLOCK)]
+    listed = [[case.copy() for case in BLOCK], [case[0].copy() for case in BLOCK], [pd.Series(BLOCK[0, 0].copy())]]
+    for X in arrays + listed:
         cases = cases_of(X)
         before = lists(cases)
-        X[0][:] = 99
+        X[0][:2] = 99
         assert lists(cases) == before
 
 
@@ -378,6 +381,10 @@ def test_numbers_are_read_to_the_last_digit(tmp_path: Path) -> None:
     assert [case[:, 0].tolist() for case in read_cases(put(tmp_path, content)).values] == values.tolist()
 
 
+def test_a_number_that_the_first_look_cuts_is_no_text() -> None:
+    assert find_plain("a,0.5,2.5e") is not None and find_plain("a,0.5,2.5e\n") is None
+
+
 def test_decimal_commas_are_read_where_commas_do_not_separate(tmp_path: Path) -> None:
     assert lists(read_cases(put(tmp_path, "1;0,5;2\n2;3;1,25\n"))) == [[[0.5], [2]], [[3], [1.25]]]
 
@@ -387,12 +394,12 @@ def test_lines_may_be_shorter_instead_of_padded(tmp_path: Path) -> None:
 
 
 def test_lines_longer_than_the_first_look_are_read(tmp_path: Path) -> None:
-    row = ",".join(["0.123456"] * 15_000)
+    row = ",".join(["0.123456"] * 7_500)
     cases = read_cases(put(tmp_path, f"a,{row}\nb,{row}\n"))
-    assert cases.lengths.tolist() == [15_000, 15_000]
-    head = ",".join(f"t{i}" for i in range(15_000))
+    assert cases.lengths.tolist() == [7_500, 7_500]
+    head = ",".join(f"t{i}" for i in range(7_500))
     cases = read_cases(put(tmp_path, f"label,{head}\na,{row}\nb,{row}\n"))
-    assert cases.lengths.tolist() == [15_000, 15_000] and cases.labels == ("a", "b")
+    assert cases.lengths.tolist() == [7_500, 7_500] and cases.labels == ("a", "b")
 
 
 def test_a_line_that_numbers_the_columns_is_left_out(tmp_path: Path) -> None:
@@ -501,7 +508,7 @@ def test_ts_files(tmp_path: Path, name: str) -> None:
 
 
 def test_ts_files_of_one_channel_and_labels_as_numbers(tmp_path: Path) -> None:
-    content = "@univariate true\n@classLabel true 1 2\n@data\n1, 2,3 : 1.0\n# between\n\n4:2\n"
+    content = "@univariate true\n@classLabel true 1 2.0\n@data\n1, 2,3 : 1.0\n# between\n\n4:2\n"
     cases = read_cases(put(tmp_path, content, "a.ts"))
     assert lists(cases) == [[[1], [2], [3]], [[4]]]
     assert cases.labels == ("1", "2") and cases.channels == ("value",)
@@ -599,7 +606,11 @@ def test_the_text_that_tells_rows_of_one_time_apart_is_the_id() -> None:
 
 @pytest.mark.parametrize(
     "times",
-    [[3, 1, 2, 2, 1], [0.5, 0.1, 0.2, 9, 8.5], ["1 Mar 2024", "1 Jan 2024", "1 Feb 2024", "2 Feb 2024", "1 Feb 2024"]],
+    [
+        [3, 1, 2, 2, 1],
+        [0.5, 0.1, 0.2, 0.4, 0.3],
+        ["1 Mar 2024", "1 Jan 2024", "1 Feb 2024", "2 Feb 2024", "1 Feb 2024"],
+    ],
 )
 def test_steps_are_sorted_by_any_kind_of_time(times: list[Any]) -> None:
     frame = pd.DataFrame({"id": [1, 1, 1, 2, 2], "time": times, "v": [3, 1, 2, 5, 4], "class": [0, 0, 0, 1, 1]})
@@ -611,6 +622,11 @@ def test_without_a_time_rows_keep_their_order() -> None:
     cases = frame_cases(frame)
     assert lists(cases) == [[[1], [3]], [[2], [4]]] and cases.names == ("2", "1") and cases.labels == ("0", "1")
     assert "in the order of the rows" in cases.notes[0]
+
+
+def test_a_time_with_gaps_is_not_chosen_before_one_without() -> None:
+    frame = pd.DataFrame({"id": [1, 1], "time": [NAN, 1], "step": [2, 1], "v": [1, 2], "class": 3})
+    assert lists(frame_cases(frame)) == [[[1, 2], [None, 1]]]
 
 
 def test_a_time_in_two_columns() -> None:
@@ -711,7 +727,7 @@ def test_wide_tables_in_every_form(tmp_path: Path) -> None:
     forms = [read_cases(tmp_path / name) for name in ("a.csv", "b.tsv", "c.parquet")]
     forms += [frame_cases(form) for form in (pl.from_pandas(WIDE), WIDE.set_index("id"), WIDE.set_axis([5, 5, 6]))]
     forms += [frame_cases(WIDE[["s1", "label", "s2", "id", "s3"]]), frame_cases(WIDE.astype({"label": "category"}))]
-    forms += [frame_cases(WIDE.assign(s1=["1", "2", "3"]))]
+    forms += [frame_cases(WIDE.assign(s1=["1", "2", "3"])), frame_cases(WIDE.set_index("id", drop=False))]
     assert [fingerprint(form) for form in forms] == [mark] * len(forms)
 
 
@@ -739,6 +755,8 @@ def test_the_names_of_cases_are_found(name: str) -> None:
 
 
 def test_cases_without_a_name_are_counted() -> None:
+    two = pd.DataFrame({"kind": ["p", "q"], "s1": [1, 2], "s2": [3, 4]})
+    assert frame_cases(two).names == ("1", "2") and frame_cases(two).labels == ("p", "q")
     cases = frame_cases(WIDE.drop(columns="id"))
     assert cases.names == ("1", "2", "3") and "named by its number" in cases.notes[0]
 
@@ -768,6 +786,13 @@ def test_wide_and_long_are_told_apart_by_whether_ids_repeat() -> None:
             WIDE.drop(columns="label"),
             {},
             "No column is the label of a case; name it with --target. The columns are: s1",
+        ),
+        (WIDE.drop(columns="label").assign(s1=[True, False, True]), {}, "No column is the label"),
+        (WIDE.drop(columns="label").assign(note=list("abc")), {}, "No column is the label"),
+        (
+            WIDE.assign(id=pd.date_range("2024", periods=3)).set_axis(["day", "kind", "u", "v", "w"], axis=1),
+            {},
+            "leave 'd",
         ),
         (WIDE.drop(columns="label").assign(p=list("aba"), q=list("bba")), {}, "Columns 'p' and 'q' could both be"),
         (WIDE.assign(id=[1, NAN, 2]), {}, "The id column 'id' is empty in row 2"),

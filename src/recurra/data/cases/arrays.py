@@ -73,7 +73,7 @@ def _from_block(block: np.ndarray) -> Found:
             f"X was read as (cases, channels, time), so it has {block.shape[1]} channels of {block.shape[2]} steps; "
             "turn the last two axes if that is the wrong way round"
         )
-    values, more = cut(np.array(block.transpose(0, 2, 1), order="C"))
+    values, more = cut(np.ascontiguousarray(block.transpose(0, 2, 1)))
     return values, None, [*notes, *more]
 
 
@@ -98,14 +98,14 @@ def _sequence(given: Any, number: int) -> np.ndarray:
     case = numbers_of(given, f"Case '{number}'")
     if case.ndim not in (1, 2):
         raise DataError(f"Case '{number}' {_shape(case)}; give {SHAPES}.")
-    return np.array(case.reshape(-1, case.shape[-1]).T if case.size else case.T.reshape(0, 1), order="C")
+    return np.ascontiguousarray(case.reshape(-1, case.shape[-1]).T if case.size else case.T.reshape(0, 1))
 
 
 def numbers_of(given: Any, what: str) -> np.ndarray:
-    """Return arrays, tensors and nested lists as float64, NaN where missing; raises DataError if that cannot be."""
+    """Return a copy of an array, tensor or nested list as float64, NaN where missing; raises DataError for others."""
     given = _from_tensor(given) if hasattr(given, "detach") else given
     if isinstance(given, pd.Series) and is_number(given) and given.dtype.kind != "c":
-        return given.to_numpy(np.float64, na_value=np.nan)
+        return np.array(given.to_numpy(np.float64, na_value=np.nan))
     try:
         array = np.ma.asarray(given) if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
     except (ValueError, TypeError):

@@ -43,8 +43,8 @@ def frame_cases(
 
 def _refuse_lists(table: pd.DataFrame) -> None:
     """Refuse cells that hold a whole sequence each."""
-    for name in table.columns:
-        first = table[name].first_valid_index() if table[name].dtype == object else None
+    for name in (name for name, kind in table.dtypes.items() if kind.kind == "O"):
+        first = table[name].first_valid_index()
         if first is not None and isinstance(table[name][first], (list, tuple, dict, np.ndarray, pd.Series)):
             raise DataError(
                 f"Column '{name}' has a whole sequence in each cell; give a row for each step, a "

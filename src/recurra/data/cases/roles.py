@@ -227,7 +227,8 @@ def values_in(frame: pd.DataFrame, taken: Taken) -> tuple[tuple[str, ...], list[
     found = [name for name in free if name not in aside and _holds_numbers(frame[name])]
     if not found:
         raise DataError("The table has no column of numbers for the values; give it at least one.")
-    left = [f"'{name}'" for name in free if name not in found]
+    kept = set(found)
+    left = [f"'{name}'" for name in free if name not in kept]
     shown = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
     return tuple(found), [f"left out {shown} (no numbers, or another label, id or number of the row)"] if left else []
 
