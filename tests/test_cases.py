@@ -625,7 +625,7 @@ def test_without_a_time_rows_keep_their_order() -> None:
 
 
 def test_a_time_with_gaps_is_not_chosen_before_one_without() -> None:
-    frame = pd.DataFrame({"id": [1, 1], "time": [NAN, 1], "step": [2, 1], "v": [1, 2], "class": 3})
+    frame = pd.DataFrame({"id": [1, 1], "ds": [NAN, 1], "step": [2, 1], "v": [1, 2], "class": 3})
     assert lists(frame_cases(frame)) == [[[1, 2], [None, 1]]]
 
 
