@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...errors import DataError
 from .columns import MISSING
 
-SAMPLE = 65_536  # bytes that are looked at before the whole file is read
+SAMPLE = 65_536  # bytes that are looked at before the whole file is read, more if its lines are long
 NAMES = {"\t": "tab", ";": "';'", "|": "'|'", ",": "','", r"\s+": "spaces"}  # in the order they are tried
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
 COMMA_NUMBER = re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d+)?|[-+]?\d*,\d+([eE][-+]?\d+)?")
@@ -42,10 +42,10 @@ class Dialect:
 
 def find_dialect(sample: bytes, name: str) -> Dialect:
     """Return how a table is written, from its first bytes; raises DataError if there is no table in them."""
-    encoding = _encoding(sample)
+    encoding = find_encoding(sample)
     text = sample.decode(encoding, errors="replace")
     lines = text.splitlines()
-    if len(sample) == SAMPLE:
+    if len(sample) >= SAMPLE:
         lines = lines[:-1] or lines
     excel = re.fullmatch(r'"?sep=(.)"?', lines[0].rstrip(), re.IGNORECASE) if lines else None
     comments = _leading_comments(lines[bool(excel) :])
@@ -69,7 +69,8 @@ def find_dialect(sample: bytes, name: str) -> Dialect:
     return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes))
 
 
-def _encoding(sample: bytes) -> str:
+def find_encoding(sample: bytes) -> str:
+    """Return the encoding of a text, from its first bytes."""
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if sample.startswith(b"\xef\xbb\xbf"):
@@ -120,7 +121,10 @@ def _separator(lines: list[str], name: str) -> str:
 
 def _agreement(lines: list[str], separator: str) -> float:
     """Return the share of lines with the most common number of cells, 0 if that number is one."""
-    rows = _split(lines, separator)
+    try:
+        rows = _split(lines, separator)
+    except csv.Error:  # a cell too long to be one
+        return 0.0
     rows = rows[_titles(rows) :]
     cells, often = Counter(len(row) for row in rows).most_common(1)[0]
     if cells < 2:

@@ -6,6 +6,7 @@ import lzma
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +17,7 @@ import pandas as pd
 from ...errors import DataError, nearest
 from ..calendar.stamps import holds_dates
 from .columns import MISSING, is_counter, is_text, strip_text
-from .dialect import CURRENCY, GROUPED, SAMPLE, Dialect, find_dialect, plain_number
+from .dialect import CURRENCY, GROUPED, SAMPLE, Dialect, find_dialect, find_encoding, plain_number
 
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 OTHER = {  # endings of files that hold tables, but are not read, and the pandas function that reads them
@@ -24,6 +25,7 @@ OTHER = {  # endings of files that hold tables, but are not read, and the pandas
     ".xls": ("Excel", "read_excel"), ".xlsm": ("Excel", "read_excel"), ".ods": ("OpenDocument", "read_excel"),
     ".feather": ("Feather", "read_feather"), ".pkl": ("pickle", "read_pickle"), ".h5": ("HDF5", "read_hdf"),
 }  # fmt: skip
+LINES, LONGEST = 20, 8_000_000  # lines that the first bytes of a file should hold, and how many bytes they may be
 TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "insgesamt", "合计", "总计")
 NOT_TEXT = {b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
 
@@ -31,14 +33,41 @@ NOT_TEXT = {b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old 
 def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     """Read a CSV, TSV, TXT (also .gz .xz .bz2 .zip) or Parquet file; return the frame and what was not ordinary."""
     path = Path(path)
-    _check_there(path)
-    if path.suffix.lower() in (".parquet", ".pq") or _head(path, 4) == b"PAR1":
+    if is_parquet(path):
         return _read_parquet(path), []
     sample = _sample(path)
     dialect = find_dialect(sample, path.name)
     frame, more = _read_text(path, dialect)
     frame, last = _tidy(frame, dialect)
     return frame, [*dialect.notes, *more, *last]
+
+
+def is_parquet(path: str | Path) -> bool:
+    """Tell whether a file is Parquet, by name or content; raises DataError if it is not there, empty or no table."""
+    path = Path(path)
+    _check_there(path)
+    return path.suffix.lower() in (".parquet", ".pq") or _head(path, 4) == b"PAR1"
+
+
+def first_text(path: str | Path) -> str:
+    """Return the beginning of a text file, packed or not, some lines if it has them; raises DataError for others."""
+    sample = _sample(Path(path))
+    return sample.decode(find_encoding(sample), errors="replace")
+
+
+def read_text(path: str | Path) -> str:
+    """Return the whole of a text file, packed or not; raises DataError if it is no text, or damaged."""
+    path = Path(path)
+    encoding = find_encoding(_sample(path))
+    try:
+        with _open(path) as file:
+            content = file.read()
+    except (EOFError, lzma.LZMAError, zlib.error, OSError, zipfile.BadZipFile) as fault:
+        raise DataError(f"'{path.name}' is cut short or damaged ({_brief(fault)}).") from None
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _check_there(path: Path) -> None:
@@ -99,13 +128,23 @@ def _open_zip(path: Path) -> IO[bytes]:
 def _sample(path: Path) -> bytes:
     try:
         with _open(path) as file:
-            sample = file.read(SAMPLE)
+            sample = _first_bytes(file)
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as fault:
         raise DataError(f"'{path.name}' cannot be unpacked or opened ({_brief(fault)}).") from None
     if not sample.strip():
         raise DataError(f"The file '{path.name}' is empty.")
     _refuse_binary(sample, path.name)
     return sample
+
+
+def _first_bytes(file: IO[bytes]) -> bytes:
+    """Return the first bytes, more of them where lines are so long that few fit."""
+    parts = [file.read(SAMPLE)]
+    lines = parts[0].count(b"\n")
+    while len(parts[-1]) == SAMPLE and lines < LINES and len(parts) * SAMPLE < LONGEST:
+        parts.append(file.read(SAMPLE))
+        lines += parts[-1].count(b"\n")
+    return b"".join(parts)
 
 
 def _refuse_binary(sample: bytes, name: str) -> None:

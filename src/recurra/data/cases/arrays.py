@@ -1,0 +1,160 @@
+"""Cases from arrays: a block of numbers, sequences of unequal length, or a table with a case in each row.
+
+Shapes: N cases, C channels, T steps.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...errors import DataError
+from ..tables.columns import as_pandas, is_number
+from .cases import Cases, channel_names, checked, counted, cut, missing_note
+from .labels import label_codes, labels_of
+
+SHAPES = "an array (cases, time) or (cases, channels, time), or a list of sequences (time,) or (channels, time)"
+Found = tuple[tuple[np.ndarray, ...], tuple[str, ...] | None, list[str]]  # values, names if there are any, notes
+
+
+def cases_of(X: Any, y: Any = None, channels: Sequence[str] | None = None) -> Cases:
+    """Return arrays as cases: (N, T) or (N, C, T), a list of (T_i,) or (C, T_i), or a table of one case per row.
+
+    Steps without a value at the end of a row of an array or table are padding and are left out.
+    Raises DataError if ``X`` has another shape or no numbers, or if ``y`` does not name one class for each case.
+    """
+    values, names, notes = _sequences(X)
+    names = names or counted(len(values))
+    width = values[0].shape[1] if values else 0
+    cases = checked(Cases(values, None, names, _channels(channels, width), tuple(notes)))
+    if y is None:
+        return cases
+    return replace(cases, labels=_labels(y, names))
+
+
+def _sequences(X: Any) -> Found:
+    if _is_table(X):
+        return _from_table(as_pandas(X))
+    if isinstance(X, (str, bytes, dict, set)) or X is None or not (hasattr(X, "__array__") or hasattr(X, "__iter__")):
+        raise DataError(f"X is of type {type(X).__name__}; give {SHAPES}.")
+    if hasattr(X, "__array__") and not (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1):
+        return _from_block(numbers_of(X, "X"))
+    return _from_list(list(X))
+
+
+def _is_table(X: Any) -> bool:
+    return hasattr(type(X), "columns")  # asking a lazy frame itself would make it work
+
+
+def _from_table(frame: pd.DataFrame) -> Found:
+    for name in frame.columns:
+        if not is_number(frame[name]) or frame[name].dtype.kind == "c":
+            raise DataError(
+                f"Column '{name}' of X is of type {frame[name].dtype}, where each column should be a step; leave it "
+                "out, or read the table with frame_cases, which finds labels and ids."
+            )
+    block = np.array(frame.to_numpy(np.float64, na_value=np.nan))
+    values, notes = cut(block[:, :, None])
+    plain = isinstance(frame.index, pd.RangeIndex) or not frame.index.is_unique
+    return values, None if plain else tuple(str(name) for name in frame.index), notes
+
+
+def _from_block(block: np.ndarray) -> Found:
+    """Read (N, T) or (N, C, T)."""
+    if block.ndim not in (2, 3):
+        raise DataError(f"X {_shape(block)}; give {SHAPES}.")
+    notes = []
+    if block.ndim == 2:
+        block = block[:, None, :]
+    elif block.shape[1] > block.shape[2]:
+        notes.append(
+            f"X was read as (cases, channels, time), so it has {block.shape[1]} channels of {block.shape[2]} steps; "
+            "turn the last two axes if that is the wrong way round"
+        )
+    values, more = cut(np.ascontiguousarray(block.transpose(0, 2, 1)))
+    return values, None, [*notes, *more]
+
+
+def _shape(block: np.ndarray) -> str:
+    return f"has the shape {block.shape}" if block.ndim else "is a single number"
+
+
+def _from_list(given: list[Any]) -> Found:
+    values = tuple(_sequence(one, i + 1) for i, one in enumerate(given))
+    widths = np.array([case.shape[1] for case in values])
+    if (widths != widths[:1]).any():
+        other = int(np.argmax(widths != widths[0]))
+        raise DataError(
+            f"Case '1' has {widths[0]} channel(s) and case '{other + 1}' has {widths[other]}; all cases need the same "
+            "channels, each case as (channels, time)."
+        )
+    return values, None, missing_note(values)
+
+
+def _sequence(given: Any, number: int) -> np.ndarray:
+    """Return (T,) or (C, T) as (T, C)."""
+    case = numbers_of(given, f"Case '{number}'")
+    if case.ndim not in (1, 2):
+        raise DataError(f"Case '{number}' {_shape(case)}; give {SHAPES}.")
+    return np.ascontiguousarray(case.reshape(-1, case.shape[-1]).T if case.size else case.T.reshape(0, 1))
+
+
+def numbers_of(given: Any, what: str) -> np.ndarray:
+    """Return a copy of an array, tensor or nested list as float64, NaN where missing; raises DataError for others."""
+    given = _from_tensor(given) if hasattr(given, "detach") else given
+    if isinstance(given, pd.Series) and is_number(given) and given.dtype.kind != "c":
+        return np.array(given.to_numpy(np.float64, na_value=np.nan))
+    try:
+        array = np.ma.asarray(given) if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
+    except (ValueError, TypeError):
+        raise DataError(f"{what} is nested unevenly, so it is no array; give {SHAPES}.") from None
+    if array.dtype.kind not in "biufO":
+        raise DataError(f"{what} holds {_kind(array)}, not numbers; give {SHAPES}.")
+    try:
+        floats = array.astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        raise DataError(f"{what} holds objects that are not numbers; give {SHAPES}.") from None
+    return np.ma.filled(floats, np.nan) if isinstance(floats, np.ma.MaskedArray) else floats
+
+
+def _from_tensor(given: Any) -> Any:
+    """Return a tensor of torch as an array; those of 16 bits have no counterpart in NumPy unless made longer."""
+    given = given.detach().cpu()
+    return np.asarray(given if given.is_complex() else given.double())
+
+
+def _kind(array: np.ndarray) -> str:
+    return {"c": "complex numbers", "M": "dates", "m": "durations"}.get(array.dtype.kind, "text")
+
+
+def _channels(given: Sequence[str] | None, width: int) -> tuple[str, ...]:
+    if given is None:
+        return channel_names(width)
+    names = (given,) if isinstance(given, str) else tuple(str(name) for name in given)
+    if len(names) != width:
+        raise DataError(f"{len(names)} channel(s) are named, but the cases have {width}; give one name for each.")
+    if len(set(names)) < width:
+        raise DataError(f"Two channels are called '{max(names, key=names.count)}'; give each its own name.")
+    return names
+
+
+def _labels(y: Any, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    if isinstance(y, (str, bytes, dict, set)) or not isinstance(y, Iterable):
+        raise DataError(f"y is of type {type(y).__name__}; give a list with one label for each case.")
+    y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
+    column = np.asarray(y, dtype=object) if hasattr(y, "astype") else _objects(list(y))
+    if column.ndim != 1:
+        raise DataError(f"y has the shape {column.shape}; give a list with one label for each case.")
+    if len(column) != len(names):
+        raise DataError(f"X has {len(names)} case(s), but y has {len(column)} label(s); give one label for each case.")
+    codes, classes = label_codes(column)
+    return labels_of(codes, classes, names)
+
+
+def _objects(items: list[Any]) -> np.ndarray:
+    """Return items as they are, for NumPy would make text of numbers that stand beside text."""
+    column = np.empty(len(items), dtype=object)
+    column[:] = items
+    return column

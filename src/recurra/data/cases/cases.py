@@ -1,0 +1,106 @@
+"""Sequences with a label each.
+
+Shapes: N cases, T_i steps of case i, C channels.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Sequences of numbers and what each one is: ``values[i]`` is float64 (T_i, C), NaN where missing."""
+
+    values: tuple[np.ndarray, ...]
+    labels: tuple[str, ...] | None  # None where what they are is not known
+    names: tuple[str, ...]
+    channels: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """How many steps each case has, int64 (N,)."""
+        return np.array([len(values) for values in self.values], dtype=np.int64)
+
+    def some(self, indices: Sequence[int] | np.ndarray) -> "Cases":
+        """Return the cases at these places, in this order; places may be given as true and false for each case."""
+        places = np.asarray(indices)
+        places = np.flatnonzero(places) if places.dtype == bool else places.astype(np.int64)
+        labels = None if self.labels is None else tuple(self.labels[i] for i in places)
+        values, names = tuple(self.values[i] for i in places), tuple(self.names[i] for i in places)
+        return replace(self, values=values, labels=labels, names=names)
+
+
+def fingerprint(cases: Cases) -> str:
+    """Return 32 hexadecimal digits that change with any name, label, channel or value, and with nothing else."""
+    digest = hashlib.sha256(json.dumps([cases.names, cases.labels, cases.channels]).encode())
+    for values in cases.values:
+        digest.update(str(values.shape).encode())
+        # One NaN and one zero: there are many of the former and two of the latter, all of one meaning.
+        same = np.where(np.isnan(values), np.nan, values + 0.0)
+        digest.update(same.astype("<f8").tobytes())
+    return digest.hexdigest()[:32]
+
+
+def checked(cases: Cases) -> Cases:
+    """Return the cases if each has a finite value; raises DataError if there is none, or one is empty or infinite."""
+    if not len(cases):
+        raise DataError("There are no cases; give at least one sequence.")
+    for name, values in zip(cases.names, cases.values, strict=True):
+        if not len(values):
+            raise DataError(f"Case '{name}' has no steps; give it values, or leave it out.")
+        if not values.shape[1]:
+            raise DataError(f"Case '{name}' has no channels; give it at least one.")
+        if not np.isfinite(values).all():
+            _check_gaps(name, values)
+    return cases
+
+
+def _check_gaps(name: str, values: np.ndarray) -> None:
+    infinite = np.isinf(values)
+    if infinite.any():
+        step = int(np.argmax(infinite.any(axis=1))) + 1
+        raise DataError(f"Case '{name}' has an infinite value in step {step}; leave it empty if it is not known.")
+    if np.isnan(values).all():
+        raise DataError(f"Case '{name}' has only missing values; leave it out.")
+
+
+def channel_names(count: int) -> tuple[str, ...]:
+    """Return the names of channels that came without any."""
+    return ("value",) if count == 1 else tuple(f"channel_{i + 1}" for i in range(count))
+
+
+def counted(count: int) -> tuple[str, ...]:
+    """Return '1', '2', .. as the names of cases that came without any."""
+    return tuple(str(i + 1) for i in range(count))
+
+
+def cut(padded: np.ndarray) -> tuple[tuple[np.ndarray, ...], list[str]]:
+    """Return cases (N, T, C) without the steps at their end that have no value, and notes on what is missing.
+
+    A table must be as wide as its longest row, so a shorter case can only end in empty cells.
+    """
+    known, steps = ~np.isnan(padded).all(axis=2), padded.shape[1]
+    if not steps:
+        return tuple(padded), []
+    lengths = np.where(known.any(axis=1), steps - np.argmax(known[:, ::-1], axis=1), steps)
+    values = tuple(case[:length] for case, length in zip(padded, lengths.tolist(), strict=True))
+    shorter = int((lengths < steps).sum())
+    said = f"{shorter:,} case(s) end in empty cells, so they are shorter (from {lengths.min(initial=steps)} step(s) on)"
+    return values, [*([said] if shorter else []), *missing_note(values)]
+
+
+def missing_note(values: Sequence[np.ndarray]) -> list[str]:
+    """Return a note on how many values are missing, or nothing."""
+    counts = [int(np.isnan(case).sum()) for case in values]
+    some = sum(count > 0 for count in counts)
+    return [f"{sum(counts):,} value(s) of {some:,} case(s) are missing"] if some else []
