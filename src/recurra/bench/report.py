@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..atomic import write_text
 from ..errors import ConfigError, RunError
 from .contenders import PRODUCTS, STEPPER, STREAM
 from .machine import describe_machine
@@ -270,10 +271,4 @@ def check_free(path: Path, overwrite: bool) -> None:
 
 def write_markdown(bench: Bench, path: Path) -> None:
     """Write the page to ``path``, whole or not at all."""
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.write_text(as_markdown(bench), encoding="utf-8")
-        beside.replace(path)
-    except OSError as fault:
-        beside.unlink(missing_ok=True)
-        raise RunError(f"The table cannot be written to {path}: {fault.strerror or fault}.") from None
+    write_text(path, as_markdown(bench), f"The table cannot be written to {path}")

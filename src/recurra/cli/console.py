@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..atomic import draft_of
 from ..errors import ConfigError
 from ..numbers import finite
 
@@ -237,13 +238,8 @@ def write_frame(frame: Any, out: str | None, as_json: bool) -> None:
         sys.stdout.write(text + "\n" if as_json else frame.to_csv(index=False))
         return
     path = Path(out)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        frame.to_parquet(beside) if path.suffix.lower() == ".parquet" else frame.to_csv(beside, index=False)
-        beside.replace(path)
-    except OSError as fault:
-        beside.unlink(missing_ok=True)
-        raise ConfigError(f"The forecast cannot be written to {out}: {fault.strerror or fault}.") from None
+    with draft_of(path, f"The forecast cannot be written to {out}") as draft:
+        frame.to_parquet(draft) if path.suffix.lower() == ".parquet" else frame.to_csv(draft, index=False)
     if as_json:
         print_json({"forecast": str(path)})
     else:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import RunError, pick
+from ..atomic import write_text
+from ..errors import pick
 from .canvas import FONT, decimals_of, texts_of
 
 if TYPE_CHECKING:
@@ -103,17 +104,8 @@ def write_report(
     The first sentence of ``summary`` is the headline, the others are points below it.
     Raises RunError if the file cannot be written.
     """
-    path = Path(path)
     text = report_html(title, summary, sections, settings)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as fault:
-        raise RunError(f"The report cannot be written to '{path}': {fault.strerror or fault}.") from fault
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+    return write_text(Path(path), text, f"The report cannot be written to {path}")
 
 
 def report_html(
