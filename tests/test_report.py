@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from recurra.errors import ConfigError, RunError
-from recurra.report.canvas import axis_of, log_axis, percent, texts_of
+from recurra.numbers import percent
+from recurra.report.canvas import axis_of, log_axis, texts_of
 from recurra.report.figures import (
     attention_map,
     gates_over_time,
@@ -375,11 +376,6 @@ def test_axes_tell_times_numbers_and_names_apart():
     assert axis_of(["x", "x"])[1]["ticktext"] == ["x", "x"]
     assert texts_of([0.5, 2.0]) == ["0.5", "2"]
     assert texts_of(pd.to_datetime(["2024-03-04 06:00"]), short=True) == ["Mar 4 06:00"]
-
-
-def test_shares_are_written_as_people_say_them():
-    shares = [1.0, 0.1234, 0.0345, 0.0005, 0.00001, 0.0]
-    assert [percent(share) for share in shares] == ["100 %", "12 %", "3.5 %", "0.05 %", "under 0.01 %", "0 %"]
 
 
 def test_log_axis_labels_lie_on_it():

@@ -3,7 +3,6 @@
 The file holds everything it needs, plotly's script included, and asks the network for nothing.
 """
 
-import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +14,13 @@ import numpy as np
 
 from ..atomic import write_text
 from ..errors import pick
-from .canvas import FONT, decimals_of, texts_of
+from ..numbers import NOTHING, column
+from .canvas import FONT, texts_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
-THIN = "\u202f"  # a narrow space between thousands, read alike in every language
-NOTHING = "–"
 # The browser itself refuses whatever the file would ask of the network.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
@@ -258,27 +256,22 @@ def _winners(columns: Mapping[str, "pd.Series"], best: Mapping[str, str]) -> dic
 def _texts(values: "pd.Series | pd.Index") -> list[str]:
     """Return one column as people write it, escaped: numbers with the same decimals, days without a clock."""
     missing = np.asarray(values.isna())
+    if values.dtype.kind in "iuf":
+        numbers = [None if gone else value for value, gone in zip(values.tolist(), missing, strict=True)]
+        return [typeset(text) for text in column(numbers)]
     known = iter(_known_texts(values[~missing]))
     return [NOTHING if gone else next(known) for gone in missing]
 
 
 def _known_texts(values: "pd.Series | pd.Index") -> list[str]:
-    kind = values.dtype.kind
-    if kind == "f":
-        decimals = decimals_of(values)
-        return [_number(value, decimals) for value in values]
-    if kind in "iu":
-        return [f"{value:,}".replace(",", THIN).replace("-", "−") for value in values]
-    return [escape(text) for text in texts_of(values)] if kind == "M" else [_loose(value) for value in values]
+    if values.dtype.kind == "M":
+        return [escape(text) for text in texts_of(values)]
+    return [_loose(value) for value in values]
 
 
-def _number(value: float, decimals: int) -> str:
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:,.{decimals}f}"
-    if value and not float(text.replace(",", "")):  # too small for its column
-        text = f"{value:.1e}"
-    return text.replace(",", THIN).replace("-", "−")
+def typeset(number: str) -> str:
+    """Return a number as print has it: a narrow space between thousands, read alike in every language, and a minus."""
+    return number.replace(",", "\u202f").replace("-", "−")
 
 
 def _loose(value: Any) -> str:
@@ -286,7 +279,7 @@ def _loose(value: Any) -> str:
     if value is None or value is True or value is False:
         return {None: NOTHING, True: "yes", False: "no"}[value]
     if isinstance(value, float):
-        return f"{value:.10g}".replace("-", "−")
+        return typeset(f"{value:.10g}")
     if isinstance(value, (list, tuple)):
         return ", ".join(_loose(part) for part in value) or NOTHING
     if isinstance(value, Mapping):
