@@ -10,6 +10,7 @@ from subprocess import run
 import numpy as np
 import pandas as pd
 import pytest
+from jinja2 import UndefinedError
 
 from recurra.errors import ConfigError, RunError
 from recurra.numbers import percent
@@ -22,7 +23,9 @@ from recurra.report.figures import (
     learning_curves,
     reach_verdict,
 )
-from recurra.report.page import Section, table_html, write_report
+from recurra.report.markup import render
+from recurra.report.page import Section, write_report
+from recurra.report.tables import table_html
 from recurra.tasks.forecast.figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
 
 RANDOM = np.random.default_rng(0)
@@ -386,6 +389,14 @@ def test_log_axis_labels_lie_on_it():
     assert log_axis([0.0, -1.0]) == {"type": "linear"}
 
 
-def test_importing_the_report_does_not_import_plotly():
-    code = "import sys, recurra.report, recurra.tasks.forecast.figures; sys.exit('plotly' in sys.modules)"
+def test_importing_the_report_imports_neither_plotly_nor_jinja2():
+    code = (
+        "import sys, recurra.report.page, recurra.tasks.forecast.figures;"
+        "sys.exit(bool({'plotly', 'jinja2'} & set(sys.modules)))"
+    )
     assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_template_that_is_given_too_little_says_so():
+    with pytest.raises(UndefinedError, match="rows"):
+        render("table.html.j2", {"head": []})
