@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count, repeat
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -180,27 +182,55 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
 # ---------------------------------------------------------------------------------------------------- the load
 
 
-def stat(busy: int, stolen: int = 0) -> str:
-    """The counters of two cores, in hundredths of a second."""
-    lines = [f"cpu{n} {busy} 0 0 99999 77 0 0 {stolen} 0 0" for n in range(2)]
-    return "\n".join([f"cpu  {2 * busy} 0 0 0 0 0 0 {stolen} 0 0", *lines, "intr 5", "ctxt 7"])
+class CoreTimes(NamedTuple):
+    """What psutil says of a core under Linux, in seconds; more than is work."""
+
+    user: float
+    nice: float
+    system: float
+    irq: float
+    softirq: float
+    steal: float
+    idle: float = 999.9
+    iowait: float = 0.77
+    guest: float = 5.0  # a part of user
+
+
+def stat(busy: int, stolen: int = 0) -> list[CoreTimes]:
+    """The counters of two cores, in hundredths of a second: work of every kind."""
+    return [CoreTimes(*[busy / 500] * 5, stolen / 100)] * 2
+
+
+Looks = list[list[CoreTimes]]
+
+
+class FakeProcess:
+    """A process that may use the first two cores and has not worked."""
+
+    cores = [0, 1]
+    own: Iterator[float] = repeat(0.0)
+    waited = count()
+
+    def cpu_affinity(self) -> list[int]:
+        return self.cores
+
+    def cpu_times(self) -> list[float]:
+        return [next(self.own) / 4] * 4 + [7.0 * next(self.waited)]  # user, system, both of children, waiting
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Looks]:
     """A machine whose counters are this list, one for each look, and whose clock goes one second per look."""
-    texts: list[str] = []
+    looks: Looks = []
     seconds = iter(range(1000))
-    monkeypatch.setattr(machine, "stat_text", lambda: texts.pop(0))
-    monkeypatch.setattr(machine, "our_cores", lambda: {0, 1})
-    monkeypatch.setattr(machine.os, "sysconf", lambda name: 100)
+    monkeypatch.setattr(machine.psutil, "cpu_times", lambda percpu: looks.pop(0))
+    monkeypatch.setattr(machine.psutil, "Process", FakeProcess)
     monkeypatch.setattr(machine.time, "perf_counter", lambda: float(next(seconds)))
-    monkeypatch.setattr(machine.time, "process_time", lambda: 0.0)
     monkeypatch.setattr(machine.time, "sleep", lambda seconds: None)
-    yield texts
+    yield looks
 
 
-def test_the_load_of_others_is_seen(clock: list[str]) -> None:
+def test_the_load_of_others_is_seen(clock: Looks) -> None:
     clock += [stat(1000), stat(1050, stolen=20)]
     load = machine.load_now()
     assert load.others == pytest.approx(0.5 - 0.02)  # less what the counters cannot tell
@@ -210,24 +240,57 @@ def test_the_load_of_others_is_seen(clock: list[str]) -> None:
     assert machine.load_now() == Load(0.0, 0.0)
 
 
-def test_own_work_is_not_the_load_of_others(clock: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    own = iter([3.0, 4.5])
-    monkeypatch.setattr(machine.time, "process_time", lambda: next(own))
+def test_own_work_is_not_the_load_of_others(clock: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeProcess, "own", iter([3.0, 4.5]))
     clock += [stat(1000), stat(1080)]
     load = machine.load_since(machine.read_counters())
     assert load.others == pytest.approx((1.6 - 1.5 - 0.04) / 2)
     assert not load.busy
 
 
-def test_a_container_with_other_core_numbers_counts_all(clock: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "our_cores", lambda: {7})
+def test_only_the_cores_that_are_ours_count(clock: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeProcess, "cores", [1])
+    clock += [[*stat(1000)[:1], *stat(300)[:1]]]
+    counters = machine.read_counters()
+    assert counters is not None and counters.cores == 1 and counters.busy == pytest.approx(3.0)
+
+
+def test_a_container_with_other_core_numbers_counts_all(clock: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeProcess, "cores", [7])
     clock += [stat(1000)]
     counters = machine.read_counters()
     assert counters is not None and counters.cores == 2 and counters.busy == pytest.approx(20.0)
 
 
-def test_a_system_without_counters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(machine, "STAT", tmp_path / "none")
+def test_a_system_that_tells_less_is_read_too(clock: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS says neither which cores are ours nor what was stolen."""
+    monkeypatch.delattr(FakeProcess, "cpu_affinity")
+    monkeypatch.setattr(machine.psutil, "cpu_count", lambda: 2)
+    less: Any = SimpleNamespace(user=2.0, nice=1.0, system=3.0, idle=9.0)
+    clock += [[less, less]]
+    counters = machine.read_counters()
+    assert counters is not None and (counters.busy, counters.stolen, counters.cores) == (12.0, 0.0, 2)
+
+
+def test_the_work_of_a_child_is_own_work() -> None:
+    before = machine.read_counters()
+    if before is None:
+        pytest.skip("this system has no counters")
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
+    after = machine.read_counters()
+    assert after is not None
+    assert 0.25 <= after.own - before.own <= 2 * (after.at - before.at)
+    assert after.busy > before.busy
+
+
+@pytest.mark.parametrize("answer", ["nothing", "a fault"])
+def test_a_system_without_counters(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    def cpu_times(percpu: bool) -> list[CoreTimes]:
+        if answer == "a fault":
+            raise FileNotFoundError("/proc/stat")
+        return []
+
+    monkeypatch.setattr(machine.psutil, "cpu_times", cpu_times)
     monkeypatch.setattr(machine.os, "getloadavg", lambda: (0.25 * len(machine.our_cores()), 0.0, 0.0))
     assert machine.read_counters() is None
     assert machine.load_since(None) == Load(None)
@@ -237,7 +300,7 @@ def test_a_system_without_counters(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert not Load(None).busy
 
 
-def test_a_busy_machine_is_refused_before_the_start(run: Run, clock: list[str]) -> None:
+def test_a_busy_machine_is_refused_before_the_start(run: Run, clock: Looks) -> None:
     clock += [stat(1000), stat(1070)]
     answer = run(*SMALL)
     assert answer.code == 2
@@ -326,7 +389,7 @@ def test_the_page_has_the_command_the_machine_and_the_tables() -> None:
     assert "| worst |  |  |  |  | 1.00 | 4.00 | 2.00 |" in lines
     assert "native did not run: the native engine in a file cannot be loaded." in lines
     assert "auto ran torch." in lines
-    assert "at most 2.0 % in one row; other virtual machines took (steal) 1.0 % on average" in page
+    assert "at most 2 % in one row; other virtual machines took (steal) 1 % on average" in page
     assert "busy" not in page and "Unfinished" not in page
 
 
@@ -341,14 +404,6 @@ def test_the_page_tells_nobody_where_it_was_made() -> None:
 @pytest.mark.parametrize(("part", "unit"), [("train", "ms"), ("step", "µs"), ("memory", "MB")])
 def test_every_part_has_its_unit(part: str, unit: str) -> None:
     assert f"({unit})" in bench_report.sheets(made(part))[0].title
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(1234.56, "1,235"), (123.4, "123"), (12.34, "12.3"), (0.1234, "0.123"), (1e-9, "0.0000"), (0.0, "0.00")],
-)
-def test_numbers_are_short(value: float, text: str) -> None:
-    assert bench_report.short(value) == text
 
 
 def test_a_system_that_does_not_tell_is_not_quiet() -> None:

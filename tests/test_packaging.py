@@ -4,7 +4,8 @@ import re
 import shutil
 import subprocess
 import tomllib
-from pathlib import Path
+from importlib.resources import files
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -47,6 +48,16 @@ def test_a_source_distribution_has_all_it_needs() -> None:
     for pattern in listed:
         assert list(ROOT.glob(pattern)), f"{pattern} names nothing"
     assert {"*.so", "*.dylib"} <= set(settings["exclude"]), "a library beside the sources is of this machine alone"
+
+
+def test_the_templates_of_the_report_are_part_of_the_package() -> None:
+    """Found as an installed package finds them; ``wheel.packages`` takes whatever lies in the folder of a package."""
+    names = {"page.css", "page.html.j2", "table.html.j2"}
+    assert {entry.name for entry in files("recurra.report").joinpath("templates").iterdir()} == names
+    settings = project()["tool"]["scikit-build"]
+    assert "exclude" not in settings["wheel"]
+    for pattern in (*settings["sdist"]["exclude"], *read(".gitignore").splitlines()):
+        assert not [name for name in names if PurePath(f"src/recurra/report/templates/{name}").match(pattern)], pattern
 
 
 def test_every_source_is_compiled_and_every_header_used() -> None:

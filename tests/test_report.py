@@ -10,9 +10,11 @@ from subprocess import run
 import numpy as np
 import pandas as pd
 import pytest
+from jinja2 import UndefinedError
 
 from recurra.errors import ConfigError, RunError
-from recurra.report.canvas import axis_of, log_axis, percent, texts_of
+from recurra.numbers import percent
+from recurra.report.canvas import axis_of, log_axis, texts_of
 from recurra.report.figures import (
     attention_map,
     gates_over_time,
@@ -21,7 +23,9 @@ from recurra.report.figures import (
     learning_curves,
     reach_verdict,
 )
-from recurra.report.page import Section, table_html, write_report
+from recurra.report.markup import render
+from recurra.report.page import Section, write_report
+from recurra.report.tables import table_html
 from recurra.tasks.forecast.figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
 
 RANDOM = np.random.default_rng(0)
@@ -377,11 +381,6 @@ def test_axes_tell_times_numbers_and_names_apart():
     assert texts_of(pd.to_datetime(["2024-03-04 06:00"]), short=True) == ["Mar 4 06:00"]
 
 
-def test_shares_are_written_as_people_say_them():
-    shares = [1.0, 0.1234, 0.0345, 0.0005, 0.00001, 0.0]
-    assert [percent(share) for share in shares] == ["100 %", "12 %", "3.5 %", "0.05 %", "under 0.01 %", "0 %"]
-
-
 def test_log_axis_labels_lie_on_it():
     axis = log_axis([1e-9, 0.0, np.nan, 10.0])
     assert 2 <= len(axis["tickvals"]) <= 9
@@ -390,6 +389,14 @@ def test_log_axis_labels_lie_on_it():
     assert log_axis([0.0, -1.0]) == {"type": "linear"}
 
 
-def test_importing_the_report_does_not_import_plotly():
-    code = "import sys, recurra.report, recurra.tasks.forecast.figures; sys.exit('plotly' in sys.modules)"
+def test_importing_the_report_imports_neither_plotly_nor_jinja2():
+    code = (
+        "import sys, recurra.report.page, recurra.tasks.forecast.figures;"
+        "sys.exit(bool({'plotly', 'jinja2'} & set(sys.modules)))"
+    )
     assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_template_that_is_given_too_little_says_so():
+    with pytest.raises(UndefinedError, match="rows"):
+        render("table.html.j2", {"head": []})

@@ -20,7 +20,7 @@ class DataError(RecurraError):
 
 
 class RunError(RecurraError):
-    """A run folder that cannot be written or read, or a training that cannot go on."""
+    """A file or run folder that cannot be written or read, or a training that cannot go on."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

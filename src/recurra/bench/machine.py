@@ -7,13 +7,15 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import torch
 
 from .. import __version__
 from ..nn.engines import library
 
 BUSY = 0.10  # share of the cores that others may use before times say nothing
-STAT, CPU_INFO = Path("/proc/stat"), Path("/proc/cpuinfo")
+CPU_INFO = Path("/proc/cpuinfo")
+WORK = ("user", "nice", "system", "irq", "softirq")  # kinds of it; not every system tells them all
 TICK = 0.01  # seconds: the system's counters move in steps of about this
 
 
@@ -68,36 +70,29 @@ class Counters(NamedTuple):
     cores: int
 
 
-def stat_text() -> str:
-    """Return the system's counters as it writes them, or nothing where there are none."""
-    try:
-        return STAT.read_text(encoding="ascii")
-    except OSError:
-        return ""
-
-
-def our_cores() -> set[int]:
-    """Return the numbers of the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
-
-
 def read_counters() -> Counters | None:
     """Return the counters of now, or None where the system has none."""
-    lines = [line.split() for line in stat_text().splitlines() if line.startswith("cpu")]
-    ours = {f"cpu{number}" for number in our_cores()}
-    # In a container the cores may have other numbers: then what all of them do has to serve.
-    chosen = [line for line in lines if line[0] in ours] or [line for line in lines if line[0] != "cpu"]
-    if not chosen:
+    try:
+        every = psutil.cpu_times(percpu=True)
+    except OSError:
+        every = []
+    if not every:
         return None
-    ticks_per_second = os.sysconf("SC_CLK_TCK")
-    user, nice, system, _, _, irq, softirq, stolen = (
-        sum(int(line[place]) for line in chosen) / ticks_per_second for place in range(1, 9)
-    )
-    children = os.times()
-    own = time.process_time() + children.children_user + children.children_system
-    return Counters(time.perf_counter(), user + nice + system + irq + softirq, stolen, own, len(chosen))
+    ours = our_cores()
+    # In a container the cores may have other numbers: then what all of them do has to serve.
+    cores = [every[number] for number in ours] if max(ours) < len(every) else every
+    busy = sum(getattr(core, kind, 0.0) for core in cores for kind in WORK)
+    stolen = sum(getattr(core, "steal", 0.0) for core in cores)
+    own = sum(psutil.Process().cpu_times()[:4])  # user and system: its own, then those of its children
+    return Counters(time.perf_counter(), busy, stolen, own, len(cores))
+
+
+def our_cores() -> list[int]:
+    """Return the numbers of the cores that this process may use."""
+    try:
+        return psutil.Process().cpu_affinity()
+    except (AttributeError, psutil.Error):  # macOS does not tell
+        return list(range(psutil.cpu_count() or 1))
 
 
 def load_since(start: Counters | None) -> Load:

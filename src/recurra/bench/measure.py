@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError, RunError, pick
 from ..nn.scan import ENGINES
+from ..numbers import percent
 from ..settings.config import CELL_NAMES
 from .contenders import NAMESAKES, PRODUCTS, STREAM, Case, Size, field_of, products
 from .footprint import peak_memory
@@ -167,7 +168,7 @@ def measure(case: Case, request: Request) -> Row:
 def describe_busy(load: Load, when: str) -> str:
     """Return one sentence that says what was seen and what to do."""
     return (
-        f"Other processes used {100 * (load.others or 0):.0f} % of the cores {when}, and above {100 * BUSY:.0f} % "
+        f"Other processes used {percent(load.others)} of the cores {when}, and above {percent(BUSY)} "
         "times say little: wait until they are done ('top' shows them), or measure nevertheless with --anyway."
     )
 

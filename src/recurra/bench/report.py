@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..atomic import write_text
 from ..errors import ConfigError, RunError
+from ..numbers import NOTHING, percent, short
 from .contenders import PRODUCTS, STEPPER, STREAM
 from .machine import describe_machine
 from .measure import PARTS, Bench, Request, Row
@@ -19,7 +21,6 @@ from .timing import BLOCK
 
 UNITS = {"step": (1e6, "µs"), "memory": (1e-6, "MB")}
 MILLISECONDS = (1e3, "ms")
-NONE = "–"
 
 
 class Sheet(NamedTuple):
@@ -45,12 +46,6 @@ class Sheet(NamedTuple):
 def geometric_mean(values: Sequence[float]) -> float:
     """Return the mean that fits ratios."""
     return math.exp(statistics.fmean(map(math.log, values)))
-
-
-def short(value: float) -> str:
-    """Return a number with three digits that count, and never fewer before the point than it has."""
-    decimals = 2 - math.floor(math.log10(abs(value))) if value else 2
-    return f"{value:,.{min(max(decimals, 0), 4)}f}"
 
 
 class Column(NamedTuple):
@@ -110,9 +105,9 @@ def _sheet(rows: list[Row], engines: Sequence[str]) -> Sheet:
     columns = columns_of(rows)
     lines = []
     for row in rows:
-        figures = [short(scale * row.figures[name]) if name in row.figures else NONE for name in names]
+        figures = [short(scale * row.figures[name]) if name in row.figures else NOTHING for name in names]
         values = [column.of(row) for column in columns]
-        lines.append([str(row.case.size), *figures, *[NONE if value is None else short(value) for value in values]])
+        lines.append([str(row.case.size), *figures, *[short(value) for value in values]])
     if len(rows) > 1 and columns:
         totals = summary(rows)
         blank = [""] * len(names)
@@ -163,14 +158,10 @@ def load_notes(bench: Bench) -> list[str]:
         return ["This system does not say what other processes do."]
     others, stolen = ([getattr(load, name) for load in known] for name in ("others", "stolen"))
     return [
-        f"Other processes used {_percent(statistics.fmean(others))} of the cores on average and at most "
-        f"{_percent(max(others))} in one row; other virtual machines took (steal) "
-        f"{_percent(statistics.fmean(stolen))} on average and at most {_percent(max(stolen))}."
+        f"Other processes used {percent(statistics.fmean(others))} of the cores on average and at most "
+        f"{percent(max(others))} in one row; other virtual machines took (steal) "
+        f"{percent(statistics.fmean(stolen))} on average and at most {percent(max(stolen))}."
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def marks(bench: Bench) -> list[str]:
@@ -270,10 +261,4 @@ def check_free(path: Path, overwrite: bool) -> None:
 
 def write_markdown(bench: Bench, path: Path) -> None:
     """Write the page to ``path``, whole or not at all."""
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.write_text(as_markdown(bench), encoding="utf-8")
-        beside.replace(path)
-    except OSError as fault:
-        beside.unlink(missing_ok=True)
-        raise RunError(f"The table cannot be written to {path}: {fault.strerror or fault}.") from None
+    write_text(path, as_markdown(bench), f"The table cannot be written to {path}")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..atomic import draft_of
 from ..errors import ConfigError
-from ..numbers import finite
+from ..numbers import column, finite, percent, short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -141,12 +142,12 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> Any:
     for name in sorted(names, key=[*METRIC_NAMES, *names].index):
         values = [row.get(name) for row in metrics.values()]
         if name.startswith("coverage"):
-            cells = ["" if value is None else f"{100 * value:.0f} %" for value in values]
+            cells = [percent(value) for value in values]
             table.add_row(f"inside the {name.split('_')[1]} % band", *cells)
             continue
         known = [value for value in values if value is not None and math.isfinite(value)]
         best = min(known, default=math.nan)
-        cells = [f"[bold]{text}[/bold]" if v == best else text for v, text in zip(values, numbers(values), strict=True)]
+        cells = [f"[bold]{text}[/bold]" if v == best else text for v, text in zip(values, column(values), strict=True)]
         table.add_row(METRIC_NAMES.get(name, name), *cells)
     return table
 
@@ -176,7 +177,7 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Any:
         left = name == "model"
         table.add_column(heading, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
         values = [row.get(name) for row in rows]
-        columns.append(numbers(values) if name == "mase" else [number(v) for v in values])
+        columns.append(column(values) if name == "mase" else values if left else [short(value) for value in values])
     for row, cells in zip(rows, zip(*columns, strict=True), strict=True):
         table.add_row(*cells, style="dim" if "seeds" not in row else None)
     return table
@@ -201,29 +202,6 @@ def print_sheet(console: "Console", title: str, tables: Sequence[tuple[Texts, Se
         console.print(f"{note}.", style="dim", markup=False)
 
 
-def numbers(values: Sequence[Any]) -> list[str]:
-    """Return numbers with the same decimals, enough to tell the smallest from zero."""
-    known = [abs(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v) and v != 0]
-    smallest = min(known, default=1.0)
-    if smallest < 1e-3 or max(known, default=1.0) >= 1e7:
-        return ["" if v is None or not math.isfinite(v) else f"{v:.3g}" for v in values]
-    decimals = max(0, 3 - math.floor(math.log10(smallest)) - 1) if smallest < 100 else 1
-    return ["" if v is None or not math.isfinite(v) else f"{v:,.{decimals}f}" for v in values]
-
-
-def number(value: Any) -> str:
-    """Return a value as a short text."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, int):
-        return f"{value:,}" if value < 1e6 else f"{value / 1e6:.3g}M"
-    if not isinstance(value, float):
-        return str(value)
-    if 0 < abs(value) < 0.001:
-        return "<0.001" if value > 0 else ">-0.001"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1e6 else f"{value:.3g}"
-
-
 def check_ending(out: str | None) -> None:
     """Raise a ConfigError if a forecast cannot be written to a file with such a name."""
     if out is not None and Path(out).suffix.lower() not in (".csv", ".parquet"):
@@ -237,13 +215,8 @@ def write_frame(frame: Any, out: str | None, as_json: bool) -> None:
         sys.stdout.write(text + "\n" if as_json else frame.to_csv(index=False))
         return
     path = Path(out)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        frame.to_parquet(beside) if path.suffix.lower() == ".parquet" else frame.to_csv(beside, index=False)
-        beside.replace(path)
-    except OSError as fault:
-        beside.unlink(missing_ok=True)
-        raise ConfigError(f"The forecast cannot be written to {out}: {fault.strerror or fault}.") from None
+    with draft_of(path, f"The forecast cannot be written to {out}") as draft:
+        frame.to_parquet(draft) if path.suffix.lower() == ".parquet" else frame.to_csv(draft, index=False)
     if as_json:
         print_json({"forecast": str(path)})
     else:

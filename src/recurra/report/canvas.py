@@ -84,22 +84,6 @@ def axis_of(labels: Iterable[Any]) -> tuple[Any, dict[str, Any]]:
     return np.arange(len(index)), named_ticks([str(label) for label in index])
 
 
-def decimals_of(values: Any) -> int:
-    """Return how many decimals give the median of ``values`` four digits; whole numbers get none."""
-    sizes = np.abs(np.asarray(values, dtype=float))
-    sizes = sizes[np.isfinite(sizes) & (sizes != 0)]
-    if not sizes.size or (sizes == np.round(sizes)).all():
-        return 0
-    return int(np.clip(3 - math.floor(math.log10(np.median(sizes))), 0, 4))
-
-
-def percent(share: float) -> str:
-    """Return a share as a person says it: ``12 %``, ``3.4 %``, ``0.05 %``."""
-    if 0 < share < 0.0001:
-        return "under 0.01 %"
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
-
-
 def named_ticks(names: Sequence[str], most: int = 16) -> dict[str, Any]:
     """Return an axis over positions 0, 1, … that shows at most about ``most`` of their ``names``."""
     shown = range(0, len(names), -(-len(names) // most) if names else 1)

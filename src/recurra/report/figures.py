@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError
+from ..numbers import percent
 from .canvas import (
     COLOURS,
     DASHES,
@@ -21,7 +22,6 @@ from .canvas import (
     log_axis,
     marked_line,
     named_ticks,
-    percent,
     plain,
     texts_of,
     tint,

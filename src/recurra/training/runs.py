@@ -10,8 +10,8 @@ on the new run counts, and whoever reads the folder first moves its files into p
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ..atomic import plain_faults, write_text
 from ..errors import RunError
 from .loop import Epoch, Progress
 
@@ -44,7 +45,7 @@ class Run(NamedTuple):
 
 def check_writable(folder: Path, overwrite: bool) -> None:
     """Raise RunError if a run could not be written to ``folder``: it holds something, is a file, or is locked."""
-    with _plain_faults(f"The folder {folder} cannot be written"):
+    with plain_faults(f"The folder {folder} cannot be written"):
         if folder.exists() and not folder.is_dir():
             raise RunError(f"{folder} is a file, but a run needs a folder. Give another name.")
         recover(folder)
@@ -83,8 +84,9 @@ def write(folder: Path, run: Run, texts: Mapping[str, str] | None = None, keep_c
     files = {CONFIG: _dump(run.config, indent=2), HISTORY: "".join(_dump(line) + "\n" for line in run.history)}
     files |= texts or {}
     new = folder / NEW
+    what = f"The run cannot be written to {folder}"
     try:
-        with _plain_faults(f"The run cannot be written to {folder}"):
+        with plain_faults(what):
             folder.mkdir(parents=True, exist_ok=True)
             recover(folder)
             shutil.rmtree(new, ignore_errors=True)
@@ -94,7 +96,7 @@ def write(folder: Path, run: Run, texts: Mapping[str, str] | None = None, keep_c
             seals = {name: _seal(text.encode()) for name, text in files.items() if name not in (CONFIG, REPORT)}
             _save(new / MODEL, run.weights, {"config": run.config, "files": seals})
             names = [*files, MODEL, *([CHECKPOINT] if keep_checkpoint else [])]
-            _replace_text(new / WHOLE, _dump(names))
+            write_text(new / WHOLE, _dump(names), what)
             recover(folder)
     except RunError:
         if not (new / WHOLE).exists():
@@ -107,7 +109,7 @@ def recover(folder: Path) -> None:
     new = folder / NEW
     if not (new / WHOLE).exists():
         return
-    with _plain_faults(f"The new run in {new} cannot be put in its place"):
+    with plain_faults(f"The new run in {new} cannot be put in its place"):
         names = _read_json(new / WHOLE, list)
         for name in OWN:
             if name in names:
@@ -122,17 +124,7 @@ def recover(folder: Path) -> None:
 
 def write_report(folder: Path, html: str) -> Path:
     """Replace the report of a run."""
-    with _plain_faults(f"The report cannot be written to {folder}"):
-        return _replace_text(folder / REPORT, html)
-
-
-@contextmanager
-def _plain_faults(what: str) -> Iterator[None]:
-    """Turn what the file system refuses into one plain sentence."""
-    try:
-        yield
-    except OSError as fault:
-        raise RunError(f"{what}: {fault.strerror or fault}.") from None
+    return write_text(folder / REPORT, html, f"The report cannot be written to {folder}")
 
 
 # --------------------------------------------------------------------------------------------------- reading
@@ -238,7 +230,7 @@ def write_checkpoint(
         "history": [asdict(epoch) for epoch in history],
     }
     beside = folder / NEW / CHECKPOINT
-    with _plain_faults(f"The state of the training cannot be written to {folder}"):
+    with plain_faults(f"The state of the training cannot be written to {folder}"):
         beside.parent.mkdir(parents=True, exist_ok=True)
         _save(beside, tensors, about)
         beside.replace(folder / CHECKPOINT)
@@ -326,14 +318,8 @@ def _dump(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
-def _replace_text(path: Path, text: str) -> Path:
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    return beside.replace(path)
-
-
 def _read_bytes(path: Path) -> bytes:
-    with _plain_faults(f"{path} cannot be read"):
+    with plain_faults(f"{path} cannot be read"):
         return path.read_bytes()
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ...numbers import decimals_of
 from ...report.canvas import (
     COLOURS,
     DASHES,
     NEUTRAL,
     axis_of,
     canvas,
-    decimals_of,
     line_mode,
     marked_line,
     plain,
