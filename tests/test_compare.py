@@ -254,8 +254,8 @@ def test_equal_size_against_trying_all(goal: int, step: int) -> None:
 def memory(batch_size: int, **settings: Any) -> tuple[int, int]:
     config = make_config({"hidden_size": 8, "engine": "reference"} | settings)
     network, task = make_forecaster(config, LAYOUT)
-    extras = {"series": torch.zeros(batch_size, dtype=torch.long), "phase": torch.zeros(batch_size, dtype=torch.long)}
-    batch = Batch(torch.randn(batch_size, 24, 1), torch.randn(batch_size, 6, 1), extras=extras)
+    others = {"series": torch.zeros(batch_size, dtype=torch.long), "phase": torch.zeros(batch_size, dtype=torch.long)}
+    batch = Batch(torch.randn(batch_size, 24, 1), torch.randn(batch_size, 6, 1), others=others)
     before = torch.random.get_rng_state()
     found = step_memory(network, task, batch)
     assert torch.equal(before, torch.random.get_rng_state()) and not network.training

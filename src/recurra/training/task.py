@@ -1,6 +1,6 @@
 """What a task is to the training loop: examples by number, a way to ask the model, and a loss."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -41,10 +41,4 @@ class Memorised:
 
     def take(self, numbers: Tensor) -> Batch:
         """Return the examples with these ``numbers``."""
-
-        def rows(tensor: Any) -> Any:
-            return None if tensor is None else tensor[numbers]
-
-        whole = self.batch
-        extras = {name: rows(tensor) for name, tensor in whole.extras.items()}
-        return Batch(rows(whole.inputs), rows(whole.targets), rows(whole.mask), rows(whole.target_mask), extras)
+        return self.batch.rows(numbers)

@@ -103,11 +103,11 @@ class FittedForecaster:
         """Return ``context`` as the network reads it."""
         scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]
         known = np.isfinite(scaled)
-        extras = {"series": torch.from_numpy(context.identities), "phase": torch.from_numpy(context.phases)}
+        others = {"series": torch.from_numpy(context.identities), "phase": torch.from_numpy(context.phases)}
         if not known.all():
             scaled = np.where(known, scaled, 0.0)
-            extras["observed"] = torch.from_numpy(known)
-        batch = Batch(torch.from_numpy(scaled.astype(np.float32)), extras=extras)
+            others["observed"] = torch.from_numpy(known)
+        batch = Batch(torch.from_numpy(scaled.astype(np.float32)), others=others)
         device = next(self.network.parameters()).device
         return batch if device.type == "cpu" else batch.to(device)
 
