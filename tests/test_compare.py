@@ -25,6 +25,7 @@ from recurra.settings.config import CELL_NAMES, make_config
 from recurra.tasks.forecast.build import make_forecaster
 from recurra.tasks.forecast.network import Layout
 from recurra.training.memory import step_memory
+from recurra.training.task import Loss
 
 ORIGINS = 60
 
@@ -276,8 +277,8 @@ def test_memory_of_a_sum_by_hand() -> None:
         def ask(self, model: Any, batch: Batch) -> Any:
             return model(batch.inputs)
 
-        def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-            return output.exp().sum()  # backward needs what exp said, and what each layer read
+        def loss(self, output: torch.Tensor, batch: Batch) -> Loss:
+            return Loss(output.exp().sum(), 1)  # backward needs what exp said, and what each layer read
 
     layers = torch.nn.Sequential(torch.nn.Linear(5, 3, bias=False), torch.nn.Linear(3, 2, bias=False))
     found = step_memory(layers, Exponentials(), Batch(torch.randn(10, 5)))  # type: ignore[arg-type]

@@ -292,7 +292,7 @@ def test_answers_and_gradients_are_finite_in_extremes(decoder: str, attention: s
         net.zero_grad()
         answer = task.ask(net, given)
         assert answer.prediction.shape == (B, H, C, 5) and torch.isfinite(answer.prediction).all()
-        task.loss(answer, given).backward()
+        task.loss(answer, given).mean.backward()
         gradients = [p.grad for p in net.parameters() if p.grad is not None]
         assert gradients and all(torch.isfinite(gradient).all() for gradient in gradients)
 
@@ -322,10 +322,10 @@ def test_loss_is_the_mean_over_what_is_known() -> None:
     said, truth = random.normal(size=(3, 4, 2, 1)), random.normal(size=(3, 4, 2))
     known = random.random(truth.shape) > 0.4
     given = Batch(torch.zeros(3, 1, 2), torch.from_numpy(np.where(known, truth, 0.0)), None, torch.from_numpy(known))
-    loss = ForecastTask(head).loss(Output(torch.from_numpy(said)), given)
+    loss = ForecastTask(head).loss(Output(torch.from_numpy(said)), given).mean
     assert loss.item() == pytest.approx(np.abs(said[..., 0] - truth)[known].mean())
     every = Batch(given.inputs, torch.from_numpy(truth))
-    loss = ForecastTask(head).loss(Output(torch.from_numpy(said)), every)
+    loss = ForecastTask(head).loss(Output(torch.from_numpy(said)), every).mean
     assert loss.item() == pytest.approx(np.abs(said[..., 0] - truth).mean())
 
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from recurra.attention import AdditiveAttention
 from recurra.cells import GRUCell, LSTMCell
 from recurra.data.batch import Batch
-from recurra.errors import RunError
+from recurra.errors import ConfigError, RunError
 from recurra.nn.layers import Pool, Recurrent, Regularisers
 from recurra.nn.models import AttendingCell, Output, Reader, Writer
 from recurra.settings.config import TrainingSettings
 from recurra.training.loop import GROUPS, Epoch, Progress, entropy, fit, group_of, make_optimiser, rate, total_steps
-from recurra.training.task import Memorised
+from recurra.training.task import Loss, Memorised
 
 N, T, I, H = 40, 5, 2, 6  # noqa: E741
 
@@ -27,8 +27,8 @@ class Squares:
     def ask(self, model: nn.Module, batch: Batch) -> Output:
         return model(batch)
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        return (output.prediction - batch.targets).square().mean()
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        return Loss.over((output.prediction - batch.targets).square(), batch.target_mask)
 
 
 class Spoilt(Squares):
@@ -37,9 +37,10 @@ class Spoilt(Squares):
     def __init__(self, good: int, value: float):
         self.left, self.value = good, value
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
+    def loss(self, output: Output, batch: Batch) -> Loss:
         self.left -= torch.is_grad_enabled()
-        return super().loss(output, batch) * (1.0 if self.left >= 0 else self.value)
+        total, count = super().loss(output, batch)
+        return Loss(total * (1.0 if self.left >= 0 else self.value), count)
 
 
 class Worsens(Squares):
@@ -48,10 +49,10 @@ class Worsens(Squares):
     def __init__(self, losses: list[float]):
         self.losses = iter(losses)
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
+    def loss(self, output: Output, batch: Batch) -> Loss:
         if torch.is_grad_enabled():
             return super().loss(output, batch)
-        return torch.tensor(next(self.losses))
+        return Loss(torch.tensor(next(self.losses)), 1)
 
 
 def make_model(dropout: float = 0.3) -> Reader:
@@ -249,8 +250,48 @@ def test_validation_is_the_mean_over_examples() -> None:
     model, valid = make_model(), make_examples(2, 130)
     history = train(model, make_settings(max_epochs=1), valid=valid)
     with torch.no_grad():
-        expected = Squares().loss(model(valid.batch), valid.batch)
+        expected = Squares().loss(model(valid.batch), valid.batch).mean
     assert history[0].valid_loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_every_value_that_is_known_counts_the_same() -> None:
+    """One batch with 16 known targets and two with one: the mean is over 18 values, in training and validation."""
+    examples = make_examples(2, 48)
+    known = torch.ones(48, 1, dtype=torch.bool)
+    known[17:32] = known[33:] = False
+    batch = Batch(examples.batch.inputs, examples.batch.targets, target_mask=known)
+    with torch.no_grad():
+        errors = (make_model(0.0)(batch).prediction - batch.targets).square()[known]
+    still = make_settings(max_epochs=1, learning_rate=1e-12, batch_size=16)
+
+    class InOrder(Memorised):
+        begin = 0
+
+        def take(self, numbers: Tensor) -> Batch:
+            self.begin += len(numbers)
+            return super().take(torch.arange(self.begin - len(numbers), self.begin))
+
+    (epoch,) = fit(make_model(0.0), Squares(), InOrder(batch), None, still)
+    assert epoch.train_loss == pytest.approx(errors.mean().item(), rel=1e-4)
+    pieces = make_settings(max_epochs=1, learning_rate=1e-12, batch_size=4)  # validated in pieces of 16
+    (epoch,) = fit(make_model(0.0), Squares(), make_examples(), Memorised(batch), pieces)
+    assert epoch.valid_loss == pytest.approx(errors.mean().item(), rel=1e-4)
+
+
+def test_where_nothing_is_known_the_loss_is_zero() -> None:
+    examples = make_examples()
+    unknown = Memorised(Batch(examples.batch.inputs, examples.batch.targets, target_mask=torch.zeros(N, 1).bool()))
+    (epoch,) = fit(make_model(), Squares(), unknown, unknown, make_settings(max_epochs=1))
+    assert (epoch.train_loss, epoch.valid_loss) == (0.0, 0.0)
+
+
+def test_a_task_that_returns_a_plain_number_is_told() -> None:
+    class Old(Squares):
+        def loss(self, output: Output, batch: Batch) -> Any:
+            return super().loss(output, batch).mean
+
+    with pytest.raises(ConfigError, match="loss of a Old is a Tensor"):
+        train(make_model(), make_settings(), Old())
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -367,8 +408,8 @@ class Line(nn.Module):
 
 
 class Value(Squares):
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        return output.prediction
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        return Loss(output.prediction, 1)
 
 
 ONE_STEP = {"max_epochs": 1, "epoch_steps": 1, "batch_size": 1}

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from ..attention import Attention
 from ..cells import Cell
-from ..errors import RunError
+from ..data.batch import Batch
+from ..errors import ConfigError, RunError
 from ..nn.models import Output
 from ..nn.threads import threads_for
 from ..settings.config import TrainingSettings
-from .task import Examples, Task
+from .task import Examples, Loss, Task
 
 GROUPS = ("recurrence", "attention", "other")
 
@@ -30,8 +31,8 @@ class Epoch:
 
     number: int  # from 1
     steps: int  # training steps so far
-    train_loss: float  # mean over the epoch
-    valid_loss: float | None  # None without validation examples
+    train_loss: float  # mean over all that was counted in the epoch
+    valid_loss: float | None  # mean over all that was counted; None without validation examples
     best: bool  # no earlier epoch was better
     learning_rates: dict[str, float]  # of each group, at the end of the epoch
     gradient_norms: dict[str, float]  # of each group before clipping, mean over the epoch
@@ -157,6 +158,22 @@ def entropy(weights: Tensor) -> Tensor:
     return -torch.special.xlogy(weights, weights.clamp(min=1e-12)).sum(-1).mean()
 
 
+class _Total:
+    """A mean over batches, each of which weighs as much as was counted in it."""
+
+    def __init__(self) -> None:
+        self.sum, self.count = 0.0, 0.0
+
+    def add(self, mean: float, count: float) -> None:
+        """Add one batch."""
+        self.sum += mean * count
+        self.count += count
+
+    def mean(self) -> float:
+        """Return the mean so far; zero if nothing was counted."""
+        return self.sum / self.count if self.count else 0.0
+
+
 class _Loop:
     """One epoch at a time, over what does not change between epochs."""
 
@@ -201,29 +218,39 @@ class _Loop:
         # As many passes as the steps need: an epoch is the same amount of work for little and much data.
         passes = -(-count * size // len(train))
         order = torch.cat([torch.randperm(len(train)) for _ in range(passes)])
-        total, norms = 0.0, {group["name"]: 0.0 for group in self.optimiser.param_groups}
+        total, norms = _Total(), {group["name"]: 0.0 for group in self.optimiser.param_groups}
         for step in range(count):
-            loss = self._step(train, order[step * size : (step + 1) * size], progress.steps)
+            total.add(*self._step(train, order[step * size : (step + 1) * size], progress.steps))
             for name, norm in self._clip().items():
                 self._require_finite(f"gradient norm of the {name} weights", norm, progress.steps)
                 norms[name] += norm
             self.optimiser.step()
             progress.steps += 1
-            total += loss
-        return total / count, {name: norm / count for name, norm in norms.items()}
+        return total.mean(), {name: norm / count for name, norm in norms.items()}
 
-    def _step(self, train: Examples, numbers: Tensor, step: int) -> float:
+    def _step(self, train: Examples, numbers: Tensor, step: int) -> tuple[float, float]:
+        """Take one step up to its gradients; return the mean loss of its batch, and over how much."""
         for group in self.optimiser.param_groups:
             share = rate(step, self.total, group["warmup"], self.settings.schedule)
             group["lr"] = group["peak"] * share
         batch = train.take(numbers).to(self.device)
         output = self.task.ask(self.model, batch)
-        loss = self.task.loss(output, batch)
-        value = float(loss.detach())
+        loss = self._loss(output, batch)
+        mean = loss.mean
+        value = float(mean.detach())
         self._require_finite("training loss", value, step)
         self.optimiser.zero_grad(set_to_none=True)
-        (loss + self._penalty(output)).backward()
-        return value
+        (mean + self._penalty(output)).backward()
+        return value, float(loss.count)
+
+    def _loss(self, output: Output, batch: Batch) -> Loss:
+        loss = self.task.loss(output, batch)
+        if not isinstance(loss, Loss):
+            raise ConfigError(
+                f"The loss of a {type(self.task).__name__} is a {type(loss).__name__}, but it must be a "
+                f"Loss(sum, count) of recurra.training.task, such as Loss.over(one loss per value, mask)."
+            )
+        return loss
 
     def _require_finite(self, what: str, value: float, step: int) -> None:
         if math.isfinite(value):
@@ -268,8 +295,9 @@ class _Loop:
     @torch.no_grad()
     def _validate(self, valid: Examples) -> float:
         self.model.eval()
-        total = 0.0
+        total = _Total()
         for numbers in torch.arange(len(valid)).split(4 * self.settings.batch_size):
             batch = valid.take(numbers).to(self.device)
-            total += float(self.task.loss(self.task.ask(self.model, batch), batch)) * len(numbers)
-        return total / len(valid)
+            loss = self._loss(self.task.ask(self.model, batch), batch)
+            total.add(float(loss.mean), float(loss.count))
+        return total.mean()

@@ -20,6 +20,6 @@ def step_memory(model: nn.Module, task: Task, batch: Batch) -> int:
 
     with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         model.train()
-        task.loss(task.ask(model, batch), batch)
+        _ = task.loss(task.ask(model, batch), batch).mean
     model.eval()
     return 4 * sum(p.numel() * p.element_size() for p in model.parameters()) + sum(saved.values())

@@ -5,6 +5,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from ..data.batch import Batch
+from ..nn.loss import Loss
 from ..nn.models import Output
 
 
@@ -25,8 +26,8 @@ class Task(Protocol):
         """Run the model as this task trains it."""
         ...
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        """Return the mean loss of a batch, a scalar."""
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        """Return the loss of a batch: its sum, and how many values, tokens or sequences it is over."""
         ...
 
 
@@ -42,3 +43,6 @@ class Memorised:
     def take(self, numbers: Tensor) -> Batch:
         """Return the examples with these ``numbers``."""
         return self.batch.rows(numbers)
+
+
+__all__ = ["Examples", "Loss", "Memorised", "Task"]
