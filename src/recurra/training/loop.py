@@ -19,6 +19,7 @@ from ..data.batch import Batch
 from ..errors import ConfigError, RunError
 from ..nn.models import Output
 from ..nn.threads import threads_for
+from ..random import draws_from
 from ..settings.config import TrainingSettings
 from .task import Examples, Loss, Task
 
@@ -195,10 +196,14 @@ class _Loop:
         started = time.perf_counter()
         number = progress.epoch + 1
         # Every epoch has its own seed, so a resumed training draws what an uninterrupted one would have drawn.
-        with torch.random.fork_rng(), threads_for(self.settings.batch_size, self.parameters):
-            torch.manual_seed(self.settings.seed * 1_000_003 + number)
-            train_loss, norms = self._train(train, progress)
-        valid_loss = None if valid is None else self._validate(valid)
+        generator = self._generator(number)
+        with (
+            draws_from(generator, self.model, self.task, train),
+            threads_for(self.settings.batch_size, self.parameters),
+        ):
+            train_loss, norms = self._train(train, progress, generator)
+        with draws_from(self._generator(0), self.model, self.task, valid):
+            valid_loss = None if valid is None else self._validate(valid)
         watched = train_loss if valid_loss is None else valid_loss
         self._require_finite("validation loss", watched, progress.steps - 1)
         best = watched < progress.best_loss
@@ -211,13 +216,16 @@ class _Loop:
         seconds = time.perf_counter() - started
         return Epoch(number, progress.steps, train_loss, valid_loss, best, rates, norms, seconds)
 
-    def _train(self, train: Examples, progress: Progress) -> tuple[float, dict[str, float]]:
+    def _generator(self, number: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
+
+    def _train(self, train: Examples, progress: Progress, generator: torch.Generator) -> tuple[float, dict[str, float]]:
         self.model.train()
         size = self.settings.batch_size
         count = min(self.settings.epoch_steps, self.total - progress.steps)
         # As many passes as the steps need: an epoch is the same amount of work for little and much data.
         passes = -(-count * size // len(train))
-        order = torch.cat([torch.randperm(len(train)) for _ in range(passes)])
+        order = torch.cat([torch.randperm(len(train), generator=generator) for _ in range(passes)])
         total, norms = _Total(), {group["name"]: 0.0 for group in self.optimiser.param_groups}
         for step in range(count):
             total.add(*self._step(train, order[step * size : (step + 1) * size], progress.steps))

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ..data.batch import Batch
+from ..random import draws_from
 from .task import Task
 
 
@@ -18,7 +19,10 @@ def step_memory(model: nn.Module, task: Task, batch: Batch) -> int:
             saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with (
+        draws_from(torch.Generator(), model, task),
+        torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
+    ):
         model.train()
         _ = task.loss(task.ask(model, batch), batch).mean
     model.eval()

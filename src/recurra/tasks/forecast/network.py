@@ -12,6 +12,7 @@ from ...data.batch import Batch
 from ...nn.heads import Head
 from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
+from ...random import Dropout
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class SegmentCore(nn.Module):
         identity = writer.cell.input_size // 2 if layout.series > 1 else 0
         self.places = nn.Parameter(torch.randn(layout.written, writer.cell.input_size - identity))
         self.identities = nn.Embedding(layout.series + 1, identity) if identity else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.out = nn.Linear(hidden, width * head.size)
 
     def forward(self, batch: Batch, record: bool) -> Output:
