@@ -16,6 +16,7 @@ from torch import Tensor
 from ...data.batch import Batch
 from ...data.series import Panel, Schema, steps_between
 from ...errors import DataError, RunError
+from ...nn.threads import own_threads
 from ...settings.config import Config, make_config
 from .backtest import Guess, Truth, ask_network, guess_of, truth_of
 from .build import make_forecaster
@@ -76,6 +77,7 @@ class FittedForecaster:
 
     def forecast(self, panel: Panel | None = None) -> Answer:
         """Forecast from the end of ``panel``, or from the end of what was trained on."""
+        own_threads()
         context = self.context(panel)
         weights, params = self.ask(context)
         head = self.task.head
