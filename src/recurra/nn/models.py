@@ -25,6 +25,7 @@ class Output(NamedTuple):
     prediction: Tensor
     weights: Tensor | None = None  # attention: (B, Q, T), or (B, N, Q, T) with heads
     recurrence: Recurrence | None = None  # of the stack that read the input
+    carried: tuple[Tensor, ...] = ()  # (B, ...) each: what the next batch is handed, without its gradient
 
 
 class Reader(nn.Module):

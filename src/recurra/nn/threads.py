@@ -52,9 +52,9 @@ def threads_for(rows: int, parameters: int) -> Iterator[None]:
     if before == 1 or rows * parameters >= SHARED_WORK:
         yield
         return
-    _lower(before)
     _here.held_back = before
     try:
+        _lower(before)
         yield
     finally:
         _here.held_back = 0

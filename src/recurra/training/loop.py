@@ -6,7 +6,7 @@ and warm-up, and the gradient norm of each is in the history.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..nn.models import Output
 from ..nn.threads import threads_for
 from ..random import draws_from
 from ..settings.config import TrainingSettings
-from .task import Examples, Loss, Task
+from .task import Examples, Loss, Ordered, Task
 
 GROUPS = ("recurrence", "attention", "other")
 
@@ -50,6 +50,7 @@ class Progress:
     best_loss: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     optimiser: dict[str, Any] | None = None
+    carried: tuple[Tensor, ...] = ()  # what the last training batch handed on
     finished: bool = False
     stopped_by: str = ""  # patience, max_epochs or max_steps
 
@@ -159,6 +160,30 @@ def entropy(weights: Tensor) -> Tensor:
     return -torch.special.xlogy(weights, weights.clamp(min=1e-12)).sum(-1).mean()
 
 
+def order_of(examples: Examples, size: int, first: int, count: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the numbers of each of ``count`` batches: in the examples' own order, or in shuffled passes.
+
+    Raises ConfigError if an own order ends before its time.
+    """
+    if not isinstance(examples, Ordered):
+        # As many passes as the steps need: an epoch is the same amount of work for little and much data.
+        passes = -(-count * size // len(examples))
+        order = torch.cat([torch.randperm(len(examples), generator=generator) for _ in range(passes)])
+        yield from order[: count * size].split(size)
+        return
+    own = iter(examples.order(size, first, count, generator))
+    for given in range(count):
+        numbers = next(own, None)
+        if numbers is None:
+            raise ConfigError(f"The order of {type(examples).__name__} ended after {given} batches of {count}.")
+        yield numbers
+
+
+def detached(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the tensors without how they came about."""
+    return tuple(tensor.detach() for tensor in tensors)
+
+
 class _Total:
     """A mean over batches, each of which weighs as much as was counted in it."""
 
@@ -202,8 +227,9 @@ class _Loop:
             threads_for(self.settings.batch_size, self.parameters),
         ):
             train_loss, norms = self._train(train, progress, generator)
-        with draws_from(self._generator(0), self.model, self.task, valid):
-            valid_loss = None if valid is None else self._validate(valid)
+        generator = self._generator(0)  # validation draws the same in every epoch
+        with draws_from(generator, self.model, self.task, valid):
+            valid_loss = None if valid is None else self._validate(valid, generator)
         watched = train_loss if valid_loss is None else valid_loss
         self._require_finite("validation loss", watched, progress.steps - 1)
         best = watched < progress.best_loss
@@ -221,14 +247,13 @@ class _Loop:
 
     def _train(self, train: Examples, progress: Progress, generator: torch.Generator) -> tuple[float, dict[str, float]]:
         self.model.train()
-        size = self.settings.batch_size
         count = min(self.settings.epoch_steps, self.total - progress.steps)
-        # As many passes as the steps need: an epoch is the same amount of work for little and much data.
-        passes = -(-count * size // len(train))
-        order = torch.cat([torch.randperm(len(train), generator=generator) for _ in range(passes)])
+        order = order_of(train, self.settings.batch_size, progress.steps, count, generator)
         total, norms = _Total(), {group["name"]: 0.0 for group in self.optimiser.param_groups}
-        for step in range(count):
-            total.add(*self._step(train, order[step * size : (step + 1) * size], progress.steps))
+        for numbers in order:
+            batch = train.take(numbers).with_carried(progress.carried).to(self.device)
+            mean, counted, progress.carried = self._step(batch, progress.steps)
+            total.add(mean, counted)
             for name, norm in self._clip().items():
                 self._require_finite(f"gradient norm of the {name} weights", norm, progress.steps)
                 norms[name] += norm
@@ -236,12 +261,11 @@ class _Loop:
             progress.steps += 1
         return total.mean(), {name: norm / count for name, norm in norms.items()}
 
-    def _step(self, train: Examples, numbers: Tensor, step: int) -> tuple[float, float]:
-        """Take one step up to its gradients; return the mean loss of its batch, and over how much."""
+    def _step(self, batch: Batch, step: int) -> tuple[float, float, tuple[Tensor, ...]]:
+        """Take one step up to its gradients; return the mean loss, over how much it is, and what is handed on."""
         for group in self.optimiser.param_groups:
             share = rate(step, self.total, group["warmup"], self.settings.schedule)
             group["lr"] = group["peak"] * share
-        batch = train.take(numbers).to(self.device)
         output = self.task.ask(self.model, batch)
         loss = self._loss(output, batch)
         mean = loss.mean
@@ -249,7 +273,7 @@ class _Loop:
         self._require_finite("training loss", value, step)
         self.optimiser.zero_grad(set_to_none=True)
         (mean + self._penalty(output)).backward()
-        return value, float(loss.count)
+        return value, float(loss.count), detached(output.carried)
 
     def _loss(self, output: Output, batch: Batch) -> Loss:
         loss = self.task.loss(output, batch)
@@ -301,11 +325,16 @@ class _Loop:
         return norms
 
     @torch.no_grad()
-    def _validate(self, valid: Examples) -> float:
+    def _validate(self, valid: Examples, generator: torch.Generator) -> float:
         self.model.eval()
-        total = _Total()
-        for numbers in torch.arange(len(valid)).split(4 * self.settings.batch_size):
-            batch = valid.take(numbers).to(self.device)
-            loss = self._loss(self.task.ask(self.model, batch), batch)
+        total, size = _Total(), self.settings.batch_size
+        carried: tuple[Tensor, ...] = ()
+        order: Iterable[Tensor] = torch.arange(len(valid)).split(4 * size)
+        if isinstance(valid, Ordered):
+            order = order_of(valid, size, 0, -(-len(valid) // size), generator)
+        for numbers in order:
+            batch = valid.take(numbers).with_carried(carried).to(self.device)
+            output = self.task.ask(self.model, batch)
+            loss, carried = self._loss(output, batch), output.carried
             total.add(float(loss.mean), float(loss.count))
         return total.mean()

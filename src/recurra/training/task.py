@@ -1,7 +1,9 @@
 """What a task is to the training loop: examples by number, a way to ask the model, and a loss."""
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from ..data.batch import Batch
@@ -19,11 +21,27 @@ class Examples(Protocol):
         ...
 
 
+@runtime_checkable
+class Ordered(Protocol):
+    """Examples that decide in which order they are seen; others are shuffled anew for every pass."""
+
+    def order(self, size: int, first: int, count: int, generator: torch.Generator) -> Iterable[Tensor]:
+        """Return the numbers (B,) of each of ``count`` batches, of ``size`` or fewer, from training step ``first`` on.
+
+        What is random in it comes from ``generator``, which is the same whenever the same epoch is trained.
+        For validation the first ⌈N / size⌉ batches are asked for: together they should hold all N examples.
+        """
+        ...
+
+
 class Task(Protocol):
     """What is asked of a model."""
 
     def ask(self, model: nn.Module, batch: Batch) -> Output:
-        """Run the model as this task trains it."""
+        """Run the model as this task trains it.
+
+        ``batch.carried`` is what the output of the batch before had as ``carried``, and empty for the first one.
+        """
         ...
 
     def loss(self, output: Output, batch: Batch) -> Loss:
@@ -45,4 +63,4 @@ class Memorised:
         return self.batch.rows(numbers)
 
 
-__all__ = ["Examples", "Loss", "Memorised", "Task"]
+__all__ = ["Examples", "Loss", "Memorised", "Ordered", "Task"]
