@@ -10,12 +10,24 @@ from torch import Tensor, nn
 
 from recurra.attention import AdditiveAttention
 from recurra.cells import GRUCell, LSTMCell
+from recurra.compare.metric import Metric
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError, RunError
 from recurra.nn.layers import Pool, Recurrent, Regularisers
 from recurra.nn.models import AttendingCell, Output, Reader, Writer
 from recurra.settings.config import TrainingSettings
-from recurra.training.loop import GROUPS, Epoch, Progress, entropy, fit, group_of, make_optimiser, rate, total_steps
+from recurra.training.loop import (
+    GROUPS,
+    Epoch,
+    Progress,
+    Watch,
+    entropy,
+    fit,
+    group_of,
+    make_optimiser,
+    rate,
+    total_steps,
+)
 from recurra.training.task import Loss, Memorised
 
 N, T, I, H = 40, 5, 2, 6  # noqa: E741
@@ -202,6 +214,70 @@ def test_without_validation_the_training_loss_decides() -> None:
     assert progress.best_loss == min(losses) and progress.best_epoch == losses.index(min(losses)) + 1
     assert losses[-1] < 0.5 * losses[0], "it learns"
     assert not model.training, "ready to be asked"
+
+
+def watching(values: list[float], better: str) -> Watch:
+    left = iter(values)
+    return Watch(Metric("accuracy", "Accuracy", better, lambda statistics: 0.0), lambda: next(left))
+
+
+@pytest.mark.parametrize(
+    ("better", "best"), [("high", [True, True, False, True, False]), ("low", [True, False, True, False, False])]
+)
+def test_the_watched_metric_decides_in_its_direction(better: str, best: list[bool]) -> None:
+    """The loss gets better with every epoch, and yet it is not the last one that is kept."""
+    model, progress, seen, found = make_model(), Progress(), [], []
+    watch, losses = watching([0.5, 0.6, 0.4, 0.7, 0.7], better), [5.0, 4.0, 3.0, 2.0, 1.0]
+    settings = make_settings(max_epochs=5)
+    for epoch in fit(model, Worsens(losses), make_examples(), make_examples(1, 12), settings, progress, watch):
+        seen.append(weights_of(model))
+        found.append((epoch.best, epoch.watched, epoch.valid_loss))
+    assert found == list(zip(best, [0.5, 0.6, 0.4, 0.7, 0.7], losses, strict=True))
+    last = max(number for number, one in enumerate(best) if one)
+    assert (progress.best_epoch, progress.best_loss) == (last + 1, losses[last])
+    assert progress.best_watched == (0.7 if better == "high" else 0.4)
+    assert torch.equal(weights_of(model), seen[last]) and not torch.equal(seen[last], seen[-1])
+
+
+def test_patience_is_with_the_watched_metric_and_goes_on_after_a_break() -> None:
+    values, losses = [0.5, 0.9, 0.8, 0.7, 1.0], [5.0, 4.0, 3.0, 2.0, 1.0]
+    settings = make_settings(max_epochs=20, patience=2)
+
+    def some(progress: Progress, begin: int, most: int) -> list[float | None]:
+        task, watch = Worsens(losses[begin:]), watching(values[begin:], "high")
+        running = fit(make_model(), task, make_examples(), make_examples(1, 12), settings, progress, watch)
+        return [epoch.watched for _, epoch in zip(range(most), running, strict=False)]
+
+    whole, parts = Progress(), Progress()
+    assert some(whole, 0, 20) == [0.5, 0.9, 0.8, 0.7] and whole.stopped_by == "patience"
+    some(parts, 0, 3)
+    assert some(copy.deepcopy(parts), 3, 20) == [0.7], "the best so far is remembered"
+
+
+def test_the_metric_is_measured_on_a_model_that_is_not_in_training() -> None:
+    model = make_model()
+
+    def measure() -> float:
+        assert not model.training and not torch.is_grad_enabled()
+        return float(torch.rand(()))  # the same in every epoch, and not from the numbers of the user
+
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    watch = Watch(watching([], "low").metric, measure)
+    history = list(fit(model, Squares(), make_examples(), None, make_settings(), None, watch))
+    assert len({epoch.watched for epoch in history}) == 1
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_watched_metric_that_is_not_finite(value: float) -> None:
+    with pytest.raises(RunError, match=r"validation Accuracy became (nan|inf) at step 6 with learning_rate=0\.01"):
+        train(make_model(), make_settings(), watch=watching([0.5, value], "high"))
+
+
+def test_a_metric_without_a_direction_cannot_decide() -> None:
+    with pytest.raises(ConfigError, match="Accuracy cannot decide when to stop"):
+        train(make_model(), make_settings(), watch=watching([0.5], ""))
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,21 @@ and warm-up, and the gradient norm of each is in the history.
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..attention import Attention
 from ..cells import Cell
+from ..compare.metric import Metric
 from ..data.batch import Batch
 from ..errors import ConfigError, RunError
 from ..nn.models import Output
 from ..nn.threads import threads_for
-from ..random import draws_from
+from ..random import drawing, draws_from
 from ..settings.config import TrainingSettings
 from .task import Examples, Loss, Ordered, Task
 
@@ -38,6 +39,14 @@ class Epoch:
     learning_rates: dict[str, float]  # of each group, at the end of the epoch
     gradient_norms: dict[str, float]  # of each group before clipping, mean over the epoch
     seconds: float
+    watched: float | None = None  # the metric that decides which epoch is best; None if that is the loss
+
+
+class Watch(NamedTuple):
+    """A metric that decides which epoch is best, and how it is measured on the validation examples."""
+
+    metric: Metric
+    measure: Callable[[], float]
 
 
 @dataclass
@@ -47,9 +56,10 @@ class Progress:
     epoch: int = 0
     steps: int = 0
     best_epoch: int = 0
-    best_loss: float = math.inf
+    best_loss: float = math.inf  # of the best epoch, whatever decided which it is
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     optimiser: dict[str, Any] | None = None
+    best_watched: float | None = None  # the metric that was watched, of the best epoch; None if none was
     carried: tuple[Tensor, ...] = ()  # what the last training batch handed on
     finished: bool = False
     stopped_by: str = ""  # patience, max_epochs or max_steps
@@ -62,20 +72,24 @@ def fit(
     valid: Examples | None,
     settings: TrainingSettings,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Epoch]:
     """Train ``model`` and yield an Epoch after each one; stop early when ``valid`` no longer improves.
 
     When the generator ends, the model has the best weights. ``progress`` is kept up to date at every yield:
     given again with the model it belongs to, training goes on as if it had never stopped.
-    Raises RunError, with the step and what to try, if the loss is not a finite number.
+    The best epoch is that of the lowest loss on ``valid``, or of the best metric if one is to ``watch``.
+    Raises RunError, with the step and what to try, if the loss or the metric is not a finite number.
     """
+    if watch is not None and not watch.metric.better:
+        raise ConfigError(f"{watch.metric.title} cannot decide when to stop: neither low nor high values are better.")
     progress = Progress() if progress is None else progress
     device = next(model.parameters()).device
     optimiser = make_optimiser(model, settings)
     if progress.optimiser is not None:
         optimiser.load_state_dict(progress.optimiser)
     total = total_steps(settings)
-    loop = _Loop(model, task, settings, optimiser, total, device)
+    loop = _Loop(model, task, settings, optimiser, total, device, watch)
     while not (progress.finished or _exhausted(progress, settings, total)):
         yield loop.epoch(train, valid, progress)
     progress.finished = True
@@ -211,8 +225,9 @@ class _Loop:
         optimiser: torch.optim.Optimizer,
         total: int,
         device: torch.device,
+        watch: Watch | None,
     ):
-        self.model, self.task, self.settings = model, task, settings
+        self.model, self.task, self.settings, self.watch = model, task, settings, watch
         self.optimiser, self.total, self.device = optimiser, total, device
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
 
@@ -230,17 +245,34 @@ class _Loop:
         generator = self._generator(0)  # validation draws the same in every epoch
         with draws_from(generator, self.model, self.task, valid):
             valid_loss = None if valid is None else self._validate(valid, generator)
-        watched = train_loss if valid_loss is None else valid_loss
-        self._require_finite("validation loss", watched, progress.steps - 1)
-        best = watched < progress.best_loss
+        loss = train_loss if valid_loss is None else valid_loss
+        self._require_finite("validation loss", loss, progress.steps - 1)
+        watched = self._measure(progress.steps - 1)
+        best = self._is_best(loss, watched, progress)
         if best:
-            progress.best_loss, progress.best_epoch = watched, number
+            progress.best_loss, progress.best_watched, progress.best_epoch = loss, watched, number
             progress.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         progress.epoch = number
         progress.optimiser = self.optimiser.state_dict()
         rates = {group["name"]: group["lr"] for group in self.optimiser.param_groups}
         seconds = time.perf_counter() - started
-        return Epoch(number, progress.steps, train_loss, valid_loss, best, rates, norms, seconds)
+        return Epoch(number, progress.steps, train_loss, valid_loss, best, rates, norms, seconds, watched)
+
+    @torch.no_grad()
+    def _measure(self, step: int) -> float | None:
+        """Return the metric to watch, or None if there is none."""
+        if self.watch is None:
+            return None
+        self.model.eval()
+        with drawing(self._generator(0)):  # as validation does
+            value = float(self.watch.measure())
+        self._require_finite(f"validation {self.watch.metric.title}", value, step)
+        return value
+
+    def _is_best(self, loss: float, watched: float | None, progress: Progress) -> bool:
+        if self.watch is None or watched is None:
+            return loss < progress.best_loss
+        return progress.best_watched is None or self.watch.metric.beats(watched, progress.best_watched)
 
     def _generator(self, number: int) -> torch.Generator:
         return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)

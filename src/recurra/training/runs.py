@@ -235,6 +235,7 @@ def write_checkpoint(
         "steps": progress.steps,
         "best_epoch": progress.best_epoch,
         "best_loss": progress.best_loss,
+        "best_watched": progress.best_watched,
         "param_groups": optimiser["param_groups"],
         "history": [asdict(epoch) for epoch in history],
     }
@@ -275,6 +276,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         steps=about["steps"],
         best_epoch=about["best_epoch"],
         best_loss=about["best_loss"],
+        best_watched=about.get("best_watched"),  # older checkpoints have none
         best_weights=parts["best"],
         optimiser={"state": slots, "param_groups": about["param_groups"]},
         carried=tuple(parts["carried"][str(number)] for number in range(len(parts["carried"]))),
