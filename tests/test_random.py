@@ -20,7 +20,7 @@ from recurra.cells import CELLS, GRUCell
 from recurra.data.batch import Batch
 from recurra.nn.layers import Pool, Recurrent
 from recurra.nn.models import Output, Reader
-from recurra.random import Dropout, _lent, bernoulli, current, drawing, draws_from, dropout, using
+from recurra.random import Dropout, _lent, bernoulli, current, drawing, dropout, using, watching
 from recurra.settings.config import TrainingSettings, make_config
 from recurra.tasks.forecast.build import _segment_core, make_forecaster
 from recurra.tasks.forecast.network import Layout
@@ -193,7 +193,7 @@ def test_code_of_others_is_watched_and_our_own_is_not() -> None:
     """Watching costs about a microsecond for every call of torch."""
 
     def watched(*parts: object) -> bool:
-        with draws_from(generator(0), *parts):
+        with watching(*parts)():
             return torch._C._len_torch_function_stack() > 0
 
     network, task = make_forecaster(make_config({"attention": "dot"}), LAYOUT)

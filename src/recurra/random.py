@@ -5,7 +5,7 @@ torch has one generator for the whole process, so a seed means nothing as soon a
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -82,25 +82,25 @@ _KNOWN = (
 )
 
 
-def draws_from(generator: torch.Generator, *parts: object) -> AbstractContextManager[None]:
-    """Return ``using(generator)`` if that is enough for the ``parts`` and the modules in them, else ``drawing``."""
-    modules = (inner for part in parts if isinstance(part, nn.Module) for inner in part.modules())
-    known = all(one is None or type(one).__module__.startswith(_KNOWN) for one in (*parts, *modules))
-    return using(generator) if known else drawing(generator)
-
-
 @contextmanager
 def drawing(generator: torch.Generator) -> Iterator[None]:
-    """Let all that torch draws in this thread come from ``generator``: for code that knows nothing of this module.
-
-    It watches every call of torch, which takes about a microsecond each.
-    """
-    with using(generator), _Drawing():
+    """Let all that torch draws in this thread come from ``generator``: for code that knows nothing of this module."""
+    with using(generator), _Watching():
         yield
 
 
-# What takes a generator. Inside one of these functions nothing is watched any more, so that those of nn.init, which
-# call others, need it as a whole; what of nn.init is not here does not stop the mode from seeing what it calls.
+def watching(*parts: object) -> Callable[[], AbstractContextManager[Any]]:
+    """Return what makes the context in which the ``parts``, and the modules in them, draw from the current generator.
+
+    Where all are known to do so, it does nothing: watching takes about a microsecond for every call of torch.
+    """
+    modules = (inner for part in parts if isinstance(part, nn.Module) for inner in part.modules())
+    known = all(one is None or type(one).__module__.startswith(_KNOWN) for one in (*parts, *modules))
+    return nullcontext if known else _Watching
+
+
+# What takes a generator. Inside of what is watched nothing else is, so three functions of nn.init are given theirs as a
+# whole; the others there are not seen themselves, but what they call is.
 _TAKES_ONE: set[Callable[..., Any]] = {
     *(torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal),
     *(torch.bernoulli, torch.multinomial, torch.poisson, torch.binomial),
@@ -119,22 +119,24 @@ _TAKES_NONE: set[Callable[..., Any]] = {
     *(F.scaled_dot_product_attention, torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu),
     *(F.fractional_max_pool2d, F.fractional_max_pool3d),
 }
+_DRAWS = _TAKES_ONE | _TAKES_NONE | {F.dropout}
 _lending = threading.Lock()
 
 
-class _Drawing(TorchFunctionMode):
+class _Watching(TorchFunctionMode):
     """Gives every function of torch that draws in this thread the current generator."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func not in _DRAWS:
+            return func(*args, **kwargs)
+        if func is F.dropout:
+            return dropout(*args, **kwargs)
         if func in _TAKES_ONE:
             if not any(isinstance(one, torch.Generator) for one in (*args, *kwargs.values())):
                 kwargs = kwargs | {"generator": current(_device_of(args, kwargs))}
-        elif func is F.dropout:
-            return dropout(*args, **kwargs)
-        elif func in _TAKES_NONE:
-            return _lent(_device_of(args, kwargs), func, args, kwargs)
-        return func(*args, **kwargs)
+            return func(*args, **kwargs)
+        return _lent(_device_of(args, kwargs), func, args, kwargs)
 
 
 def _device_of(args: Any, kwargs: Any) -> torch.device:

@@ -6,7 +6,7 @@ and warm-up, and the gradient norm of each is in the history.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from ..attention import Attention
 from ..cells import Cell
 from ..compare.metric import Metric
-from ..data.batch import Batch
 from ..errors import ConfigError, RunError
 from ..nn.models import Output
 from ..nn.threads import threads_for
-from ..random import drawing, draws_from
+from ..random import drawing, using, watching
 from ..settings.config import TrainingSettings
 from .task import Examples, Loss, Ordered, Task
 
+Carried = tuple[Tensor, ...]
 GROUPS = ("recurrence", "attention", "other")
 
 
@@ -60,7 +60,7 @@ class Progress:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     optimiser: dict[str, Any] | None = None
     best_watched: float | None = None  # the metric that was watched, of the best epoch; None if none was
-    carried: tuple[Tensor, ...] = ()  # what the last training batch handed on
+    carried: Carried = ()  # what the last training batch handed on
     finished: bool = False
     stopped_by: str = ""  # patience, max_epochs or max_steps
 
@@ -193,11 +193,6 @@ def order_of(examples: Examples, size: int, first: int, count: int, generator: t
         yield numbers
 
 
-def detached(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return the tensors without how they came about."""
-    return tuple(tensor.detach() for tensor in tensors)
-
-
 class _Total:
     """A mean over batches, each of which weighs as much as was counted in it."""
 
@@ -237,13 +232,10 @@ class _Loop:
         number = progress.epoch + 1
         # Every epoch has its own seed, so a resumed training draws what an uninterrupted one would have drawn.
         generator = self._generator(number)
-        with (
-            draws_from(generator, self.model, self.task, train),
-            threads_for(self.settings.batch_size, self.parameters),
-        ):
+        with using(generator), threads_for(self.settings.batch_size, self.parameters):
             train_loss, norms = self._train(train, progress, generator)
         generator = self._generator(0)  # validation draws the same in every epoch
-        with draws_from(generator, self.model, self.task, valid):
+        with using(generator):
             valid_loss = None if valid is None else self._validate(valid, generator)
         loss = train_loss if valid_loss is None else valid_loss
         self._require_finite("validation loss", loss, progress.steps - 1)
@@ -282,10 +274,11 @@ class _Loop:
         count = min(self.settings.epoch_steps, self.total - progress.steps)
         order = order_of(train, self.settings.batch_size, progress.steps, count, generator)
         total, norms = _Total(), {group["name"]: 0.0 for group in self.optimiser.param_groups}
-        for numbers in order:
-            batch = train.take(numbers).with_carried(progress.carried).to(self.device)
-            mean, counted, progress.carried = self._step(batch, progress.steps)
-            total.add(mean, counted)
+        ask = self._asking(train, order)
+        for _ in range(count):
+            output, loss = ask(progress.carried)
+            progress.carried = tuple(tensor.detach() for tensor in output.carried)
+            total.add(self._descend(output, loss, progress.steps), float(loss.count))
             for name, norm in self._clip().items():
                 self._require_finite(f"gradient norm of the {name} weights", norm, progress.steps)
                 norms[name] += norm
@@ -293,28 +286,35 @@ class _Loop:
             progress.steps += 1
         return total.mean(), {name: norm / count for name, norm in norms.items()}
 
-    def _step(self, batch: Batch, step: int) -> tuple[float, float, tuple[Tensor, ...]]:
-        """Take one step up to its gradients; return the mean loss, over how much it is, and what is handed on."""
+    def _asking(self, examples: Examples, order: Iterator[Tensor]) -> Callable[[Carried], tuple[Output, Loss]]:
+        """Return a function that asks the model about the next batch, which is handed what the one before carried."""
+        watched = watching(self.model, self.task, examples)
+
+        def ask(carried: Carried) -> tuple[Output, Loss]:
+            with watched():
+                batch = examples.take(next(order)).with_carried(carried).to(self.device)
+                output = self.task.ask(self.model, batch)
+                loss = self.task.loss(output, batch)
+            if not isinstance(loss, Loss):
+                raise ConfigError(
+                    f"The loss of a {type(self.task).__name__} is a {type(loss).__name__}, but it must be a "
+                    f"Loss(sum, count) of recurra.training.task, such as Loss.over(one loss per value, mask)."
+                )
+            return output, loss
+
+        return ask
+
+    def _descend(self, output: Output, loss: Loss, step: int) -> float:
+        """Set the rates and the gradients of one step; return the mean loss."""
         for group in self.optimiser.param_groups:
             share = rate(step, self.total, group["warmup"], self.settings.schedule)
             group["lr"] = group["peak"] * share
-        output = self.task.ask(self.model, batch)
-        loss = self._loss(output, batch)
         mean = loss.mean
         value = float(mean.detach())
         self._require_finite("training loss", value, step)
         self.optimiser.zero_grad(set_to_none=True)
         (mean + self._penalty(output)).backward()
-        return value, float(loss.count), detached(output.carried)
-
-    def _loss(self, output: Output, batch: Batch) -> Loss:
-        loss = self.task.loss(output, batch)
-        if not isinstance(loss, Loss):
-            raise ConfigError(
-                f"The loss of a {type(self.task).__name__} is a {type(loss).__name__}, but it must be a "
-                f"Loss(sum, count) of recurra.training.task, such as Loss.over(one loss per value, mask)."
-            )
-        return loss
+        return value
 
     def _require_finite(self, what: str, value: float, step: int) -> None:
         if math.isfinite(value):
@@ -359,14 +359,14 @@ class _Loop:
     @torch.no_grad()
     def _validate(self, valid: Examples, generator: torch.Generator) -> float:
         self.model.eval()
-        total, size = _Total(), self.settings.batch_size
-        carried: tuple[Tensor, ...] = ()
-        order: Iterable[Tensor] = torch.arange(len(valid)).split(4 * size)
-        if isinstance(valid, Ordered):
-            order = order_of(valid, size, 0, -(-len(valid) // size), generator)
-        for numbers in order:
-            batch = valid.take(numbers).with_carried(carried).to(self.device)
-            output = self.task.ask(self.model, batch)
-            loss, carried = self._loss(output, batch), output.carried
+        carried: Carried = ()
+        total, ordered = _Total(), isinstance(valid, Ordered)
+        size = self.settings.batch_size * (1 if ordered else 4)
+        count = -(-len(valid) // size)
+        plain = iter(torch.arange(len(valid)).split(size))
+        ask = self._asking(valid, order_of(valid, size, 0, count, generator) if ordered else plain)
+        for _ in range(count):
+            output, loss = ask(carried)
+            carried = output.carried
             total.add(float(loss.mean), float(loss.count))
         return total.mean()

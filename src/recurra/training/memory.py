@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..data.batch import Batch
-from ..random import draws_from
+from ..random import using, watching
 from .task import Task
 
 
@@ -20,7 +20,8 @@ def step_memory(model: nn.Module, task: Task, batch: Batch) -> int:
         return tensor
 
     with (
-        draws_from(torch.Generator(), model, task),
+        using(torch.Generator()),
+        watching(model, task)(),
         torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
     ):
         model.train()
