@@ -5,7 +5,7 @@ from its end to its beginning, which nobody told it.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from recurra import Recurrent
@@ -16,7 +16,7 @@ from recurra.nn.layers import Embed
 from recurra.nn.models import AttendingCell, Output, Writer
 from recurra.settings.config import TrainingSettings
 from recurra.training.loop import fit
-from recurra.training.task import Memorised
+from recurra.training.task import Loss, Memorised
 
 SYMBOLS, LENGTH, WIDTH, HIDDEN = 6, 8, 16, 32
 
@@ -28,8 +28,8 @@ class Reversing:
         begin = torch.full((len(batch), 1), SYMBOLS)
         return model(batch, torch.cat([begin, batch.targets[:, :-1]], 1))
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        return F.cross_entropy(output.prediction.mT, batch.targets)
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        return Loss.over(F.cross_entropy(output.prediction.mT, batch.targets, reduction="none"))
 
 
 def words(count: int, seed: int) -> Batch:

@@ -227,4 +227,4 @@ def _answer(settings: dict[str, Any]) -> torch.Tensor:
         parameter.data.mul_(3)  # far from even weights, where sparsemax and softmax agree
     torch.manual_seed(0)
     with torch.no_grad():
-        return model(Batch(torch.randn(2, 60, 1), extras={"series": torch.zeros(2, dtype=torch.long)})).prediction
+        return model(Batch(torch.randn(2, 60, 1), others={"series": torch.zeros(2, dtype=torch.long)})).prediction

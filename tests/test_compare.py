@@ -25,6 +25,7 @@ from recurra.settings.config import CELL_NAMES, make_config
 from recurra.tasks.forecast.build import make_forecaster
 from recurra.tasks.forecast.network import Layout
 from recurra.training.memory import step_memory
+from recurra.training.task import Loss
 
 ORIGINS = 60
 
@@ -254,8 +255,8 @@ def test_equal_size_against_trying_all(goal: int, step: int) -> None:
 def memory(batch_size: int, **settings: Any) -> tuple[int, int]:
     config = make_config({"hidden_size": 8, "engine": "reference"} | settings)
     network, task = make_forecaster(config, LAYOUT)
-    extras = {"series": torch.zeros(batch_size, dtype=torch.long), "phase": torch.zeros(batch_size, dtype=torch.long)}
-    batch = Batch(torch.randn(batch_size, 24, 1), torch.randn(batch_size, 6, 1), extras=extras)
+    others = {"series": torch.zeros(batch_size, dtype=torch.long), "phase": torch.zeros(batch_size, dtype=torch.long)}
+    batch = Batch(torch.randn(batch_size, 24, 1), torch.randn(batch_size, 6, 1), others=others)
     before = torch.random.get_rng_state()
     found = step_memory(network, task, batch)
     assert torch.equal(before, torch.random.get_rng_state()) and not network.training
@@ -276,8 +277,8 @@ def test_memory_of_a_sum_by_hand() -> None:
         def ask(self, model: Any, batch: Batch) -> Any:
             return model(batch.inputs)
 
-        def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-            return output.exp().sum()  # backward needs what exp said, and what each layer read
+        def loss(self, output: torch.Tensor, batch: Batch) -> Loss:
+            return Loss(output.exp().sum(), 1)  # backward needs what exp said, and what each layer read
 
     layers = torch.nn.Sequential(torch.nn.Linear(5, 3, bias=False), torch.nn.Linear(3, 2, bias=False))
     found = step_memory(layers, Exponentials(), Batch(torch.randn(10, 5)))  # type: ignore[arg-type]

@@ -37,12 +37,12 @@ def make(layout: Layout = LAYOUT, **settings: Any) -> ForecastNet:
 def batch(seed: int = 0, missing: float = 0.0, layout: Layout = LAYOUT) -> Batch:
     torch.manual_seed(seed)
     x = torch.randn(B, layout.lookback, layout.channels, dtype=torch.float64)
-    extras = {"series": torch.tensor([0, 1, 2, 0]), "phase": torch.tensor([0, 3, -2, 9])}
+    others = {"series": torch.tensor([0, 1, 2, 0]), "phase": torch.tensor([0, 3, -2, 9])}
     if missing:
-        extras["observed"] = torch.rand(x.shape) >= missing
-        x = x * extras["observed"]
+        others["observed"] = torch.rand(x.shape) >= missing
+        x = x * others["observed"]
     targets = torch.randn(B, layout.horizon, layout.channels, dtype=torch.float64)
-    return Batch(x, targets, extras=extras)
+    return Batch(x, targets, others=others)
 
 
 class Silent(nn.Module):
@@ -53,7 +53,8 @@ class Silent(nn.Module):
         self.horizon, self.numbers = horizon, numbers
         self.seen: list[Tensor] = []
 
-    def forward(self, x: Tensor, observed: Tensor | None, series: Tensor, record: bool) -> Output:
+    def forward(self, batch: Batch, record: bool) -> Output:
+        x = batch.inputs
         self.seen.append(x)
         return Output(x.new_zeros(len(x), self.horizon, x.shape[2], self.numbers))
 
@@ -123,9 +124,10 @@ def test_undo_is_exact(head: Head, missing: float, kind: str, cycle: bool) -> No
         net.cycle.start_from(table)
     given = batch(missing=missing)
     answer = head.point(net(given).prediction)
-    observed = given.extras.get("observed", torch.ones(B, L, C, dtype=torch.bool))
+    observed = given.get("observed")
+    observed = torch.ones(B, L, C, dtype=torch.bool) if observed is None else observed
     for b in range(B):
-        s, phase = int(given.extras["series"][b]), int(given.extras["phase"][b])
+        s, phase = int(given["series"][b]), int(given["phase"][b])
         for c in range(C):
             season = [table[s, (phase + t) % S, c].item() for t in range(L + H)]
             rest = [given.inputs[b, t, c].item() - season[t] for t in range(L) if observed[b, t, c]]
@@ -140,7 +142,7 @@ def test_a_silent_core_repeats_the_last_value_and_the_cycle() -> None:
     net = ForecastNet(Silent(H, 1), AbsoluteHead(), dataclasses.replace(LAYOUT, cycle=True), "last").double()
     assert net.cycle is not None
     net.cycle.start_from(pattern.view(1, S, 1).expand(3, S, C))
-    given = Batch(series[:, :L], extras={"series": torch.zeros(B, dtype=torch.long), "phase": torch.zeros(B).long()})
+    given = Batch(series[:, :L], others={"series": torch.zeros(B, dtype=torch.long), "phase": torch.zeros(B).long()})
     assert torch.allclose(net(given).prediction[..., 0], series[:, L:])
     (seen,) = net.core.seen  # type: ignore[union-attr]
     assert torch.allclose(seen, torch.zeros_like(seen)), "level and season are out: nothing is left to say"
@@ -151,7 +153,7 @@ def test_a_silent_core_repeats_the_last_value_and_the_cycle() -> None:
 def test_a_shift_of_the_level_shifts_the_forecast(decoder: str, kind: str) -> None:
     net = make(decoder=decoder, normalise=kind)
     given = batch()
-    moved = dataclasses.replace(given, inputs=given.inputs + 100)
+    moved = given.with_values("source", given.inputs + 100)
     assert torch.allclose(net(moved).prediction, net(given).prediction + 100)
     absolute = make(decoder=decoder, normalise="none")
     assert not torch.allclose(absolute(moved).prediction, absolute(given).prediction + 100)
@@ -165,7 +167,7 @@ def test_segment_core_in_the_words_of_torch() -> None:
     net = make(layout, cell="gru", attention="dot", loss="absolute", normalise="none")
     core: Any = net.core
     given = batch()
-    given.extras["series"][:] = 0
+    given["series"][:] = 0
     gru = nn.GRU(8, 8, batch_first=True).double()
     cell = core.recurrent.cells()[0]
     gru.load_state_dict({f"{name}_l0": value for name, value in cell.state_dict().items()})
@@ -233,7 +235,7 @@ def test_what_the_vanilla_decoder_reads_back_is_the_median() -> None:
 def test_columns_read_together_know_of_each_other(decoder: str) -> None:
     net = make(decoder=decoder)
     given = batch()
-    changed = dataclasses.replace(given, inputs=given.inputs.clone())
+    changed = given.with_values("source", given.inputs.clone())
     changed.inputs[:, 3, 0] += 1
     one, two = net(given).prediction, net(changed).prediction
     assert not torch.equal(one[:, :, 1], two[:, :, 1])
@@ -244,7 +246,7 @@ def test_identity_of_a_series() -> None:
     given = batch()
     answers = []
     for number in range(4):  # 3 is a series that was not there in training
-        given.extras["series"][:] = number
+        given["series"][:] = number
         answers.append(net(given).prediction)
     assert all(torch.isfinite(answer).all() for answer in answers)
     assert len({round(answer.sum().item(), 9) for answer in answers}) == 4
@@ -262,7 +264,7 @@ def test_garbage_in_missing_places_does_not_matter(decoder: str, told: bool, kin
     clean = net(given).prediction
     assert torch.isfinite(clean).all()
     for garbage in (1e9, math.nan):
-        spoilt = dataclasses.replace(given, inputs=given.inputs.masked_fill(~given.extras["observed"], garbage))
+        spoilt = given.with_values("source", given.inputs.masked_fill(~given["observed"], garbage))
         assert torch.equal(net(spoilt).prediction, clean)
 
 
@@ -271,11 +273,10 @@ def test_the_network_is_told_what_is_missing(decoder: str) -> None:
     net = make(dataclasses.replace(LAYOUT, missing=True), decoder=decoder, normalise="none")
     given = batch()
     given.inputs[:, 4] = 0.0
-    holes = copy.deepcopy(given)
-    holes.extras["observed"] = torch.ones(B, L, C, dtype=torch.bool)
+    holes = given.with_values("observed", torch.ones(B, L, C, dtype=torch.bool))
     whole = net(holes).prediction
     assert torch.equal(whole, net(given).prediction), "all known is the same as nothing said"
-    holes.extras["observed"][:, 4] = False
+    holes["observed"][:, 4] = False
     assert not torch.equal(net(holes).prediction, whole), "a zero is not a hole"
 
 
@@ -287,11 +288,11 @@ def test_answers_and_gradients_are_finite_in_extremes(decoder: str, attention: s
     task = ForecastTask(net.head)
     for scale, missing in ((0.0, 0.0), (1e4, 0.3), (1.0, 1.0)):
         given = batch(missing=missing)
-        given = dataclasses.replace(given, inputs=scale * given.inputs.float(), targets=given.targets.float())  # type: ignore[union-attr]
+        given = given.with_values("source", scale * given.inputs.float()).with_values("target", given["target"].float())
         net.zero_grad()
         answer = task.ask(net, given)
         assert answer.prediction.shape == (B, H, C, 5) and torch.isfinite(answer.prediction).all()
-        task.loss(answer, given).backward()
+        task.loss(answer, given).mean.backward()
         gradients = [p.grad for p in net.parameters() if p.grad is not None]
         assert gradients and all(torch.isfinite(gradient).all() for gradient in gradients)
 
@@ -301,11 +302,11 @@ def test_gradients_against_differences(decoder: str) -> None:
     layout = Layout(lookback=4, horizon=3, segment=2, season=3, cycle=True, channels=1, series=2, missing=True)
     net = make(layout, decoder=decoder, hidden_size=3, attention="additive", loss="squared").train()
     given = batch(layout=layout, missing=0.3)
-    extras = given.extras | {"series": torch.tensor([0, 1, 2, 0])}
+    given = given.with_values("series", torch.tensor([0, 1, 2, 0]))
 
     def answer(x: Tensor, table: Tensor) -> Tensor:
         state = {"cycle.table": table}
-        return torch.func.functional_call(net, state, (Batch(x, extras=extras),)).prediction
+        return torch.func.functional_call(net, state, (given.with_values("source", x),)).prediction
 
     assert net.cycle is not None
     inputs = (given.inputs.requires_grad_(), torch.randn_like(net.cycle.table).requires_grad_())
@@ -321,10 +322,10 @@ def test_loss_is_the_mean_over_what_is_known() -> None:
     said, truth = random.normal(size=(3, 4, 2, 1)), random.normal(size=(3, 4, 2))
     known = random.random(truth.shape) > 0.4
     given = Batch(torch.zeros(3, 1, 2), torch.from_numpy(np.where(known, truth, 0.0)), None, torch.from_numpy(known))
-    loss = ForecastTask(head).loss(Output(torch.from_numpy(said)), given)
+    loss = ForecastTask(head).loss(Output(torch.from_numpy(said)), given).mean
     assert loss.item() == pytest.approx(np.abs(said[..., 0] - truth)[known].mean())
-    every = dataclasses.replace(given, targets=torch.from_numpy(truth), target_mask=None)
-    loss = ForecastTask(head).loss(Output(torch.from_numpy(said)), every)
+    every = Batch(given.inputs, torch.from_numpy(truth))
+    loss = ForecastTask(head).loss(Output(torch.from_numpy(said)), every).mean
     assert loss.item() == pytest.approx(np.abs(said[..., 0] - truth).mean())
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recurra.errors import ConfigError
-from recurra.nn.heads import AbsoluteHead, Head, HuberHead, QuantileHead, SquaredHead, masked_mean
+from recurra.nn.heads import AbsoluteHead, Head, HuberHead, QuantileHead, SquaredHead
 
 TARGET = torch.tensor([1.0, 2.0, -3.0])
 POINT = torch.tensor([1.5, 0.0, -3.0])
@@ -61,20 +61,3 @@ def test_crossed_quantiles_are_sorted() -> None:
     assert head.point(params).tolist() == [2, 2]
     moved = head.shift(params, torch.tensor([10.0, 20.0]))
     assert head.interval(moved).tolist() == [[11, 12, 15], [21, 22, 23]]
-
-
-def test_masked_mean() -> None:
-    values = torch.tensor([1.0, 2.0, 6.0, float("nan")], requires_grad=True)
-    assert masked_mean(values[:3], None).item() == 3.0
-    mean = masked_mean(values, torch.tensor([True, False, True, False]))
-    assert mean.item() == 3.5
-    mean.backward()
-    assert values.grad is not None and values.grad.tolist() == [0.5, 0.0, 0.5, 0.0]
-
-
-def test_masked_mean_of_nothing() -> None:
-    values = torch.tensor([1.0, 2.0], requires_grad=True)
-    mean = masked_mean(values, torch.zeros(2, dtype=torch.bool))
-    assert mean.item() == 0.0
-    mean.backward()
-    assert values.grad is not None and values.grad.tolist() == [0.0, 0.0]

@@ -135,7 +135,8 @@ def test_engines_are_recorded() -> None:
 def test_gates_on_request() -> None:
     stack = Recurrent([[LSTMCell(I, H), LSTMCell(I, H)], [GRUCell(2 * H, 3)]])
     x = torch.randn(B, T, I)
-    assert stack(x).gates is None
+    assert stack(x).gates is None and stack(x).inputs is None
+    assert stack(x, record=True).inputs is x, "what the first layer read, not the last"
     gates = stack(x, record=True).gates
     assert [[set(one) for one in layer] for layer in gates] == [
         [{"input", "forget", "candidate", "output"}] * 2,

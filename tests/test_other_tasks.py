@@ -8,18 +8,17 @@ import random
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from recurra.attention import AdditiveAttention
 from recurra.cells import CELLS, GRUCell
 from recurra.data.batch import Batch
-from recurra.nn.heads import masked_mean
 from recurra.nn.layers import Embed, Pool, Recurrent
 from recurra.nn.models import AttendingCell, Output, Reader, Writer
 from recurra.settings.config import TrainingSettings
 from recurra.training.loop import fit
-from recurra.training.task import Memorised, Task
+from recurra.training.task import Loss, Memorised, Task
 
 
 def learn(model: nn.Module, task: Task, batch: Batch, steps: int) -> None:
@@ -36,9 +35,9 @@ class Tagging:
     def ask(self, model: nn.Module, batch: Batch) -> Output:
         return model(batch)
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
+    def loss(self, output: Output, batch: Batch) -> Loss:
         losses = F.cross_entropy(output.prediction.mT, batch.targets, reduction="none")
-        return masked_mean(losses, batch.target_mask)
+        return Loss.over(losses, batch.target_mask)
 
 
 # Classification: the parity of 16 bits.
@@ -82,8 +81,8 @@ class Reversing:
         begin = torch.full((len(batch), 1), SYMBOLS)
         return model(batch, torch.cat([begin, batch.targets[:, :-1]], 1))
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        return F.cross_entropy(output.prediction.mT, batch.targets)
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        return Loss.over(F.cross_entropy(output.prediction.mT, batch.targets, reduction="none"))
 
 
 def words(seed: int, count: int) -> Batch:

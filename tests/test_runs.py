@@ -368,6 +368,31 @@ def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
     assert [Epoch(**record).number for record in found.history] == [1, 2]
 
 
+def test_a_checkpoint_holds_what_was_watched_and_what_was_carried(tmp_path: Path) -> None:
+    carried = tuple(torch.full((2, n), float(n)) for n in range(1, 13))  # more than one digit
+    runs.write_checkpoint(tmp_path, {}, {}, Progress(best_watched=0.75, carried=carried), [])
+    progress = runs.read_checkpoint(tmp_path).progress
+    assert progress.best_watched == 0.75
+    assert [tensor.tolist() for tensor in progress.carried] == [tensor.tolist() for tensor in carried]
+
+
+def test_a_checkpoint_from_before_there_were_such_things_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older version wrote neither what was watched nor what was carried."""
+    save = runs._save
+
+    def as_before(path: Path, tensors: dict[str, Any], about: dict[str, Any]) -> None:
+        history = [{name: value for name, value in epoch.items() if name != "watched"} for epoch in about["history"]]
+        save(path, tensors, {n: v for n, v in about.items() if n != "best_watched"} | {"history": history})
+
+    monkeypatch.setattr(runs, "_save", as_before)
+    checkpoint(tmp_path, 7.0)
+    found = runs.read_checkpoint(tmp_path)
+    assert (found.progress.best_watched, found.progress.carried, found.progress.epoch) == (None, (), 2)
+    assert [Epoch(**record).watched for record in found.history] == [None, None]
+
+
 def test_a_checkpoint_that_is_not_there_says_why(tmp_path: Path) -> None:
     assert refusal(lambda: runs.read_checkpoint(tmp_path)).startswith("There is no interrupted training")
     runs.write(tmp_path, a_run())

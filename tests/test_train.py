@@ -10,13 +10,25 @@ from torch import Tensor, nn
 
 from recurra.attention import AdditiveAttention
 from recurra.cells import GRUCell, LSTMCell
+from recurra.compare.metric import Metric
 from recurra.data.batch import Batch
-from recurra.errors import RunError
+from recurra.errors import ConfigError, RunError
 from recurra.nn.layers import Pool, Recurrent, Regularisers
 from recurra.nn.models import AttendingCell, Output, Reader, Writer
 from recurra.settings.config import TrainingSettings
-from recurra.training.loop import GROUPS, Epoch, Progress, entropy, fit, group_of, make_optimiser, rate, total_steps
-from recurra.training.task import Memorised
+from recurra.training.loop import (
+    GROUPS,
+    Epoch,
+    Progress,
+    Watch,
+    entropy,
+    fit,
+    group_of,
+    make_optimiser,
+    rate,
+    total_steps,
+)
+from recurra.training.task import Loss, Memorised
 
 N, T, I, H = 40, 5, 2, 6  # noqa: E741
 
@@ -27,8 +39,8 @@ class Squares:
     def ask(self, model: nn.Module, batch: Batch) -> Output:
         return model(batch)
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        return (output.prediction - batch.targets).square().mean()
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        return Loss.over((output.prediction - batch.targets).square(), batch.target_mask)
 
 
 class Spoilt(Squares):
@@ -37,9 +49,10 @@ class Spoilt(Squares):
     def __init__(self, good: int, value: float):
         self.left, self.value = good, value
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
+    def loss(self, output: Output, batch: Batch) -> Loss:
         self.left -= torch.is_grad_enabled()
-        return super().loss(output, batch) * (1.0 if self.left >= 0 else self.value)
+        total, count = super().loss(output, batch)
+        return Loss(total * (1.0 if self.left >= 0 else self.value), count)
 
 
 class Worsens(Squares):
@@ -48,10 +61,10 @@ class Worsens(Squares):
     def __init__(self, losses: list[float]):
         self.losses = iter(losses)
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
+    def loss(self, output: Output, batch: Batch) -> Loss:
         if torch.is_grad_enabled():
             return super().loss(output, batch)
-        return torch.tensor(next(self.losses))
+        return Loss(torch.tensor(next(self.losses)), 1)
 
 
 def make_model(dropout: float = 0.3) -> Reader:
@@ -203,6 +216,70 @@ def test_without_validation_the_training_loss_decides() -> None:
     assert not model.training, "ready to be asked"
 
 
+def watching(values: list[float], better: str) -> Watch:
+    left = iter(values)
+    return Watch(Metric("accuracy", "Accuracy", better, lambda statistics: 0.0), lambda: next(left))
+
+
+@pytest.mark.parametrize(
+    ("better", "best"), [("high", [True, True, False, True, False]), ("low", [True, False, True, False, False])]
+)
+def test_the_watched_metric_decides_in_its_direction(better: str, best: list[bool]) -> None:
+    """The loss gets better with every epoch, and yet it is not the last one that is kept."""
+    model, progress, seen, found = make_model(), Progress(), [], []
+    watch, losses = watching([0.5, 0.6, 0.4, 0.7, 0.7], better), [5.0, 4.0, 3.0, 2.0, 1.0]
+    settings = make_settings(max_epochs=5)
+    for epoch in fit(model, Worsens(losses), make_examples(), make_examples(1, 12), settings, progress, watch):
+        seen.append(weights_of(model))
+        found.append((epoch.best, epoch.watched, epoch.valid_loss))
+    assert found == list(zip(best, [0.5, 0.6, 0.4, 0.7, 0.7], losses, strict=True))
+    last = max(number for number, one in enumerate(best) if one)
+    assert (progress.best_epoch, progress.best_loss) == (last + 1, losses[last])
+    assert progress.best_watched == (0.7 if better == "high" else 0.4)
+    assert torch.equal(weights_of(model), seen[last]) and not torch.equal(seen[last], seen[-1])
+
+
+def test_patience_is_with_the_watched_metric_and_goes_on_after_a_break() -> None:
+    values, losses = [0.5, 0.9, 0.8, 0.7, 1.0], [5.0, 4.0, 3.0, 2.0, 1.0]
+    settings = make_settings(max_epochs=20, patience=2)
+
+    def some(progress: Progress, begin: int, most: int) -> list[float | None]:
+        task, watch = Worsens(losses[begin:]), watching(values[begin:], "high")
+        running = fit(make_model(), task, make_examples(), make_examples(1, 12), settings, progress, watch)
+        return [epoch.watched for _, epoch in zip(range(most), running, strict=False)]
+
+    whole, parts = Progress(), Progress()
+    assert some(whole, 0, 20) == [0.5, 0.9, 0.8, 0.7] and whole.stopped_by == "patience"
+    some(parts, 0, 3)
+    assert some(copy.deepcopy(parts), 3, 20) == [0.7], "the best so far is remembered"
+
+
+def test_the_metric_is_measured_on_a_model_that_is_not_in_training() -> None:
+    model = make_model()
+
+    def measure() -> float:
+        assert not model.training and not torch.is_grad_enabled()
+        return float(torch.rand(()))  # the same in every epoch, and not from the numbers of the user
+
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    watch = Watch(watching([], "low").metric, measure)
+    history = list(fit(model, Squares(), make_examples(), None, make_settings(), None, watch))
+    assert len({epoch.watched for epoch in history}) == 1
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_watched_metric_that_is_not_finite(value: float) -> None:
+    with pytest.raises(RunError, match=r"validation Accuracy became (nan|inf) at step 6 with learning_rate=0\.01"):
+        train(make_model(), make_settings(), watch=watching([0.5, value], "high"))
+
+
+def test_a_metric_without_a_direction_cannot_decide() -> None:
+    with pytest.raises(ConfigError, match="Accuracy cannot decide when to stop"):
+        train(make_model(), make_settings(), watch=watching([0.5], ""))
+
+
 @pytest.mark.parametrize(
     ("settings", "epochs", "steps", "stopped_by"),
     [
@@ -249,8 +326,48 @@ def test_validation_is_the_mean_over_examples() -> None:
     model, valid = make_model(), make_examples(2, 130)
     history = train(model, make_settings(max_epochs=1), valid=valid)
     with torch.no_grad():
-        expected = Squares().loss(model(valid.batch), valid.batch)
+        expected = Squares().loss(model(valid.batch), valid.batch).mean
     assert history[0].valid_loss == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_every_value_that_is_known_counts_the_same() -> None:
+    """One batch with 16 known targets and two with one: the mean is over 18 values, in training and validation."""
+    examples = make_examples(2, 48)
+    known = torch.ones(48, 1, dtype=torch.bool)
+    known[17:32] = known[33:] = False
+    batch = Batch(examples.batch.inputs, examples.batch.targets, target_mask=known)
+    with torch.no_grad():
+        errors = (make_model(0.0)(batch).prediction - batch.targets).square()[known]
+    still = make_settings(max_epochs=1, learning_rate=1e-12, batch_size=16)
+
+    class InOrder(Memorised):
+        begin = 0
+
+        def take(self, numbers: Tensor) -> Batch:
+            self.begin += len(numbers)
+            return super().take(torch.arange(self.begin - len(numbers), self.begin))
+
+    (epoch,) = fit(make_model(0.0), Squares(), InOrder(batch), None, still)
+    assert epoch.train_loss == pytest.approx(errors.mean().item(), rel=1e-4)
+    pieces = make_settings(max_epochs=1, learning_rate=1e-12, batch_size=4)  # validated in pieces of 16
+    (epoch,) = fit(make_model(0.0), Squares(), make_examples(), Memorised(batch), pieces)
+    assert epoch.valid_loss == pytest.approx(errors.mean().item(), rel=1e-4)
+
+
+def test_where_nothing_is_known_the_loss_is_zero() -> None:
+    examples = make_examples()
+    unknown = Memorised(Batch(examples.batch.inputs, examples.batch.targets, target_mask=torch.zeros(N, 1).bool()))
+    (epoch,) = fit(make_model(), Squares(), unknown, unknown, make_settings(max_epochs=1))
+    assert (epoch.train_loss, epoch.valid_loss) == (0.0, 0.0)
+
+
+def test_a_task_that_returns_a_plain_number_is_told() -> None:
+    class Old(Squares):
+        def loss(self, output: Output, batch: Batch) -> Any:
+            return super().loss(output, batch).mean
+
+    with pytest.raises(ConfigError, match="loss of a Old is a Tensor"):
+        train(make_model(), make_settings(), Old())
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -367,8 +484,8 @@ class Line(nn.Module):
 
 
 class Value(Squares):
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        return output.prediction
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        return Loss(output.prediction, 1)
 
 
 ONE_STEP = {"max_epochs": 1, "epoch_steps": 1, "batch_size": 1}

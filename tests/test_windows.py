@@ -50,7 +50,7 @@ def unscaled(prepared: Prepared, windows: Windows) -> tuple[np.ndarray, np.ndarr
     assert batch.targets is not None
     inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
     if batch.target_mask is not None:
-        inputs = np.where(batch.extras["observed"].numpy(), inputs, np.nan)
+        inputs = np.where(batch["observed"].numpy(), inputs, np.nan)
         targets = np.where(batch.target_mask.numpy(), targets, np.nan)
     return inputs * std + mean, targets * std + mean
 
@@ -74,7 +74,7 @@ def test_windows_are_slices(channels: int, lookback: int, horizon: int, pad: int
         for origin in origins[s]:
             for kind, first, last in (("in", origin - lookback, origin), ("out", origin, origin + horizon)):
                 values = (batch.inputs if kind == "in" else batch.targets)[number]
-                known = batch.extras.get("observed") if kind == "in" else batch.target_mask
+                known = batch.get("observed") if kind == "in" else batch.target_mask
                 for row, place in enumerate(range(first, last)):
                     for c in range(channels):
                         truth = track[place, c] if place >= 0 else np.nan
@@ -84,15 +84,15 @@ def test_windows_are_slices(channels: int, lookback: int, horizon: int, pad: int
                             scaled = (truth - scaling.mean[s, c]) / scaling.std[s, c]
                             assert values[row, c].item() == pytest.approx(scaled, rel=1e-6, abs=1e-6)
                             assert known is None or known[number, row, c]
-            assert batch.extras["series"][number] == [4, 1, 0][s]
-            assert batch.extras["phase"][number] == origin - lookback + [3, 0, 5][s]
+            assert batch["series"][number] == [4, 1, 0][s]
+            assert batch["phase"][number] == origin - lookback + [3, 0, 5][s]
             number += 1
 
 
 def test_without_holes_nothing_is_marked() -> None:
     rows = Rows.of([noise(20)[:, None]], as_is(1), 0)
     batch = whole(rows.windows(5, 2, [np.arange(5, 19)], known_targets=True))
-    assert rows.observed is None and batch.target_mask is None and "observed" not in batch.extras
+    assert rows.observed is None and batch.target_mask is None and batch.get("observed") is None
 
 
 def test_windows_with_nothing_to_read_or_to_answer_are_left_out() -> None:
@@ -124,7 +124,7 @@ def test_some_are_spread_evenly() -> None:
     assert len(few) == 10 and few.starts[0] == windows.starts[0] and few.starts[-1] == windows.starts[-1]
     assert set(few.starts.diff().tolist()) <= {12, 13}
     assert torch.equal(whole(few).inputs, whole(windows).inputs[few.starts])
-    assert torch.equal(whole(few).extras["phase"], few.starts)
+    assert torch.equal(whole(few)["phase"], few.starts)
 
 
 # Scaling and cycle
@@ -236,7 +236,7 @@ def test_phases_follow_the_position_in_the_series() -> None:
     prepared = cut(*SERIES)
     for windows in (prepared.train, prepared.valid, prepared.test(8)):
         position = windows.starts.numpy() - prepared.rows.offsets[windows.series.numpy()]
-        assert (whole(windows).extras["phase"].numpy() % 6 == position % 6).all()
+        assert (whole(windows)["phase"].numpy() % 6 == position % 6).all()
 
 
 def test_short_series_are_padded_with_nothing() -> None:

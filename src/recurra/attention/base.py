@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from ..random import dropout as drop
 from .normalise import Normaliser
 
 
@@ -69,7 +70,7 @@ class Attention(nn.Module, ABC):
     def forward(self, query: Tensor, memory: Memory, history: Tensor | None = None, dropout: float = 0.0) -> Attended:
         """Attend: ``dropout`` drops weights in the sum, never in the weights that are returned."""
         weights, history = self.weigh(query, memory, history)
-        dropped = nn.functional.dropout(weights, dropout, self.training)
+        dropped = drop(weights, dropout, self.training)
         return Attended(self.merge(attend(dropped, memory.values)), weights, history)
 
 

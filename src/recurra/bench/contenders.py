@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..nn.build import make_cell
 from ..nn.namesakes import GRU, LSTM, LSTMGRU, RNN, Namesake
 from ..nn.scan import ENGINES, Plan, scan
+from ..random import drawing
 from .timing import Contender
 
 
@@ -70,8 +71,7 @@ TWINS = {"rnn": "RNN", "rnn_relu": "RNN", "gru": "GRU"}
 
 def field_of(case: Case, engines: Sequence[str]) -> Field:
     """Return who is timed in ``case``; the same case has the same numbers in it every time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with drawing(torch.Generator().manual_seed(0)):
         if case.part == "step":
             return _streams(case)
         return _lengths(case, engines) if case.part == "lengths" else _layers(case, engines)

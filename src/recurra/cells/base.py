@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..random import current
+
 # A state is a small named tuple of tensors (B, H), or of such tuples; its first field is the output.
 State = Any
 Gates = dict[str, Tensor]
@@ -123,7 +125,8 @@ class GatedCell(Cell):
         """Draw the gate biases as ``±log U(1, time_scale − 1)`` (Tallec & Ollivier, arXiv 1804.11188)."""
         if self.bias_ih is None or not self.chrono_sign:
             return
-        scale = torch.empty(self.hidden_size).uniform_(1.0, max(2.0, time_scale - 1.0)).log()
+        longest = max(2.0, time_scale - 1.0)
+        scale = torch.empty(self.hidden_size).uniform_(1.0, longest, generator=current()).log()
         for number, sign in self.chrono_sign.items():
             self.bias_ih.chunk(self.blocks)[number].copy_(sign * scale)
 

@@ -102,10 +102,3 @@ class QuantileHead(Head):
 
     def interval(self, params: Tensor) -> Tensor:
         return params.sort(-1).values
-
-
-def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean of ``values`` where ``mask`` is True; zero, with a gradient, where it is nowhere."""
-    if mask is None:
-        return values.mean()
-    return torch.where(mask, values, 0.0).sum() / mask.sum().clamp(min=1)

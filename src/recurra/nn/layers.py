@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
 
 from ..attention import Attention
 from ..cells import Cell, Gates, State, state_tensors
 from ..errors import ConfigError
+from ..random import bernoulli, dropout
 from .scan import Plan, Scanned, choose_engine, scan
 
 States = tuple[tuple[State, ...], ...]  # one per layer, in it one per direction
@@ -26,6 +26,7 @@ class Recurrence(NamedTuple):
     states: States  # after the last step, of every layer and direction
     gates: tuple[tuple[Gates, ...], ...] | None  # as ``states``, each gate (B, T, H); only on request
     engines: tuple[str, ...]  # which engine ran each layer
+    inputs: Tensor | None = None  # (B, T, I) what was read; only on request
 
 
 class Regularisers(NamedTuple):
@@ -111,6 +112,7 @@ class Recurrent(nn.Module):
         Gates are recorded by an engine that can, whatever ``engine`` is; the result names it.
         """
         states = self.initial(x.shape[0]) if states is None else states
+        inputs = x if record else None
         plan = Plan(mask=mask, record=record, truncate=self.truncate)
         last, gates, engines = [], [], []
         for number, layer in enumerate(self.stack()):
@@ -123,7 +125,7 @@ class Recurrent(nn.Module):
             last.append(tuple(one.state for one in done))
             gates.append(tuple(one.gates or {} for one in done))
             engines.append(_joined(one.engine for one in done))
-        return Recurrence(x, tuple(last), tuple(gates) if record else None, tuple(engines))
+        return Recurrence(x, tuple(last), tuple(gates) if record else None, tuple(engines), inputs)
 
     def step(self, x: Tensor, states: States) -> tuple[Tensor, States]:
         """Take one observation (B, I) and return the output (B, H) and the new states: streaming."""
@@ -152,7 +154,7 @@ class Recurrent(nn.Module):
         if not (rate and self.training):
             return direction(x, state, plan, engine)
         dropped = {
-            name: F.dropout(weight, rate) for name, weight in direction.named_parameters() if name.endswith("weight_hh")
+            name: dropout(weight, rate) for name, weight in direction.named_parameters() if name.endswith("weight_hh")
         }
         return functional_call(direction, dropped, (x, state, plan, engine))
 
@@ -165,7 +167,7 @@ class Recurrent(nn.Module):
         if not rate:
             return None
         keep = x.new_full((x.shape[0], x.shape[1], size), rate)
-        return torch.bernoulli(keep) if self.training else keep
+        return bernoulli(keep) if self.training else keep
 
 
 def _joined(engines: Iterable[str]) -> str:
@@ -178,8 +180,8 @@ def drop(x: Tensor, rate: float, training: bool, locked: bool) -> Tensor:
     if not (rate and training):
         return x
     if not locked:
-        return F.dropout(x, rate)
-    return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), rate)
+        return dropout(x, rate)
+    return x * dropout(x.new_ones(x.shape[0], 1, x.shape[2]), rate)
 
 
 class Embed(nn.Module):

@@ -14,6 +14,7 @@ from ..attention import Attended, Attention, Memory, SequentialAttention
 from ..cells import Cell, GatedCell, Gates, State, map_state
 from ..data.batch import Batch
 from ..errors import ConfigError
+from ..random import Dropout
 from .layers import Pool, Recurrence, Recurrent, join
 from .scan import ENGINES, EVERY_STEP, SelfFed, scan
 
@@ -24,6 +25,7 @@ class Output(NamedTuple):
     prediction: Tensor
     weights: Tensor | None = None  # attention: (B, Q, T), or (B, N, Q, T) with heads
     recurrence: Recurrence | None = None  # of the stack that read the input
+    carried: tuple[Tensor, ...] = ()  # (B, ...) each: what the next batch is handed, without its gradient
 
 
 class Reader(nn.Module):
@@ -152,7 +154,9 @@ def linear_layers(module: nn.Module) -> list[Linear] | None:
         return None
     if type(module) is nn.Linear:
         return [(module.weight, module.bias)]
-    if type(module) is nn.Identity or (type(module) is nn.Dropout and not (module.training and module.p)):
+    if type(module) is nn.Identity:
+        return []
+    if type(module) in (nn.Dropout, Dropout) and not (module.training and module.p):
         return []
     if type(module) is not nn.Sequential:
         return None

@@ -1,5 +1,10 @@
-"""How many CPU threads a piece of work is worth: sharing small work costs more than it saves."""
+"""How many CPU threads a piece of work is worth: sharing small work costs more than it saves.
 
+torch has a number of threads for each thread of Python: one that begins is given the number that was set last, in
+whichever thread, with its first work. The order of sums depends on it, so nobody else may see it lowered.
+"""
+
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,7 +13,33 @@ import torch
 SHARED_WORK = 8_000_000  # rows times parameters from which a second thread pays
 SCAN_WORK = 2_000_000  # multiplications of a native scan that are worth a thread of their own
 
-_held_back = 0  # the number of threads before it was lowered, 0 while it is not
+
+class _Here(threading.local):
+    """What is so in this thread."""
+
+    held_back: int = 0  # the number before it was lowered, 0 while it is not
+
+
+_here = _Here()
+_setting = threading.Lock()
+
+
+def own_threads() -> int:
+    """Return the number of threads of this thread, which from then on is its own, whatever others set.
+
+    For the beginning of work: a thread that begins while another one lowers its number must not be given that.
+    """
+    with _setting:
+        return torch.get_num_threads()
+
+
+def _lower(before: int) -> None:
+    # Set again in a thread that ends with it, the old number is what threads that begin are given.
+    for_others = threading.Thread(target=torch.set_num_threads, args=(before,))
+    with _setting:
+        torch.set_num_threads(1)
+        for_others.start()
+        for_others.join()
 
 
 @contextmanager
@@ -17,17 +48,16 @@ def threads_for(rows: int, parameters: int) -> Iterator[None]:
 
     Small operators wait for each other longer than they compute, and on a busy machine many times longer.
     """
-    before = torch.get_num_threads()
+    before = own_threads()
     if before == 1 or rows * parameters >= SHARED_WORK:
         yield
         return
-    global _held_back  # noqa: PLW0603  (so is torch's own number)
-    torch.set_num_threads(1)
-    _held_back = before
+    _here.held_back = before
     try:
+        _lower(before)
         yield
     finally:
-        _held_back = 0
+        _here.held_back = 0
         torch.set_num_threads(before)
 
 
@@ -36,7 +66,7 @@ def threads_for_scan(work: int) -> int:
 
     A scan is one piece of work, so it gets the threads that many small operators are not worth.
     """
-    return max(1, min(torch.get_num_threads() if _held_back == 0 else _held_back, work // SCAN_WORK))
+    return max(1, min(_here.held_back or torch.get_num_threads(), work // SCAN_WORK))
 
 
 @contextmanager

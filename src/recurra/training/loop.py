@@ -6,21 +6,24 @@ and warm-up, and the gradient norm of each is in the history.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..attention import Attention
 from ..cells import Cell
-from ..errors import RunError
+from ..compare.metric import Metric
+from ..errors import ConfigError, RunError
 from ..nn.models import Output
 from ..nn.threads import threads_for
+from ..random import drawing, using, watching
 from ..settings.config import TrainingSettings
-from .task import Examples, Task
+from .task import Examples, Loss, Ordered, Task
 
+Carried = tuple[Tensor, ...]
 GROUPS = ("recurrence", "attention", "other")
 
 
@@ -30,12 +33,20 @@ class Epoch:
 
     number: int  # from 1
     steps: int  # training steps so far
-    train_loss: float  # mean over the epoch
-    valid_loss: float | None  # None without validation examples
+    train_loss: float  # mean over all that was counted in the epoch
+    valid_loss: float | None  # mean over all that was counted; None without validation examples
     best: bool  # no earlier epoch was better
     learning_rates: dict[str, float]  # of each group, at the end of the epoch
     gradient_norms: dict[str, float]  # of each group before clipping, mean over the epoch
     seconds: float
+    watched: float | None = None  # the metric that decides which epoch is best; None if that is the loss
+
+
+class Watch(NamedTuple):
+    """A metric that decides which epoch is best, and how it is measured on the validation examples."""
+
+    metric: Metric
+    measure: Callable[[], float]
 
 
 @dataclass
@@ -45,9 +56,11 @@ class Progress:
     epoch: int = 0
     steps: int = 0
     best_epoch: int = 0
-    best_loss: float = math.inf
+    best_loss: float = math.inf  # of the best epoch, whatever decided which it is
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     optimiser: dict[str, Any] | None = None
+    best_watched: float | None = None  # the metric that was watched, of the best epoch; None if none was
+    carried: Carried = ()  # what the last training batch handed on
     finished: bool = False
     stopped_by: str = ""  # patience, max_epochs or max_steps
 
@@ -59,20 +72,24 @@ def fit(
     valid: Examples | None,
     settings: TrainingSettings,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Epoch]:
     """Train ``model`` and yield an Epoch after each one; stop early when ``valid`` no longer improves.
 
     When the generator ends, the model has the best weights. ``progress`` is kept up to date at every yield:
     given again with the model it belongs to, training goes on as if it had never stopped.
-    Raises RunError, with the step and what to try, if the loss is not a finite number.
+    The best epoch is that of the lowest loss on ``valid``, or of the best metric if one is to ``watch``.
+    Raises RunError, with the step and what to try, if the loss or the metric is not a finite number.
     """
+    if watch is not None and not watch.metric.better:
+        raise ConfigError(f"{watch.metric.title} cannot decide when to stop: neither low nor high values are better.")
     progress = Progress() if progress is None else progress
     device = next(model.parameters()).device
     optimiser = make_optimiser(model, settings)
     if progress.optimiser is not None:
         optimiser.load_state_dict(progress.optimiser)
     total = total_steps(settings)
-    loop = _Loop(model, task, settings, optimiser, total, device)
+    loop = _Loop(model, task, settings, optimiser, total, device, watch)
     while not (progress.finished or _exhausted(progress, settings, total)):
         yield loop.epoch(train, valid, progress)
     progress.finished = True
@@ -157,6 +174,41 @@ def entropy(weights: Tensor) -> Tensor:
     return -torch.special.xlogy(weights, weights.clamp(min=1e-12)).sum(-1).mean()
 
 
+def order_of(examples: Examples, size: int, first: int, count: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the numbers of each of ``count`` batches: in the examples' own order, or in shuffled passes.
+
+    Raises ConfigError if an own order ends before its time.
+    """
+    if not isinstance(examples, Ordered):
+        # As many passes as the steps need: an epoch is the same amount of work for little and much data.
+        passes = -(-count * size // len(examples))
+        order = torch.cat([torch.randperm(len(examples), generator=generator) for _ in range(passes)])
+        yield from order[: count * size].split(size)
+        return
+    own = iter(examples.order(size, first, count, generator))
+    for given in range(count):
+        numbers = next(own, None)
+        if numbers is None:
+            raise ConfigError(f"The order of {type(examples).__name__} ended after {given} batches of {count}.")
+        yield numbers
+
+
+class _Total:
+    """A mean over batches, each of which weighs as much as was counted in it."""
+
+    def __init__(self) -> None:
+        self.sum, self.count = 0.0, 0.0
+
+    def add(self, mean: float, count: float) -> None:
+        """Add one batch."""
+        self.sum += mean * count
+        self.count += count
+
+    def mean(self) -> float:
+        """Return the mean so far; zero if nothing was counted."""
+        return self.sum / self.count if self.count else 0.0
+
+
 class _Loop:
     """One epoch at a time, over what does not change between epochs."""
 
@@ -168,8 +220,9 @@ class _Loop:
         optimiser: torch.optim.Optimizer,
         total: int,
         device: torch.device,
+        watch: Watch | None,
     ):
-        self.model, self.task, self.settings = model, task, settings
+        self.model, self.task, self.settings, self.watch = model, task, settings, watch
         self.optimiser, self.total, self.device = optimiser, total, device
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
 
@@ -178,51 +231,89 @@ class _Loop:
         started = time.perf_counter()
         number = progress.epoch + 1
         # Every epoch has its own seed, so a resumed training draws what an uninterrupted one would have drawn.
-        with torch.random.fork_rng(), threads_for(self.settings.batch_size, self.parameters):
-            torch.manual_seed(self.settings.seed * 1_000_003 + number)
-            train_loss, norms = self._train(train, progress)
-        valid_loss = None if valid is None else self._validate(valid)
-        watched = train_loss if valid_loss is None else valid_loss
-        self._require_finite("validation loss", watched, progress.steps - 1)
-        best = watched < progress.best_loss
+        generator = self._generator(number)
+        with using(generator), threads_for(self.settings.batch_size, self.parameters):
+            train_loss, norms = self._train(train, progress, generator)
+        generator = self._generator(0)  # validation draws the same in every epoch
+        with using(generator):
+            valid_loss = None if valid is None else self._validate(valid, generator)
+        loss = train_loss if valid_loss is None else valid_loss
+        self._require_finite("validation loss", loss, progress.steps - 1)
+        watched = self._measure(progress.steps - 1)
+        best = self._is_best(loss, watched, progress)
         if best:
-            progress.best_loss, progress.best_epoch = watched, number
+            progress.best_loss, progress.best_watched, progress.best_epoch = loss, watched, number
             progress.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         progress.epoch = number
         progress.optimiser = self.optimiser.state_dict()
         rates = {group["name"]: group["lr"] for group in self.optimiser.param_groups}
         seconds = time.perf_counter() - started
-        return Epoch(number, progress.steps, train_loss, valid_loss, best, rates, norms, seconds)
+        return Epoch(number, progress.steps, train_loss, valid_loss, best, rates, norms, seconds, watched)
 
-    def _train(self, train: Examples, progress: Progress) -> tuple[float, dict[str, float]]:
+    @torch.no_grad()
+    def _measure(self, step: int) -> float | None:
+        """Return the metric to watch, or None if there is none."""
+        if self.watch is None:
+            return None
+        self.model.eval()
+        with drawing(self._generator(0)):  # as validation does
+            value = float(self.watch.measure())
+        self._require_finite(f"validation {self.watch.metric.title}", value, step)
+        return value
+
+    def _is_best(self, loss: float, watched: float | None, progress: Progress) -> bool:
+        if self.watch is None or watched is None:
+            return loss < progress.best_loss
+        return progress.best_watched is None or self.watch.metric.beats(watched, progress.best_watched)
+
+    def _generator(self, number: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
+
+    def _train(self, train: Examples, progress: Progress, generator: torch.Generator) -> tuple[float, dict[str, float]]:
         self.model.train()
-        size = self.settings.batch_size
         count = min(self.settings.epoch_steps, self.total - progress.steps)
-        # As many passes as the steps need: an epoch is the same amount of work for little and much data.
-        passes = -(-count * size // len(train))
-        order = torch.cat([torch.randperm(len(train)) for _ in range(passes)])
-        total, norms = 0.0, {group["name"]: 0.0 for group in self.optimiser.param_groups}
-        for step in range(count):
-            loss = self._step(train, order[step * size : (step + 1) * size], progress.steps)
+        order = order_of(train, self.settings.batch_size, progress.steps, count, generator)
+        total, norms = _Total(), {group["name"]: 0.0 for group in self.optimiser.param_groups}
+        ask = self._asking(train, order)
+        for _ in range(count):
+            output, loss = ask(progress.carried)
+            progress.carried = tuple(tensor.detach() for tensor in output.carried)
+            total.add(self._descend(output, loss, progress.steps), float(loss.count))
             for name, norm in self._clip().items():
                 self._require_finite(f"gradient norm of the {name} weights", norm, progress.steps)
                 norms[name] += norm
             self.optimiser.step()
             progress.steps += 1
-            total += loss
-        return total / count, {name: norm / count for name, norm in norms.items()}
+        return total.mean(), {name: norm / count for name, norm in norms.items()}
 
-    def _step(self, train: Examples, numbers: Tensor, step: int) -> float:
+    def _asking(self, examples: Examples, order: Iterator[Tensor]) -> Callable[[Carried], tuple[Output, Loss]]:
+        """Return a function that asks the model about the next batch, which is handed what the one before carried."""
+        watched = watching(self.model, self.task, examples)
+
+        def ask(carried: Carried) -> tuple[Output, Loss]:
+            with watched():
+                batch = examples.take(next(order)).with_carried(carried).to(self.device)
+                output = self.task.ask(self.model, batch)
+                loss = self.task.loss(output, batch)
+            if not isinstance(loss, Loss):
+                raise ConfigError(
+                    f"The loss of a {type(self.task).__name__} is a {type(loss).__name__}, but it must be a "
+                    f"Loss(sum, count) of recurra.training.task, such as Loss.over(one loss per value, mask)."
+                )
+            return output, loss
+
+        return ask
+
+    def _descend(self, output: Output, loss: Loss, step: int) -> float:
+        """Set the rates and the gradients of one step; return the mean loss."""
         for group in self.optimiser.param_groups:
             share = rate(step, self.total, group["warmup"], self.settings.schedule)
             group["lr"] = group["peak"] * share
-        batch = train.take(numbers).to(self.device)
-        output = self.task.ask(self.model, batch)
-        loss = self.task.loss(output, batch)
-        value = float(loss.detach())
+        mean = loss.mean
+        value = float(mean.detach())
         self._require_finite("training loss", value, step)
         self.optimiser.zero_grad(set_to_none=True)
-        (loss + self._penalty(output)).backward()
+        (mean + self._penalty(output)).backward()
         return value
 
     def _require_finite(self, what: str, value: float, step: int) -> None:
@@ -266,10 +357,16 @@ class _Loop:
         return norms
 
     @torch.no_grad()
-    def _validate(self, valid: Examples) -> float:
+    def _validate(self, valid: Examples, generator: torch.Generator) -> float:
         self.model.eval()
-        total = 0.0
-        for numbers in torch.arange(len(valid)).split(4 * self.settings.batch_size):
-            batch = valid.take(numbers).to(self.device)
-            total += float(self.task.loss(self.task.ask(self.model, batch), batch)) * len(numbers)
-        return total / len(valid)
+        carried: Carried = ()
+        total, ordered = _Total(), isinstance(valid, Ordered)
+        size = self.settings.batch_size * (1 if ordered else 4)
+        count = -(-len(valid) // size)
+        plain = iter(torch.arange(len(valid)).split(size))
+        ask = self._asking(valid, order_of(valid, size, 0, count, generator) if ordered else plain)
+        for _ in range(count):
+            output, loss = ask(carried)
+            carried = output.carried
+            total.add(float(loss.mean), float(loss.count))
+        return total.mean()

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ..data.batch import Batch
+from ..random import using, watching
 from .task import Task
 
 
@@ -18,8 +19,12 @@ def step_memory(model: nn.Module, task: Task, batch: Batch) -> int:
             saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with (
+        using(torch.Generator()),
+        watching(model, task)(),
+        torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
+    ):
         model.train()
-        task.loss(task.ask(model, batch), batch)
+        _ = task.loss(task.ask(model, batch), batch).mean
     model.eval()
     return 4 * sum(p.numel() * p.element_size() for p in model.parameters()) + sum(saved.values())

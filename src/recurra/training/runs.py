@@ -220,12 +220,14 @@ def write_checkpoint(
     optimiser = progress.optimiser or {"state": {}, "param_groups": []}
     for number, slots in optimiser["state"].items():
         tensors |= {f"optimiser.{number}.{slot}": torch.as_tensor(value) for slot, value in slots.items()}
+    tensors |= {f"carried.{number}": value for number, value in enumerate(progress.carried)}
     about = {
         "plan": plan,
         "epoch": progress.epoch,
         "steps": progress.steps,
         "best_epoch": progress.best_epoch,
         "best_loss": progress.best_loss,
+        "best_watched": progress.best_watched,
         "param_groups": optimiser["param_groups"],
         "history": [asdict(epoch) for epoch in history],
     }
@@ -253,7 +255,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         finished = ": the run there is finished" if (folder / MODEL).exists() else ""
         raise RunError(f"There is no interrupted training in {folder}{finished}.")
     tensors, about = _load(path)
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}}
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}, "carried": {}}
     for name, value in tensors.items():
         part, rest = name.split(".", 1)
         parts[part][rest] = value
@@ -266,8 +268,10 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         steps=about["steps"],
         best_epoch=about["best_epoch"],
         best_loss=about["best_loss"],
+        best_watched=about.get("best_watched"),  # older checkpoints have none
         best_weights=parts["best"],
         optimiser={"state": slots, "param_groups": about["param_groups"]},
+        carried=tuple(parts["carried"][str(number)] for number in range(len(parts["carried"]))),
     )
     return Checkpoint(about["plan"], parts["model"], progress, about["history"])
 

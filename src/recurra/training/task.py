@@ -1,10 +1,13 @@
 """What a task is to the training loop: examples by number, a way to ask the model, and a loss."""
 
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from ..data.batch import Batch
+from ..nn.loss import Loss
 from ..nn.models import Output
 
 
@@ -18,15 +21,31 @@ class Examples(Protocol):
         ...
 
 
+@runtime_checkable
+class Ordered(Protocol):
+    """Examples that decide in which order they are seen; others are shuffled anew for every pass."""
+
+    def order(self, size: int, first: int, count: int, generator: torch.Generator) -> Iterable[Tensor]:
+        """Return the numbers (B,) of each of ``count`` batches, of ``size`` or fewer, from training step ``first`` on.
+
+        What is random in it comes from ``generator``, which is the same whenever the same epoch is trained.
+        For validation the first ⌈N / size⌉ batches are asked for: together they should hold all N examples.
+        """
+        ...
+
+
 class Task(Protocol):
     """What is asked of a model."""
 
     def ask(self, model: nn.Module, batch: Batch) -> Output:
-        """Run the model as this task trains it."""
+        """Run the model as this task trains it.
+
+        ``batch.carried`` is what the output of the batch before had as ``carried``, and empty for the first one.
+        """
         ...
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        """Return the mean loss of a batch, a scalar."""
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        """Return the loss of a batch: its sum, and how many values, tokens or sequences it is over."""
         ...
 
 
@@ -41,10 +60,7 @@ class Memorised:
 
     def take(self, numbers: Tensor) -> Batch:
         """Return the examples with these ``numbers``."""
+        return self.batch.rows(numbers)
 
-        def rows(tensor: Any) -> Any:
-            return None if tensor is None else tensor[numbers]
 
-        whole = self.batch
-        extras = {name: rows(tensor) for name, tensor in whole.extras.items()}
-        return Batch(rows(whole.inputs), rows(whole.targets), rows(whole.mask), rows(whole.target_mask), extras)
+__all__ = ["Examples", "Loss", "Memorised", "Ordered", "Task"]

@@ -96,7 +96,7 @@ def _past(windows: Windows, numbers: Tensor) -> tuple[Tensor, Tensor, torch.Size
     """Return each channel's past without its last value (B·C, L), that value (B·C, 1), and the inputs' shape."""
     batch = windows.take(numbers)
     x = batch.inputs.double().transpose(1, 2).flatten(0, 1)
-    observed = batch.extras.get("observed")
+    observed = batch.get("observed")
     if observed is None:
         last = x[:, -1:]
         return x - last, last, batch.inputs.shape

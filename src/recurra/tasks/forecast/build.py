@@ -9,6 +9,7 @@ from ...errors import pick
 from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
 from ...nn.heads import AbsoluteHead, Head, HuberHead, QuantileHead, SquaredHead
 from ...nn.models import AttendingCell, ParallelWriter, Writer
+from ...random import Dropout, drawing
 from ...settings.config import Config, ModelSettings
 from .network import ForecastNet, Layout, SegmentCore, VanillaCore
 from .prepare import ForecastTask
@@ -25,8 +26,7 @@ def make_head(loss: str, levels: tuple[int, ...]) -> Head:
 def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, ForecastTask]:
     """Make an untrained forecaster; the seed in ``config`` decides its first weights."""
     head = make_head(config.forecast.loss, config.forecast.levels)
-    with torch.random.fork_rng():
-        torch.manual_seed(config.training.seed)
+    with drawing(torch.Generator().manual_seed(config.training.seed)):
         core = _segment_core(config.model, layout, head)
         if config.forecast.decoder == "vanilla":
             core = _vanilla_core(config.model, layout, head)
@@ -47,6 +47,6 @@ def _vanilla_core(settings: ModelSettings, layout: Layout, head: Head) -> nn.Mod
     recurrent = make_recurrent(settings, layout.channels * (2 if layout.missing else 1))
     cell = make_cell(cell_names(settings)[-1], layout.channels, settings.hidden_size, settings.chrono)
     attention = make_attention(settings, settings.hidden_size, recurrent.output_size)
-    out = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(settings.hidden_size, layout.channels * head.size))
+    out = nn.Sequential(Dropout(settings.dropout), nn.Linear(settings.hidden_size, layout.channels * head.size))
     decoder = AttendingCell(cell, attention, settings.attention_dropout)
     return VanillaCore(layout, head, Writer(nn.Identity(), recurrent, decoder, nn.Identity(), out))

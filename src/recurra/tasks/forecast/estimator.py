@@ -13,6 +13,7 @@ import torch
 from ...data.series import Panel, Schema, infer_schema, long_frame, steps_between, to_panel
 from ...errors import ConfigError, DataError, nearest
 from ...nn.build import refuse_unused
+from ...nn.threads import own_threads
 from ...settings.config import Config, ForecastSettings, ModelSettings, TrainingSettings, defaults, fields, make_config
 from ...training import runs
 from ...training.loop import Epoch, Progress, fit
@@ -110,6 +111,7 @@ class Forecaster(TrainingSettings, ModelSettings, ForecastSettings):
         The last ``held_out`` values of each series are kept out of training. ``progress`` and ``weights`` go
         on with a training that was interrupted. ``df`` may be a Panel.
         """
+        own_threads()
         config = self._config(validation_size)
         panel = self._panel(df)
         prepared = prepare(panel, config.forecast, held_out)

@@ -16,6 +16,7 @@ from torch import Tensor
 from ...data.batch import Batch
 from ...data.series import Panel, Schema, steps_between
 from ...errors import DataError, RunError
+from ...nn.threads import own_threads
 from ...settings.config import Config, make_config
 from .backtest import Guess, Truth, ask_network, guess_of, truth_of
 from .build import make_forecaster
@@ -76,6 +77,7 @@ class FittedForecaster:
 
     def forecast(self, panel: Panel | None = None) -> Answer:
         """Forecast from the end of ``panel``, or from the end of what was trained on."""
+        own_threads()
         context = self.context(panel)
         weights, params = self.ask(context)
         head = self.task.head
@@ -103,11 +105,11 @@ class FittedForecaster:
         """Return ``context`` as the network reads it."""
         scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]
         known = np.isfinite(scaled)
-        extras = {"series": torch.from_numpy(context.identities), "phase": torch.from_numpy(context.phases)}
+        others = {"series": torch.from_numpy(context.identities), "phase": torch.from_numpy(context.phases)}
         if not known.all():
             scaled = np.where(known, scaled, 0.0)
-            extras["observed"] = torch.from_numpy(known)
-        batch = Batch(torch.from_numpy(scaled.astype(np.float32)), extras=extras)
+            others["observed"] = torch.from_numpy(known)
+        batch = Batch(torch.from_numpy(scaled.astype(np.float32)), others=others)
         device = next(self.network.parameters()).device
         return batch if device.type == "cpu" else batch.to(device)
 

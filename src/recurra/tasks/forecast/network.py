@@ -12,6 +12,7 @@ from ...data.batch import Batch
 from ...nn.heads import Head
 from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
+from ...random import Dropout
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
     return torch.where(last >= 0, x.gather(1, last.clamp(min=0)), 0.0)
 
 
+def known(batch: Batch) -> Tensor:
+    """Return 1 where an input is known and 0 where it is not: (B, L, C)."""
+    observed = batch.get("observed")
+    return torch.ones_like(batch.inputs) if observed is None else observed.to(batch.inputs.dtype)
+
+
 class ForecastNet(nn.Module):
     """A forecaster: ``core`` sees windows without their level and season, and both are added to what it says."""
 
@@ -87,17 +94,17 @@ class ForecastNet(nn.Module):
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
-        x, observed = batch.inputs, batch.extras.get("observed")
+        x, observed = batch.inputs, batch.get("observed")
         season = None
         if self.cycle is not None:
             steps = x.shape[1] + self.layout.horizon
-            season = self.cycle(batch.extras["series"], batch.extras["phase"], steps)
+            season = self.cycle(batch["series"], batch["phase"], steps)
             x = x - season[:, : x.shape[1]]
         base = level(x, observed, self.normalise)
         x = x - base
         if observed is not None:
             x = torch.where(observed, x, 0.0)
-        answer = self.core(x, observed, batch.extras["series"], record)
+        answer = self.core(batch.with_values("source", x), record)
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
@@ -133,27 +140,26 @@ class SegmentCore(nn.Module):
         identity = writer.cell.input_size // 2 if layout.series > 1 else 0
         self.places = nn.Parameter(torch.randn(layout.written, writer.cell.input_size - identity))
         self.identities = nn.Embedding(layout.series + 1, identity) if identity else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.out = nn.Linear(hidden, width * head.size)
 
-    def forward(self, x: Tensor, observed: Tensor | None, series: Tensor, record: bool) -> Output:
-        """Return (B, H, C, P) for ``x`` (B, L, C)."""
-        layout, size = self.layout, x.shape[0]
-        segments = x.reshape(size, layout.read, -1)
+    def forward(self, batch: Batch, record: bool) -> Output:
+        """Return (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
+        layout, size = self.layout, len(batch)
+        segments = batch.inputs.reshape(size, layout.read, -1)
         if layout.missing:
-            known = torch.ones_like(x) if observed is None else observed.to(x.dtype)
-            segments = torch.cat([segments, known.reshape(size, layout.read, -1)], -1)
+            segments = torch.cat([segments, known(batch).reshape(size, layout.read, -1)], -1)
         read = self.recurrent(self.embed(segments).relu(), record=record)
-        written = self.writer(self._queries(series), read)
+        written = self.writer(self._queries(batch), read)
         out = self.out(self.dropout(written.prediction))
         params = out.view(size, layout.written * layout.segment, layout.channels, self.numbers)
         return written._replace(prediction=params[:, : layout.horizon])
 
-    def _queries(self, series: Tensor) -> Tensor:
-        places = self.places.expand(len(series), -1, -1)
+    def _queries(self, batch: Batch) -> Tensor:
+        places = self.places.expand(len(batch), -1, -1)
         if self.identities is None:
             return places
-        identity = self.identities(series).unsqueeze(1).expand(-1, self.layout.written, -1)
+        identity = self.identities(batch["series"]).unsqueeze(1).expand(-1, self.layout.written, -1)
         return torch.cat([places, identity], -1)
 
 
@@ -164,13 +170,10 @@ class VanillaCore(nn.Module):
         super().__init__()
         self.layout, self.head, self.writer = layout, head, writer
 
-    def forward(self, x: Tensor, observed: Tensor | None, series: Tensor, record: bool) -> Output:
-        """Return (B, H, C, P) for ``x`` (B, L, C); each step reads the one written before it."""
-        layout = self.layout
-        inputs = x
-        if layout.missing:
-            known = torch.ones_like(x) if observed is None else observed.to(x.dtype)
-            inputs = torch.cat([x, known], -1)
+    def forward(self, batch: Batch, record: bool) -> Output:
+        """Return (B, H, C, P) for ``batch.inputs`` (B, L, C); each step reads the one written before it."""
+        layout, x = self.layout, batch.inputs
+        inputs = torch.cat([x, known(batch)], -1) if layout.missing else x
 
         def point(prediction: Tensor) -> Tensor:
             return self.head.point(prediction.view(-1, layout.channels, self.head.size))

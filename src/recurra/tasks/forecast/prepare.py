@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ...data.batch import Batch
 from ...data.series import Panel
 from ...errors import ConfigError, DataError
-from ...nn.heads import Head, masked_mean
+from ...nn.heads import Head
+from ...nn.loss import Loss
 from ...nn.models import Output
 from ...settings.config import ForecastSettings
 from .network import Layout
@@ -32,10 +33,10 @@ class ForecastTask:
         """Run the model on the windows."""
         return model(batch)
 
-    def loss(self, output: Output, batch: Batch) -> Tensor:
-        """Return the mean loss over all future values that are known."""
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        """Return the loss over all future values that are known."""
         assert batch.targets is not None
-        return masked_mean(self.head.loss(output.prediction, batch.targets), batch.target_mask)
+        return Loss.over(self.head.loss(output.prediction, batch.targets), batch.target_mask)
 
 
 @dataclass(frozen=True)

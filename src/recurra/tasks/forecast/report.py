@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from ...data.series import Panel
 from ...nn.explain import gate_traces, gradient_through_time, memory_length
@@ -235,14 +234,9 @@ def _inside_sections(fitted: FittedForecaster, panel: Panel) -> list[Section]:
         scaling=context.scaling._replace(mean=context.scaling.mean[:1], std=context.scaling.std[:1]),
     )
     batch = fitted.batch(one)
-    seen: list[Tensor] = []
     stack = next(module for module in fitted.network.modules() if isinstance(module, Recurrent))
-    hook = stack.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    try:
-        with torch.no_grad():
-            output = fitted.network(batch, record=True)
-    finally:
-        hook.remove()
+    with torch.no_grad():
+        output = fitted.network(batch, record=True)
     layout = fitted.layout
     past = fitted.times(panel, -layout.lookback, 0)[0][:: layout.segment]
     sections = []
@@ -250,7 +244,7 @@ def _inside_sections(fitted: FittedForecaster, panel: Panel) -> list[Section]:
         weights = output.weights[0].cpu().numpy()
         weights = weights.mean(0) if weights.ndim == 3 else weights
         sections.append(_attention_section(fitted, panel, weights, ""))
-    assert output.recurrence is not None
+    assert output.recurrence is not None and output.recurrence.inputs is not None
     traces = gate_traces(output.recurrence)
     half_lives = memory_length(traces)
     unit = f" One step here is a segment of {layout.segment}." if layout.segment > 1 else ""
@@ -262,7 +256,7 @@ def _inside_sections(fitted: FittedForecaster, panel: Panel) -> list[Section]:
             table=half_lives if len(half_lives) else None,
         )
     )
-    norms = gradient_through_time(stack, seen[0])
+    norms = gradient_through_time(stack, output.recurrence.inputs)
     text = f"Whether training can reach far back.{unit}"
     return [*sections, Section("Gradient through time", text, gradient_reach(norms, past))]
 

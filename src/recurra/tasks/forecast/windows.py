@@ -72,14 +72,14 @@ class Windows:
         """Return inputs (B, L, C) and targets (B, H, C) of the windows with these numbers."""
         rows = self.starts[numbers].unsqueeze(1) + torch.arange(self.lookback + self.horizon)
         values = self.values[rows]
-        extras = {"series": self.identities[self.series[numbers]], "phase": self.phases[numbers]}
+        others = {"series": self.identities[self.series[numbers]], "phase": self.phases[numbers]}
         known = None
         if self.observed is not None:
             observed = self.observed[rows]
-            extras["observed"] = observed[:, : self.lookback]
+            others["observed"] = observed[:, : self.lookback]
             known = observed[:, self.lookback :]
         inputs, targets = values[:, : self.lookback], values[:, self.lookback :]
-        return Batch(inputs, targets, None, known, extras)
+        return Batch(inputs, targets, None, known, others)
 
     def some(self, most: int) -> "Windows":
         """Return at most ``most`` windows, evenly spread."""
