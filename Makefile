@@ -11,7 +11,7 @@ GENERATOR := $(if $(shell command -v ninja 2>/dev/null),-G Ninja)
 # GCC's library that watches addresses; a compiler without it answers with the bare name, no compiler with nothing.
 ASAN = $(filter /%,$(shell $(CXX) -print-file-name=libasan.so 2>/dev/null))
 
-.PHONY: demo test check install native sanitize clean
+.PHONY: demo test quick check install native sanitize clean
 .DELETE_ON_ERROR:
 
 demo: .venv/base
@@ -21,6 +21,10 @@ test: .venv/dev check
 	$(BIN)/pytest -n auto --dist worksteal
 	@if $(if $(ASAN),$(WATCH) $(BIN)/python -c pass >/dev/null 2>&1,false); then $(MAKE) --no-print-directory sanitize; \
 	else echo "Skipped make sanitize: there is no GCC here whose libasan Python can start with."; fi
+
+# What is fast of it, for while you work.
+quick: .venv/dev check
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

@@ -32,7 +32,7 @@ inside = truth.between(forecast["yhat-lo-90"], forecast["yhat-hi-90"])
 print(f"\nmean absolute error {(forecast['yhat'] - truth).abs().mean():.2f} ppm")
 print(f"truth inside the 90 % interval {inside[truth.notna()].mean():.0%} of the time")
 
-looked = forecaster.attention()
+looked = forecaster.attention_table()
 weights = looked.groupby("past_from")["weight"].mean().nlargest(3)
 print("\nThe quarters of the past it looked at most, on average:")
 for start, weight in weights.items():

@@ -1,24 +1,24 @@
 """Imports run one way, the core knows nothing of any one task, and the settings name what there is."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 import recurra
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
 from recurra.nn.scan import ENGINES
-from recurra.settings.config import ATTENTION_NAMES, CELL_NAMES, fields
+from recurra.settings import ModelSettings, settings_of
 
 SOURCE = Path(recurra.__file__).parent
 
 # The floors of the house, from the ground up; a folder stands for all modules in it. A module may import from the
 # floors below its own, and modules of one folder from each other.
 FLOORS = (
-    ("errors",),
-    ("atomic", "numbers", "random", "registry"),
+    ("errors", "version"),
+    ("random", "registry", "writing"),
     ("attention", "cells", "data"),
     ("settings",),
     ("compare", "nn"),
@@ -135,16 +135,86 @@ def test_leaves_import_errors_and_random_numbers_alone() -> None:
     for name, others in GRAPH.items():
         top = name.split(".")[0]
         if place(name) <= 1 or top in ("attention", "cells", "data"):
-            assert {other for other in others if other.split(".")[0] != top} <= {"errors", "random"}, name
+            assert {other for other in others if other.split(".")[0] != top} <= {"errors", "random", "registry"}, name
 
 
-# What knows of one kind of task; nothing else may.
-OWN = ("tasks.forecast", "data.series")
+# What knows of one kind of task: its folder, and the data that only it reads.
+ROOMS = tuple(f"tasks.{path.name}" for path in (SOURCE / "tasks").iterdir() if (path / "kind.py").exists())
+WORDS = {"panel", "horizon", "season", "mase", "class_names"}  # of one kind each
 
 
-@pytest.mark.parametrize("name", sorted(n for n in MODULES if n.split(".")[0] not in ("tasks", "verbs", "cli")))
-def test_what_is_shared_knows_no_task(name: str) -> None:
-    assert not [other for other in imports_of(name) if other.startswith("tasks.")]
+def room_of(name: str) -> str | None:
+    return next((room for room in ROOMS if name == room or name.startswith(f"{room}.")), None)
+
+
+def strangers(graph: dict[str, set[str]]) -> list[str]:
+    """What imports from a kind's folder without being in it."""
+    return [
+        f"{name} imports {other}"
+        for name, others in graph.items()
+        for other in sorted(others)
+        if room_of(other) and room_of(name) != room_of(other)
+    ]
+
+
+def identifiers(source: str) -> set[str]:
+    """All names that a module uses or gives: variables, attributes, arguments, keywords."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        parts = (getattr(node, field, None) for field in ("id", "attr", "arg", "name"))
+        found |= {part for part in parts if isinstance(part, str)}
+    return found
+
+
+def test_nothing_outside_a_kind_imports_from_it() -> None:
+    assert len(ROOMS) >= 2
+    assert strangers(GRAPH) == []
+
+
+def test_nothing_outside_a_kind_speaks_its_words() -> None:
+    for name, path in MODULES.items():
+        if not name.startswith(("tasks.", "data.series")):
+            assert not identifiers(path.read_text(encoding="utf-8")) & WORDS, name
+
+
+def test_data_know_no_task_and_series_are_for_forecasts_alone() -> None:
+    for name, others in GRAPH.items():
+        if name.startswith("data"):
+            assert not [other for other in others if other.startswith("tasks")], name
+        if not name.startswith(("tasks.forecast", "data.series")):
+            assert not [other for other in others if other.startswith("data.series")], name
+
+
+def test_nobody_inside_imports_the_whole() -> None:
+    """The public names are for users; inside, each thing is imported from where it lives."""
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert "recurra" not in {alias.name for alias in node.names}, name
+            if isinstance(node, ast.ImportFrom) and node.level == len(name.split(".")) + (path.name == "__init__.py"):
+                assert node.module, f"{name} imports {[alias.name for alias in node.names]} from the package itself"
+
+
+def test_the_house_is_low_and_little_lies_loose() -> None:
+    assert len(FLOORS) <= 9
+    loose = {path.stem for path in SOURCE.glob("*.py")} - {"__init__"}
+    assert loose == {"errors", "registry", "random", "version"}
+
+
+def arguments(node: ast.FunctionDef) -> int:
+    given = node.args
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    return sum(argument is not None for argument in every)
+
+
+def test_few_arguments() -> None:
+    """The layers with the face of torch.nn take what those take."""
+    for name, path in MODULES.items():
+        if name == "nn.namesakes":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                assert arguments(node) <= 8, f"{name}.{node.name} takes {arguments(node)} arguments"
 
 
 def test_names_become_objects_in_one_place() -> None:
@@ -168,10 +238,24 @@ def test_there_is_one_loop_over_time() -> None:
 
 
 def test_settings_name_what_there_is() -> None:
-    assert set(CELL_NAMES) == set(CELLS) and len(CELL_NAMES) == len(CELLS)
-    assert set(ATTENTION_NAMES) == {"none", *ATTENTIONS} and len(ATTENTION_NAMES) == len(ATTENTIONS) + 1
-    engines = fields()["engine"][1].metadata["choices"]
-    assert set(engines) == {"auto", *ENGINES}
+    model = settings_of(ModelSettings)
+    assert model["cell"].choices == tuple(CELLS) and model["attention"].choices == ("none", *ATTENTIONS)
+    assert set(model["engine"].choices) == {"auto", *ENGINES}
+
+
+LIGHT = (
+    "recurra.cli",
+    "recurra.settings",
+    "recurra.tasks.forecast.settings",
+    "recurra.tasks.forecast.context",  # with plan, learned, layout, scaling: what an exported network is answered with
+    "recurra.data.cases",
+    "recurra.data.tables.files",
+)
+
+
+def test_what_encodes_and_what_helps_needs_no_torch() -> None:
+    code = f"import sys, {', '.join(LIGHT)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # That these tests can fail.
@@ -202,3 +286,12 @@ def test_the_rules_find_what_breaks_them() -> None:
     assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
     assert "cells.gru" in MODULES and GRAPH["nn.scan"] >= {"cells.base", "errors"}
+
+
+def test_the_rules_on_kinds_find_what_breaks_them() -> None:
+    assert strangers({"verbs.train": {"tasks.forecast.plan"}}) == ["verbs.train imports tasks.forecast.plan"]
+    assert strangers({"tasks.forecast.kind": {"tasks.forecast.plan", "tasks.base"}}) == []
+    source = "def f(panel, *, horizon=1):\n    return panel.season + g(mase=class_names)"
+    assert identifiers(source) & WORDS == WORDS
+    (function,) = ast.parse("def f(a, /, b, *c, d=1, **e): ...").body
+    assert arguments(function) == 5

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from recurra.atomic import draft_of, plain_faults, write_text
 from recurra.errors import RunError
+from recurra.writing.atomic import draft_of, plain_faults, write_text
 
 WHAT = "The list cannot be kept"
 
@@ -47,7 +47,7 @@ def test_a_file_is_as_open_as_any_other(old: Path) -> None:
 def test_two_processes_never_write_into_one_draft(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with draft_of(old, WHAT) as first:
         first.write_text("first")
-        monkeypatch.setattr("recurra.atomic.os.getpid", lambda: -1)
+        monkeypatch.setattr("recurra.writing.atomic.os.getpid", lambda: -1)
         write_text(old, "second", WHAT)
         assert first.read_text() == "first"
     assert old.read_text() == "first"

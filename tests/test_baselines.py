@@ -1,25 +1,42 @@
 """The forecasts that cost nothing, against explicit loops and scikit-learn."""
 
+import dataclasses
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import Ridge
 
+from recurra.data.series import Panel, Schema
+from recurra.settings import make_config
+from recurra.tasks.base import Baseline
 from recurra.tasks.forecast import baselines
-from recurra.tasks.forecast.baselines import PENALTIES, Linear, make_baselines, repeat_last, seasonal_naive
-from recurra.tasks.forecast.windows import Rows, Scaling, Windows
+from recurra.tasks.forecast.baselines import (
+    PENALTIES,
+    Linear,
+    RepeatLast,
+    SeasonalNaive,
+    make_baselines,
+    repeat_last,
+    seasonal_naive,
+)
+from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.forecast.scaling import Scaling
+from recurra.tasks.forecast.settings import PARTS
+from recurra.tasks.forecast.windows import Rows, Windows
 
 
-def make(tracks: list[np.ndarray], lookback: int, horizon: int, pad: int, first: int) -> tuple[Rows, Windows]:
+def make(tracks: list[np.ndarray], lookback: int, horizon: int, pad: int, first: int) -> Windows:
     count, channels = len(tracks), tracks[0].shape[1]
     rows = Rows.of(tracks, Scaling(np.zeros((count, channels)), np.ones((count, channels))), pad)
-    origins = [np.arange(first, len(track) - horizon + 1) for track in tracks]
-    return rows, rows.windows(lookback, horizon, origins, known_targets=False)
+    return rows.windows(lookback, horizon, [np.arange(first, len(track) - horizon + 1) for track in tracks])
 
 
-def positions(rows: Rows, windows: Windows) -> list[tuple[int, int]]:
+def positions(windows: Windows) -> list[tuple[int, int]]:
     """Return series and origin of every window."""
-    origins = (windows.starts + windows.lookback).numpy() - rows.offsets[windows.series.numpy()]
+    origins = (windows.starts + windows.lookback).numpy() - windows.rows.offsets[windows.series.numpy()]
     return list(zip(windows.series.tolist(), origins.tolist(), strict=True))
 
 
@@ -44,10 +61,10 @@ def gappy(share: float, channels: int = 1) -> list[np.ndarray]:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_repeat_last(share: float, pad: int, channels: int) -> None:
     tracks = gappy(share, channels)
-    rows, windows = make(tracks, 5, 4, pad, 5 - pad)
-    found = repeat_last(rows, windows)
+    windows = make(tracks, 5, 4, pad, 5 - pad)
+    found = repeat_last(windows)
     assert found.shape == (len(windows), 4, channels)
-    for n, (s, origin) in enumerate(positions(rows, windows)):
+    for n, (s, origin) in enumerate(positions(windows)):
         for c in range(channels):
             last = last_known(tracks[s][:, c], origin - 1)
             np.testing.assert_allclose(found[n, :, c], np.full(4, 0.0 if np.isnan(last) else last), rtol=1e-6)
@@ -58,9 +75,9 @@ def test_repeat_last(share: float, pad: int, channels: int) -> None:
 @pytest.mark.parametrize("season", [2, 3, 7, 25])
 def test_seasonal_naive(share: float, pad: int, season: int) -> None:
     tracks = gappy(share, 2)
-    rows, windows = make(tracks, 5, 4, pad, 5 - pad)
-    found = seasonal_naive(rows, windows, season)
-    for n, (s, origin) in enumerate(positions(rows, windows)):
+    windows = make(tracks, 5, 4, pad, 5 - pad)
+    found = seasonal_naive(windows, season)
+    for n, (s, origin) in enumerate(positions(windows)):
         for c in range(2):
             values = tracks[s][:, c]
             for step in range(4):
@@ -76,22 +93,22 @@ def test_seasonal_naive(share: float, pad: int, season: int) -> None:
 
 def test_the_future_changes_nothing() -> None:
     tracks = gappy(0.3)
-    rows, windows = make(tracks, 5, 4, 0, 5)
+    windows = make(tracks, 5, 4, 0, 5)
     spoilt = [track.copy() for track in tracks]
     for track in spoilt:
         track[9:] = 77.0
     others = make(spoilt, 5, 4, 0, 5)
-    keep = [n for n, (_, origin) in enumerate(positions(rows, windows)) if origin <= 9]
-    for forecast in (repeat_last, lambda r, w: seasonal_naive(r, w, 3)):
-        one, two = forecast(rows, windows), forecast(*others)
+    keep = [n for n, (_, origin) in enumerate(positions(windows)) if origin <= 9]
+    for forecast in (repeat_last, lambda w: seasonal_naive(w, 3)):
+        one, two = forecast(windows), forecast(others)
         np.testing.assert_array_equal(one[keep], two[keep])
         assert (one != two).any()
 
 
 def test_seasonal_naive_is_exact_on_a_season() -> None:
     track = np.tile([1.0, 5.0, 2.0], 10)[:, None]
-    rows, windows = make([track], 6, 5, 0, 6)
-    guess = seasonal_naive(rows, windows, 3)
+    windows = make([track], 6, 5, 0, 6)
+    guess = seasonal_naive(windows, 3)
     assert whole_targets(windows).numpy() == pytest.approx(guess)
 
 
@@ -99,6 +116,24 @@ def whole_targets(windows: Windows) -> torch.Tensor:
     targets = windows.take(torch.arange(len(windows))).targets
     assert targets is not None
     return targets
+
+
+def test_answers_are_in_the_unit_of_the_data() -> None:
+    tracks = gappy(0.3, 2)
+    scaling = Scaling(np.array([[1.0, 2], [30, 40], [5, 6]]), np.array([[7.0, 8], [90, 10], [1, 2]]))
+    windows = Rows.of(tracks, scaling, 4).windows(5, 4, [np.arange(1, len(track) - 3) for track in tracks])
+    mean, std = (part[windows.series.numpy()][:, None] for part in scaling)
+    pairs: list[tuple[Baseline, np.ndarray]] = [
+        (RepeatLast(), repeat_last(windows)), (SeasonalNaive(3), seasonal_naive(windows, 3)),
+    ]  # fmt: skip
+    for model, scaled in pairs:
+        guess = model.answer(windows)
+        np.testing.assert_allclose(guess.point, scaled * std + mean)
+        assert guess.bands == {} and model.naive and model.to_arrays() == {}
+    for n, (s, origin) in enumerate(positions(windows)):
+        last = last_known(tracks[s][:, 1], origin - 1)
+        if np.isfinite(last):
+            np.testing.assert_allclose(RepeatLast().answer(windows).point[n, :, 1], last, rtol=1e-5, atol=1e-5)
 
 
 # The linear model
@@ -109,21 +144,34 @@ def wave(n: int, seed: int) -> np.ndarray:
     return (np.sin(np.arange(n) / 3) + 0.3 * random.normal(size=n) + random.normal(size=n).cumsum() * 0.05)[:, None]
 
 
-def split(tracks: list[np.ndarray], at: int) -> tuple[Rows, Windows, Windows, Windows]:
+def split(tracks: list[np.ndarray], at: int) -> tuple[Windows, Windows, Windows]:
+    """Return training, validation and test windows."""
     scaling = Scaling.of(tracks, [at] * len(tracks))
     rows = Rows.of(tracks, scaling, 0)
 
     def cut(first: int, last: int) -> Windows:
-        return rows.windows(8, 3, [np.arange(first, last - 2)] * len(tracks), known_targets=True)
+        return rows.windows(8, 3, [np.arange(first, last - 2)] * len(tracks))
 
-    return rows, cut(8, at), cut(at, at + 20), cut(at + 20, at + 40)
+    return cut(8, at), cut(at, at + 20), cut(at + 20, at + 40)
+
+
+def linear(train: Windows, valid: Windows) -> Linear:
+    model, prepared = Linear(), SimpleNamespace(train=train, valid=valid)
+    model.fit(prepared)  # type: ignore[arg-type]
+    return model
+
+
+def scaled(model: Baseline, windows: Windows) -> np.ndarray:
+    """Return the standardised answers (W, H, C) of a model."""
+    mean, std = (part[windows.series.numpy()][:, None] for part in windows.rows.scaling)
+    return (model.answer(windows).point - mean) / std
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_linear_is_a_ridge(penalty: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "PENALTIES", (penalty,))
     tracks = [wave(140, 1), wave(140, 2)]
-    _, train, valid, test = split(tracks, 100)
+    train, valid, test = split(tracks, 100)
 
     def pairs(windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         batch = windows.take(torch.arange(len(windows)))
@@ -134,29 +182,29 @@ def test_linear_is_a_ridge(penalty: float, monkeypatch: pytest.MonkeyPatch) -> N
     x, y, _ = pairs(train)
     ridge = Ridge(alpha=penalty * (x**2).sum(0).mean()).fit(x, y)
     seen, _, last = pairs(test)
-    found = Linear(train, valid)(test)[..., 0]
+    found = scaled(linear(train, valid), test)[..., 0]
     np.testing.assert_allclose(found, ridge.predict(seen) + last, atol=1e-5)
 
 
 def test_linear_takes_the_penalty_that_validates_best(monkeypatch: pytest.MonkeyPatch) -> None:
     tracks = [wave(140, 5)]
-    _, train, valid, test = split(tracks, 60)
-    chosen = Linear(train, valid)(test)
+    train, valid, test = split(tracks, 60)
+    chosen = scaled(linear(train, valid), test)
     errors, answers = [], []
     for penalty in PENALTIES:
         monkeypatch.setattr(baselines, "PENALTIES", (penalty,))
-        model = Linear(train, valid)
-        errors.append(np.abs(model(valid) - whole_targets(valid).numpy()).mean())
-        answers.append(model(test))
+        model = linear(train, valid)
+        errors.append(np.abs(scaled(model, valid) - whole_targets(valid).numpy()).mean())
+        answers.append(scaled(model, test))
     np.testing.assert_array_equal(chosen, answers[int(np.argmin(errors))])
     assert len(set(errors)) == len(PENALTIES)
 
 
 def test_linear_learns_a_sine() -> None:
     track = np.sin(np.arange(200) / 3)[:, None]
-    rows, train, valid, test = split([track], 120)
-    error = np.abs(Linear(train, valid)(test) - whole_targets(test).numpy()).mean()
-    naive = np.abs(repeat_last(rows, test) - whole_targets(test).numpy()).mean()
+    train, valid, test = split([track], 120)
+    error = np.abs(scaled(linear(train, valid), test) - whole_targets(test).numpy()).mean()
+    naive = np.abs(repeat_last(test) - whole_targets(test).numpy()).mean()
     assert error < 0.02 * naive
 
 
@@ -164,9 +212,9 @@ def test_linear_with_several_columns_is_one_by_one() -> None:
     one, two = wave(140, 1), wave(140, 2)
     joint = split([np.concatenate([one, two], 1)], 100)
     apart = split([one, two], 100)
-    left = Linear(joint[1], joint[2])(joint[3])
-    right = Linear(apart[1], apart[2])(apart[3])
-    count = len(joint[3])
+    left = scaled(linear(joint[0], joint[1]), joint[2])
+    right = scaled(linear(apart[0], apart[1]), apart[2])
+    count = len(joint[2])
     np.testing.assert_allclose(left[..., 0], right[:count, :, 0], atol=1e-5)
     np.testing.assert_allclose(left[..., 1], right[count:, :, 0], atol=1e-5)
 
@@ -174,22 +222,51 @@ def test_linear_with_several_columns_is_one_by_one() -> None:
 def test_linear_with_gaps_does_not_see_what_is_missing() -> None:
     track = wave(140, 1)
     track[np.random.default_rng(0).random(140) < 0.2] = np.nan
-    _, train, valid, test = split([track], 100)
-    found = Linear(train, valid)(test)
+    train, valid, test = split([track], 100)
+    found = scaled(linear(train, valid), test)
     assert np.isfinite(found).all()
-    garbage = [Windows(torch.where(w.observed, w.values, 9e3), *_rest(w)) for w in (train, valid, test)]  # type: ignore[arg-type]
-    np.testing.assert_allclose(Linear(garbage[0], garbage[1])(garbage[2]), found, atol=1e-9)
+    garbage = [_spoilt(windows) for windows in (train, valid, test)]
+    np.testing.assert_allclose(scaled(linear(garbage[0], garbage[1]), garbage[2]), found, atol=1e-9)
 
 
-def _rest(windows: Windows) -> tuple:
-    names = ("observed", "starts", "series", "identities", "phases", "lookback", "horizon")
-    return tuple(getattr(windows, name) for name in names)
+def _spoilt(windows: Windows) -> Windows:
+    rows = windows.rows
+    assert rows.observed is not None
+    values = torch.where(rows.observed, rows.values, 9e3)
+    return dataclasses.replace(windows, rows=dataclasses.replace(rows, values=values))
+
+
+def test_what_the_linear_model_learned_comes_back() -> None:
+    train, valid, test = split([wave(140, 1), wave(140, 2)], 100)
+    model, other = linear(train, valid), Linear()
+    arrays = model.to_arrays()
+    assert not model.naive and model.answer(test).bands == {}
+    assert {name: values.shape for name, values in arrays.items()} == {"weights": (8 + 1, 3)}
+    other.from_arrays(arrays)
+    np.testing.assert_array_equal(other.answer(test).point, model.answer(test).point)
 
 
 def test_which_baselines_there_are() -> None:
-    rows, train, valid, _ = split([wave(140, 1)], 100)
-    assert list(make_baselines(rows, 1, None, None)) == ["repeat last"]
-    assert list(make_baselines(rows, 7, None, None)) == ["repeat last", "seasonal naive"]
-    table = make_baselines(rows, 7, train, valid)
+    _, valid, _ = split([wave(140, 1)], 100)
+    assert list(make_baselines(1)) == ["repeat last", "linear"]
+    table = make_baselines(7)
     assert list(table) == ["repeat last", "seasonal naive", "linear"]
-    np.testing.assert_array_equal(table["seasonal naive"](valid), seasonal_naive(rows, valid, 7))
+    np.testing.assert_array_equal(scaled(table["seasonal naive"], valid), scaled(SeasonalNaive(7), valid))
+    assert [name for name, model in table.items() if model.naive] == ["repeat last", "seasonal naive"]
+
+
+@pytest.mark.parametrize("season", [1, 7])
+def test_a_kind_fits_its_baselines(season: int) -> None:
+    settings: dict[str, Any] = {"horizon": 3, "lookback": 8, "segment": 1}
+    panel = Panel(Schema(None, None, ("y",), None, season=season), ("y",), (wave(140, 1)[:, 0],), (1,))
+    prepared = KIND.prepare(panel, make_config(PARTS, settings), 20)
+    table = KIND.baselines(prepared.config, prepared.learned)
+    assert list(table) == list(make_baselines(season))
+    exam = KIND.exam(panel, prepared.learned, prepared.plan.test)
+    for name, model in table.items():
+        model.fit(prepared)
+        guess = model.answer(exam.examples)
+        assert guess.point.shape == exam.truth.values.shape == (18, 3, 1)
+        if name == "linear":
+            ours = linear(prepared.train, prepared.valid).answer(exam.examples)  # type: ignore[arg-type]
+            np.testing.assert_array_equal(guess.point, ours.point)

@@ -89,6 +89,7 @@ def test_every_part_times_the_cell_and_its_twin(
     assert set(row.over_products) == (timed if part != "lengths" else set())
 
 
+@pytest.mark.slow
 def test_memory_is_measured_in_a_process_of_its_own() -> None:
     large = Case("memory", "gru", Size(16, 200, 64, 64))
     # Gates and outputs alone are more than this; the whole process is a hundred times as much.

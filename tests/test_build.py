@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from recurra.attention import ATTENTIONS
-from recurra.cells import CELLS
+from networks import seeded
+from recurra.attention import ATTENTIONS, AdditiveAttention, DotAttention
+from recurra.cells import CELLS, GRUCell, LSTMCell
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError
 from recurra.nn.build import (
@@ -17,6 +18,7 @@ from recurra.nn.build import (
     attention_options,
     cell_names,
     make_attention,
+    make_cell,
     make_recurrent,
     refuse_unused,
     unused,
@@ -24,16 +26,25 @@ from recurra.nn.build import (
 from recurra.nn.heads import AbsoluteHead, HuberHead, QuantileHead, SquaredHead
 from recurra.nn.layers import Recurrent
 from recurra.nn.models import AttendingCell, ParallelWriter
-from recurra.settings.config import ATTENTION_NAMES, CELL_NAMES, ModelSettings, defaults, make_config
-from recurra.tasks.forecast.build import make_forecaster, make_head
-from recurra.tasks.forecast.network import Layout, SegmentCore, VanillaCore
+from recurra.settings import Config, ModelSettings
+from recurra.settings import make_config as make_any_config
+from recurra.settings.model import ATTENTION_NAMES, CELL_NAMES
+from recurra.tasks.forecast.build import make_head
+from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.forecast.layout import Layout
+from recurra.tasks.forecast.network import SegmentCore, VanillaCore
+from recurra.tasks.forecast.settings import PARTS
 
 LAYOUT = Layout(lookback=12, horizon=4, segment=3, season=1, cycle=False, channels=1, series=1, missing=False)
 STEPWISE = dataclasses.replace(LAYOUT, segment=1)
 
 
+def make_config(settings: dict[str, Any]) -> Config:
+    return make_any_config(PARTS, settings)
+
+
 def network(layout: Layout = LAYOUT, **settings: Any) -> nn.Module:
-    return make_forecaster(make_config({"hidden_size": 8, "heads": 2} | settings), layout)[0]
+    return seeded({"hidden_size": 8, "heads": 2} | settings, layout)[0]
 
 
 def only(model: nn.Module, kind: type) -> Any:
@@ -149,6 +160,64 @@ def test_the_seed_decides_the_first_weights() -> None:
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
+# Classes of one's own
+
+
+class MyCell(GRUCell):
+    """A cell that is not part of recurra."""
+
+
+class MyAttention(DotAttention):
+    """An attention that is not part of recurra, and takes what its parent takes."""
+
+
+class Windowed(DotAttention):
+    """One with an option of its own."""
+
+    def __init__(self, query_size: int, key_size: int, window: int = 5):
+        super().__init__(query_size, key_size)
+        self.window = window
+
+
+@pytest.mark.parametrize("decoder", ["segment", "vanilla"])
+def test_classes_in_the_place_of_names(decoder: str) -> None:
+    layout = LAYOUT if decoder == "segment" else STEPWISE
+    model = network(layout, cell=MyCell, attention=Windowed, window=3, decoder=decoder)
+    assert [type(cell) for cell in only(model, Recurrent).cells()] == [MyCell]
+    written = only(model, ParallelWriter if decoder == "segment" else AttendingCell)
+    assert type(written.cell) is MyCell and type(written.attention) is Windowed and written.attention.window == 3
+
+
+def test_a_stack_of_names_and_classes() -> None:
+    stack = make_recurrent(ModelSettings(cell=("lstm", MyCell), hidden_size=8), 3)
+    assert [type(cell) for cell in stack.cells()] == [LSTMCell, MyCell]
+    assert cell_names(ModelSettings(cell=MyCell, num_layers=2)) == (MyCell, MyCell)
+    written = only(network(cell=("lstm", MyCell)), ParallelWriter)
+    assert type(written.cell) is MyCell, "the last of the stack writes"
+
+
+def test_a_class_of_recurra_is_its_name() -> None:
+    one, two = network(cell="gru", attention="additive"), network(cell=GRUCell, attention=AdditiveAttention)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_a_class_of_another_sort_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"The class Linear is no cell: it must derive from recurra.*\.Cell\."):
+        make_cell(nn.Linear, 3, 8)
+    with pytest.raises(ConfigError, match="The class MyAttention is no cell"):
+        network(cell=("gru", MyAttention))
+    with pytest.raises(ConfigError, match=r"The class MyCell is no attention: .*\.Attention\."):
+        network(attention=MyCell)
+    with pytest.raises(ConfigError, match=r"Unknown cell 'gruu'\. Did you mean 'gru'\?"):
+        make_cell("gruu", 3, 8)
+
+
+def test_options_of_an_attention_of_ones_own() -> None:
+    assert attention_options(MyAttention) == ("normaliser",) and attention_options(Windowed) == ("window",)
+    config = make_config({"attention": Windowed, "heads": 8, "window": 3})
+    assert unused(config, {}) == {"heads": "attention='Windowed' does not use it"}
+
+
 # What nothing uses
 
 RULES = [
@@ -174,12 +243,12 @@ RULES = [
 )
 def test_a_setting_that_nothing_uses_is_refused(settings: dict[str, Any], name: str, why: str) -> None:
     config = make_config(settings)
-    assert unused(config) == {name: why}
+    assert unused(config, KIND.unused(config)) == {name: why}
     with pytest.raises(ConfigError) as caught:
-        refuse_unused(config)
+        refuse_unused(config, KIND.unused(config))
     assert str(caught.value) == f"The setting {name} has no effect: {why}."
-    kept = make_config(settings | {name: defaults()[name]})
-    refuse_unused(kept)
+    kept = make_config(settings | {name: PARTS.defaults()[name]})
+    refuse_unused(kept, KIND.unused(kept))
 
 
 @pytest.mark.parametrize(
@@ -196,14 +265,15 @@ def test_a_setting_that_nothing_uses_is_refused(settings: dict[str, Any], name: 
     ],
 )
 def test_the_same_settings_where_something_uses_them(settings: dict[str, Any]) -> None:
-    refuse_unused(make_config(settings))
+    config = make_config(settings)
+    refuse_unused(config, KIND.unused(config))
 
 
 def test_all_unused_settings_come_at_once() -> None:
     config = make_config({"attention": "none", "heads": 2, "layer_norm": True, "loss": "huber", "levels": (50,)})
     with pytest.raises(ConfigError) as caught:
-        refuse_unused(config)
-    assert [line.split()[2] for line in str(caught.value).splitlines()] == ["heads", "layer_norm", "levels"]
+        refuse_unused(config, KIND.unused(config))
+    assert [line.split()[2] for line in str(caught.value).splitlines()] == ["heads", "levels", "layer_norm"]
 
 
 IDLE = {"window": 3, "heads": 8, "attention_size": 5, "normaliser": "sparsemax"}
@@ -215,7 +285,8 @@ def test_the_rules_are_true(name: str) -> None:
     for option, value in IDLE.items():
         settings = {"attention": name, "heads": 2, "seed": 4}
         changed = settings | {option: value}
-        idle = option in unused(make_config(changed))
+        config = make_config(changed)
+        idle = option in unused(config, KIND.unused(config))
         one, two = (_answer(given) for given in (settings, changed))
         assert torch.equal(one, two) == idle, option
 

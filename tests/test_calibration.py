@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from recurra import Forecaster
-from recurra.tasks.forecast.backtest import levels_of
+from recurra.tasks.forecast.exam import levels_of
+from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.network import ForecastNet
 
 TINY = {"horizon": 4, "lookback": 16, "hidden_size": 8, "max_epochs": 2, "epoch_steps": 20, "season": 7}
@@ -20,9 +21,11 @@ def noisy(count: int = 400, gaps: bool = False) -> pd.DataFrame:
     return pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=count), "y": values})
 
 
-def on_validation(forecaster: Forecaster) -> tuple[ForecastNet, np.ndarray, np.ndarray]:
+def on_validation(forecaster: Forecaster, frame: pd.DataFrame) -> tuple[ForecastNet, np.ndarray, np.ndarray]:
     """The network, its calibrated quantiles (N, K) on every known validation target, and the targets (N,)."""
-    network, valid = forecaster.fitted_.network, forecaster.prepared_.valid
+    network, config = forecaster.network_, forecaster.fitted_.config
+    assert isinstance(network, ForecastNet)
+    valid = KIND.prepare(KIND.read(frame, config), config, 0).valid
     batch = valid.take(torch.arange(len(valid)))
     with torch.no_grad():
         quantiles = network.interval(network(batch).prediction)
@@ -32,7 +35,8 @@ def on_validation(forecaster: Forecaster) -> tuple[ForecastNet, np.ndarray, np.n
 
 @pytest.mark.parametrize("gaps", [False, True])
 def test_intervals_hold_what_they_say_on_the_validation_rows(gaps: bool) -> None:
-    network, quantiles, target = on_validation(Forecaster(**TINY).fit(noisy(gaps=gaps)))
+    frame = noisy(gaps=gaps)
+    network, quantiles, target = on_validation(Forecaster(**TINY).fit(frame), frame)
     assert network.widen.abs().max() > 0
     for level, low, high in levels_of(network.head.quantiles):
         inside = ((target >= quantiles[:, low]) & (target <= quantiles[:, high])).mean()
@@ -41,10 +45,10 @@ def test_intervals_hold_what_they_say_on_the_validation_rows(gaps: bool) -> None
 
 def test_the_margin_is_the_quantile_of_the_misses() -> None:
     forecaster = Forecaster(**TINY).fit(noisy())
-    network = forecaster.fitted_.network
+    network = forecaster.network_
     margins = network.widen.clone()
     network.widen.zero_()
-    _, quantiles, target = on_validation(forecaster)
+    _, quantiles, target = on_validation(forecaster, noisy())
     for level, low, high in levels_of(network.head.quantiles):
         misses = sorted(
             max(lower - y, y - upper) for lower, upper, y in zip(*quantiles.T[[low, high]], target, strict=True)
@@ -58,7 +62,7 @@ def test_the_margin_is_the_quantile_of_the_misses() -> None:
 
 def test_moved_ends_stay_in_order_and_leave_the_median() -> None:
     forecaster = Forecaster(**TINY).fit(noisy())
-    network = forecaster.fitted_.network
+    network = forecaster.network_
     params = torch.randn(50, len(network.head.quantiles))
     for _ in range(20):
         network.widen.copy_(torch.randn(len(network.head.quantiles)))
@@ -69,12 +73,12 @@ def test_moved_ends_stay_in_order_and_leave_the_median() -> None:
 
 def test_point_heads_have_nothing_to_calibrate() -> None:
     forecaster = Forecaster(**TINY, loss="absolute").fit(noisy())
-    assert forecaster.fitted_.network.widen.shape == (0,)
+    assert forecaster.network_.widen.shape == (0,)
     assert list(forecaster.predict().columns) == ["unique_id", "ds", "yhat"]
 
 
 def test_a_stranger_has_the_mean_identity() -> None:
     frame = pd.concat([noisy().assign(unique_id=name) for name in "abc"])
     forecaster = Forecaster(**TINY).fit(frame)
-    identities = forecaster.fitted_.network.core.identities.weight
+    identities = forecaster.network_.core.identities.weight
     torch.testing.assert_close(identities[-1], identities[:-1].mean(0))

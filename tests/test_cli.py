@@ -16,13 +16,15 @@ import pytest
 from rich.console import Console
 
 from commands import Answer, Run, run_command
-from recurra import __version__
-from recurra.cli import app as cli
+from recurra import __version__, cli
 from recurra.cli import console
-from recurra.settings.config import defaults, fields
+from recurra.cli import tables as terminal
+from recurra.tasks.forecast.demo import SETTINGS
+from recurra.tasks.forecast.metrics import ERRORS, forecast_metrics
+from recurra.tasks.forecast.settings import PARTS
 from recurra.training import runs
 from recurra.training.loop import Epoch
-from recurra.verbs import contest, workflows
+from recurra.verbs import compare as comparing
 
 TINY = ["--horizon", "7", "--hidden-size", "8", "--max-epochs", "2", "--epoch-steps", "3", "--batch-size", "16"]
 DAYS = pd.date_range("2024-01-01", periods=150)
@@ -104,13 +106,13 @@ def test_version(run: Run) -> None:
 @pytest.mark.parametrize("verb", ["train", "compare"])
 def test_every_setting_is_a_flag_with_its_help_and_default(run: Run, verb: str) -> None:
     text = " ".join(run(verb, "--help").out.split())
-    for name, (_, field) in fields().items():
+    for name, setting in PARTS.settings().items():
         if verb == "compare" and name in ("cell", "attention", "seed"):
             continue
         assert f"--{name.replace('_', '-')}" in text
-        assert field.metadata["help"].split(";")[0] in text
-        if isinstance(defaults()[name], (int, float)) and not isinstance(defaults()[name], bool):
-            assert f"[{defaults()[name]}]" in text
+        assert setting.help.split(";")[0] in text
+        if isinstance(setting.default, (int, float)) and not isinstance(setting.default, bool):
+            assert f"[{setting.default}]" in text
     for part in ("Forecast:", "Model:", "Training:"):
         assert part in text
 
@@ -162,7 +164,7 @@ def test_train_writes_a_run_and_says_what_it_found_first(run: Run, sales: Path) 
     ]
     places = [answer.err.index(word) for word in order]
     assert places == sorted(places)
-    assert "epoch" not in answer.out.split("Errors")[1]
+    assert "epoch" not in answer.out.split("How good it is")[1]
     assert "judged by 9 forecasts of the last 15 rows" in answer.out
     assert answer.out.endswith("Run folder: runs/mine\nReport:     runs/mine/report.html\n")
     names = {path.name for path in Path("runs/mine").iterdir()}
@@ -253,7 +255,7 @@ def test_predict_prints_or_writes_the_forecast(run: Run, trained: Path) -> None:
     said(run("predict", folder, "--out", "f.xlsx"), ".csv or .parquet")
     said(run("predict", folder, "--out", "no/where.csv"), "cannot be written to no/where.csv")
     said(run("predict", folder, "--steps", 8), "trained for (7)")
-    said(run("predict", folder, "--steps", 0), "h must be")
+    said(run("predict", folder, "--steps", 0), "steps must be at least 1. Got 0")
 
 
 def test_predict_goes_on_from_other_data(run: Run, trained: Path) -> None:
@@ -307,8 +309,8 @@ def test_compare_with_equal_parameters(run: Run, sales: Path) -> None:
 
 def test_the_demo_needs_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"hidden_size": 4, "max_epochs": 1, "epoch_steps": 2, "batch_size": 8}
-    monkeypatch.setattr(contest, "DEMO", contest.DEMO | small)
-    monkeypatch.setattr(contest, "CELLS", ("gru",))
+    monkeypatch.setattr("recurra.tasks.forecast.demo.SETTINGS", SETTINGS | small)
+    monkeypatch.setattr(comparing, "CELLS_COMPARED", ("gru",))
     answer = run("demo", "--seeds", 1, "--out", "demo")
     assert answer.code == 0
     assert "weekly CO2" in answer.err
@@ -566,7 +568,7 @@ def test_a_full_disk_is_one_sentence_and_the_training_can_go_on(
         patch.setattr(runs, "_save", no_space)
         said(run("train", sales.name, *TINY, "--out", "early"), "No space left on device")
     with monkeypatch.context() as patch:
-        patch.setattr(workflows.runs, "write", lambda *_: runs.write_report(Path("late"), "x" * 10))
+        patch.setattr(runs, "write", lambda *_, **__: runs.write_report(Path("late"), "x" * 10))
         patch.setattr(Path, "write_text", no_space)
         said(run("train", sales.name, *TINY, "--out", "late"), "No space left on device")
     said(run("predict", "late"), "was not finished", "--resume late")
@@ -594,8 +596,8 @@ def stopped(*args: Any, **kwargs: Any) -> Any:
 @pytest.mark.parametrize(
     "where",
     [
-        "recurra.verbs.workflows.read_table",
-        "recurra.tasks.forecast.estimator.prepare",
+        "recurra.tasks.forecast.source.read_table",
+        "recurra.tasks.forecast.kind.make_plan",
         "recurra.training.loop._Loop.epoch",
     ],
 )
@@ -633,7 +635,7 @@ def test_ctrl_c_in_the_middle_keeps_the_run_and_can_go_on(
     assert run("predict", "run").out == run("predict", "whole").out
 
 
-@pytest.mark.parametrize("where", ["recurra.verbs.workflows.judge", "recurra.verbs.workflows.training_report"])
+@pytest.mark.parametrize("where", ["recurra.verbs.train.judge", "recurra.verbs.train.training_page"])
 def test_ctrl_c_at_the_end_keeps_the_run(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(where, stopped)
@@ -658,7 +660,7 @@ def test_ctrl_c_while_the_run_is_written_says_how_to_go_on(
 
 
 def test_ctrl_c_in_a_comparison(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = contest.summarise
+    original = comparing.measure
     left = 3
 
     def one_more(*args: Any) -> Any:
@@ -668,7 +670,7 @@ def test_ctrl_c_in_a_comparison(run: Run, sales: Path, monkeypatch: pytest.Monke
 
     arguments = ("--cells", "gru,lstm,rnn", "--attentions", "none", "--seeds", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(contest, "summarise", one_more)
+        patch.setattr(comparing, "measure", one_more)
         answer = run("compare", sales.name, *TINY, *arguments, "--out", "run", "--json")
     assert answer.code == 130
     assert len(json.loads(answer.out)["outcomes"]) == 2
@@ -683,20 +685,21 @@ def test_a_training_that_fails_ends_a_comparison_but_keeps_it(
     run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("--cells", "gru", "--attentions", "none", "--seeds", 2)
-    original = contest.Forecaster.epochs
+    original = comparing.Session.epochs
 
-    def diverges(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.get_params()["seed"]:
+    def diverges(self: Any) -> Any:
+        if self.prepared.config.training.seed:
             raise runs.RunError("The training loss became nan.")
-        return original(self, *args, **kwargs)
+        return original(self)
 
-    monkeypatch.setattr(contest.Forecaster, "epochs", diverges)
+    monkeypatch.setattr(comparing.Session, "epochs", diverges)
     answer = run("compare", sales.name, *TINY, *arguments, "--out", "run")
     assert answer.code == 2
     assert "The training loss became nan. The comparison covers" in answer.err
     assert "Kept: gru" in answer.out
 
 
+@pytest.mark.slow
 def test_a_real_ctrl_c_ends_with_130(sales: Path) -> None:
     script = (
         "import recurra.training.runs as runs, os, signal\noriginal = runs.write_checkpoint\n"
@@ -715,7 +718,7 @@ def test_a_real_ctrl_c_ends_with_130(sales: Path) -> None:
 
 def test_a_fault_of_ours_ends_with_1_and_a_traceback(sales: Path) -> None:
     script = (
-        "import recurra.verbs.workflows as w\ndef broken(*a, **k):\n    raise ZeroDivisionError\nw.train = broken\n"
+        "import recurra.verbs.train as w\ndef broken(*a, **k):\n    raise ZeroDivisionError\nw.train = broken\n"
         f"from recurra.cli import main\nmain({['train', 'sales.csv', *TINY]!r})"
     )
     answer = subprocess.run(
@@ -751,19 +754,19 @@ def test_the_metrics_fit_a_terminal() -> None:
         for size, model in enumerate(("this model", "repeat last", "seasonal naive", "linear"), 1)
     }
     metrics["this model"] |= {"coverage_80": 0.8124, "coverage_90": 0.9}
-    lines = shown(console.metrics_table(metrics))
+    lines = shown(terminal.metrics_table(metrics, forecast_metrics((80, 90))))
     assert max(map(len, lines)) <= 80
     assert len(lines) == 9
     assert lines[0].split() == ["this", "model", "repeat", "last", "seasonal", "naive", "linear"]
     assert lines[1].split() == ["MASE", "1,000", "2,000", "3,000", "4,000"]
     assert lines[2].split() == ["MAE", "1", "2", "3", "4"]
-    assert lines[-2].split() == ["inside", "the", "80", "%", "band", "81", "%", "–", "–", "–"]
+    assert lines[5].split() == ["in", "80", "%", "band", "81.2", "%", "–", "–", "–"]
 
 
 def test_the_best_of_each_metric_stands_out() -> None:
     metrics = {"this model": {"mae": 2.0, "mase": float("nan")}, "linear": {"mae": 1.5, "mase": 3.0}}
     page = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
-    page.print(console.metrics_table(metrics))
+    page.print(terminal.metrics_table(metrics, ERRORS))
     lines = page.file.getvalue().split("\n")  # type: ignore[attr-defined]
     assert "\x1b[1m1.500\x1b[0m" in lines[2]
     assert "\x1b[1m2.000" not in lines[2]
@@ -773,12 +776,13 @@ def test_the_best_of_each_metric_stands_out() -> None:
 def test_the_comparison_fits_a_terminal() -> None:
     row = {"seeds": 3, "mase": 0.81234, "interval": 0.1, "p_best": 1e-9, "p_naive": 0.04, "parameters": 1_234_567}
     lines = shown(
-        console.comparison_table(
+        terminal.comparison_table(
             [
                 row | {"model": "lstm_gru_full + location_aware", "seconds_per_epoch": 123.4},
                 row | {"model": "gru", "p_best": float("nan"), "seconds_per_epoch": 0.04},
                 {"model": "seasonal naive", "mase": 12.5},
-            ]
+            ],
+            ERRORS[0],
         )
     )
     assert max(map(len, lines)) <= 80
@@ -804,10 +808,70 @@ def test_a_terminal_sees_progress_and_a_pipe_sees_lines() -> None:
 
 def test_notes_wrap_under_their_bullet() -> None:
     page = Console(file=io.StringIO(), width=30)
-    console.print_notes(page, ["a note that is longer than one line of it [b]", "short"])
+    console.show_notes(page, ["a note that is longer than one line of it [b]", "short"])
     lines = page.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.rstrip() for line in lines] == [
         "  • a note that is longer than",
         "    one line of it [b]",
         "  • short",
     ]
+
+
+# ------------------------------------------------------------------------------------------- several kinds of task
+
+
+def moves(path: Path) -> None:
+    """Write labelled cases, one in each row."""
+    random = np.random.default_rng(0)
+    steps = np.arange(12) * np.where(np.arange(40) % 2, 0.9, 0.3)[:, None]
+    frame = pd.DataFrame((np.sin(steps) + 0.1 * random.normal(size=(40, 12))).round(2))
+    frame.assign(label=np.where(np.arange(40) % 2, "fast", "slow")).to_csv(path, index=False)
+
+
+QUICK = ["--hidden-size", "8", "--max-epochs", "1", "--epoch-steps", "2"]
+
+
+def test_another_table_does_not_pass_for_test_data(run: Run, sales: Path) -> None:
+    moves(Path("moves.csv"))
+    said(run("train", sales.name, *TINY, "--test-data", "moves.csv", "--out", "run"), "There is no column")
+    assert not Path("run").exists()
+    said(run("train", sales.name, *TINY, "--test-data", "x.csv", "--test-size", 9), "Leave --test-size out")
+
+
+def test_one_settings_file_may_serve_two_tasks(run: Run, sales: Path) -> None:
+    moves(Path("moves.csv"))
+    text = "[forecast]\nhorizon = 7\n[classify]\nnormalise = 'case'\n[model]\nhidden_size = 8\n"
+    Path("both.toml").write_text(text + "[training]\nmax_epochs = 1\nepoch_steps = 2\n")
+    assert run("train", sales.name, "--config", "both.toml", "--out", "one").code == 0
+    assert run("train", "moves.csv", "--task", "classify", "--config", "both.toml", "--out", "two").code == 0
+    assert json.loads(Path("two/config.json").read_text())["settings"]["classify"]["normalise"] == "case"
+    Path("both.toml").write_text("[clasify]\nnormalise = 'case'\n")
+    said(run("train", "moves.csv", "--task", "classify", "--config", "both.toml"), "Unknown part [clasify]")
+
+
+def test_a_training_of_another_task_goes_on_in_the_folder_of_a_run(
+    run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moves(Path("moves.csv"))
+    assert run("train", sales.name, *TINY, "--out", "run").code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write", stopped)
+        options = ("--task", "classify", *QUICK, "--out", "run", "--overwrite")
+        assert run("train", "moves.csv", *options).code == 130
+    assert run("train", "--resume", "run").code == 0
+    assert json.loads(Path("run/config.json").read_text())["task"] == "classify"
+    assert "case,label,p_fast,p_slow" in run("predict", "run", "moves.csv").out
+    said(run("report", "--show", "x", "run"), "--show")
+
+
+def test_a_comparison_of_nothing(run: Run, sales: Path) -> None:
+    assert run("compare", sales.name, *TINY, "--cells", "").code == 2
+    assert run("compare", sales.name, *TINY, "--attentions", ",").code == 2
+
+
+def test_named_series_are_shown(run: Run, trained: Path, sales: Path) -> None:
+    table(other=VALUES[::-1]).to_csv("two.csv", index=False)
+    assert run("train", "two.csv", *TINY, "--out", "run").code == 0
+    assert run("report", "run", "--show", "other").code == 0
+    assert "Of 2 series those are shown that were asked for." in Path("run/report.html").read_text()
+    said(run("report", "run", "--show", "othr"), "There is no series 'othr' to show. Did you mean 'other'?")

@@ -1,6 +1,7 @@
 """What the documents say is so: their code runs, their links lead somewhere, their names exist."""
 
 import ast
+import itertools
 import os
 import re
 import runpy
@@ -18,7 +19,9 @@ import recurra
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
 from recurra.cli import app as cli
-from recurra.settings.config import CELL_NAMES
+from recurra.cli.flags import PARTS
+from recurra.settings.model import CELL_NAMES
+from recurra.tasks import TASKS, parts_of
 
 ROOT = Path(__file__).parent.parent
 ENGLISH, CHINESE, CONTRIBUTING = ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CONTRIBUTING.md"
@@ -75,6 +78,7 @@ def run_block(block: Block, names: dict[str, Any]) -> None:
             assert line.removeprefix("make ") in targets, line
 
 
+@pytest.mark.slow
 def test_the_tour_runs_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +94,7 @@ def test_the_tour_runs_as_written(
     there = {path.name for path in Path("runs/compare").iterdir()} | {"checkpoint.safetensors"}
     assert listed == there, "the table of what is in a run folder"
     assert list(names["forecast"].columns) == named_in_comment("predict")
-    assert list(names["looked"].columns) == named_in_comment("attention")
+    assert list(names["looked"].columns) == named_in_comment("attention_table")
 
 
 def named_in_comment(method: str) -> list[str]:
@@ -100,6 +104,7 @@ def named_in_comment(method: str) -> list[str]:
     return comment[1].split(", ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["forecast", "reverse"])
 def test_example_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -160,6 +165,7 @@ def test_minimal_and_distance_by_name() -> None:
 """
 
 
+@pytest.mark.slow
 def test_recipes_for_a_cell_and_an_attention(tmp_path: Path) -> None:
     """Followed on a copy of the tree; the laws, the oracles and the forecaster of the copy then know both."""
     for name in ("src", "tests"):
@@ -202,8 +208,8 @@ def test_recipe_for_a_kernel(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_recipe_for_a_task(capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = [block for block in section("Add a task") if block.language == "python"]
+def test_recipe_for_training_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = [block for block in section("Train anything") if block.language == "python"]
     exec(compile(block.text, "CONTRIBUTING.md", "exec"), {"__name__": "recipe"})
     assert "accuracy" in capsys.readouterr().out
 
@@ -235,9 +241,14 @@ def test_both_readmes_have_the_same_tables() -> None:
 
 
 def flags() -> set[str]:
-    commands = cli.recurra.commands.values()
-    parameters = [p for command in commands for p in command.params if isinstance(p, click.Option)]
-    return {"--help", "--version"} | {flag for p in parameters for flag in (*p.opts, *p.secondary_opts)}
+    """Every flag of every verb, for every kind of task."""
+    found = {"--help", "--version"}
+    for command, task in itertools.product(cli.recurra.commands.values(), TASKS):
+        context = click.Context(command)
+        context.meta[PARTS] = parts_of(task)
+        for parameter in command.get_params(context):
+            found |= {*parameter.opts, *parameter.secondary_opts}
+    return found
 
 
 @each_document
@@ -256,6 +267,10 @@ def table_under(path: Path, flag: str) -> list[str]:
 def test_tables_name_what_there_is(path: Path) -> None:
     assert table_under(path, "--cell") == list(CELLS)
     assert table_under(path, "--attention") == list(ATTENTIONS)
+    if path is ENGLISH:
+        lines = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", read(path), re.MULTILINE))
+        for table in (CELLS, ATTENTIONS):
+            assert {name: lines[name] for name in table} == {name: one.line for name, one in table.entries.items()}
     verbs = set(re.findall(r"(?:^|`)recurra ([a-z]+)\b", read(path), re.MULTILINE))
     assert verbs <= set(cli.recurra.commands)
     assert {f"`{name}`" for name in (*CELL_NAMES, *ATTENTIONS)} <= set(re.findall(r"`\w+`", read(path)))

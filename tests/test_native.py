@@ -371,6 +371,7 @@ def answers(model: Callable[..., Any], parameters: list[Tensor], x: Tensor, mask
     return [part.detach() for part in (outputs, *grads)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_compiled_as_one_graph(name: str, masked: bool) -> None:
@@ -660,6 +661,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_spawned_child_computes_too(tmp_path: Path) -> None:
     # Spawning reads the program again, so it has to be a file.
     program = tmp_path / "spawned.py"
@@ -691,6 +693,7 @@ for ask in (lambda: scan(cell, x, cell.initial(2), engine="native"), lambda: Ste
 """
 
 
+@pytest.mark.slow
 def test_a_library_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
     missing, broken = tmp_path / "missing.so", tmp_path / "broken.so"
     broken.write_bytes(b"no library")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from recurra.numbers import column, decimals_of, finite, percent, short
+from recurra.writing.numbers import column, decimals_of, finite, percent, short
 
 NAN, INF = math.nan, math.inf
 

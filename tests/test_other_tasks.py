@@ -104,6 +104,7 @@ def written(writer: Writer, batch: Batch) -> Output:
         return writer.write(batch, torch.full((len(batch),), SYMBOLS), LENGTH, lambda said: said.argmax(-1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attends", [True, False])
 def test_a_writer_learns_to_reverse_if_it_can_attend(attends: bool) -> None:
     """Reading back what it wrote itself; without attention the same budget does not carry 20 symbols."""

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -16,14 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recurra.cells import CELLS, GRUCell
+from networks import seeded
+from recurra.cells import GRUCell
 from recurra.data.batch import Batch
 from recurra.nn.layers import Pool, Recurrent
 from recurra.nn.models import Output, Reader
 from recurra.random import Dropout, _lent, bernoulli, current, drawing, dropout, using, watching
 from recurra.settings.config import TrainingSettings, make_config
-from recurra.tasks.forecast.build import _segment_core, make_forecaster
-from recurra.tasks.forecast.network import Layout
+from recurra.tasks.forecast.build import _segment_core
+from recurra.tasks.forecast.layout import Layout
+from recurra.tasks.forecast.settings import PARTS
 from recurra.training.loop import fit
 from recurra.training.task import Loss, Memorised
 
@@ -196,7 +197,7 @@ def test_code_of_others_is_watched_and_our_own_is_not() -> None:
         with watching(*parts)():
             return torch._C._len_torch_function_stack() > 0
 
-    network, task = make_forecaster(make_config({"attention": "dot"}), LAYOUT)
+    network, task = seeded({"attention": "dot"}, LAYOUT)
     assert not watched(network, task, Memorised(Batch(torch.zeros(1, 1, 1))), None)
     network.append = nn.Sequential(nn.Linear(1, 1), nn.Dropout())
     assert watched(network) and watched(Strange(2, 2)) and watched(object())
@@ -224,14 +225,13 @@ LAYOUT = Layout(lookback=12, horizon=4, segment=3, season=1, cycle=False, channe
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm_gru", "strange"])
-def test_first_weights_are_those_of_the_seed(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_weights_are_those_of_the_seed(cell: str) -> None:
     """The same as torch.manual_seed gives, for a cell of somebody else, too."""
-    monkeypatch.setitem(CELLS, "strange", Strange)
-    plain = make_config({"seed": 3, "chrono": 9, "attention": "monotonic"})
-    config = replace(plain, model=replace(plain.model, cell=cell))
+    settings = {"seed": 3, "chrono": 9, "attention": "monotonic", "cell": Strange if cell == "strange" else cell}
+    config = make_config(PARTS, settings)
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    network, _ = make_forecaster(config, LAYOUT)
+    network, _ = seeded(settings, LAYOUT)
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(3)
     expected = _segment_core(config.model, LAYOUT, network.head)
@@ -281,6 +281,7 @@ def test_code_of_others_trains_the_same_in_eight_threads() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("omp", ["1", None])
 def test_eight_threads_equal_one(omp: str | None) -> None:
     """In a process of its own, for how many threads torch takes is decided when it is loaded."""

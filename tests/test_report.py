@@ -10,10 +10,10 @@ from subprocess import run
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from jinja2 import UndefinedError
 
 from recurra.errors import ConfigError, RunError
-from recurra.numbers import percent
 from recurra.report.canvas import axis_of, log_axis, texts_of
 from recurra.report.figures import (
     attention_map,
@@ -23,10 +23,12 @@ from recurra.report.figures import (
     learning_curves,
     reach_verdict,
 )
+from recurra.report.inside import mean_over_heads
 from recurra.report.markup import render
 from recurra.report.page import Section, write_report
 from recurra.report.tables import table_html
-from recurra.tasks.forecast.figures import Forecast, attention_figure, error_by_step, forecast_figure, series_grid
+from recurra.tasks.forecast.figures import Forecast, attention_figure, error_figure, forecast_figure, series_grid
+from recurra.writing.numbers import percent
 
 RANDOM = np.random.default_rng(0)
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -92,7 +94,7 @@ def page_text(tmp_path_factory) -> str:
     table = pd.DataFrame({"model": [NASTY, "naive"], "MAE": [0.5, 0.25]})
     single = forecast(truth=RANDOM.normal(size=10))
     sections = [
-        Section("The forecast", "First.\n\nSecond: 80 % held.", forecast_figure(*single, title=NASTY)),
+        Section("The forecast", "First.\n\nSecond: 80 % held.", forecast_figure(single, title=NASTY)),
         Section(NASTY, "a < b & c", list(series_grid({NASTY: single, "two": single})), table, {"MAE": "low"}),
         Section("Only words", "Nothing to see."),
     ]
@@ -331,7 +333,7 @@ def test_reach_verdict(norms, verdict):
 def test_forecast_figure_holds_what_it_was_given():
     truth = RANDOM.normal(size=10)
     given = forecast(truth=truth)
-    figure = forecast_figure(*given, title="<b>")
+    figure = forecast_figure(given, title="<b>")
     np.testing.assert_array_equal(named(figure, "what happened").y, given.past)
     np.testing.assert_array_equal(named(figure, "forecast").y, given.point)
     np.testing.assert_array_equal(named(figure, "what happened then").y, truth)
@@ -349,7 +351,7 @@ def test_forecast_figure_holds_what_it_was_given():
 
 def test_forecast_figure_shows_the_near_past_and_keeps_the_rest():
     past = np.r_[np.full(70, 1e6), np.zeros(30)]
-    figure = forecast_figure(range(100), past, range(100, 110), np.ones(10), {})
+    figure = forecast_figure(Forecast(range(100), past, range(100, 110), np.ones(10)))
     assert tuple(figure.layout.xaxis.range) == (76, 109)
     assert figure.layout.yaxis.range[1] < 2
     assert len(named(figure, "what happened").y) == 100
@@ -362,7 +364,7 @@ def test_series_grid_has_at_most_six_figures():
 
 def test_error_by_step_lets_our_model_stand_out():
     errors = {"naive": np.array([1.0, 2.0]), "ours": np.array([0.5, 1.5]), "linear": np.array([0.7, 1.6])}
-    figure = error_by_step(errors, ours="ours")
+    figure = error_figure(errors, ours="ours")
     for name, error in errors.items():
         np.testing.assert_array_equal(named(figure, name).y, error)
         assert list(named(figure, name).x) == [1, 2]
@@ -400,3 +402,9 @@ def test_importing_the_report_imports_neither_plotly_nor_jinja2():
 def test_a_template_that_is_given_too_little_says_so():
     with pytest.raises(UndefinedError, match="rows"):
         render("table.html.j2", {"head": []})
+
+
+def test_heads_are_averaged_for_pictures():
+    heads = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, 3))
+    np.testing.assert_allclose(mean_over_heads(torch.from_numpy(heads)), (heads[0] + heads[1]) / 2)
+    np.testing.assert_array_equal(mean_over_heads(torch.from_numpy(heads[0]).requires_grad_()), heads[0])

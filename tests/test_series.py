@@ -1,7 +1,7 @@
 """Tables as regular series: the schema that is found, the panel that is laid out, and every refusal."""
 
+import dataclasses
 import json
-import time
 from typing import Any
 
 import numpy as np
@@ -558,12 +558,29 @@ def test_a_schema_survives_json() -> None:
         Schema.from_dict({**schema.to_dict(), "colour": 1})
 
 
-def test_windows_keep_their_labels() -> None:
+def test_some_series_keep_their_labels() -> None:
+    frame = hours(load=wave(240), price=wave(240))
+    panel = panel_of(frame)
+    names = [panel.names[n] for n in (2, 0)]
+    part = panel.some([2, 0])
+    assert part.names == tuple(names) and len(part) == 2 < len(panel)
+    np.testing.assert_array_equal(part.values[0], panel.values[2])
+    np.testing.assert_array_equal(part.values[1], panel.values[0])
+    assert part.schema == panel.schema and part.notes == panel.notes
+    assert part.times(0, 0, 40).equals(panel.times(2, 0, 40))
+    assert len(panel.some([])) == 0
+
+
+def test_a_panel_that_is_cut_keeps_its_labels() -> None:
     panel = panel_of(hours(load=wave(240)))
-    part = panel.window((10, 20), (50, 60))
+    starts = (panel.times(0, 10, 11)[0], panel.times(1, 20, 21)[0])
+    values = (panel.values[0][10:50], panel.values[1][20:60])
+    part = dataclasses.replace(panel, values=values, starts=starts)
     np.testing.assert_array_equal(part.values[1], panel.values[1][20:60])
     assert part.times(1, 0, 40).equals(panel.times(1, 20, 60))
     assert panel.aligned and not part.aligned
+    assert part.some([1]).times(0, 0, 40).equals(panel.times(1, 20, 60)), "each keeps its own start"
+    assert part.some([1]).aligned
 
 
 def test_the_panel_does_not_change_the_table() -> None:
@@ -583,34 +600,13 @@ def test_long_frame() -> None:
     assert long_frame(("a",), [pd.Index([3, 4])], {"yhat": np.zeros(2)})["ds"].tolist() == [3, 4]
 
 
-def best(call: Any, repeats: int = 30) -> float:
-    seconds = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - begin)
-    return min(seconds)
-
-
-def test_a_clean_table_is_quick() -> None:
-    frame = hours(720)
-    schema, _ = infer_schema(frame)
-    panel = to_panel(frame, schema)
-    assert best(lambda: to_panel(frame, schema)) < 2e-3
-    assert best(lambda: panel.times(0, 720, 816)) < 5e-4
-    labels, column = panel.times(0, 720, 820), {"yhat": np.zeros(100)}
-    assert best(lambda: long_frame(("y",), [labels], column)) < 1.5e-3
-
-
-def test_a_thousand_series_are_quick() -> None:
+def test_a_thousand_series_in_any_order() -> None:
     stamps = pd.date_range("2020", periods=300, freq="h")
     frame = pd.DataFrame(
         {"unique_id": np.repeat([f"s{i}" for i in range(1000)], 300), "ds": np.tile(stamps, 1000), "y": wave(300_000)}
     )
     mixed = frame.sample(frac=0.95, random_state=0)
-    begin = time.perf_counter()
     panel = panel_of(mixed)
-    assert time.perf_counter() - begin < 5
     assert len(panel) == 1000
     assert np.isnan(np.concatenate(panel.values)).sum() + len(mixed) == sum(map(len, panel.values))
 

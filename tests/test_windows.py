@@ -13,10 +13,25 @@ from hypothesis import strategies as st
 from recurra.data.batch import Batch
 from recurra.data.series import Panel, Schema
 from recurra.errors import ConfigError, DataError
-from recurra.settings.config import ForecastSettings
-from recurra.tasks.forecast import prepare as forecast
-from recurra.tasks.forecast.prepare import Prepared, default_lookback, default_segment, prepare, tracks_of
-from recurra.tasks.forecast.windows import Rows, Scaling, Windows, seasonal_means
+from recurra.settings import make_config
+from recurra.tasks.base import Prepared
+from recurra.tasks.forecast import learned, plan
+from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.forecast.layout import Layout
+from recurra.tasks.forecast.plan import (
+    Cut,
+    Part,
+    check_test_size,
+    default_lookback,
+    default_segment,
+    default_test_size,
+    judging_step,
+    make_plan,
+    tracks_of,
+)
+from recurra.tasks.forecast.scaling import Scaling, seasonal_means
+from recurra.tasks.forecast.settings import PARTS, ForecastSettings
+from recurra.tasks.forecast.windows import Rows, Windows
 
 
 def as_is(count: int) -> Scaling:
@@ -46,7 +61,8 @@ def unscaled(prepared: Prepared, windows: Windows) -> tuple[np.ndarray, np.ndarr
     """Return inputs and targets (W, ., C) in the unit of the data, NaN where they are said to be missing."""
     batch = whole(windows)
     series = windows.series.numpy()
-    mean, std = prepared.scaling.mean[series][:, None], prepared.scaling.std[series][:, None]
+    scaling = prepared.learned.scaling
+    mean, std = scaling.mean[series][:, None], scaling.std[series][:, None]
     assert batch.targets is not None
     inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
     if batch.target_mask is not None:
@@ -66,7 +82,7 @@ def test_windows_are_slices(channels: int, lookback: int, horizon: int, pad: int
     scaling = Scaling.of(tracks, [15, 9, 10])
     rows = Rows.of(tracks, scaling, pad, np.array([4, 1, 0]), np.array([3, 0, 5]))
     origins = [np.arange(lookback - pad, len(track) - horizon + 1) for track in tracks]
-    windows = rows.windows(lookback, horizon, origins, known_targets=False)
+    windows = rows.windows(lookback, horizon, origins)
     assert len(windows) == sum(map(len, origins))
     batch, number = whole(windows), 0
     assert batch.targets is not None
@@ -91,25 +107,53 @@ def test_windows_are_slices(channels: int, lookback: int, horizon: int, pad: int
 
 def test_without_holes_nothing_is_marked() -> None:
     rows = Rows.of([noise(20)[:, None]], as_is(1), 0)
-    batch = whole(rows.windows(5, 2, [np.arange(5, 19)], known_targets=True))
+    batch = whole(rows.windows(5, 2, [np.arange(5, 19)]))
     assert rows.observed is None and batch.target_mask is None and batch.get("observed") is None
+
+
+def layout_of(lookback: int, horizon: int, channels: int = 1, missing: bool = False) -> Layout:
+    return Layout(lookback, horizon, 1, 1, False, channels, 1, missing)
 
 
 def test_windows_with_nothing_to_read_or_to_answer_are_left_out() -> None:
     track = np.arange(30.0)
     track[8:14] = np.nan  # six in a row: some windows of 4 + 2 read or answer nothing
-    rows = Rows.of([track[:, None]], as_is(1), 0)
+    some = Cut([track[:, None]], layout_of(4, 2), [30], pad=0).part([4], [28], [20])
     origins = np.arange(4, 29)
-    every = rows.windows(4, 2, [origins], known_targets=False)
-    some = rows.windows(4, 2, [origins], known_targets=True)
+    every = Rows.of([track[:, None]], as_is(1), 0).windows(4, 2, [origins])
     good = [o for o in origins if np.isfinite(track[o - 4 : o]).any() and np.isfinite(track[o : o + 2]).any()]
-    assert (some.starts + 4).tolist() == good and len(every) == 25 > len(good)
+    assert some.origins[0].tolist() == good and len(every) == 25 > len(some) == len(good)
+    assert (some.pad, some.ends, some.step) == (0, (20,), 1)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("pad", "step"), [(0, 1), (4, 1), (2, 3)])
+def test_a_part_holds_what_can_be_asked(channels: int, pad: int, step: int) -> None:
+    """A window that begins in the pad reads less; one known value of any column is enough."""
+    tracks = [holes(noise(n * channels, n).reshape(n, channels), 0.7, n) for n in (40, 9, 25)]
+    cut = Cut(tracks, layout_of(5, 3, channels), [40, 9, 25], pad)
+    first, last = [5 - pad, 6, 5], [37, 6, 22]
+    part = cut.part(first, last, [1, 2, 3], step)
+    assert cut.layout.missing and len(part) == sum(map(len, part.origins)) and part.step == step
+    for track, found, a, b in zip(tracks, part.origins, first, last, strict=True):
+        known = np.isfinite(track).any(1)
+        good = [o for o in range(a, b + 1, step) if known[max(0, o - 5) : o].any() and known[o : o + 3].any()]
+        assert found.tolist() == good
+    assert len(part) < sum(len(range(a, b + 1, step)) for a, b in zip(first, last, strict=True))
+
+
+def test_a_part_of_whole_series_is_everything() -> None:
+    cut = Cut([noise(20)[:, None]], layout_of(5, 2, missing=True), [20], pad=0)
+    assert not cut.layout.missing, "nothing is missing, whatever was thought before"
+    assert cut.part([5], [18], [10]).origins[0].tolist() == list(range(5, 19))
+    assert len(cut.held_out(0, None, [10])) == 0 and len(cut.part([9], [8], [10])) == 0
+    assert Cut([noise(20)[:, None]], layout_of(5, 2), [20], pad=1).layout.missing
 
 
 def test_windows_never_reach_into_another_series() -> None:
     first, second = np.full(12, 1.0), np.full(12, 2.0)
     rows = Rows.of([first[:, None], second[:, None]], as_is(2), 3)
-    windows = rows.windows(5, 2, [np.arange(2, 11)] * 2, known_targets=True)
+    windows = rows.windows(5, 2, [np.arange(2, 11)] * 2)
     batch = whole(windows)
     assert batch.targets is not None
     for n in range(len(windows)):
@@ -118,13 +162,25 @@ def test_windows_never_reach_into_another_series() -> None:
 
 
 def test_some_are_spread_evenly() -> None:
-    windows = Rows.of([noise(120)[:, None]], as_is(1), 0).windows(5, 2, [np.arange(5, 119)], known_targets=True)
+    windows = Rows.of([noise(120)[:, None]], as_is(1), 0).windows(5, 2, [np.arange(5, 119)])
     assert windows.some(1000) is windows and windows.some(114) is windows
     few = windows.some(10)
     assert len(few) == 10 and few.starts[0] == windows.starts[0] and few.starts[-1] == windows.starts[-1]
     assert set(few.starts.diff().tolist()) <= {12, 13}
     assert torch.equal(whole(few).inputs, whole(windows).inputs[few.starts])
     assert torch.equal(whole(few)["phase"], few.starts)
+
+
+def test_some_of_a_part_are_spread_evenly() -> None:
+    part = Part((np.arange(5, 65), np.arange(0), np.arange(7, 61)), pad=3, ends=(9, 9, 9), size=4, step=2)
+    assert part.some(114) is part and len(part) == 114
+    few = part.some(10)
+    assert (few.pad, few.ends, few.size, few.step) == (3, (9, 9, 9), 4, 2)
+    every = np.concatenate([np.arange(5, 65), 100 + np.arange(7, 61)])
+    kept = np.concatenate([few.origins[0], few.origins[1], 100 + few.origins[2]])
+    places = np.flatnonzero(np.isin(every, kept))
+    assert len(few) == len(kept) == 10 and places[0] == 0 and places[-1] == 113
+    assert set(np.diff(places).tolist()) <= {12, 13}
 
 
 # Scaling and cycle
@@ -185,15 +241,20 @@ CUT = {"horizon": 4, "lookback": 12, "segment": 3, "validation_size": 10}
 
 
 def cut(*series: np.ndarray, held_out: int = 8, season: int = 6, **settings: Any) -> Prepared:
-    return prepare(panel_of(*series, season=season), ForecastSettings(**(CUT | settings)), held_out)
+    return KIND.prepare(panel_of(*series, season=season), make_config(PARTS, CUT | settings), held_out)
+
+
+def held_out_of(prepared: Prepared, size: int = 8, step: int | None = None) -> Windows:
+    part = make_plan(prepared.data, prepared.config.task, size, step).test
+    return KIND.encode(prepared.data, prepared.learned, part)
 
 
 def test_training_then_validation_then_test() -> None:
     prepared = cut(*SERIES)
-    assert prepared.train_ends == (90 - 18, 70 - 18) and prepared.lengths == (90, 70)
+    assert prepared.plan.train_ends == (90 - 18, 70 - 18) and prepared.plan.lengths == (90, 70)
     origins = {}
-    for name, windows in (("train", prepared.train), ("valid", prepared.valid), ("test", prepared.test(8))):
-        at = (windows.starts + 12).numpy() - prepared.rows.offsets[windows.series.numpy()]
+    for name, windows in (("train", prepared.train), ("valid", prepared.valid), ("test", held_out_of(prepared))):
+        at = (windows.starts + 12).numpy() - windows.rows.offsets[windows.series.numpy()]
         origins[name] = [at[windows.series.numpy() == s] for s in (0, 1)]
         _, targets = unscaled(prepared, windows)
         for one, origin, s in zip(targets, at, windows.series, strict=True):
@@ -206,7 +267,17 @@ def test_training_then_validation_then_test() -> None:
 
 def test_test_windows_may_be_apart() -> None:
     prepared = cut(SERIES[0], held_out=12)
-    assert (prepared.test(12, 4).starts + 12).tolist() == [78, 82, 86]
+    assert (held_out_of(prepared, 12, 4).starts + 12).tolist() == [78, 82, 86]
+    part = make_plan(prepared.data, prepared.config.task, 12, 4).test
+    assert (part.size, part.step, part.ends) == (12, 4, prepared.plan.train_ends)
+    np.testing.assert_array_equal(prepared.plan.test.origins[0], np.arange(78, 87))
+
+
+def test_nothing_is_held_out_if_not_asked() -> None:
+    prepared = cut(SERIES[0], held_out=0)
+    assert (prepared.plan.test_size, len(prepared.plan.test)) == (0, 0)
+    assert "test" not in prepared.plan.notes[0]
+    assert len(KIND.encode(prepared.data, prepared.learned, prepared.plan.test)) == 0
 
 
 def test_the_future_changes_nothing_of_the_training() -> None:
@@ -214,9 +285,11 @@ def test_the_future_changes_nothing_of_the_training() -> None:
     for one in spoilt:
         one[-18:] = one[-18:] * -1000 + 7
     before, after = cut(*SERIES), cut(*spoilt)
-    np.testing.assert_array_equal(before.scaling.mean, after.scaling.mean)
-    np.testing.assert_array_equal(before.scaling.std, after.scaling.std)
-    assert before.cycles is not None and after.cycles is not None and torch.equal(before.cycles, after.cycles)
+    known, later = before.learned, after.learned
+    np.testing.assert_array_equal(known.scaling.mean, later.scaling.mean)
+    np.testing.assert_array_equal(known.scaling.std, later.scaling.std)
+    assert known.cycles is not None and later.cycles is not None
+    np.testing.assert_array_equal(known.cycles, later.cycles)
     one, two = whole(before.train), whole(after.train)
     assert one.targets is not None and two.targets is not None
     assert torch.equal(one.inputs, two.inputs) and torch.equal(one.targets, two.targets)
@@ -234,15 +307,15 @@ def test_the_test_rows_change_nothing_of_the_validation() -> None:
 
 def test_phases_follow_the_position_in_the_series() -> None:
     prepared = cut(*SERIES)
-    for windows in (prepared.train, prepared.valid, prepared.test(8)):
-        position = windows.starts.numpy() - prepared.rows.offsets[windows.series.numpy()]
+    for windows in (prepared.train, prepared.valid, held_out_of(prepared)):
+        position = windows.starts.numpy() - windows.rows.offsets[windows.series.numpy()]
         assert (whole(windows)["phase"].numpy() % 6 == position % 6).all()
 
 
 def test_short_series_are_padded_with_nothing() -> None:
     short = noise(21, 5)  # 3 training rows: no room for a look-back of 12
     prepared = cut(SERIES[0], noise(27, 6), short)
-    assert prepared.train_ends == (72, 9, 3)
+    assert prepared.plan.train_ends == (72, 9, 3)
     inputs, targets = unscaled(prepared, prepared.train)
     mine = prepared.train.series.numpy() == 1
     assert mine.sum() == 3, "origins 3, 4 and 5: one segment is the least to be read"
@@ -250,21 +323,21 @@ def test_short_series_are_padded_with_nothing() -> None:
         np.testing.assert_allclose(one[:, 0], [np.nan] * (12 - origin) + noise(27, 6)[:origin].tolist(), rtol=1e-5)
     assert (prepared.train.series == 2).sum() == 0 and (prepared.valid.series == 2).sum() == 7
     assert (prepared.train.series == 0).sum() == 72 - 16 + 1, "a long series is never padded"
-    assert np.isfinite(targets).any(1).all() and prepared.layout.missing
+    assert np.isfinite(targets).any(1).all() and prepared.learned.layout.missing
 
 
 def test_a_series_without_training_rows_is_measured_on_what_it_has() -> None:
     tiny = noise(20, 5) * 1e4 + 1e6
     prepared = cut(SERIES[0], tiny, validation_size=12)
-    assert prepared.train_ends == (70, 0)
-    assert prepared.scaling.mean[1, 0] == pytest.approx(tiny[:12].mean())
-    assert prepared.scaling.std[1, 0] == pytest.approx(tiny[:12].std())
+    assert prepared.plan.train_ends == (70, 0)
+    assert prepared.learned.scaling.mean[1, 0] == pytest.approx(tiny[:12].mean())
+    assert prepared.learned.scaling.std[1, 0] == pytest.approx(tiny[:12].std())
 
 
 def test_missing_values_never_count() -> None:
     gaps = holes(SERIES[0], 0.3)
     prepared = cut(gaps)
-    assert prepared.layout.missing
+    assert prepared.learned.layout.missing
     inputs, targets = unscaled(prepared, prepared.train)
     origins = prepared.train.starts.numpy() + 12
     for row, origin in enumerate(origins):
@@ -274,18 +347,18 @@ def test_missing_values_never_count() -> None:
 
 def test_columns_together_or_one_by_one() -> None:
     panel = panel_of(noise(80, 1), noise(80, 2), noise(80, 3))
-    alone, joint = (tracks_of(panel, channels) for channels in ("independent", "joint"))
+    alone, joint = (tracks_of(panel, together) for together in (False, True))
     assert [track.shape for track in alone] == [(80, 1)] * 3 and [track.shape for track in joint] == [(80, 3)]
-    prepared = prepare(panel, ForecastSettings(**CUT, channels="joint"))
-    assert (prepared.layout.channels, prepared.layout.series) == (3, 1)
+    prepared = cut(*panel.values, held_out=0, channels="joint")
+    assert (prepared.learned.layout.channels, prepared.learned.layout.series) == (3, 1)
     inputs, _ = unscaled(prepared, prepared.train)
     np.testing.assert_allclose(inputs[5], np.stack(panel.values, 1)[5:17], rtol=1e-4, atol=1e-4)
-    prepared = prepare(panel, ForecastSettings(**CUT))
-    assert (prepared.layout.channels, prepared.layout.series) == (1, 3)
+    prepared = cut(*panel.values, held_out=0)
+    assert (prepared.learned.layout.channels, prepared.learned.layout.series) == (1, 3)
     with pytest.raises(DataError, match="begin and end together"):
-        tracks_of(panel_of(noise(80), noise(79)), "joint")
+        tracks_of(panel_of(noise(80), noise(79)), True)
     with pytest.raises(DataError, match="begin and end together"):
-        tracks_of(panel_of(noise(80), noise(80), starts=(1, 2)), "joint")
+        tracks_of(panel_of(noise(80), noise(80), starts=(1, 2)), True)
 
 
 # Sizes
@@ -293,22 +366,24 @@ def test_columns_together_or_one_by_one() -> None:
 
 def test_validation_size() -> None:
     values = noise(200)
-    assert cut(values, held_out=0, validation_size=None).train_ends == (180,)
-    assert cut(values, held_out=50, validation_size=None).train_ends == (135,)
-    assert cut(values, held_out=0, validation_size=None, horizon=25).train_ends == (175,)
-    assert cut(values, held_out=0, validation_size=4).train_ends == (196,)
+    assert cut(values, held_out=0, validation_size=None).plan.train_ends == (180,)
+    assert cut(values, held_out=50, validation_size=None).plan.train_ends == (135,)
+    assert cut(values, held_out=0, validation_size=None, horizon=25).plan.train_ends == (175,)
+    assert cut(values, held_out=0, validation_size=4).plan.train_ends == (196,)
     with pytest.raises(ConfigError, match=r"validation_size is 3, but it must hold at least one horizon \(4 steps\)"):
         cut(values, validation_size=3)
 
 
 def test_validation_looks_at_a_limited_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "VALIDATION_WINDOWS", 5)
+    monkeypatch.setattr(plan, "VALIDATION_WINDOWS", 5)
     assert len(cut(noise(200), held_out=0, validation_size=50).valid) == 5
 
 
 def test_the_horizon_is_needed() -> None:
     with pytest.raises(ConfigError, match="The horizon is missing"):
         cut(noise(100), horizon=None)
+    with pytest.raises(ConfigError, match="The horizon is missing"):
+        make_plan(panel_of(noise(100)), ForecastSettings())
 
 
 @pytest.mark.parametrize("rows", [30, 33, 40])
@@ -344,33 +419,74 @@ def test_lookback_and_segment_must_fit() -> None:
         cut(SERIES[0], lookback=13)
     with pytest.raises(ConfigError, match=r"Use a lookback of 15\."):
         cut(SERIES[0], lookback=13, segment=15)
-    assert cut(SERIES[0], lookback=None, segment=5).layout.lookback % 5 == 0
-    vanilla = cut(SERIES[0], lookback=13, segment=None, decoder="vanilla").layout
+    assert cut(SERIES[0], lookback=None, segment=5).learned.layout.lookback % 5 == 0
+    vanilla = cut(SERIES[0], lookback=13, segment=None, decoder="vanilla").learned.layout
     assert (vanilla.lookback, vanilla.segment, vanilla.read, vanilla.written) == (13, 1, 13, 4)
 
 
 def test_cycle() -> None:
-    assert cut(SERIES[0]).layout.cycle, "a season, and three of it"
-    assert not cut(SERIES[0], season=30).layout.cycle, "72 training rows are not three seasons"
-    assert not cut(SERIES[0], season=1).layout.cycle and cut(SERIES[0], season=1).cycles is None
-    assert not cut(SERIES[0], cycle=False).layout.cycle
-    assert cut(SERIES[0], season=30, cycle=True).layout.cycle
+    assert cut(SERIES[0]).learned.layout.cycle, "a season, and three of it"
+    assert not cut(SERIES[0], season=30).learned.layout.cycle, "72 training rows are not three seasons"
+    assert not cut(SERIES[0], season=1).learned.layout.cycle and cut(SERIES[0], season=1).learned.cycles is None
+    assert not cut(SERIES[0], cycle=False).learned.layout.cycle
+    assert cut(SERIES[0], season=30, cycle=True).learned.layout.cycle
     with pytest.raises(ConfigError, match="cycle=True needs a season"):
         cut(SERIES[0], season=1, cycle=True)
 
 
+def test_a_cycle_is_measured_only_where_there_is_little_to_learn_it_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cut(SERIES[0]).learned.cycles is not None and len(cut(SERIES[0]).train) == 57
+    monkeypatch.setattr(learned, "FEW_WINDOWS", 57)
+    assert cut(SERIES[0]).learned.layout.cycle and cut(SERIES[0]).learned.cycles is None
+
+
 def test_layout_counts_segments() -> None:
-    layout = cut(SERIES[0]).layout
+    layout = cut(SERIES[0]).learned.layout
     assert (layout.lookback, layout.segment, layout.read, layout.horizon, layout.written) == (12, 3, 4, 4, 2)
 
 
 def test_notes_say_what_was_chosen() -> None:
-    (note,) = cut(SERIES[0]).notes
+    (note,) = cut(SERIES[0]).plan.notes
     expected = (
         "look-back 12, horizon 4, segments of 3, season 6, learned cycle; "
         "72 training rows, then 10 for validation, then 8 for the test; 57 training windows"
     )
     assert note == expected
+
+
+def test_a_test_with_origins_apart_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MOST_WINDOWS", 2)
+    prepared = cut(SERIES[0], held_out=14)
+    assert prepared.plan.test.step == 7, "11 origins, and a step that shares no factor with the season of 6"
+    assert prepared.plan.notes[1:] == ("judged by 2 forecasts of the last 14 rows, one from every 7th step",)
+    assert len(cut(SERIES[0], held_out=14, season=1).plan.test) == 2
+
+
+def test_the_usual_test_size() -> None:
+    assert default_test_size(panel_of(noise(200), noise(300), noise(1000)), 12) == 30
+    assert default_test_size(panel_of(noise(200)), 24) == 24
+    panel, config = panel_of(noise(200)), make_config(PARTS, CUT)
+    assert KIND.plan(panel, config, None).test_size == 20 and KIND.plan(panel, config, 0).test_size == 0
+
+
+def test_a_test_holds_at_least_one_horizon() -> None:
+    check_test_size(24, 24)
+    for refused in (lambda: check_test_size(23, 24), lambda: cut(noise(200), held_out=23, horizon=24)):
+        with pytest.raises(ConfigError, match="test size is 23, but a forecast of 24 steps can only"):
+            refused()
+
+
+@pytest.mark.parametrize(
+    ("lengths", "size", "season"),
+    [([1_000_000], 100_000, 144), ([1_000_000], 100_000, 13), ([20_000] * 50, 2_000, 24), ([300] * 4, 30, 7)],
+)
+def test_a_test_is_bounded_and_meets_every_place_of_the_season(lengths: list[int], size: int, season: int) -> None:
+    step = judging_step(lengths, size, 24, season)
+    windows = sum(len(range(n - size, n - 24 + 1, step)) for n in lengths)
+    assert windows <= plan.MOST_WINDOWS
+    assert windows > 0.2 * min(plan.MOST_WINDOWS, len(lengths) * (size - 23))
+    places = {origin % season for origin in range(0, size - 23, step)}
+    assert len(places) == min(season, size - 23)
 
 
 SIZES = st.integers(1, 200)
@@ -406,13 +522,13 @@ def test_default_segment_by_hand() -> None:
 @given(n=st.integers(30, 400), horizon=st.integers(1, 12), season=st.sampled_from([1, 4, 7, 24]), data=st.data())
 def test_any_sizes_give_windows_that_fit(n: int, horizon: int, season: int, data: st.DataObject) -> None:
     held_out = data.draw(st.sampled_from([0, horizon]))
-    chosen = ForecastSettings(horizon=horizon)
+    config = make_config(PARTS, {"horizon": horizon})
     try:
-        prepared = prepare(panel_of(noise(n), season=season), chosen, held_out)
+        prepared = KIND.prepare(panel_of(noise(n), season=season), config, held_out)
     except DataError as fault:
         assert "Too few rows" in str(fault) and n < 4 * horizon + 3
         return
-    layout = prepared.layout
+    layout = prepared.learned.layout
     assert layout.lookback % layout.segment == 0 and layout.read >= 1
     for windows in (prepared.train, prepared.valid):
         inputs, targets = unscaled(prepared, windows)

@@ -3,12 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__
 
 # Where each public name lives. They are imported on first use, so that ``import recurra`` costs nothing.
 _HOMES = {
+    "Classifier": "tasks.classify.estimator",
     "Forecaster": "tasks.forecast.estimator",
-    "TimeSplit": "tasks.forecast.estimator",
+    "TimeSplit": "tasks.forecast.splitting",
     "RNN": "nn.namesakes",
     "LSTM": "nn.namesakes",
     "GRU": "nn.namesakes",
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from .nn.namesakes import GRU, LSTM, LSTMGRU, RNN
     from .nn.scan import scan
     from .nn.stepper import Stepper
-    from .tasks.forecast.estimator import Forecaster, TimeSplit
+    from .tasks.classify.estimator import Classifier
+    from .tasks.forecast.estimator import Forecaster
+    from .tasks.forecast.splitting import TimeSplit
 
 __all__ = [
     "ATTENTIONS",
@@ -41,6 +44,7 @@ __all__ = [
     "LSTM",
     "LSTMGRU",
     "RNN",
+    "Classifier",
     "ConfigError",
     "DataError",
     "Forecaster",

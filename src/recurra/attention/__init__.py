@@ -1,30 +1,46 @@
 """The attentions. To add one, write its score in a file of its own and name it here."""
 
-from .additive import AdditiveAttention
-from .base import Attended, Attention, Memory, ScoreAttention, SequentialAttention, attend
-from .cosine import CosineAttention
-from .dot import DotAttention
-from .general import GeneralAttention
-from .local_m import LocalMonotonicAttention
-from .local_p import LocalPredictiveAttention
-from .location_aware import LocationAwareAttention
-from .monotonic import MonotonicAttention
-from .multi_head import MultiHeadAttention
-from .normalise import NORMALISERS
-from .scaled_dot import ScaledDotAttention
+from typing import TYPE_CHECKING
 
-ATTENTIONS: dict[str, type[Attention]] = {
-    "dot": DotAttention,
-    "scaled_dot": ScaledDotAttention,
-    "general": GeneralAttention,
-    "additive": AdditiveAttention,
-    "cosine": CosineAttention,
-    "multi_head": MultiHeadAttention,
-    "local_m": LocalMonotonicAttention,
-    "local_p": LocalPredictiveAttention,
-    "location_aware": LocationAwareAttention,
-    "monotonic": MonotonicAttention,
-}
+from ..registry import Entry, Registry, lazy
+
+ATTENTIONS = Registry(
+    "attention",
+    __name__,
+    {
+        "dot": Entry("dot:DotAttention", "inner product of query and key; no parameters"),
+        "scaled_dot": Entry("scaled_dot:ScaledDotAttention", "the same, divided by the root of the width"),
+        "general": Entry("general:GeneralAttention", "inner product after a learned map (Luong)"),
+        "additive": Entry(
+            "additive:AdditiveAttention", "a small network with one hidden layer compares the two (Bahdanau)"
+        ),
+        "cosine": Entry("cosine:CosineAttention", "the angle between them, with a learned sharpness"),
+        "multi_head": Entry("multi_head:MultiHeadAttention", "several scaled products side by side"),
+        "local_m": Entry("local_m:LocalMonotonicAttention", "a window that moves on with the output"),
+        "local_p": Entry("local_p:LocalPredictiveAttention", "a window whose centre is predicted"),
+        "location_aware": Entry("location_aware:LocationAwareAttention", "also reads where it looked before"),
+        "monotonic": Entry("monotonic:MonotonicAttention", "moves forwards through the past, never back"),
+    },
+)
+
+if TYPE_CHECKING:
+    from .additive import AdditiveAttention
+    from .base import Attended, Attention, Memory, ScoreAttention, SequentialAttention, attend
+    from .cosine import CosineAttention
+    from .dot import DotAttention
+    from .general import GeneralAttention
+    from .local_m import LocalMonotonicAttention
+    from .local_p import LocalPredictiveAttention
+    from .location_aware import LocationAwareAttention
+    from .monotonic import MonotonicAttention
+    from .multi_head import MultiHeadAttention
+    from .normalise import NORMALISERS
+    from .scaled_dot import ScaledDotAttention
+
+BASE = ("Attended", "Attention", "Memory", "ScoreAttention", "SequentialAttention", "attend")
+
+# Imported on first use: the names of the attentions are known before torch is.
+__getattr__ = lazy(__name__, ATTENTIONS.homes() | dict.fromkeys(BASE, "base") | {"NORMALISERS": "normalise"})
 
 __all__ = [
     "ATTENTIONS",

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-import recurra
-
 from ..cells import Cell, GatedCell
 from ..errors import ConfigError
 from ..nn.build import make_cell
 from ..nn.namesakes import GRU, LSTM, LSTMGRU, RNN, Namesake
 from ..nn.scan import ENGINES, Plan, scan
+from ..nn.stepper import Stepper
 from ..random import drawing
 from .timing import Contender
 
@@ -177,12 +176,8 @@ def _streams(case: Case) -> Field:
     x = torch.randn(size.batch, size.inputs)
     drawn = Field(_yardstick(case))
     drawn.contenders.append(Contender(drawn.yardstick, _torch_step(case, x)))
-    make_stepper: Any = getattr(recurra, STEPPER, None)
-    if make_stepper is None:
-        drawn.skipped[STEPPER] = "this version has none"
-        return drawn
     try:
-        stepper = make_stepper(cell, batch_size=size.batch)
+        stepper = Stepper(cell, batch_size=size.batch)
     except ConfigError as reason:
         drawn.skipped[STEPPER] = str(reason).rstrip(".")
         return drawn

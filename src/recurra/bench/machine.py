@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import psutil
 import torch
 
-from .. import __version__
 from ..nn.engines import library
+from ..version import __version__
 
 BUSY = 0.10  # share of the cores that others may use before times say nothing
 CPU_INFO = Path("/proc/cpuinfo")

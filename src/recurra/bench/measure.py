@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from ..cells import CELLS
 from ..errors import ConfigError, RunError, pick
 from ..nn.scan import ENGINES
-from ..numbers import percent
-from ..settings.config import CELL_NAMES
+from ..writing.numbers import percent
 from .contenders import NAMESAKES, PRODUCTS, STREAM, Case, Size, field_of, products
 from .footprint import peak_memory
 from .machine import BUSY, Load, load_now, load_since, read_counters
@@ -110,7 +110,7 @@ def cases(request: Request) -> list[Case]:
     """Return the rows to measure; raises ConfigError for an unknown name, or for a part that has no row."""
     for names, table, what in (
         (request.parts, PARTS, "part"),
-        (request.cells, CELL_NAMES, "cell"),
+        (request.cells, tuple(CELLS), "cell"),
         (request.engines, (*ENGINE_NAMES, *ENGINES), "engine"),
     ):
         for name in names:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..atomic import write_text
 from ..errors import ConfigError, RunError
-from ..numbers import NOTHING, percent, short
+from ..writing.atomic import write_text
+from ..writing.numbers import NOTHING, percent, short
 from .contenders import PRODUCTS, STEPPER, STREAM
 from .machine import describe_machine
 from .measure import PARTS, Bench, Request, Row

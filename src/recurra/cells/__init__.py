@@ -1,23 +1,48 @@
 """The recurrences. To add one, write its equation in a file of its own and name it here."""
 
-from .base import Cell, GatedCell, Gates, Hidden, HiddenAndMemory, State, map_state, state_tensors
-from .coupled import CoupledCell
-from .gru import GRUCell
-from .lstm import LSTMCell
-from .lstm_gru import FullLSTMGRUCell, LSTMGRUCell
-from .parallel import ParallelCell, ParallelState
-from .rnn import ReluRNNCell, RNNCell
+from typing import TYPE_CHECKING
 
-CELLS: dict[str, type[Cell]] = {
-    "rnn": RNNCell,
-    "rnn_relu": ReluRNNCell,
-    "lstm": LSTMCell,
-    "gru": GRUCell,
-    "coupled": CoupledCell,
-    "lstm_gru": LSTMGRUCell,
-    "lstm_gru_full": FullLSTMGRUCell,
-    "parallel": ParallelCell,
-}
+from ..registry import Entry, Registry, lazy
+
+CELLS = Registry(
+    "cell",
+    __name__,
+    {
+        "rnn": Entry("rnn:RNNCell", "the plain cell: its output is its whole memory"),
+        "rnn_relu": Entry("rnn:ReluRNNCell", "the plain cell with a rectifier, started at the identity"),
+        "lstm": Entry("lstm:LSTMCell", "writing, forgetting and showing are three separate gates"),
+        "gru": Entry("gru:GRUCell", "one gate decides how much of the output stays; no separate memory"),
+        "coupled": Entry("coupled:CoupledCell", "an LSTM that forgets exactly as much as it writes"),
+        "lstm_gru": Entry(
+            "lstm_gru:LSTMGRUCell",
+            "fused: the GRU's reset and update gates, the LSTM's memory behind an output gate; as many parameters as "
+            "an LSTM",
+            hybrid=True,
+        ),
+        "lstm_gru_full": Entry(
+            "lstm_gru:FullLSTMGRUCell", "fused: all gates of both parents, half as many parameters again", hybrid=True
+        ),
+        "parallel": Entry(
+            "parallel:ParallelCell",
+            "an LSTM and a GRU side by side, mixed unit by unit with learned shares",
+            hybrid=True,
+        ),
+    },
+)
+
+if TYPE_CHECKING:
+    from .base import Cell, GatedCell, Gates, Hidden, HiddenAndMemory, State, map_state, state_tensors
+    from .coupled import CoupledCell
+    from .gru import GRUCell
+    from .lstm import LSTMCell
+    from .lstm_gru import FullLSTMGRUCell, LSTMGRUCell
+    from .parallel import ParallelCell, ParallelState
+    from .rnn import ReluRNNCell, RNNCell
+
+BASE = ("Cell", "GatedCell", "Gates", "Hidden", "HiddenAndMemory", "State", "map_state", "state_tensors")
+
+# Imported on first use: the names of the cells are known before torch is.
+__getattr__ = lazy(__name__, CELLS.homes() | dict.fromkeys(BASE, "base") | {"ParallelState": "parallel"})
 
 __all__ = [
     "CELLS",

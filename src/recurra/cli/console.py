@@ -1,9 +1,8 @@
 """What a person sees in the terminal: notes, progress, tables. Everything goes to stderr but results."""
 
 import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..atomic import draft_of
 from ..errors import ConfigError
-from ..numbers import column, finite, percent, short
+from ..writing.atomic import draft_of
+from ..writing.numbers import finite
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,8 +42,13 @@ def message(text: str) -> None:
     click.echo(text, err=True)
 
 
-def print_notes(console: "Console", notes: Sequence[str]) -> None:
-    """Print what was found and assumed; lines after the first stand under it."""
+def print_notes(notes: Sequence[str]) -> None:
+    """Print what was found in the data and assumed."""
+    show_notes(err(), notes)
+
+
+def show_notes(console: "Console", notes: Sequence[str]) -> None:
+    """Print notes as a list; lines after the first stand under it."""
     from rich.padding import Padding
     from rich.table import Table
 
@@ -128,61 +132,6 @@ def _bar(console: "Console", total: int) -> Iterator[Callable[[str], None]]:
         yield lambda what: progress.update(bar, completed=next(numbers), description=what, refresh=True)
 
 
-def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> Any:
-    """Return a table of metrics, a column per model, with the best error of each row in bold."""
-    from rich.table import Table
-
-    from ..tasks.forecast.metrics import METRIC_NAMES
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for label in metrics:
-        table.add_column(label, justify="right")
-    names = list(dict.fromkeys(name for row in metrics.values() for name in row))
-    for name in sorted(names, key=[*METRIC_NAMES, *names].index):
-        values = [row.get(name) for row in metrics.values()]
-        if name.startswith("coverage"):
-            cells = [percent(value) for value in values]
-            table.add_row(f"inside the {name.split('_')[1]} % band", *cells)
-            continue
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        best = min(known, default=math.nan)
-        cells = [f"[bold]{text}[/bold]" if v == best else text for v, text in zip(values, column(values), strict=True)]
-        table.add_row(METRIC_NAMES.get(name, name), *cells)
-    return table
-
-
-COLUMNS = (
-    ("model", "model"),
-    ("mase", "MASE"),
-    ("interval", "±"),
-    ("p_best", "p best"),
-    ("p_naive", "p naive"),
-    ("parameters", "params"),
-    ("seconds_per_epoch", "s/epoch"),
-)
-LEGEND = (
-    "MASE: error as a multiple of repeating the last season in training, lower is better; ±: 95 % interval over "
-    "seeds; p: chance that such a difference to the best model, or to the best naive one, is luck."
-)
-
-
-def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return the table of a comparison, best first; it fits 80 columns."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    columns = []
-    for name, heading in COLUMNS:
-        left = name == "model"
-        table.add_column(heading, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
-        values = [row.get(name) for row in rows]
-        columns.append(column(values) if name == "mase" else values if left else [short(value) for value in values])
-    for row, cells in zip(rows, zip(*columns, strict=True), strict=True):
-        table.add_row(*cells, style="dim" if "seeds" not in row else None)
-    return table
-
-
 Texts = Sequence[str]
 
 
@@ -205,19 +154,19 @@ def print_sheet(console: "Console", title: str, tables: Sequence[tuple[Texts, Se
 def check_ending(out: str | None) -> None:
     """Raise a ConfigError if a forecast cannot be written to a file with such a name."""
     if out is not None and Path(out).suffix.lower() not in (".csv", ".parquet"):
-        raise ConfigError(f"A forecast is written as .csv or .parquet. Got '{out}' instead.")
+        raise ConfigError(f"Answers are written as .csv or .parquet. Got '{out}' instead.")
 
 
-def write_frame(frame: Any, out: str | None, as_json: bool) -> None:
+def write_frame(frame: Any, out: str | None, as_json: bool, what: str) -> None:
     """Print a frame as CSV or JSON, or write it to a file."""
     if out is None:
         text = frame.to_json(orient="records", date_format="iso", force_ascii=False)
         sys.stdout.write(text + "\n" if as_json else frame.to_csv(index=False))
         return
     path = Path(out)
-    with draft_of(path, f"The forecast cannot be written to {out}") as draft:
+    with draft_of(path, f"The {what} cannot be written to {out}") as draft:
         frame.to_parquet(draft) if path.suffix.lower() == ".parquet" else frame.to_csv(draft, index=False)
     if as_json:
-        print_json({"forecast": str(path)})
+        print_json({what: str(path)})
     else:
-        message(f"Forecast: {path}")
+        message(f"{what.capitalize()}: {path}")

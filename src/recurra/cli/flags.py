@@ -1,73 +1,232 @@
-"""The flags of the command line: one for every setting, made from it, and those that verbs share."""
+"""The flags of the command line: one for every setting, made from it, and those that verbs share.
 
-from collections.abc import Callable
+Which settings there are depends on the kind of task, so a command line is read twice: first for the task, then whole.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..settings.config import allowed_types, fields, make_config, read_toml
+from ..attention import ATTENTIONS
+from ..cells import CELLS
+from ..errors import ConfigError, RecurraError
+from ..registry import bring
+from ..settings import Parts, Setting, make_config, make_part, read_toml, settings_of
+from ..tasks import TASKS, parts_of
 
-TITLES = {"forecast": "Forecast", "model": "Model", "training": "Training"}
+DEFAULT = "forecast"
+PARTS = "recurra.parts"  # under which the parts of the task are kept while a command runs
 
 
-class SettingsCommand(click.Command):
-    """A command whose help shows the settings part by part."""
+class TaskCommand(click.Command):
+    """A command whose flags depend on the kind of task that the command line, or a run named in it, is about."""
+
+    def __init__(self, *args: Any, settings: Callable[[Parts], dict[str, Setting]], **named: Any):
+        super().__init__(*args, **named)
+        self.settings = settings
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find out the task, then read everything."""
+        ctx.meta[PARTS] = parts_of(task_in(args, any(parameter.name == "run" for parameter in self.params)))
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the verb's own parameters and those of the settings."""
+        own = super().get_params(ctx)
+        taken = {parameter.name for parameter in own}
+        settings = self.settings(parts_in(ctx))
+        for name in settings:
+            if name in taken:
+                raise ConfigError(f"The task's setting '{name}' has the name of a flag of 'recurra {ctx.info_name}'.")
+        return [*own, *(_option(setting) for setting in settings.values())]
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the verb does, and what the data of this task are."""
+        super().format_help_text(ctx, formatter)
+        text = parts_in(ctx).data
+        if text:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(text)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verb's own options first, then each part of the settings."""
+        parts = parts_in(ctx)
         groups: dict[str, list[tuple[str, str]]] = {"Options": []}
-        parts = {name: TITLES[part] for name, (part, _) in fields().items()}
+        home = parts.part_of()
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                groups.setdefault(parts.get(parameter.name or "", "Options"), []).append(record)
+            if record is not None and isinstance(parameter, click.Option):
+                title = home.get(parameter.name or "", "options").capitalize()
+                groups.setdefault(title, []).append(record)
         for title, records in groups.items():
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
 
 
-def settings_options(skip: tuple[str, ...] = ()) -> Callable[[Any], Any]:
-    """Give a command a flag for every setting but those in ``skip``."""
-
-    def decorate(command: Any) -> Any:
-        for name, (_, field) in reversed(fields().items()):
-            if name not in skip:
-                command = _option(name, field)(command)
-        return command
-
-    return decorate
+def parts_in(ctx: click.Context) -> Parts:
+    """Return the parts of the task that the command is about."""
+    parts: Parts = ctx.meta.get(PARTS) or parts_of(DEFAULT)
+    return parts
 
 
-def _option(name: str, field: Any) -> Callable[[Any], Any]:
-    flag = f"--{name.replace('_', '-')}"
-    choices = field.metadata["choices"]
-    text = field.metadata["help"] + (f": {', '.join(choices)}" if choices else "")
-    default = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+def task_in(args: list[str], about_run: bool = False) -> str:
+    """Return the task that a command line names: by --task, or by the run that it is about; else forecasting.
+
+    The run may stand behind flags if the verb is one ``about_run``s.
+    """
+    named = _value_of("--task", args)
+    if named is not None:
+        return named
+    resumed = _value_of("--resume", args)
+    places = (
+        [resumed]
+        if resumed is not None
+        else [arg for arg in (args if about_run else args[:1]) if not arg.startswith("-")]
+    )
+    for place in places:
+        task = _task_of_run(Path(place), unfinished=resumed is not None)
+        if task is not None:
+            return task
+    return DEFAULT
+
+
+def _value_of(flag: str, args: list[str]) -> str | None:
+    for place, arg in enumerate(args):
+        if arg.startswith(f"{flag}="):
+            return arg.partition("=")[2]
+        if arg == flag and place + 1 < len(args):
+            return args[place + 1]
+    return None
+
+
+def _task_of_run(folder: Path, unfinished: bool) -> str | None:
+    """Return the task of the run in ``folder``, if it is one of ours; the verb itself says what is wrong with a run."""
+    if not folder.is_dir():
+        return None
+    from ..training.runs import read_task
+
+    try:
+        task = read_task(folder, unfinished)
+    except RecurraError:
+        return None
+    return task if task in TASKS else None
+
+
+def train_settings(parts: Parts) -> dict[str, Setting]:
+    """Return every setting: what a training may be told."""
+    return parts.settings()
+
+
+def compare_settings(parts: Parts) -> dict[str, Setting]:
+    """Return the settings that all models of a comparison share."""
+    return {name: one for name, one in parts.settings().items() if name not in ("cell", "attention", "seed")}
+
+
+def predict_settings(parts: Parts) -> dict[str, Setting]:
+    """Return what an answer may be asked for."""
+    return settings_of(parts.predict)
+
+
+def evaluate_settings(parts: Parts) -> dict[str, Setting]:
+    """Return how a run may be judged."""
+    return settings_of(parts.evaluate)
+
+
+def report_settings(parts: Parts) -> dict[str, Setting]:
+    """Return what a report may show."""
+    return settings_of(parts.report)
+
+
+def _option(setting: Setting) -> click.Option:
+    flag = f"--{setting.name.replace('_', '-')}"
+    text = setting.help + (f": {', '.join(setting.choices)}" if setting.choices else "")
+    default = ",".join(map(str, setting.default)) if isinstance(setting.default, tuple) else setting.default
     shown = "" if default is None else f"  [{default}]"
-    if bool in allowed_types(field):
-        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text + shown)
-    return click.option(flag, name, default=None, metavar="VALUE", help=text + shown)
+    if bool in setting.kinds:
+        return click.Option([f"{flag}/--no-{flag[2:]}", setting.name], default=None, help=text + shown)
+    return click.Option([flag, setting.name], default=None, metavar="VALUE", help=text + shown)
 
 
-def given(flags: dict[str, Any], config: str | None) -> dict[str, Any]:
-    """Return the settings of a file and of the flags; a flag wins."""
-    settings = read_toml(Path(config)) if config else {}
-    return settings | {name: value for name, value in flags.items() if value is not None}
-
-
-def checked_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return ``settings`` in their types; raises one error that lists every fault."""
-    flat = make_config(settings).flat()
+def given(flags: Mapping[str, Any], config: str | None, parts: Parts) -> dict[str, Any]:
+    """Return the settings of a file and of the flags, in their types; a flag wins, and all faults come at once."""
+    settings = read_toml(Path(config), parts, TASKS) if config else {}
+    settings |= _brought(flags, parts.settings())
+    flat = make_config(parts, settings).flat()
     return {name: flat[name] for name in settings}
 
 
+def asked(flags: Mapping[str, Any], part: type) -> Any:
+    """Return what a verb was asked besides the settings of the model."""
+    return make_part(part, {name: value for name, value in flags.items() if value is not None})
+
+
+def _brought(flags: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:
+    """Return the flags that were given, with a class where one of the user's own is named ``module:Class``."""
+    found = {}
+    for name, value in flags.items():
+        if value is None:
+            continue
+        members = settings[name].members if name in settings else None
+        found[name] = value if members is None else with_classes(value, members.what)
+    return found
+
+
+def with_classes(names: str, what: str) -> Any:
+    """Return names between commas; where one is ``module:Class`` its class is imported."""
+    if ":" not in names:
+        return names
+    members = tuple(own_class(name.strip(), what) if ":" in name else name.strip() for name in names.split(","))
+    return members[0] if len(members) == 1 else members
+
+
+def own_class(place: str, what: str) -> type:
+    """Import a cell or an attention of the user's own; raises ConfigError if it is no class."""
+    found = bring(place, what)
+    if not isinstance(found, type):
+        raise ConfigError(f"'{place}' is a {type(found).__name__}, where a class for the {what} is wanted.")
+    return found
+
+
+def members_in(cell: tuple[str, ...], attention: tuple[str, ...]) -> Iterator[type]:
+    """Import the classes of the user's own that a run was trained with, and that were named again."""
+    for names, table in ((cell, CELLS), (attention, ATTENTIONS)):
+        for name in names:
+            if name not in table:
+                yield own_class(name, table.what)
+
+
+data_argument = click.argument("data", required=False)
+run_argument = click.argument("run")
+task_option = click.option(
+    "--task", metavar="NAME", help=f"the kind of task: {', '.join(TASKS)}, or module:Kind of your own  [{DEFAULT}]"
+)
 config_option = click.option("--config", metavar="FILE", help="a TOML file of settings; flags win over it")
 json_option = click.option("--json", "as_json", is_flag=True, help="print the result as one JSON value to stdout")
 out_option = click.option("--out", metavar="FOLDER", help="the run folder; a fresh one under runs/ if not given")
 overwrite_option = click.option("--overwrite", is_flag=True, help="replace the run in the output folder")
 test_option = click.option(
-    "--test-size", type=click.IntRange(min=0), help="last rows held out to judge the model; a tenth if not given"
+    "--test-size", type=click.IntRange(min=0), help="how much of the end is held out to judge by; found if not given"
 )
+test_data_option = click.option("--test-data", metavar="FILE", help="judge on this file instead of holding out a part")
 rows_option = click.option("--max-rows", type=click.IntRange(min=1), help="use only the first rows of each series")
+
+
+def source_options(command: Any) -> Any:
+    """Give a verb that trains what says on which data, how they are cut, and where the run goes."""
+    own = (task_option, config_option, out_option, overwrite_option, test_option, test_data_option, rows_option)
+    for option in reversed(own):
+        command = option(command)
+    return command
+
+
+def run_options(command: Any) -> Any:
+    """Give a verb on a run what brings the user's own classes along."""
+    for name in ("attention", "cell"):
+        command = click.option(
+            f"--{name}", f"own_{name}s", multiple=True, metavar="module:Class", help=f"your own {name} in the run"
+        )(command)
+    return task_option(command)

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .significance import diebold_mariano, interval_of_mean
+from .metric import Metric, Statistics
+from .significance import interval_of_mean
+
+Chance = Callable[[Sequence[Statistics], Sequence[Statistics]], float]  # the p-value that two are equally good
 
 
 @dataclass(frozen=True)
@@ -25,19 +28,26 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One training of one candidate, judged."""
+class Effort:
+    """What one training took."""
 
-    candidate: Candidate
-    seed: int
-    losses: np.ndarray  # (origins,) in order of time
-    metrics: dict[str, float]
     parameters: int
     seconds_per_epoch: float
     memory: int  # bytes of a training step
     engines: tuple[str, ...]
     epochs: int
     stopped_by: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One training of one candidate, judged."""
+
+    candidate: Candidate
+    seed: int
+    statistics: Statistics
+    metrics: dict[str, float]
+    effort: Effort
     valid_loss: float = math.nan  # what the choice of a model may rest on; the metrics are for judging only
 
 
@@ -46,24 +56,19 @@ class Reference:
     """Something simple to compare with, that needs no network."""
 
     label: str
-    losses: np.ndarray
+    statistics: Statistics
     metrics: dict[str, float]
     naive: bool
 
 
 @dataclass
 class Comparison:
-    """All outcomes, and what can be said about them. ``measure`` names the metric that ranks."""
+    """All outcomes, and what can be said about them. ``metric`` ranks; ``chance`` tells luck from skill."""
 
-    measure: str
-    overlap: int  # how many neighbouring origins share targets
+    metric: Metric
+    chance: Chance
     references: list[Reference]
     outcomes: list[Outcome] = field(default_factory=list)
-
-    @property
-    def unit(self) -> str:
-        """The ranking metric as people write it."""
-        return self.measure.upper()
 
     def of(self, label: str) -> list[Outcome]:
         """Return the outcomes of one candidate, one per seed."""
@@ -72,53 +77,60 @@ class Comparison:
     def labels(self) -> list[str]:
         """Return the candidates, best mean first."""
         names = dict.fromkeys(outcome.candidate.label for outcome in self.outcomes)
-        return sorted(names, key=lambda label: self.scores(label).mean())
+        return sorted(names, key=lambda label: self._rank(self.scores(label).mean()))
 
     def scores(self, label: str) -> np.ndarray:
         """Return the ranking metric of one candidate, per seed."""
-        return np.array([outcome.metrics[self.measure] for outcome in self.of(label)])
+        return np.array([outcome.metrics[self.metric.name] for outcome in self.of(label)])
 
-    def losses(self, label: str) -> np.ndarray:
-        """Return the mean loss per origin of one candidate, over its seeds."""
-        return np.mean([outcome.losses for outcome in self.of(label)], 0)
+    def statistics(self, label: str) -> list[Statistics]:
+        """Return the statistics of one candidate, per seed."""
+        return [outcome.statistics for outcome in self.of(label)]
 
-    def best_naive(self) -> Reference:
-        """Return the best reference that is not trained at all."""
-        return min((r for r in self.references if r.naive), key=lambda r: r.metrics[self.measure])
+    def score_of(self, reference: Reference) -> float:
+        """Return the ranking metric of a reference."""
+        return reference.metrics[self.metric.name]
+
+    def best_naive(self) -> Reference | None:
+        """Return the best reference that is not trained at all, if there is one."""
+        return self._best([r for r in self.references if r.naive])
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the table as plain rows, best first: models and references together."""
         labels = self.labels()
-        best = self.losses(labels[0]) if labels else None
-        naive = self.best_naive()
-        rows = [self._row(label, best, naive) for label in labels]
+        best = self.statistics(labels[0]) if labels else None
+        rows = [self._row(label, best) for label in labels]
         for reference in self.references:
-            p_best = diebold_mariano(reference.losses, best, self.overlap) if best is not None else math.nan
-            rows.append(
-                {"model": reference.label, "p_best": p_best, self.measure: reference.metrics[self.measure]}
-                | {name: value for name, value in reference.metrics.items() if name != self.measure}
-            )
-        return sorted(rows, key=lambda row: row[self.measure])
+            p_best = math.nan if best is None else self.chance([reference.statistics], best)
+            rows.append({"model": reference.label, "p_best": p_best, **reference.metrics})
+        return sorted(rows, key=lambda row: self._rank(row[self.metric.name]))
 
-    def _row(self, label: str, best: np.ndarray | None, naive: Reference) -> dict[str, Any]:
-        own = self.of(label)
-        losses = self.losses(label)
+    def _row(self, label: str, best: list[Statistics] | None) -> dict[str, Any]:
+        own, statistics, naive = self.of(label), self.statistics(label), self.best_naive()
         first = label == self.labels()[0]
         row = {
             "model": label,
             "seeds": len(own),
-            "parameters": own[0].parameters,
-            "seconds_per_epoch": float(np.median([one.seconds_per_epoch for one in own])),
-            "memory_mb": own[0].memory / 2**20,
+            "parameters": own[0].effort.parameters,
+            "seconds_per_epoch": float(np.median([one.effort.seconds_per_epoch for one in own])),
+            "memory_mb": own[0].effort.memory / 2**20,
             "interval": interval_of_mean(self.scores(label)),
-            "p_best": math.nan if first or best is None else diebold_mariano(losses, best, self.overlap),
-            "p_naive": diebold_mariano(losses, naive.losses, self.overlap),
-            "engines": "+".join(dict.fromkeys(own[0].engines)),
+            "p_best": math.nan if first or best is None else self.chance(statistics, best),
+            "p_naive": math.nan if naive is None else self.chance(statistics, [naive.statistics]),
+            "engines": "+".join(dict.fromkeys(own[0].effort.engines)),
             "validation": float(np.mean([one.valid_loss for one in own])),
-            "epochs": float(np.mean([one.epochs for one in own])),
-            "stopped_by": "+".join(sorted({one.stopped_by for one in own})),
+            "epochs": float(np.mean([one.effort.epochs for one in own])),
+            "stopped_by": "+".join(sorted({one.effort.stopped_by for one in own})),
         }
         return row | {name: float(np.mean([one.metrics[name] for one in own])) for name in own[0].metrics}
+
+    def _rank(self, score: float) -> float:
+        return -score if self.metric.better == "high" else score
+
+    def _best(self, references: list[Reference]) -> Reference | None:
+        return min(references, key=lambda r: self._rank(self.score_of(r)), default=None)
+
+    # ---------------------------------------------------------------------------------------------- verdicts
 
     def verdicts(self) -> list[str]:
         """Return one plain sentence each: did attention help, did the hybrid help, was naive beaten."""
@@ -126,35 +138,34 @@ class Comparison:
         return [sentence for sentence in sentences if sentence]
 
     def _naive_verdict(self) -> str:
-        labels = self.labels()
-        if not labels:
+        labels, naive, metric = self.labels(), self.best_naive(), self.metric
+        if not labels or naive is None:
             return ""
-        naive = self.best_naive()
-        score, goal = self.scores(labels[0]).mean(), naive.metrics[self.measure]
-        p = diebold_mariano(self.losses(labels[0]), naive.losses, self.overlap)
-        if not score < goal:
+        score, goal = self.scores(labels[0]).mean(), self.score_of(naive)
+        if not metric.beats(score, goal):
             return (
                 f"Nothing beat '{naive.label}', which costs nothing: the best model ({labels[0]}) has "
-                f"{self.unit} {score:.4g} against {goal:.4g}."
+                f"{metric.title} {metric.write(score)} against {metric.write(goal)}."
             )
-        better = sum(bool(self.scores(label).mean() < goal) for label in labels)
+        p = self.chance(self.statistics(labels[0]), [naive.statistics])
+        better = sum(metric.beats(self.scores(label).mean(), goal) for label in labels)
         sure = f"unlikely to be chance ({chance(p)})" if p < 0.05 else f"which may be chance ({chance(p)})"
         return (
-            f"{better} of {len(labels)} models beat the best naive one ({naive.label}, {self.unit} {goal:.4g}); "
-            f"the best, {labels[0]}, is {100 * (1 - score / goal):.0f} % better, {sure}.{self._simple_verdict()}"
+            f"{better} of {len(labels)} models beat the best naive one ({naive.label}, {metric.title} "
+            f"{metric.write(goal)}); the best, {labels[0]}, is {self._ahead(score, goal)} better, {sure}."
+            f"{self._simple_verdict(score)}"
         )
 
-    def _simple_verdict(self) -> str:
+    def _ahead(self, score: float, goal: float) -> str:
+        return f"{abs(self.metric.change(goal, score)):.{1 if self.metric.share else 0}f} {self.metric.unit}"
+
+    def _simple_verdict(self, score: float) -> str:
         """Say so if a simple model that is not a network is the best of all."""
-        simple = [r for r in self.references if not r.naive]
-        if not simple:
+        best = self._best([r for r in self.references if not r.naive])
+        if best is None or not self.metric.beats(self.score_of(best), score):
             return ""
-        best = min(simple, key=lambda r: r.metrics[self.measure])
-        score = self.scores(self.labels()[0]).mean()
-        if best.metrics[self.measure] >= score:
-            return ""
-        better = 100 * (1 - best.metrics[self.measure] / score)
-        return f" But the {best.label} model is {better:.0f} % better than every network here: use that."
+        ahead = self._ahead(self.score_of(best), score)
+        return f" But the {best.label} model is {ahead} better than every network here: use that."
 
     def _attention_verdict(self) -> str:
         pairs = []
@@ -162,8 +173,8 @@ class Comparison:
             if outcome.candidate.attention != "none":
                 twin = self._twin(outcome)
                 if twin is not None:
-                    pairs.append((outcome.metrics[self.measure], twin.metrics[self.measure]))
-        return paired_verdict("Attention", pairs, "the same cell and seed without it", self.unit)
+                    pairs.append((outcome.metrics[self.metric.name], twin.metrics[self.metric.name]))
+        return paired_verdict("Attention", pairs, "the same cell and seed without it", self.metric)
 
     def _twin(self, outcome: Outcome) -> Outcome | None:
         """Return the outcome of the same cell and seed without attention."""
@@ -175,35 +186,34 @@ class Comparison:
 
     def _hybrid_verdict(self) -> str:
         groups = {(o.candidate.attention, o.seed) for o in self.outcomes}
-        pairs = []
+        name, pairs = self.metric.name, []
         for attention, seed in sorted(groups):
             group = [o for o in self.outcomes if (o.candidate.attention, o.seed) == (attention, seed)]
-            hybrids = [o.metrics[self.measure] for o in group if o.candidate.hybrid]
-            plain = [o.metrics[self.measure] for o in group if o.candidate.cell in ("lstm", "gru")]
+            hybrids = [o.metrics[name] for o in group if o.candidate.hybrid]
+            plain = [o.metrics[name] for o in group if o.candidate.cell in ("lstm", "gru")]
             pairs += [(hybrid, float(np.mean(plain))) for hybrid in hybrids if plain]
         parents = sorted({o.candidate.cell for o in self.outcomes} & {"lstm", "gru"})
         against = "the mean of lstm and gru" if len(parents) == 2 else " ".join(parents)
-        return paired_verdict("Mixing LSTM and GRU", pairs, against, self.unit)
+        return paired_verdict("Mixing LSTM and GRU", pairs, against, self.metric)
 
 
 def chance(p: float) -> str:
     """Return a p-value as a person reads it."""
-    return "too few origins to say" if math.isnan(p) else ("p < 0.001" if p < 0.001 else f"p = {p:.2g}")
+    return "too few cases to say" if math.isnan(p) else ("p < 0.001" if p < 0.001 else f"p = {p:.2g}")
 
 
-def paired_verdict(what: str, pairs: Sequence[tuple[float, float]], against: str, measure: str) -> str:
-    """Say in one sentence whether the first of each pair is lower than the second, with its interval."""
+def paired_verdict(what: str, pairs: Sequence[tuple[float, float]], against: str, metric: Metric) -> str:
+    """Say in one sentence whether the first of each pair is better than the second, with its interval."""
+    pairs = [(with_it, without) for with_it, without in pairs if metric.share or without]  # no percent of nothing
     if not pairs:
         return ""
-    changes = np.array([100 * (with_it - without) / without for with_it, without in pairs])
-    mean, half = changes.mean(), interval_of_mean(changes)
+    changes = np.array([metric.change(without, with_it) for with_it, without in pairs])
+    mean, half, name, unit = changes.mean(), interval_of_mean(changes), metric.title, metric.unit
     if math.isnan(half):
-        return f"{what}: one pair only ({measure} {mean:+.1f} % against {against}); use more seeds to know."
-    span = f"{measure} {mean:+.1f} % against {against}, 95 % interval {mean - half:+.1f} to {mean + half:+.1f} %"
-    if mean + half < 0:
-        return f"{what} helped here: {span}."
-    if mean - half > 0:
-        return f"{what} hurt here: {span}."
+        return f"{what}: one pair only ({name} {mean:+.1f} {unit} against {against}); use more seeds to know."
+    span = f"{name} {mean:+.1f} {unit} against {against}, 95 % interval {mean - half:+.1f} to {mean + half:+.1f} {unit}"
+    if mean + half < 0 or mean - half > 0:
+        return f"{what} {'helped' if metric.beats(mean, 0) else 'hurt'} here: {span}."
     return f"{what} made no difference that {len(pairs)} pairs can show: {span}."
 
 

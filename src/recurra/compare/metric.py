@@ -1,25 +1,52 @@
-"""What a number says of a model, and which of two is better."""
+"""What a metric is: a name, which way is better, and how it follows from statistics of single cases."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-# Per case: errors, counts, matches …; the first axis is the case.
-Statistics = Mapping[str, np.ndarray]
+Statistics = Mapping[str, np.ndarray]  # per case: errors, counts, matches, ..; the first axis is the case
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that is made of statistics of many cases."""
+    """A number that says how good answers are."""
 
-    name: str  # as in JSON, settings and tables of numbers: "mase"
+    name: str  # as in settings and plain data: "mase"
     title: str  # as people write it: "MASE"
     better: str  # "low", "high", or "" where neither is
     of: Callable[[Statistics], float]
-    help: str = ""  # what it is, one sentence without a full stop at the end
+    help: str = ""  # what it is, one sentence without a full stop
     share: bool = False  # a share between 0 and 1, written in percent
 
     def beats(self, first: float, second: float) -> bool:
-        """Return whether ``first`` is better than ``second``; never, where neither low nor high is better."""
+        """Tell whether ``first`` is better than ``second``; never, where neither low nor high is better."""
         return (self.better == "low" and first < second) or (self.better == "high" and first > second)
+
+    def write(self, value: float) -> str:
+        """Return a value of this metric as people write it."""
+        return f"{100 * value:.1f} %" if self.share else f"{value:.4g}"
+
+    def change(self, before: float, after: float) -> float:
+        """Return how far it is from ``before`` to ``after``: percentage points of a share, else percent."""
+        return 100 * (after - before) if self.share else 100 * (after - before) / before
+
+    @property
+    def sentence(self) -> str:
+        """What it is, as a sentence; empty where nothing is said."""
+        return f"{self.help[:1].upper()}{self.help[1:]}." if self.help else ""
+
+    @property
+    def unit(self) -> str:
+        """What ``change`` is measured in."""
+        return "points" if self.share else "%"
+
+
+def ratio(above: str, below: str) -> Callable[[Statistics], float]:
+    """Return the metric ``Σ above / Σ below`` of two statistics: a mean over all that is counted."""
+
+    def of(statistics: Statistics) -> float:
+        count = float(np.sum(statistics[below]))
+        return float(np.sum(statistics[above])) / count if count else float("nan")
+
+    return of

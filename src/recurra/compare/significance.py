@@ -1,11 +1,16 @@
-"""What chance explains: the test of two forecasts, and the interval of a mean.
+"""What chance explains: tests of two models on the same cases, and the interval of a mean.
 
 Shapes: W cases.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from .metric import Metric, Statistics
+
 Array = np.ndarray
+ROUNDS = 2000  # permutations of a test: p-values down to 0.0005
 
 
 def diebold_mariano(first: Array, second: Array, overlap: int) -> float:
@@ -47,3 +52,56 @@ def interval_of_mean(values: Array, share: float = 0.95) -> float:
     if len(values) < 2:
         return float("nan")
     return float(stats.t.ppf((1 + share) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def mcnemar(first: Array, second: Array) -> float:
+    """Return the two-sided p-value that two models are right equally often, from which of W cases each got right.
+
+    Only cases that one got right and the other did not tell them apart; of those either side has its half by
+    chance (McNemar 1947, the exact test).
+    """
+    from scipy import stats
+
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    alone, other = int((first & ~second).sum()), int((second & ~first).sum())
+    return float(stats.binomtest(alone, alone + other).pvalue) if alone + other else 1.0
+
+
+def paired_permutation(metric: Metric, first: Sequence[Statistics], second: Sequence[Statistics]) -> float:
+    """Return the two-sided p-value that two models are equally good by ``metric``.
+
+    If they are, each case could as well have been answered by the other: the statistics of cases chosen at random
+    change sides, and p is the share of such draws whose difference is no smaller. Each model has one statistics per
+    seed, over whose metrics the mean is taken. NaN with fewer than 8 cases, or if a metric is not known.
+    """
+    pairs = _in_step(first, second)
+    count = len(next(iter(pairs[0][0].values())))
+    if count < 8:
+        return float("nan")
+    random = np.random.default_rng(0)
+    seen = abs(_difference(metric, pairs, np.zeros(count, bool)))
+    if np.isnan(seen):
+        return float("nan")
+    least = seen * (1 - 1e-9)  # rounding makes no draw smaller, whatever the unit of the metric
+    draws = (abs(_difference(metric, pairs, random.random(count) < 0.5)) for _ in range(ROUNDS))
+    return (1 + sum(not draw < least for draw in draws)) / (1 + ROUNDS)
+
+
+def _in_step(first: Sequence[Statistics], second: Sequence[Statistics]) -> list[tuple[Statistics, Statistics]]:
+    """Pair the seeds of two models; the one with fewer begins again."""
+    most = max(len(first), len(second))
+    return [(first[n % len(first)], second[n % len(second)]) for n in range(most)]
+
+
+def _difference(metric: Metric, pairs: Sequence[tuple[Statistics, Statistics]], swapped: Array) -> float:
+    """Return the difference of the mean metric after the cases in ``swapped`` (W,) have changed sides."""
+    return float(np.mean([metric.of(_mixed(a, b, swapped)) - metric.of(_mixed(b, a, swapped)) for a, b in pairs]))
+
+
+def _mixed(own: Statistics, other: Statistics, swapped: Array) -> Statistics:
+    """Return the statistics that both have, with those of the cases in ``swapped`` taken from the ``other``."""
+    return {
+        name: np.where(swapped.reshape(-1, *[1] * (values.ndim - 1)), other[name], values)
+        for name, values in own.items()
+        if name in other
+    }

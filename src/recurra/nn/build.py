@@ -1,20 +1,22 @@
-"""The only place where names become objects."""
+"""The only place where the names of cells and attentions become objects."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from ..attention import ATTENTIONS, Attention
 from ..cells import CELLS, Cell
 from ..errors import ConfigError, pick
-from ..settings.config import Config, ModelSettings, defaults
+from ..registry import Registry
+from ..settings import Config, ModelSettings
 from .layers import Recurrent, Regularisers
 
 ATTENTION_OPTIONS = ("attention_size", "heads", "window", "normaliser")
 
 
-def cell_names(settings: ModelSettings) -> tuple[str, ...]:
-    """Return the cell of every layer."""
-    if isinstance(settings.cell, str):
+def cell_names(settings: ModelSettings) -> tuple[str | type, ...]:
+    """Return the cell of every layer, by its name or as a class of the user's own."""
+    if not isinstance(settings.cell, tuple):
         return (settings.cell,) * settings.num_layers
     if settings.num_layers not in (1, len(settings.cell)):
         raise ConfigError(
@@ -23,9 +25,20 @@ def cell_names(settings: ModelSettings) -> tuple[str, ...]:
     return settings.cell
 
 
-def make_cell(name: str, input_size: int, hidden_size: int, chrono: int = 0) -> Cell:
-    """Make the cell called ``name``."""
-    cell = pick(CELLS, name, "cell")(input_size, hidden_size)
+def member(table: Registry, named: str | type, base: type) -> Any:
+    """Return the class that ``named`` stands for; raises ConfigError if it is not derived from ``base``."""
+    if isinstance(named, str):
+        return pick(table, named, table.what)
+    if not issubclass(named, base):
+        raise ConfigError(
+            f"The class {named.__name__} is no {table.what}: it must derive from {base.__module__}.{base.__name__}."
+        )
+    return named
+
+
+def make_cell(name: str | type, input_size: int, hidden_size: int, chrono: int = 0) -> Cell:
+    """Make the cell called ``name``, or of that class."""
+    cell: Cell = member(CELLS, name, Cell)(input_size, hidden_size)
     if chrono:
         cell.remember(chrono)
     return cell
@@ -50,11 +63,11 @@ def make_recurrent(settings: ModelSettings, input_size: int) -> Recurrent:
     return Recurrent(layers, regularisers, settings.truncate, settings.engine)
 
 
-def attention_options(name: str) -> tuple[str, ...]:
-    """Return the settings that the attention called ``name`` uses."""
+def attention_options(name: str | type) -> tuple[str, ...]:
+    """Return the settings that an attention, by its name or as a class, uses."""
     if name == "none":
         return ()
-    accepted = inspect.signature(pick(ATTENTIONS, name, "attention").__init__).parameters
+    accepted = inspect.signature(member(ATTENTIONS, name, Attention).__init__).parameters
     return tuple(option for option in ATTENTION_OPTIONS if option in accepted)
 
 
@@ -63,34 +76,35 @@ def make_attention(settings: ModelSettings, query_size: int, key_size: int) -> A
     if settings.attention == "none":
         return None
     options: dict[str, Any] = {name: getattr(settings, name) for name in attention_options(settings.attention)}
-    return pick(ATTENTIONS, settings.attention, "attention")(query_size, key_size, **options)
+    made: Attention = member(ATTENTIONS, settings.attention, Attention)(query_size, key_size, **options)
+    return made
 
 
-def unused(config: Config) -> dict[str, str]:
-    """Return every setting that was changed although nothing uses it, with the reason."""
-    model, forecast = config.model, config.forecast
-    options = attention_options(model.attention)
-    one_layer = len(cell_names(model)) == 1
-    idle: dict[str, str] = {}
-    for option in ATTENTION_OPTIONS:
-        if option not in options:
-            idle[option] = f"attention='{model.attention}' does not use it"
-    if model.attention == "none":
-        own = ("dropout", "learning_rate", "weight_decay", "warmup")
-        idle |= {f"attention_{name}": "attention is 'none'" for name in own}
-        idle["entropy_penalty"] = "attention is 'none'"
-    if one_layer:
+def unused(config: Config, own: Mapping[str, str]) -> dict[str, str]:
+    """Return every setting that was changed although nothing uses it, with the reason.
+
+    ``own`` are those that the kind of task knows to be idle.
+    """
+    idle = _idle_attention(config.model) | dict(own)
+    if len(cell_names(config.model)) == 1:
         idle |= dict.fromkeys(("layer_norm", "locked"), "it acts between layers, and there is one")
-    if forecast.decoder == "vanilla":
-        idle["segment"] = "the vanilla decoder goes step by step"
-    if forecast.loss != "quantile":
-        idle["levels"] = f"loss='{forecast.loss}' predicts no intervals"
-    values, first = config.flat(), defaults()
+    values, first = config.flat(), config.parts.defaults()
     return {name: why for name, why in idle.items() if values[name] != first[name]}
 
 
-def refuse_unused(config: Config) -> None:
+def _idle_attention(model: ModelSettings) -> dict[str, str]:
+    options = attention_options(model.attention)
+    name = model.attention if isinstance(model.attention, str) else model.attention.__name__
+    idle = {one: f"attention='{name}' does not use it" for one in ATTENTION_OPTIONS if one not in options}
+    if model.attention == "none":
+        training = ("dropout", "learning_rate", "weight_decay", "warmup")
+        idle |= {f"attention_{name}": "attention is 'none'" for name in training}
+        idle["entropy_penalty"] = "attention is 'none'"
+    return idle
+
+
+def refuse_unused(config: Config, own: Mapping[str, str]) -> None:
     """Raise a ConfigError that lists every changed setting that nothing uses."""
-    idle = unused(config)
+    idle = unused(config, own)
     if idle:
         raise ConfigError("\n".join(f"The setting {name} has no effect: {why}." for name, why in idle.items()))

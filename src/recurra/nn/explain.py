@@ -3,9 +3,9 @@
 Shapes: B batch, T steps, I inputs, H hidden units, N heads, Q outputs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -112,21 +112,3 @@ def memory_length(traces: Mapping[str, np.ndarray]) -> "pd.DataFrame":
     rows = {p: [np.quantile(life, q, method="nearest") for q in shares.values()] for p, life in lives.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(shares), dtype=float)
     return table.rename_axis("half-life in steps")
-
-
-def attention_table(weights: Any, query_labels: Iterable[Any], memory_labels: Iterable[Any]) -> "pd.DataFrame":
-    """Return attention ``weights`` (Q, T), or (N, Q, T) averaged over heads, as a table: rows look at columns.
-
-    Raises ConfigError if the labels are not as many as the weights.
-    """
-    import pandas as pd
-
-    array = _array(weights) if isinstance(weights, Tensor) else np.asarray(weights)
-    array = array.mean(0) if array.ndim == 3 else array
-    queries, memory = pd.Index(query_labels), pd.Index(memory_labels)
-    if array.shape != (len(queries), len(memory)):
-        raise ConfigError(
-            f"Attention weights of shape {array.shape} need labels for as many outputs and places: "
-            f"got {len(queries)} and {len(memory)}."
-        )
-    return pd.DataFrame(array, index=queries, columns=memory)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..numbers import percent
+from ..writing.numbers import percent
 from .canvas import (
     COLOURS,
     DASHES,

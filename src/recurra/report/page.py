@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..atomic import write_text
+from ..writing.atomic import write_text
 from .canvas import FONT
 from .markup import render, style
 from .tables import table_html, value_text

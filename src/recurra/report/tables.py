@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import pick
-from ..numbers import NOTHING, column
+from ..writing.numbers import NOTHING, column
 from .canvas import texts_of
 from .markup import render
 

@@ -22,8 +22,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..atomic import plain_faults, write_text
 from ..errors import RunError
+from ..writing.atomic import plain_faults, write_text
 from .loop import Epoch, Progress
 
 CONFIG, MODEL, HISTORY, REPORT = "config.json", "model.safetensors", "history.jsonl", "report.html"
@@ -153,6 +153,18 @@ def read(folder: Path) -> Run:
             raise RunError(f"{folder / name} is cut off or was changed after the run was written. Put it back.")
     history = _read_bytes(folder / HISTORY) if (folder / HISTORY).exists() else b""
     return Run(config, weights, [json.loads(line) for line in history.splitlines()])
+
+
+def read_task(folder: Path, unfinished: bool = False) -> str | None:
+    """Return the task that the run, or the unfinished training, in ``folder`` names; None where there is neither.
+
+    Where both are, as a training replaces a run, it is that of the run, or of what is ``unfinished``.
+    Nothing else is looked at: whether the run is whole, ``read`` says.
+    """
+    recover(folder)
+    if (folder / CONFIG).exists() and not (unfinished and (folder / CHECKPOINT).exists()):
+        return str(_read_json(folder / CONFIG, dict).get("task"))
+    return str(read_checkpoint(folder).plan.get("task", "forecast")) if (folder / CHECKPOINT).exists() else None
 
 
 def read_comparison(folder: Path) -> dict[str, Any] | None:

@@ -45,13 +45,14 @@ class Panel:
         first = _clock_of(self.starts[i], self.schema.timezone, grid)
         return _labels(grid.label(first, np.arange(start, stop)), self.schema.timezone, grid)
 
-    def window(self, start: Sequence[int], stop: Sequence[int]) -> "Panel":
-        """Return the panel with only the steps ``start[i]`` to ``stop[i]`` of each series."""
-        values = tuple(v[a:b] for v, a, b in zip(self.values, start, stop, strict=True))
-        starts = tuple(
-            s if a == 0 else self.times(i, a, a + 1)[0] for i, (s, a) in enumerate(zip(self.starts, start, strict=True))
+    def some(self, chosen: Sequence[int]) -> "Panel":
+        """Return the panel with only the series of these numbers."""
+        return replace(
+            self,
+            names=tuple(self.names[n] for n in chosen),
+            values=tuple(self.values[n] for n in chosen),
+            starts=tuple(self.starts[n] for n in chosen),
         )
-        return replace(self, values=values, starts=starts)
 
 
 def to_panel(frame: Any, schema: Schema) -> Panel:

@@ -183,7 +183,8 @@ def _can_name(frame: pd.DataFrame, name: str) -> bool:
 
 
 def _distinct_pairs(codes: np.ndarray, stamps: np.ndarray) -> int:
-    return int(np.unique(np.stack([codes.astype(np.int64), stamps]), axis=1).shape[1])
+    places, different = pd.factorize(stamps)
+    return len(pd.unique(codes.astype(np.int64) * len(different) + places))
 
 
 def _names_series(frame: pd.DataFrame, name: str, stamps: np.ndarray) -> bool:

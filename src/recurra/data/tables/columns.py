@@ -3,7 +3,6 @@
 from collections.abc import Hashable, Iterable
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -29,6 +28,8 @@ def as_pandas(frame: Any) -> pd.DataFrame:
 
 
 def _from_other(frame: Any) -> pd.DataFrame:
+    import narwhals as nw  # only other frames than those of pandas need it
+
     try:
         return nw.from_native(frame, eager_only=True).to_pandas()
     except TypeError:

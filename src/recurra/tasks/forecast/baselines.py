@@ -4,37 +4,64 @@ They answer the same windows as a network, so that every comparison has them bes
 Shapes: W windows, L look-back, H horizon, C channels; all values standardised.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..base import Baseline, Prepared
+from .exam import Guess
+from .scaling import unscale
 from .windows import Rows, Windows
 
 LINEAR_WINDOWS = 20_000  # more of them change the linear model little and cost memory
 PENALTIES = (1e-4, 1e-2, 1.0, 100.0)  # ridge, as a share of the mean variance of the inputs
 
 
-def repeat_last(rows: Rows, windows: Windows) -> np.ndarray:
+class RepeatLast(Baseline):
+    """The last known value, for every step."""
+
+    def answer(self, examples: Windows) -> Guess:
+        """Return the forecasts."""
+        return _guess(repeat_last(examples), examples)
+
+
+class SeasonalNaive(Baseline):
+    """What was known one season before each step, or the latest season in which it was."""
+
+    def __init__(self, season: int):
+        self.season = season
+
+    def answer(self, examples: Windows) -> Guess:
+        """Return the forecasts."""
+        return _guess(seasonal_naive(examples, self.season), examples)
+
+
+def _guess(scaled: np.ndarray, windows: Windows) -> Guess:
+    """Return standardised points (W, H, C) as a guess in the unit of the data."""
+    return Guess(unscale(scaled, windows.rows.scaling, windows.series.numpy()), {})
+
+
+def repeat_last(windows: Windows) -> np.ndarray:
     """Return the last known value, for every step: (W, H, C)."""
-    filled = _filled_forward(rows, 1)
+    filled = _filled_forward(windows.rows, 1)
     last = (windows.starts + windows.lookback - 1).numpy()
     return np.repeat(filled[last][:, None], windows.horizon, 1)
 
 
-def seasonal_naive(rows: Rows, windows: Windows, season: int) -> np.ndarray:
+def seasonal_naive(windows: Windows, season: int) -> np.ndarray:
     """Return what was known one season before each step, or the latest season in which it was: (W, H, C)."""
-    filled = _filled_forward(rows, season)
+    filled = _filled_forward(windows.rows, season)
     first = (windows.starts + windows.lookback).numpy()[:, None]
     steps = np.arange(windows.horizon)
     back = season * (steps // season + 1)
     values = filled[np.maximum(first + steps - back, 0)]
     # Before a series' first season there is nothing to repeat but its last value.
-    begin = rows.offsets[windows.series.numpy()][:, None]
+    begin = windows.rows.offsets[windows.series.numpy()][:, None]
     known = (first + steps - back >= begin)[..., None] & np.isfinite(values)
-    return np.where(known, values, repeat_last(rows, windows))
+    return np.where(known, values, repeat_last(windows))
 
 
 def _filled_forward(rows: Rows, season: int) -> np.ndarray:
@@ -57,39 +84,55 @@ def _last_known(values: np.ndarray) -> np.ndarray:
     return np.where(latest >= 0, np.take_along_axis(values, np.maximum(latest, 0), 0), np.nan)
 
 
-class Linear:
+class Linear(Baseline):
     """A ridge regression from the past of a channel to each of its future steps, shared by all series.
 
     As in NLinear (Zeng et al., arXiv 2205.13504) the last value is subtracted and added again; the penalty is
     the one that does best on the validation windows.
     """
 
-    def __init__(self, train: Windows, valid: Windows):
-        x, y, known = _pairs(train.some(LINEAR_WINDOWS))
-        keep = known.all(-1)
-        x, y = (x[keep], y[keep]) if keep.sum() > 10 else (x, torch.where(known, y, 0.0))
-        x1 = torch.cat([x, x.new_ones(len(x), 1)], 1)
-        gram, moment = x1.T @ x1, x1.T @ y
-        size = gram.diagonal()[:-1].mean().clamp(min=1e-8)
-        eye = torch.eye(len(gram), dtype=x.dtype)
-        eye[-1, -1] = 1e-6
-        vx, vy, vknown = _pairs(valid.some(4096))
-        best = float("inf")
-        for penalty in PENALTIES:
-            weights = torch.linalg.solve(gram + penalty * size * eye, moment)
-            guess = vx @ weights[:-1] + weights[-1]
-            error = float((guess - vy).abs()[vknown].mean())
-            if error < best:
-                best, self.weights = error, weights
+    naive = False
+    weights: Tensor  # (L + 1, H), the last row is the intercept
 
-    def __call__(self, windows: Windows) -> np.ndarray:
-        """Return the forecasts (W, H, C)."""
+    def fit(self, prepared: Prepared) -> None:
+        """Find the weights on the training windows and the penalty on the validation windows."""
+        self.weights = _ridge(prepared.train, prepared.valid).contiguous()  # type: ignore[arg-type]
+
+    def answer(self, examples: Windows) -> Guess:
+        """Return the forecasts."""
         answers = []
-        for numbers in torch.arange(len(windows)).split(4096):
-            x, last, shape = _past(windows, numbers)
+        for numbers in torch.arange(len(examples)).split(4096):
+            x, last, shape = _past(examples, numbers)
             guess = x @ self.weights[:-1] + self.weights[-1] + last
             answers.append(guess.view(shape[0], shape[2], -1).transpose(1, 2).numpy())
-        return np.concatenate(answers)
+        return _guess(np.concatenate(answers), examples)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the weights."""
+        return {"weights": self.weights.numpy()}
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take back the weights."""
+        self.weights = torch.from_numpy(arrays["weights"])
+
+
+def _ridge(train: Windows, valid: Windows) -> Tensor:
+    x, y, known = _pairs(train.some(LINEAR_WINDOWS))
+    keep = known.all(-1)
+    x, y = (x[keep], y[keep]) if keep.sum() > 10 else (x, torch.where(known, y, 0.0))
+    x1 = torch.cat([x, x.new_ones(len(x), 1)], 1)
+    gram, moment = x1.T @ x1, x1.T @ y
+    size = gram.diagonal()[:-1].mean().clamp(min=1e-8)
+    eye = torch.eye(len(gram), dtype=x.dtype)
+    eye[-1, -1] = 1e-6
+    vx, vy, vknown = _pairs(valid.some(4096))
+    best, chosen = float("inf"), moment
+    for penalty in PENALTIES:
+        weights = torch.linalg.solve(gram + penalty * size * eye, moment)
+        error = float((vx @ weights[:-1] + weights[-1] - vy).abs()[vknown].mean())
+        if error < best:
+            best, chosen = error, weights
+    return chosen
 
 
 def _past(windows: Windows, numbers: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
@@ -120,13 +163,7 @@ def _pairs(windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
     return x, y, known
 
 
-def make_baselines(
-    rows: Rows, season: int, train: Windows | None, valid: Windows | None
-) -> dict[str, Callable[[Windows], np.ndarray]]:
-    """Return the baselines by name; ``linear`` only where there are windows to fit it."""
-    table: dict[str, Callable[[Windows], np.ndarray]] = {"repeat last": lambda windows: repeat_last(rows, windows)}
-    if season > 1:
-        table["seasonal naive"] = lambda windows: seasonal_naive(rows, windows, season)
-    if train is not None and valid is not None:
-        table["linear"] = Linear(train, valid)
-    return table
+def make_baselines(season: int) -> dict[str, Baseline]:
+    """Return the baselines by name, not yet fitted."""
+    seasonal: dict[str, Baseline] = {"seasonal naive": SeasonalNaive(season)} if season > 1 else {}
+    return {"repeat last": RepeatLast(), **seasonal, "linear": Linear()}

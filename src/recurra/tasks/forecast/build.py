@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import nn
 
 from ...errors import pick
 from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
 from ...nn.heads import AbsoluteHead, Head, HuberHead, QuantileHead, SquaredHead
 from ...nn.models import AttendingCell, ParallelWriter, Writer
-from ...random import Dropout, drawing
+from ...random import Dropout
 from ...settings.config import Config, ModelSettings
-from .network import ForecastNet, Layout, SegmentCore, VanillaCore
-from .prepare import ForecastTask
+from .layout import Layout
+from .network import ForecastNet, SegmentCore, VanillaCore
+from .task import ForecastTask
 
 
 def make_head(loss: str, levels: tuple[int, ...]) -> Head:
@@ -24,14 +24,11 @@ def make_head(loss: str, levels: tuple[int, ...]) -> Head:
 
 
 def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, ForecastTask]:
-    """Make an untrained forecaster; the seed in ``config`` decides its first weights."""
-    head = make_head(config.forecast.loss, config.forecast.levels)
-    with drawing(torch.Generator().manual_seed(config.training.seed)):
-        core = _segment_core(config.model, layout, head)
-        if config.forecast.decoder == "vanilla":
-            core = _vanilla_core(config.model, layout, head)
-        network = ForecastNet(core, head, layout, config.forecast.normalise)
-    return network, ForecastTask(head)
+    """Make an untrained forecaster."""
+    head = make_head(config.task.loss, config.task.levels)
+    make_core = _vanilla_core if config.task.decoder == "vanilla" else _segment_core
+    core = make_core(config.model, layout, head)
+    return ForecastNet(core, head, layout, config.task.normalise), ForecastTask(head)
 
 
 def _segment_core(settings: ModelSettings, layout: Layout, head: Head) -> nn.Module:

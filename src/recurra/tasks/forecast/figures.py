@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...numbers import decimals_of
 from ...report.canvas import (
     COLOURS,
     DASHES,
@@ -22,6 +21,7 @@ from ...report.canvas import (
     with_headroom,
 )
 from ...report.figures import attention_map
+from ...writing.numbers import decimals_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -41,20 +41,8 @@ class Forecast(NamedTuple):
     truth: np.ndarray | None = None  # (H,)
 
 
-def forecast_figure(
-    past_times: Any,
-    past: np.ndarray,
-    times: Any,
-    point: np.ndarray,
-    bands: Bands,
-    truth: np.ndarray | None = None,
-    title: str = "",
-) -> "Figure":
-    """Return what happened, a line at now, and the forecast with its intervals.
-
-    ``past`` (P,) at ``past_times``; ``point``, the bounds of ``bands`` and ``truth`` (H,) at ``times``.
-    """
-    forecast = Forecast(past_times, np.asarray(past), times, np.asarray(point), bands, truth)
+def forecast_figure(forecast: Forecast, title: str = "") -> "Figure":
+    """Return what happened, a line at now, and the forecast with its intervals."""
     return _draw(forecast, title, height=400)
 
 
@@ -127,7 +115,7 @@ def _reading(forecast: Forecast) -> str:
     return reading
 
 
-def error_by_step(errors: Mapping[str, np.ndarray], ours: str | None = None) -> "Figure":
+def error_figure(errors: Mapping[str, np.ndarray], ours: str | None = None) -> "Figure":
     """Return the mean absolute error (H,) of each model by step ahead; ``ours`` (or the first) stands out."""
     ours = next(iter(errors), None) if ours is None else ours
     reading = (

@@ -3,8 +3,6 @@
 Shapes: B windows, L look-back, H horizon, C channels, n segments read, Q segments written, P head numbers.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -13,30 +11,7 @@ from ...nn.heads import Head
 from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The sizes that follow from settings and data together."""
-
-    lookback: int  # L, a multiple of ``segment``
-    horizon: int  # H
-    segment: int  # steps per segment (1 for the vanilla decoder)
-    season: int  # steps per season, 1 for none
-    cycle: bool  # whether a seasonal cycle is learned
-    channels: int  # C, values read and written together
-    series: int  # row series that have an identity of their own
-    missing: bool  # whether the network is told which inputs are missing
-
-    @property
-    def read(self) -> int:
-        """How many segments are read."""
-        return self.lookback // self.segment
-
-    @property
-    def written(self) -> int:
-        """How many segments are written."""
-        return -(-self.horizon // self.segment)
+from .layout import Layout
 
 
 class Cycle(nn.Module):

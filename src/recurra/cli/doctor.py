@@ -1,0 +1,25 @@
+"""``recurra doctor``: what is installed, and whether the engines agree."""
+
+import sys
+
+import click
+
+from .console import out_console
+from .flags import json_option
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Say what is installed, and whether the engines agree."""
+    from ..verbs.doctor import examine
+    from .console import print_json
+
+    findings = examine()
+    if as_json:
+        print_json(findings)
+    else:
+        for name, value in findings.items():
+            out_console().print(f"{name:18} {value}", markup=False, soft_wrap=True)
+    if any("DIFFERS" in value for value in findings.values()):
+        sys.exit(1)

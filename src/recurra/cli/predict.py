@@ -1,0 +1,41 @@
+"""``recurra predict``: what a run says about data."""
+
+from typing import Any
+
+import click
+
+from .console import check_ending, write_frame
+from .flags import TaskCommand, asked, data_argument, json_option, parts_in, predict_settings, run_argument, run_options
+from .runs import load_run, read_data, taken_out
+
+
+@click.command(cls=TaskCommand, settings=predict_settings)
+@run_argument
+@data_argument
+@run_options
+@click.option("--out", metavar="FILE", help="write CSV or Parquet to this file instead of stdout")
+@json_option
+@click.pass_context
+def predict(
+    ctx: click.Context,
+    run: str,
+    data: str | None,
+    out: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Answer with a RUN.
+
+    It answers about DATA, or about what it was trained on; a forecast begins after the end of the data.
+    """
+    check_ending(out)
+    brought = taken_out(flags)
+    wanted = asked(flags, parts_in(ctx).predict)
+    fitted, _ = load_run(run, brought)
+    read = read_data(fitted, data)
+    if read is None and not fitted.kind.remembers:
+        from ..verbs.common import source_of
+
+        read = source_of(fitted)
+    frame = fitted.kind.frame(fitted.kind.answer(fitted, read, wanted))
+    write_frame(frame, out, as_json, fitted.kind.parts.answer)

@@ -1,0 +1,28 @@
+"""What the verbs on a run share: the run that is named, and the data that go with it."""
+
+from pathlib import Path
+from typing import Any
+
+from ..tasks import kind_of
+from .console import print_notes
+from .flags import members_in
+
+BROUGHT = ("task", "own_cells", "own_attentions")  # what a run may need that is not part of recurra
+
+
+def taken_out(flags: dict[str, Any]) -> dict[str, Any]:
+    """Take out of the flags what brings classes of the user's own along."""
+    return {name: flags.pop(name) for name in BROUGHT}
+
+
+def load_run(run: str, brought: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the fitted model in a run folder and its history; classes of the user's own are those ``brought``."""
+    from ..tasks.saving import load
+
+    kind = kind_of(brought["task"]) if brought["task"] else None
+    return load(Path(run), kind, members_in(brought["own_cells"], brought["own_attentions"]))
+
+
+def read_data(fitted: Any, data: str | None) -> Any:
+    """Read a file as the run's own data were read; None if no file is named."""
+    return None if data is None else fitted.kind.read(data, fitted.config, fitted.learned, None, print_notes)

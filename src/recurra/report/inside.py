@@ -1,0 +1,61 @@
+"""What a report shows of any network: where it looked, its gates, its gradients, its training."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.batch import Batch
+from ..nn.explain import gate_traces, gradient_through_time, memory_length
+from ..nn.layers import Recurrent
+from ..nn.models import Output
+from .figures import gates_over_time, gradient_norms, gradient_reach, learning_curves
+from .page import Section
+
+
+def inside_sections(
+    network: nn.Module,
+    batch: Batch,
+    steps: Sequence[Any],
+    unit: str = "",
+    attention: Callable[[np.ndarray], Section] | None = None,
+) -> list[Section]:
+    """Return what goes on in ``network`` as it reads a ``batch`` of one example, whose ``steps`` have these labels.
+
+    ``attention`` makes a section of the weights (Q, T), if there are any; ``unit`` says what one step is.
+    """
+    with torch.no_grad():
+        output: Output = network(batch.to(next(network.parameters()).device), record=True)
+    stack = next(module for module in network.modules() if isinstance(module, Recurrent))
+    sections = []
+    if output.weights is not None and attention is not None:
+        sections.append(attention(mean_over_heads(output.weights[0])))
+    assert output.recurrence is not None and output.recurrence.inputs is not None
+    traces = gate_traces(output.recurrence)
+    half_lives = memory_length(traces)
+    unit = f" {unit}" if unit else ""
+    gates = Section(
+        "Gates over time",
+        f"What the recurrent cell does as it reads.{unit}",
+        gates_over_time(traces, steps),
+        table=half_lives if len(half_lives) else None,
+    )
+    norms = gradient_through_time(stack, output.recurrence.inputs)
+    text = f"Whether training can reach far back.{unit}"
+    return [*sections, gates, Section("Gradient through time", text, gradient_reach(norms, steps))]
+
+
+def mean_over_heads(weights: Tensor) -> np.ndarray:
+    """Return attention weights (Q, T), from those, or from (N, Q, T) of several heads."""
+    array = weights.detach().cpu().double().numpy()
+    return array.mean(0) if array.ndim == 3 else array
+
+
+def learning_section(history: Sequence[Mapping[str, Any]]) -> list[Section]:
+    """Return how the training went; nothing if there was none."""
+    if not history:
+        return []
+    text = "Training stops when the validation no longer improves for a while; the best weights are kept."
+    return [Section("Learning", text, [learning_curves(history), gradient_norms(history)])]

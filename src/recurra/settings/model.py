@@ -1,0 +1,46 @@
+"""The settings of the recurrent network and its attention."""
+
+from dataclasses import dataclass
+
+from ..attention import ATTENTIONS
+from ..cells import CELLS
+from .base import Range, setting
+
+CELL_NAMES, ATTENTION_NAMES = tuple(CELLS), ("none", *ATTENTIONS)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ModelSettings:
+    """The recurrent network and its attention."""
+
+    cell: str | type | tuple[str | type, ...] = setting(
+        "gru", "recurrent cell, or several for a stack: lstm,gru", choices=CELL_NAMES, members=CELLS
+    )
+    num_layers: int = setting(1, "layers of the cell", low=1, tune=Range(1, 3))
+    hidden_size: int = setting(128, "units per layer", low=1, tune=Range(16, 256, log=True))
+    bidirectional: bool = setting(False, "read the past in both directions")
+    attention: str | type = setting(
+        "additive", "how the model looks at what it has read", choices=ATTENTION_NAMES, members=ATTENTIONS
+    )
+    attention_size: int | None = setting(None, "width of the attention's hidden layer; hidden_size if not given", low=1)
+    heads: int = setting(4, "heads of multi_head attention", low=1, tune=Range(1, 8, log=True))
+    window: int = setting(10, "half width of the local attentions", low=1, tune=Range(2, 50, log=True))
+    normaliser: str = setting("softmax", "from scores to weights", choices=("softmax", "sparsemax", "entmax"))
+    attention_dropout: float = setting(
+        0.0, "share of attention weights dropped in training", low=0, high=0.99, tune=Range(0, 0.5)
+    )
+    dropout: float = setting(
+        0.3, "share of units dropped between layers and before the output", low=0, high=0.99, tune=Range(0, 0.6)
+    )
+    locked: bool = setting(True, "drop the same units at every step")
+    weight_drop: float = setting(0.0, "share of recurrent weights dropped", low=0, high=0.99, tune=Range(0, 0.6))
+    zoneout: float = setting(
+        0.0, "share of state units that keep their old value", low=0, high=0.99, tune=Range(0, 0.4)
+    )
+    layer_norm: bool = setting(False, "normalise between layers")
+    residual: bool = setting(False, "add each layer's input to its output")
+    chrono: int = setting(
+        0, "start with memory of about this many steps; 0 for the cell's own start", low=0, tune=Range(0, 1000)
+    )
+    truncate: int = setting(0, "cut the gradient through time every so many steps; 0 for never", low=0)
+    engine: str = setting("auto", "what runs the loop over time", choices=("auto", "native", "reference", "torch"))

@@ -1,0 +1,34 @@
+"""The settings of a training."""
+
+from dataclasses import dataclass
+
+from .base import Range, setting
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainingSettings:
+    """How the weights are found."""
+
+    batch_size: int = setting(128, "examples per step", low=1, tune=Range(16, 256, log=True))
+    max_epochs: int = setting(30, "most epochs", low=1)
+    max_steps: int = setting(20_000, "most training steps in all", low=1)
+    epoch_steps: int = setting(100, "training steps in one epoch, after which the validation is looked at", low=1)
+    patience: int = setting(5, "epochs without improvement before stopping", low=1)
+    watch: str = setting("loss", "what improvement means: the validation loss, or a metric of the task")
+    learning_rate: float = setting(5e-4, "step size of AdamW", low=0, tune=Range(1e-4, 1e-2, log=True))
+    weight_decay: float = setting(1e-4, "decoupled weight decay", low=0, tune=Range(1e-6, 1e-1, log=True))
+    warmup: int = setting(50, "steps over which the rate rises to its full value", low=0)
+    recurrence_learning_rate: float | None = setting(None, "rate of the recurrent weights, if another", low=0)
+    recurrence_weight_decay: float | None = setting(None, "decay of the recurrent weights, if another", low=0)
+    recurrence_warmup: int | None = setting(None, "warm-up of the recurrent weights, if another", low=0)
+    attention_learning_rate: float | None = setting(None, "rate of the attention weights, if another", low=0)
+    attention_weight_decay: float | None = setting(None, "decay of the attention weights, if another", low=0)
+    attention_warmup: int | None = setting(None, "warm-up of the attention weights, if another", low=0)
+    schedule: str = setting("cosine", "how the rate falls after the warm-up", choices=("cosine", "step", "constant"))
+    clip_norm: float = setting(1.0, "largest gradient norm; 0 for no limit", low=0, tune=Range(0.1, 10, log=True))
+    clip_value: float = setting(0.0, "largest gradient entry; 0 for no limit", low=0)
+    l1: float = setting(0.0, "weight of the sum of absolute weights in the loss", low=0)
+    l2: float = setting(0.0, "weight of the sum of squared weights in the loss", low=0)
+    entropy_penalty: float = setting(0.0, "weight of the attention's entropy in the loss (sharper if > 0)")
+    device: str = setting("auto", "cpu, cuda, or auto for the fastest there is")
+    seed: int = setting(0, "the same seed gives the same result on the same machine", low=0)

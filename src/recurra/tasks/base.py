@@ -1,0 +1,299 @@
+"""What a kind of task is: all that a verb needs to know of forecasting, of classifying, and of kinds to come.
+
+Words: *data* is what a file holds; a *plan* says what of it trains, validates and tests; what is *learned* from the
+training part (scales, classes, sizes) is enough to *encode* any data later; an *exam* asks questions with known
+answers; *statistics* say case by case how an answer did, and every metric and test follows from them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ..compare.metric import Metric, Statistics
+from ..compare.significance import paired_permutation
+from ..data.batch import Batch
+from ..errors import ConfigError, RunError
+from ..random import drawing
+from ..report.page import Section
+from ..settings import Config, Parts
+from ..training.loop import Epoch, Progress, Watch, fit
+from ..training.record import Record
+from ..training.task import Examples, Task
+
+BY_USER = "the user"  # what stopped a training that did not come to its own end
+
+Tell = Callable[[Sequence[str]], None]  # takes notes on what was found and assumed, as soon as they are known
+
+
+def tell_nobody(notes: Sequence[str]) -> None:
+    """Take notes and do nothing."""
+
+
+class Plan(Protocol):
+    """What of the data trains, validates and tests; how a part is named is the kind's own matter."""
+
+    @property
+    def train(self) -> Any: ...
+    @property
+    def valid(self) -> Any: ...
+    @property
+    def test(self) -> Any: ...
+    @property
+    def test_size(self) -> int: ...  # 0 if nothing is held out
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+class Learned(Protocol):
+    """What training rows taught besides the weights: enough to encode other data and to read the answers."""
+
+    def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return it as JSON values and arrays."""
+        ...
+
+
+class Baseline(ABC):
+    """Something simple to compare with. It is fitted, answers and is saved like any predictor."""
+
+    naive: bool = True  # whether it learns nothing worth the name
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has to be fitted before it answers."""
+        return type(self).fit is not Baseline.fit
+
+    def fit(self, prepared: "Prepared") -> None:  # noqa: B027  (most have nothing to learn)
+        """Learn from the training examples; nothing to learn by default."""
+
+    @abstractmethod
+    def answer(self, examples: Any) -> Any:
+        """Return the answers to ``examples``, as the network of the kind gives them."""
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return what was learned."""
+        return {}
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:  # noqa: B027
+        """Take back what ``to_arrays`` returned."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data, cut and encoded for one training."""
+
+    kind: "Kind"
+    config: Config
+    data: Any
+    plan: Plan
+    learned: Any
+    train: Examples
+    valid: Examples
+
+
+@dataclass
+class Fitted:
+    """A trained model with everything it takes to answer."""
+
+    kind: "Kind"
+    config: Config
+    learned: Any
+    network: nn.Module
+    task: Task
+    baselines: dict[str, Baseline]
+    record: Record
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Questions with known answers."""
+
+    examples: Examples
+    truth: Any  # what should be said, as the kind's ``statistics`` reads it
+    said: str  # on what is judged: "judged by 96 forecasts of the last 115 rows"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An exam, what the model and its baselines answered, and how good that was."""
+
+    name: str  # of the model; the others are its baselines
+    exam: Exam
+    answers: dict[str, Any]
+    statistics: dict[str, Statistics]
+    metrics: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """One example for pictures of what goes on inside a network."""
+
+    batch: Batch  # of one example
+    steps: Sequence[Any]  # the label of each step that the recurrent stack reads
+    unit: str = ""  # what one step is, a sentence, if it is not one step of the data
+    attention: Callable[[np.ndarray], Section] | None = None  # from weights (Q, T) to what they show
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A comparison that needs nothing from the user."""
+
+    data: Any
+    about: str
+    settings: dict[str, Any]
+
+
+class Kind(ABC):
+    """One kind of task. It keeps nothing of any data or model: all that is passed from one method to the next."""
+
+    parts: ClassVar[Parts]
+    remembers: ClassVar[bool] = False  # whether it can answer without data, from what it remembers of its training
+
+    # ------------------------------------------------------------------------------------------------ data
+
+    @abstractmethod
+    def read(
+        self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
+    ) -> Any:
+        """Return the data in ``source``, a path or what Python users have; ``notes`` of it say what was found.
+
+        With ``learned`` it is read as the data of that training were. ``most`` bounds how much is used.
+        """
+
+    @abstractmethod
+    def fingerprint(self, data: Any) -> str:
+        """Return a short text that is another one if any value of ``data`` is."""
+
+    @abstractmethod
+    def plan(self, data: Any, config: Config, test_size: int | None) -> Plan:
+        """Cut the data; ``test_size`` is what is held out to judge, 0 for nothing and None for the usual part.
+
+        This and the two steps after it go by ``config.task`` alone: models that differ in the rest share their result.
+        """
+
+    @abstractmethod
+    def learn(self, data: Any, plan: Any, config: Config) -> Learned:
+        """Return what the training part teaches: scales, classes, sizes."""
+
+    @abstractmethod
+    def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Learned:
+        """Return what was learned, from what its ``to_plain`` gave."""
+
+    @abstractmethod
+    def encode(self, data: Any, learned: Any, part: Any = None) -> Any:
+        """Return a ``part`` of the data, or all, as examples."""
+
+    def prepare(self, data: Any, config: Config, test_size: int | None = 0) -> Prepared:
+        """Plan, learn and encode."""
+        return self.prepare_as(data, self.plan(data, config, test_size), config)
+
+    def prepare_as(self, data: Any, plan: Any, config: Config) -> Prepared:
+        """Learn and encode as a ``plan`` that was made already says."""
+        learned = self.learn(data, plan, config)
+        train, valid = (self.encode(data, learned, part) for part in (plan.train, plan.valid))
+        return Prepared(self, config, data, plan, learned, train, valid)
+
+    # --------------------------------------------------------------------------------------------- training
+
+    @abstractmethod
+    def build(self, config: Config, learned: Any) -> tuple[nn.Module, Task]:
+        """Make an untrained network; what torch draws meanwhile comes from the seed in ``config``."""
+
+    def make(self, config: Config, learned: Any) -> tuple[nn.Module, Task]:
+        """Build a network whose first weights follow from the seed, whatever else draws random numbers."""
+        with drawing(torch.Generator().manual_seed(config.training.seed)):
+            return self.build(config, learned)
+
+    def begin(self, network: nn.Module, prepared: Prepared) -> None:  # noqa: B027  (a seam)
+        """Give a fresh network what it starts from besides its first weights."""
+
+    def train(self, fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
+        """Train, an Epoch at a time; a kind may bring a trainer of its own."""
+        return fit(fitted.network, fitted.task, prepared.train, prepared.valid, fitted.config.training, progress, watch)
+
+    def finish(self, fitted: Fitted, prepared: Prepared) -> None:  # noqa: B027  (a seam)
+        """Do what comes after the last step, such as calibration; the record says already how the training went."""
+
+    def unused(self, config: Config) -> dict[str, str]:
+        """Return every setting of this kind that nothing uses, with the reason."""
+        return {}
+
+    # ---------------------------------------------------------------------------------------------- answers
+
+    @abstractmethod
+    def ask(self, fitted: Fitted, examples: Any) -> Any:
+        """Return the network's answers to ``examples``, which are on the CPU; the network may be elsewhere."""
+
+    @abstractmethod
+    def answer(self, fitted: Fitted, data: Any | None, asked: Any) -> Any:
+        """Return typed answers about ``data``, or about what was trained on; ``asked`` is of ``parts.predict``."""
+
+    @abstractmethod
+    def frame(self, answers: Any) -> pd.DataFrame:
+        """Return answers as a table."""
+
+    # ---------------------------------------------------------------------------------------------- judging
+
+    @abstractmethod
+    def metrics(self, config: Config) -> tuple[Metric, ...]:
+        """Return the metrics; the first one ranks."""
+
+    @abstractmethod
+    def statistics(self, truth: Any, answers: Any) -> Statistics:
+        """Return how the answers did, case by case."""
+
+    def baselines(self, config: Config, learned: Any) -> dict[str, Baseline]:
+        """Return what costs nothing and has to be beaten, by name, not yet fitted."""
+        return {}
+
+    @abstractmethod
+    def exam(self, data: Any, learned: Any, part: Any) -> Exam:
+        """Make an exam of a ``part`` of the data; raises DataError if it can judge nothing."""
+
+    @abstractmethod
+    def choose(
+        self, data: Any, fitted: Fitted, asked: Any, size: int | None, held_out: int | None, tell: Tell = tell_nobody
+    ) -> Any:
+        """Return the part of ``data`` to judge a run on; ``asked`` is of ``parts.evaluate``.
+
+        ``held_out`` is how much of these very data was kept out of its training, None if they are others.
+        """
+
+    def chance(self, exam: Exam, first: Sequence[Statistics], second: Sequence[Statistics], metric: Metric) -> float:
+        """Return the p-value that two models are equally good, from their statistics, one per seed."""
+        return paired_permutation(metric, first, second)
+
+    # ----------------------------------------------------------------------------------------------- report
+
+    @abstractmethod
+    def title(self, fitted: Fitted, data: Any) -> str:
+        """Return the title of a report."""
+
+    def sections(self, fitted: Fitted, data: Any, judged: Judged | None, asked: Any) -> list[Section]:
+        """Return what a report says first: the answers themselves; ``asked`` is of ``parts.report``."""
+        return []
+
+    def proof(self, fitted: Fitted, data: Any, judged: Judged) -> list[Section]:
+        """Return what a report says of how good the answers are, besides the table of metrics."""
+        return []
+
+    def glimpse(self, fitted: Fitted, data: Any) -> Glimpse | None:
+        """Return one example to look inside the network with; None where there is nothing to see."""
+        return None
+
+    # --------------------------------------------------------------------------------- optional capabilities
+
+    def demo(self) -> Demo:
+        """Return a comparison on data that come with a dependency; raises ConfigError where there is none."""
+        raise ConfigError(f"There is no demo of the task '{self.parts.name}'.")
+
+    def upgrade(self, config: dict[str, Any], tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a run folder of an earlier format holds in today's format."""
+        raise RunError(
+            f"This run of the task '{config.get('task')}' has format {config.get('format')}, which is not read."
+        )

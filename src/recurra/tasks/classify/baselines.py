@@ -1,0 +1,103 @@
+"""Classes that cost no training: the most frequent one, and that of the most similar training case.
+
+Shapes: N training cases, M cases asked, C channels, L steps to which cases are brought, K classes.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...data.cases import Cases
+from ..base import Baseline, Prepared
+from .answers import Guess
+from .examples import CaseExamples
+from .learned import ClassifyLearned, filled
+from .plan import codes_of, labels_of
+
+AT_ONCE = 2**23  # distances in memory at a time
+
+
+class Majority(Baseline):
+    """The most frequent class; its probabilities are the shares of the classes in the training cases."""
+
+    shares: np.ndarray  # (K,)
+
+    def fit(self, prepared: Prepared) -> None:
+        """Count the classes."""
+        counts = np.array(prepared.learned.counts, float)
+        self.shares = counts / counts.sum()
+
+    def answer(self, examples: CaseExamples) -> Guess:
+        """Return the same for every case."""
+        count = len(examples)
+        logs = np.tile(np.log(self.shares), (count, 1))
+        return Guess(np.full(count, int(self.shares.argmax())), logs)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the shares."""
+        return {"shares": self.shares}
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take back the shares."""
+        self.shares = arrays["shares"]
+
+
+class NearestNeighbour(Baseline):
+    """The class of the training case at the smallest Euclidean distance, value by value.
+
+    Values are as they came, but each channel divided by its deviation if there are several; gaps are filled in a
+    straight line, and cases of another length are stretched to the median one. What decides when a network stops it
+    needs not, so it looks among those cases, too. It is not trained at all, so it counts as naive, and it is the usual
+    floor of this task: a network that does not beat it is not worth its trouble.
+    """
+
+    points: np.ndarray  # (N, L·C)
+    codes: np.ndarray  # (N,)
+
+    def __init__(self, learned: ClassifyLearned):
+        self.learned = learned
+
+    def fit(self, prepared: Prepared) -> None:
+        """Remember all cases that are not held out."""
+        plan = prepared.plan
+        cases = prepared.data.some(np.concatenate([plan.train, plan.valid]))
+        self.points = self._points(cases)
+        self.codes = codes_of(labels_of(cases, "to learn from"), self.learned.classes)
+
+    def answer(self, examples: CaseExamples) -> Guess:
+        """Return the class of the nearest case; of equally near ones, the first."""
+        asked, known = self._points(examples.cases), self.points.astype(float)
+        centre = known.mean(0)
+        known -= centre
+        sizes = (known**2).sum(1)
+        nearest = []
+        for part in np.array_split(asked, max(1, -(-len(asked) * len(known) // AT_ONCE))):
+            # ‖a − b‖² without ‖a‖², which is the same for all b.
+            nearest.append((sizes - 2 * (part - centre) @ known.T).argmin(1))
+        return Guess(self.codes[np.concatenate(nearest)], None)
+
+    def _points(self, cases: Cases) -> np.ndarray:
+        length, scale = self.learned.layout.length, self.learned.spread
+        points = [resampled(filled(case) / scale, length).ravel() for case in cases.values]
+        return np.stack(points).astype(np.float32)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the cases."""
+        return {"points": self.points, "codes": self.codes}
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take back the cases."""
+        self.points, self.codes = arrays["points"], arrays["codes"]
+
+
+def resampled(values: np.ndarray, length: int) -> np.ndarray:
+    """Return one case (T, C) stretched to ``length`` steps in straight lines from step to step."""
+    if len(values) == length:
+        return values
+    places = np.linspace(0, len(values) - 1, length)
+    return np.stack([np.interp(places, np.arange(len(values)), channel) for channel in values.T], 1)
+
+
+def make_baselines(learned: ClassifyLearned) -> dict[str, Baseline]:
+    """Return the baselines by name, not yet fitted."""
+    return {"most frequent class": Majority(), "nearest neighbour": NearestNeighbour(learned)}

@@ -1,0 +1,56 @@
+"""Cases as the network reads them: below each other in one tensor, cut and padded by the batch.
+
+Shapes: N cases, R steps of all cases, T steps of the longest case in a batch, C channels, I inputs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.batch import Batch
+from ...data.cases import Cases
+from .learned import ClassifyLearned
+from .plan import codes_of
+
+
+@dataclass(frozen=True)
+class CaseExamples:
+    """Cases, taken by number."""
+
+    cases: Cases  # as they came
+    values: Tensor  # (R, I) scaled, gaps filled
+    known: Tensor | None  # (R, C) where a value was there; None if the network does not ask
+    offsets: Tensor  # (N,) where each case begins
+    lengths: Tensor  # (N,)
+    targets: Tensor | None  # (N,) the number of each case's class; None if it is not known
+
+    @classmethod
+    def of(cls, cases: Cases, learned: ClassifyLearned) -> "CaseExamples":
+        """Scale ``cases`` as those of the training were."""
+        lengths = torch.from_numpy(cases.lengths)
+        values = np.concatenate([learned.inputs(case) for case in cases.values]).astype(np.float32)
+        known = None
+        if learned.layout.told:
+            known = torch.from_numpy(np.isfinite(np.concatenate(cases.values)))
+        targets = None
+        if cases.labels is not None:
+            targets = torch.from_numpy(codes_of(cases.labels, learned.classes))
+        return cls(cases, torch.from_numpy(values), known, lengths.cumsum(0) - lengths, lengths, targets)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, numbers: Tensor) -> Batch:
+        """Return inputs (B, T, I), zero behind the end of a shorter case, and targets (B,)."""
+        lengths = self.lengths[numbers].unsqueeze(1)
+        steps = torch.arange(int(lengths.max()))
+        rows = self.offsets[numbers].unsqueeze(1) + torch.minimum(steps, lengths - 1)
+        mask = steps < lengths
+        inputs = self.values[rows]
+        others = {} if self.known is None else {"known": self.known[rows] & mask.unsqueeze(-1)}
+        targets = None if self.targets is None else self.targets[numbers]
+        if bool(mask.all()):
+            return Batch(inputs, targets, others=others)
+        return Batch(inputs * mask.unsqueeze(-1), targets, mask, others=others)

@@ -1,0 +1,119 @@
+"""The scikit-learn face that all kinds share: an estimator is a plain dataclass of its settings."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+
+from ..errors import ConfigError, nearest
+from ..nn.build import refuse_unused
+from ..settings import Config, make_config
+from ..training.loop import Epoch, Progress
+from . import saving
+from .base import Fitted, Kind, Prepared
+from .session import Session
+
+
+class Estimator:
+    """What every estimator does with its settings, its training and its run folder.
+
+    Arguments are stored as given and checked by ``fit``; what is fitted ends in ``_``. Errors are ConfigError,
+    DataError and RunError, all of them ValueErrors.
+    """
+
+    kind: ClassVar[Kind]
+
+    # scikit-learn asks for these. Its BaseEstimator would bring them too, but importing it takes as long as torch.
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings as they were given."""
+        return {name: getattr(self, name) for name in self.kind.parts.settings()}
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change settings; raises ConfigError for a name that is none."""
+        known = self.kind.parts.settings()
+        unknown = [f"Unknown setting '{name}'.{nearest(name, known)}" for name in settings if name not in known]
+        if unknown:
+            raise ConfigError("\n".join(unknown))
+        for name, value in settings.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        first = self.kind.parts.defaults()
+        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != first[name]]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "fitted_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy takes along: not the training data, which a session holds."""
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+
+    @classmethod
+    def search_space(cls, *names: str) -> dict[str, Any]:
+        """Return what is worth trying for the settings ``names``, for scikit-learn's RandomizedSearchCV.
+
+        A list of choices, or a distribution over a range; all settings that have one if none is named. Raises
+        ConfigError for a setting that has none.
+        """
+        from .searching import search_space
+
+        return search_space(cls.kind.parts.settings(), names)
+
+    def keep_best(self) -> None:
+        """Put the best weights so far in place: what to do after stopping ``epochs`` early."""
+        session: Session | None = getattr(self, "_session", None)
+        if session is None:
+            raise ConfigError("There is no training to stop: keep_best() belongs after epochs().")
+        session.keep_best()
+
+    def save(self, directory: str | Path, overwrite: bool = False) -> Path:
+        """Write a run folder; raises RunError if there is one and ``overwrite`` is not set."""
+        return saving.save(self._fitted(), self.history_, Path(directory), overwrite)
+
+    @classmethod
+    def load(cls, directory: str | Path, *, cells: Iterable[type] = (), attentions: Iterable[type] = ()) -> Self:
+        """Read a run folder; raises RunError that says what is missing, cut off or changed.
+
+        ``cells`` and ``attentions`` bring the classes of your own that it was trained with.
+        """
+        fitted, history = saving.load(Path(directory), cls.kind, (*cells, *attentions))
+        return cls._of(fitted, history)
+
+    @classmethod
+    def _of(cls, fitted: Fitted, history: list[dict[str, Any]]) -> Self:
+        estimator = cls(**fitted.config.flat())
+        estimator.fitted_, estimator.history_ = fitted, history
+        estimator.notes_ = tuple(fitted.record.notes)
+        return estimator
+
+    @property
+    def network_(self) -> torch.nn.Module:
+        """The trained network."""
+        return self._fitted().network
+
+    def _config(self, **changed: Any) -> Config:
+        """Return the settings, checked, with some ``changed`` ones; refuse those that nothing uses."""
+        config = make_config(self.kind.parts, self.get_params() | changed)
+        config.require()
+        refuse_unused(config, self.kind.unused(config))
+        return config
+
+    def _begin(
+        self, prepared: Prepared, progress: Progress | None = None, weights: dict[str, torch.Tensor] | None = None
+    ) -> Iterator[Epoch]:
+        """Set everything up for a training and return its epochs: what can be wrong is raised here."""
+        session = Session(prepared, progress, weights)
+        self._session, self.fitted_ = session, session.fitted
+        self.history_, self.progress_ = session.history, session.progress
+        self.notes_ = tuple(session.fitted.record.notes)
+        return session.epochs()
+
+    def _fitted(self) -> Fitted:
+        if not hasattr(self, "fitted_"):
+            from sklearn.exceptions import NotFittedError
+
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet. Call fit() first.")
+        return self.fitted_

@@ -1,0 +1,106 @@
+"""How a trained forecaster answers: what it reads, what it says, and where it looked.
+
+Shapes: S row series, L look-back, H horizon, C channels, Q outputs, n segments read.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ...data.batch import Batch
+from ...data.series import Panel, long_frame
+from ...nn.models import Output
+from ...nn.threads import own_threads
+from ..base import Fitted
+from .context import Context, context_of, times_of
+from .exam import Guess, guess_of
+from .learned import ForecastLearned
+
+AT_ONCE = 8192  # rows that the network reads at a time: more would only take more memory
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts of all series from one context."""
+
+    names: tuple[str, ...]
+    times: list[pd.Index]  # (H,) per series
+    guess: Guess  # (S, H, C)
+
+    def frame(self, steps: int | None = None) -> pd.DataFrame:
+        """Return the first ``steps`` as a long frame ``unique_id, ds, yhat`` and, per level, the interval's ends."""
+        steps = self.guess.point.shape[1] if steps is None else steps
+        columns = columns_of(self.guess, steps)
+        return long_frame(self.names, [times[:steps] for times in self.times], columns)
+
+
+def columns_of(guess: Guess, steps: int) -> dict[str, np.ndarray]:
+    """Return a guess as columns: series by series, in them channel by channel."""
+    columns = {"yhat": flat(guess.point, steps)}
+    for level, (low, high) in guess.bands.items():
+        columns[f"yhat-lo-{level}"], columns[f"yhat-hi-{level}"] = flat(low, steps), flat(high, steps)
+    return columns
+
+
+def flat(values: np.ndarray, steps: int) -> np.ndarray:
+    """Return (S, H, C) as one column: series by series, in them channel by channel."""
+    return values[:, :steps].transpose(0, 2, 1).reshape(-1)
+
+
+def forecast(fitted: Fitted, panel: Panel | None = None, steps: int | None = None) -> Forecasts:
+    """Forecast from the end of ``panel``, or from the end of what was trained on."""
+    own_threads()
+    learned: ForecastLearned = fitted.learned
+    context = context_of(learned, panel)
+    head = fitted.task.head  # type: ignore[attr-defined]
+    params = torch.cat([ask(fitted, context.rows(chosen)).prediction.cpu() for chosen in _portions(context)])
+    quantiles = fitted.network.interval(params) if head.quantiles else None  # type: ignore[operator]
+    guess = guess_of(head, head.point(params), quantiles, context.scaling, np.arange(len(context.values)))
+    names = learned.names if panel is None else panel.names
+    steps = learned.layout.horizon if steps is None else steps
+    return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps))
+
+
+def looks(fitted: Fitted, panel: Panel | None = None, series: np.ndarray | None = None) -> np.ndarray | None:
+    """Return where forecasts from the end of ``panel`` looked: (S, Q, n), mean over heads; None if nowhere.
+
+    ``series`` are the numbers of the row series that are asked, all if not given.
+    """
+    context = context_of(fitted.learned, panel)
+    context = context if series is None else context.rows(series)
+    weights = [ask(fitted, context.rows(chosen)).weights for chosen in _portions(context)]
+    if weights[0] is None:
+        return None
+    every = torch.cat([part.cpu() for part in weights if part is not None])
+    return (every.mean(1) if every.dim() == 4 else every).double().numpy()
+
+
+def _portions(context: Context) -> list[np.ndarray]:
+    rows = np.arange(len(context.values))
+    return np.array_split(rows, -(-len(rows) // AT_ONCE))
+
+
+def ask(fitted: Fitted, context: Context) -> Output:
+    """Run the network on ``context``."""
+    with torch.inference_mode():
+        output: Output = fitted.network(batch_of(context, fitted.network))
+    return output
+
+
+def batch_of(context: Context, network: torch.nn.Module) -> Batch:
+    """Return ``context`` as the network reads it, on its device."""
+    scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]
+    known = np.isfinite(scaled)
+    others: dict[str, Tensor] = {
+        "series": torch.from_numpy(context.identities),
+        "phase": torch.from_numpy(context.phases),
+    }
+    if not known.all():
+        scaled = np.where(known, scaled, 0.0)
+        others["observed"] = torch.from_numpy(known)
+    batch = Batch(torch.from_numpy(scaled.astype(np.float32)), others=others)
+    device = next(network.parameters()).device
+    return batch if device.type == "cpu" else batch.to(device)

@@ -1,0 +1,154 @@
+"""Rolling-origin backtests: forecasts of many windows beside what happened, in the unit of the data.
+
+Shapes: W windows, H steps, C channels.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...compare.metric import Statistics
+from ...data.series import Panel
+from ...errors import DataError
+from ...nn.heads import Head
+from ..base import Exam
+from .learned import ForecastLearned
+from .metrics import inside, naive_scale, window_sums
+from .network import ForecastNet
+from .plan import Part, describe_test, tracks_of
+from .scaling import Scaling, unscale
+from .windows import Windows
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What happened in the windows of a backtest."""
+
+    values: np.ndarray  # (W, H, C), NaN where unknown
+    series: np.ndarray  # (W,) which row series
+    origins: np.ndarray  # (W,) position of the first target in its series
+    mase: np.ndarray  # (W, 1, C) the scale of MASE
+    std: np.ndarray  # (W, 1, C) the training deviation
+    step: int = 1  # distance between origins
+
+    @property
+    def overlap(self) -> int:
+        """How many neighbouring origins share targets."""
+        return -(-self.values.shape[1] // self.step)
+
+
+class Guess(NamedTuple):
+    """What one model said about them."""
+
+    point: np.ndarray  # (W, H, C)
+    bands: dict[int, tuple[np.ndarray, np.ndarray]]  # coverage in percent to lower and upper end
+
+    def first(self, steps: int) -> "Guess":
+        """Return only the first ``steps``."""
+        bands = {level: (low[:, :steps], high[:, :steps]) for level, (low, high) in self.bands.items()}
+        return Guess(self.point[:, :steps], bands)
+
+
+def make_exam(panel: Panel, learned: ForecastLearned, part: Part, windows: Windows) -> Exam:
+    """Return the ``windows`` of a ``part`` with what happened in them; raises DataError if there is none."""
+    if not len(windows):
+        if not part.size:  # of all that follows the training
+            raise DataError("Nothing can be judged: no value is known that a forecast could be compared with.")
+        raise DataError(
+            f"The last {part.size} rows, which are held out to judge the model, hold no known value. Hold out more "
+            f"with --test-size, or cut the empty end off."
+        )
+    tracks = tracks_of(panel, learned.joint)
+    truth = truth_of(windows, tracks, part, learned.layout.season)
+    return Exam(windows, truth, describe_test(len(windows), part.size, part.step))
+
+
+def truth_of(windows: Windows, tracks: list[np.ndarray], part: Part, season: int) -> Truth:
+    """Collect the targets of ``windows`` from ``tracks`` (T, C), and their scales, measured up to the part's ends."""
+    series, scaling = windows.series.numpy(), windows.rows.scaling
+    naive = np.stack([naive_scale(track[:end], season) for track, end in zip(tracks, part.ends, strict=True)])
+    mase = np.where(np.isfinite(naive), naive, scaling.std)  # too short to compare two seasons, or constant
+    origins = (windows.starts + windows.lookback).numpy() - windows.rows.offsets[series]
+    begins = np.cumsum([0, *(len(track) for track in tracks)])[series]
+    values = np.concatenate(tracks)[(begins + origins)[:, None] + np.arange(windows.horizon)]
+    return Truth(values, series, origins, mase[series][:, None], scaling.std[series][:, None], part.step)
+
+
+def statistics_of(truth: Truth, guess: Guess) -> Statistics:
+    """Return the sums of errors of every window, its origin, and how much of it lies in each interval."""
+    sums = window_sums(truth.values, guess.point, truth.mase, truth.std)
+    bands = {f"inside_{level}": inside(truth.values, low, high) for level, (low, high) in guess.bands.items()}
+    return sums | bands | {"origin": truth.origins}
+
+
+def ask_network(network: ForecastNet, head: Head, windows: Windows, batch_size: int = 512) -> Guess:
+    """Forecast all ``windows``."""
+    network.eval()
+    device = next(network.parameters()).device
+    points, ends = [], []
+    with torch.inference_mode():
+        for numbers in torch.arange(len(windows)).split(batch_size):
+            params = network(windows.take(numbers).to(device)).prediction
+            points.append(head.point(params).cpu())
+            if head.quantiles:
+                ends.append(network.interval(params).cpu())
+    quantiles = torch.cat(ends) if ends else None
+    return guess_of(head, torch.cat(points), quantiles, windows.rows.scaling, windows.series.numpy())
+
+
+def guess_of(head: Head, point: Tensor, quantiles: Tensor | None, scaling: Scaling, series: np.ndarray) -> Guess:
+    """Return standardised points (W, H, C) and ``quantiles`` (W, H, C, K) in the unit of their ``series``."""
+    bands = {}
+    if quantiles is not None:
+        every = quantiles.double().numpy()
+        for level, low, high in levels_of(head.quantiles):
+            bands[level] = (unscale(every[..., low], scaling, series), unscale(every[..., high], scaling, series))
+    return Guess(unscale(point.double().numpy(), scaling, series), bands)
+
+
+@torch.inference_mode()
+def calibrate(network: ForecastNet, windows: Windows, batch_size: int = 512) -> None:
+    """Move the ends of the intervals until they hold, on ``windows``, as much as their levels say.
+
+    For each level the ends are moved out by the level's quantile of ``max(lower − y, y − upper)``, one number for
+    all steps, in training deviations (conformalised quantile regression, Romano et al., arXiv 1905.03222).
+    """
+    if not network.head.quantiles:
+        return
+    network.eval()
+    device = next(network.parameters()).device
+    misses: dict[int, list[np.ndarray]] = {}
+    levels = levels_of(network.head.quantiles)
+    for numbers in torch.arange(len(windows)).split(batch_size):
+        batch = windows.take(numbers).to(device)
+        ends, target = network.head.interval(network(batch).prediction), batch.targets
+        assert target is not None
+        for level, low, high in levels:
+            miss = torch.maximum(ends[..., low] - target, target - ends[..., high])
+            known = miss if batch.target_mask is None else miss[batch.target_mask]
+            misses.setdefault(level, []).append(known.flatten().cpu().numpy())
+    for level, low, high in levels:
+        scores = np.concatenate(misses[level])
+        share = min(1.0, level / 100 * (1 + 1 / len(scores)))
+        margin = float(np.quantile(scores, share))
+        network.widen[low], network.widen[high] = -margin, margin
+
+
+def levels_of(quantiles: tuple[float, ...]) -> list[tuple[int, int, int]]:
+    """Return each central interval as coverage in percent and the places of its two ends."""
+    count = len(quantiles)
+    return [
+        (round(100 * (quantiles[count - 1 - low] - quantiles[low])), low, count - 1 - low)
+        for low in reversed(range(count // 2))
+    ]
+
+
+def error_by_step(truth: Truth, guess: Guess) -> np.ndarray:
+    """Return the mean absolute error of each step ahead (H,), in the unit of the data; NaN where none is known."""
+    errors = np.abs(guess.point - truth.values)
+    known = np.isfinite(errors)
+    counts = known.sum((0, 2))
+    return np.where(counts > 0, np.where(known, errors, 0.0).sum((0, 2)) / np.maximum(counts, 1), np.nan)

@@ -1,0 +1,220 @@
+"""Forecasting, as the verbs see it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from ...compare.metric import Metric, Statistics
+from ...compare.significance import diebold_mariano
+from ...data.series import Panel
+from ...errors import ConfigError, DataError
+from ...report.page import Section
+from ...settings import Config
+from ...training.task import Task
+from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
+from . import report
+from .answers import Forecasts, forecast
+from .baselines import make_baselines
+from .build import make_forecaster
+from .demo import make_demo
+from .exam import Guess, Truth, ask_network, calibrate, make_exam, statistics_of
+from .learned import ForecastLearned
+from .metrics import forecast_metrics, loss_per_origin
+from .network import ForecastNet
+from .plan import Cut, ForecastPlan, Part, check_test_size, default_test_size, judging_step, make_plan, tracks_of
+from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
+from .source import fingerprint_of, read_panel
+from .upgrade import upgraded
+from .windows import Windows, rows_of
+
+
+class ForecastKind(Kind):
+    """From the past of series to their next steps."""
+
+    parts = PARTS
+    remembers = True
+
+    def read(
+        self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
+    ) -> Panel:
+        """Return a file, a frame or a panel as a panel."""
+        return read_panel(source, config.task, None if learned is None else learned.schema, most, tell)
+
+    def fingerprint(self, data: Panel) -> str:
+        """Return a short text that is another one if any value is."""
+        return fingerprint_of(data)
+
+    def plan(self, data: Panel, config: Config, test_size: int | None) -> ForecastPlan:
+        """Cut every series: training rows, then validation, then what is held out."""
+        config.require()
+        horizon = config.task.horizon
+        size = default_test_size(data, horizon) if test_size is None else test_size
+        if size:
+            check_test_size(size, horizon)
+        return make_plan(data, config.task, size)
+
+    def learn(self, data: Panel, plan: ForecastPlan, config: Config) -> ForecastLearned:
+        """Return the scale and the end of every series."""
+        return ForecastLearned.of(data, plan, config.task.channels == "joint")
+
+    def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> ForecastLearned:
+        """Return what was learned, from a run."""
+        return ForecastLearned.from_plain(plain, arrays)
+
+    def encode(self, data: Panel, learned: ForecastLearned, part: Part | None = None) -> Windows:
+        """Return a ``part`` as windows; all of which the past is long enough, if not said which."""
+        part = whole_part(data, learned) if part is None else part
+        rows = rows_of(data, learned, part.pad)
+        return rows.windows(learned.layout.lookback, learned.layout.horizon, part.origins)
+
+    def build(self, config: Config, learned: ForecastLearned) -> tuple[nn.Module, Task]:
+        """Make the network."""
+        return make_forecaster(config, learned.layout)
+
+    def begin(self, network: nn.Module, prepared: Prepared) -> None:
+        """Begin a learned cycle with measured means, where there is little to learn it from."""
+        assert isinstance(network, ForecastNet)
+        if network.cycle is not None and prepared.learned.cycles is not None:
+            network.cycle.start_from(torch.from_numpy(prepared.learned.cycles))
+
+    def finish(self, fitted: Fitted, prepared: Prepared) -> None:
+        """Calibrate the intervals, and give series that were not there the mean identity."""
+        network, valid = fitted.network, prepared.valid
+        assert isinstance(network, ForecastNet) and isinstance(valid, Windows)
+        network.welcome_strangers()
+        calibrate(network, valid)
+
+    def unused(self, config: Config) -> dict[str, str]:
+        """Return the settings that nothing uses."""
+        idle = {}
+        if config.task.decoder == "vanilla":
+            idle["segment"] = "the vanilla decoder goes step by step"
+        if config.task.loss != "quantile":
+            idle["levels"] = f"loss='{config.task.loss}' predicts no intervals"
+        return idle
+
+    def ask(self, fitted: Fitted, examples: Windows) -> Guess:
+        """Forecast all windows."""
+        return ask_network(fitted.network, fitted.task.head, examples)  # type: ignore[attr-defined, arg-type]
+
+    def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts:
+        """Forecast from the end of ``data``."""
+        return forecast(fitted, data, checked_steps(asked.steps, fitted.learned.layout.horizon))
+
+    def frame(self, answers: Forecasts) -> pd.DataFrame:
+        """Return a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``."""
+        return answers.frame()
+
+    def metrics(self, config: Config) -> tuple[Metric, ...]:
+        """Return MASE, which ranks, and the others."""
+        return forecast_metrics(config.task.levels if config.task.loss == "quantile" else ())
+
+    def statistics(self, truth: Truth, answers: Guess) -> Statistics:
+        """Return sums of errors, window by window."""
+        return statistics_of(truth, answers)
+
+    def baselines(self, config: Config, learned: ForecastLearned) -> dict[str, Baseline]:
+        """Return the naive forecasts and a linear model."""
+        return make_baselines(learned.layout.season)
+
+    def exam(self, data: Panel, learned: ForecastLearned, part: Part | None) -> Exam:
+        """Return forecasts of past rows, with what happened."""
+        part = whole_part(data, learned) if part is None else part
+        return make_exam(data, learned, part, self.encode(data, learned, part))
+
+    def choose(
+        self,
+        data: Panel,
+        fitted: Fitted,
+        asked: BacktestAsked,
+        size: int | None,
+        held_out: int | None,
+        tell: Tell = tell_nobody,
+    ) -> Part:
+        """Return forecasts of the last ``size`` values, those that were held out if not said."""
+        learned: ForecastLearned = fitted.learned
+        horizon = learned.layout.horizon
+        size = size or held_out or default_test_size(data, horizon)
+        check_test_size(size, horizon)
+        if held_out is not None and size > held_out:
+            tell([f"careful: of the last {size:,} rows only {held_out:,} were held out of the training of this run"])
+        if size == held_out:
+            return make_plan(data, fitted.config.task, size, asked.step).test
+        tracks = tracks_of(data, learned.joint)
+        firsts = [max(1, len(track) - size) for track in tracks]
+        return part_from(learned, tracks, firsts, size, asked.step)
+
+    def chance(self, exam: Exam, first: Sequence[Statistics], second: Sequence[Statistics], metric: Metric) -> float:
+        """Test the errors of forecast origins, which share targets (Diebold-Mariano)."""
+        one, other = (np.mean([loss_per_origin(seed) for seed in seeds], 0) for seeds in (first, second))
+        return diebold_mariano(one, other, exam.truth.overlap)
+
+    def title(self, fitted: Fitted, data: Panel) -> str:
+        """Return which series are forecast, and how far."""
+        return report.title(fitted, data)
+
+    def sections(self, fitted: Fitted, data: Panel, judged: Judged | None, asked: ReportAsked) -> list[Section]:
+        """Show the forecast of a few series."""
+        return report.forecast_sections(fitted, data, judged, asked.show)
+
+    def proof(self, fitted: Fitted, data: Panel, judged: Judged) -> list[Section]:
+        """Show a forecast beside what happened, and the error by step ahead."""
+        return report.proof_sections(fitted, data, judged)
+
+    def glimpse(self, fitted: Fitted, data: Panel) -> Glimpse:
+        """Return the end of the first series."""
+        return report.first_series(fitted, data)
+
+    def demo(self) -> Demo:
+        """Forecast weekly CO2."""
+        return make_demo()
+
+    def upgrade(self, config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Read runs of format 1."""
+        return upgraded(config, tensors)
+
+
+def whole_part(panel: Panel, learned: ForecastLearned) -> Part:
+    """Return the forecasts of all that follows the first look-back of each series."""
+    tracks = tracks_of(panel, learned.joint)
+    firsts = [min(learned.layout.lookback, max(1, len(track) // 2)) for track in tracks]
+    size = max(len(track) - first for track, first in zip(tracks, firsts, strict=True))
+    return part_from(learned, tracks, firsts, size, None)
+
+
+def part_from(
+    learned: ForecastLearned, tracks: list[np.ndarray], firsts: Sequence[int], size: int, step: int | None
+) -> Part:
+    """Return the forecasts of ``tracks`` (T, C) from position ``firsts[i]`` of series ``i`` on."""
+    layout, lengths = learned.layout, [len(track) for track in tracks]
+    cut = Cut(tracks, layout, lengths, pad=layout.lookback - 1)
+    if step is None:
+        step = judging_step(lengths, size, layout.horizon, layout.season)
+    part = cut.part(firsts, [n - layout.horizon for n in lengths], firsts, step)
+    if not any(n - layout.horizon >= first for n, first in zip(lengths, firsts, strict=True)):
+        raise DataError(
+            f"Too few rows to evaluate: a forecast of {layout.horizon} steps needs at least {layout.horizon + 1} rows."
+        )
+    return replace(part, size=size)
+
+
+def checked_steps(steps: Any, horizon: int) -> int:
+    """Return how many steps are asked for; raises ConfigError if the model was not trained for so many."""
+    if steps is None:
+        return horizon
+    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
+        raise ConfigError(f"h must be a whole number from 1 to {horizon}. Got {steps!r} instead.")
+    if steps > horizon:
+        raise ConfigError(
+            f"h={steps} is longer than the horizon this model was trained for ({horizon}). "
+            f"Train again with horizon={steps}."
+        )
+    return int(steps)
+
+
+KIND = ForecastKind()

@@ -1,0 +1,123 @@
+"""What a forecaster keeps of the panel it was trained on, besides the weights.
+
+Shapes: S row series, T steps, L look-back, C channels.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ...data.series import Panel, Schema, steps_between
+from .layout import Layout
+from .plan import FEW_WINDOWS, ForecastPlan, tracks_of
+from .scaling import Scaling, seasonal_means
+
+
+class Identity(NamedTuple):
+    """What a forecaster knows of the row series of some panel."""
+
+    numbers: np.ndarray  # (S,) under which the network knows each; the last one is for strangers
+    phases: np.ndarray  # (S,) place of position 0 in the season
+    scaling: Scaling
+
+
+@dataclass(frozen=True)
+class ForecastLearned:
+    """Sizes, the calendar, and of every series its scale and its end."""
+
+    schema: Schema
+    layout: Layout
+    joint: bool  # whether all columns are read together
+    names: tuple[str, ...]
+    starts: tuple[Any, ...]  # first stamp of each series
+    lengths: tuple[int, ...]  # how many steps each had
+    scaling: Scaling  # of each row series
+    context: np.ndarray  # (S, L, C) their last values, NaN where missing
+    cycles: np.ndarray | None = None  # (S, season, C) to begin a learned cycle with; known only while training
+
+    @classmethod
+    def of(cls, panel: Panel, plan: ForecastPlan, joint: bool) -> "ForecastLearned":
+        """Learn from the training rows of ``panel``."""
+        tracks, layout = tracks_of(panel, joint), plan.layout
+        scaling = Scaling.of(tracks, _measured(tracks, plan.train_ends, plan.test_size))
+        context = np.stack([last_values(track, layout.lookback) for track in tracks])
+        cycles = None
+        if layout.cycle and len(plan.train) < FEW_WINDOWS:
+            cycles = seasonal_means(tracks, list(plan.train_ends), scaling, layout.season)
+        lengths = tuple(len(values) for values in panel.values)
+        return cls(panel.schema, layout, joint, panel.names, panel.starts, lengths, scaling, context, cycles)
+
+    def identify(self, panel: Panel, tracks: list[np.ndarray]) -> Identity:
+        """Return what is known of each row series of ``panel``, which are ``tracks`` (T, C).
+
+        A series that was not there in training has the identity S, and is scaled by its own values.
+        """
+        if panel.names == self.names and panel.starts == self.starts:
+            rows = np.arange(len(tracks))
+            return Identity(rows, np.zeros(len(rows), np.int64), self.scaling)
+        places = {name: n for n, name in enumerate(self.names)}
+        rows = np.array([0] if self.joint else [places.get(name, -1) for name in panel.names])
+        unknown = np.flatnonzero(rows < 0).tolist()
+        mean, std = self.scaling.mean[rows], self.scaling.std[rows]
+        if unknown:
+            own = Scaling.of([tracks[n] for n in unknown], [len(tracks[n]) for n in unknown])
+            mean[unknown], std[unknown] = own.mean, own.std
+        starts = [
+            steps_between(self.starts[max(row, 0)], panel.starts[n], self.schema) for n, row in enumerate(rows.tolist())
+        ]
+        numbers = np.where(rows >= 0, rows, self.layout.series)
+        return Identity(numbers, np.array(starts) % self.layout.season, Scaling(mean, std))
+
+    def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return it as JSON values and arrays."""
+        plain = {
+            "schema": self.schema.to_dict(),
+            "layout": dataclasses.asdict(self.layout),
+            "joint": self.joint,
+            "names": list(self.names),
+            "starts": [_plain_stamp(start) for start in self.starts],
+            "lengths": list(self.lengths),
+        }
+        return plain, {"mean": self.scaling.mean, "std": self.scaling.std, "context": self.context}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ForecastLearned":
+        """Return what ``to_plain`` wrote."""
+        schema = Schema.from_dict(plain["schema"])
+        return cls(
+            schema,
+            Layout(**plain["layout"]),
+            plain["joint"],
+            tuple(plain["names"]),
+            tuple(_stamp(start) for start in plain["starts"]),
+            tuple(plain["lengths"]),
+            Scaling(arrays["mean"], arrays["std"]),
+            arrays["context"],
+        )
+
+
+def _measured(tracks: list[np.ndarray], train_ends: tuple[int, ...], held_out: int) -> list[int]:
+    """Return up to where each series is measured: its training rows, or all before the test if it has none."""
+    return [
+        end if np.isfinite(track[:end]).any() else max(0, len(track) - held_out)
+        for track, end in zip(tracks, train_ends, strict=True)
+    ]
+
+
+def last_values(track: np.ndarray, count: int) -> np.ndarray:
+    """Return the last ``count`` rows of ``track`` (T, C), with missing rows before it if it is shorter."""
+    if len(track) >= count:
+        return track[-count:]
+    return np.concatenate([np.full((count - len(track), track.shape[1]), np.nan), track])
+
+
+def _plain_stamp(start: Any) -> Any:
+    return start.isoformat() if isinstance(start, pd.Timestamp) else int(start)
+
+
+def _stamp(start: Any) -> Any:
+    return pd.Timestamp(start) if isinstance(start, str) else start

@@ -1,0 +1,75 @@
+"""What a forecaster may be told."""
+
+from dataclasses import dataclass
+
+from ...settings import Parts, Range, setting
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ForecastSettings:
+    """What is forecast, from what, and in which shape."""
+
+    horizon: int | None = setting(None, "how many steps ahead to forecast", low=1)
+    lookback: int | None = setting(None, "how many past steps the model reads; found from the data if not given", low=1)
+    target: str | tuple[str, ...] | None = setting(None, "column(s) to forecast; all numeric ones if not given")
+    time: str | None = setting(None, "column with the time stamps; found if not given")
+    id: str | None = setting(None, "column that names the series, for many series below each other")
+    frequency: str | None = setting(None, "step between time stamps, such as h, 15min, D, W, MS; found if not given")
+    season: int | None = setting(None, "steps in a season, 1 for none; found if not given", low=1)
+    validation_size: int | None = setting(None, "last steps kept to decide when to stop; a tenth if not given", low=1)
+    decoder: str = setting(
+        "segment",
+        "how the future is written: all segments at once, or step by step",
+        choices=("segment", "vanilla"),
+    )
+    segment: int | None = setting(
+        None, "steps the model reads or writes at a time; found if not given", low=1, tune=Range(1, 48, log=True)
+    )
+    normalise: str = setting("last", "what is subtracted from each window", choices=("last", "mean", "none"))
+    cycle: bool | None = setting(None, "learn a seasonal cycle; yes if there is a season, if not given")
+    channels: str = setting(
+        "independent",
+        "several columns: one by one with shared weights, or read together",
+        choices=("independent", "joint"),
+    )
+    loss: str = setting(
+        "quantile",
+        "what is predicted and how errors count",
+        choices=("quantile", "absolute", "squared", "huber"),
+    )
+    levels: tuple[int, ...] = setting((80, 90), "coverage of the forecast intervals in percent", low=1, high=99)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ForecastAsked:
+    """What a forecast may be asked for."""
+
+    steps: int | None = setting(None, "how many steps ahead; the trained horizon if not given", low=1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BacktestAsked:
+    """How a forecaster may be judged again."""
+
+    step: int | None = setting(None, "distance between forecast origins; found if not given", low=1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ReportAsked:
+    """What a report may show."""
+
+    show: str | tuple[str, ...] | None = setting(
+        None, "series to show, by name; good, middling and bad ones if not given"
+    )
+
+
+PARTS = Parts(
+    "forecast",
+    ForecastSettings,
+    predict=ForecastAsked,
+    evaluate=BacktestAsked,
+    report=ReportAsked,
+    needed={"horizon": "The horizon is missing: say how many steps ahead to forecast, such as --horizon 24."},
+    data=("DATA is a CSV or Parquet file, wide (a time column and a column per series) or long (unique_id, ds, y)."),
+    answer="forecast",
+)

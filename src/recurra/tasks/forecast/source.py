@@ -1,0 +1,56 @@
+"""From a file or a frame to a panel of regular series."""
+
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.series import Panel, Schema, infer_schema, to_panel
+from ...data.tables.files import read_table
+from ..base import Tell
+from .settings import ForecastSettings
+
+
+def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, most: int | None, tell: Tell) -> Panel:
+    """Read a file, a frame or a panel; with a ``schema`` as the table of that schema was read.
+
+    At most ``most`` steps of each series are used. The notes of the panel say what was found and mended.
+    """
+    if isinstance(source, Panel):
+        return cut_rows(source, most)
+    notes: list[str] = []
+    if isinstance(source, (str, Path)):
+        source, notes = read_table(source)
+        tell(notes)
+    found: list[str] = []
+    if schema is None:
+        schema, found = infer_schema(
+            source,
+            target=settings.target,
+            time=settings.time,
+            id=settings.id,
+            frequency=settings.frequency,
+            season=settings.season,
+        )
+        tell(found)
+    panel = cut_rows(to_panel(source, schema), most)
+    tell(panel.notes)
+    return replace(panel, notes=(*notes, *found, *panel.notes))
+
+
+def cut_rows(panel: Panel, most: int | None) -> Panel:
+    """Return the first ``most`` steps of every series."""
+    if most is None:
+        return panel
+    note = f"only the first {most:,} rows of each series are used"
+    return replace(panel, values=tuple(v[:most] for v in panel.values), notes=(*panel.notes, note))
+
+
+def fingerprint_of(panel: Panel) -> str:
+    """Return a short text that is another one if any value of ``panel`` is."""
+    seal = sha256(repr((panel.names, [str(start) for start in panel.starts])).encode())
+    for values in panel.values:
+        seal.update(np.ascontiguousarray(values).tobytes())
+    return seal.hexdigest()[:32]

@@ -1,0 +1,228 @@
+"""The report of a training and of a comparison, of any kind: what comes in which order, and what is common."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ..attention import Attention
+from ..compare.metric import Metric
+from ..report.inside import inside_sections, learning_section
+from ..report.page import Section, report_html
+from ..settings import Config
+from .base import Fitted, Judged
+
+History = Sequence[Mapping[str, Any]]
+
+
+def training_page(fitted: Fitted, history: History, data: Any, judged: Judged | None, asked: Any = None) -> str:
+    """Return the report of one training as a page; ``asked`` is of the kind's settings for reports."""
+    sections = [
+        *_answers(fitted, data, judged, asked),
+        *_proof(fitted, data, judged),
+        *_inside(fitted, data),
+        *learning_section(history),
+    ]
+    summary = [headline(fitted, judged), *facts(fitted)]
+    return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
+
+
+def comparison_page(
+    fitted: Fitted, history: History, data: Any, judged: Judged, compared: Mapping[str, Any], asked: Any = None
+) -> str:
+    """Return the report of a comparison as a page; the pictures show the model that is kept.
+
+    ``compared`` holds the table, the verdicts, which model was kept, and where the best attending one looked.
+    """
+    rows, kept = compared["table"], compared["kept"]
+    metrics = fitted.kind.metrics(fitted.config)
+    first = Section(
+        "Which model",
+        _how_compared(metrics[0], rows),
+        table=comparison_frame(rows, metrics),
+        best={heading(metric): metric.better for metric in shown_in_comparison(metrics)},
+    )
+    sections = [first, *_answers(fitted, data, judged, asked), *_proof(fitted, data, judged)]
+    sections += [*_looked(fitted, data, compared), *_inside(fitted, data), *learning_section(history)]
+    models = sum("seeds" in row for row in rows)
+    summary = [
+        *compared["verdicts"],
+        f"The pictures below show {kept} from seed {fitted.config.training.seed}, which had the lowest validation "
+        "loss of all.",
+    ]
+    return report_html(f"Comparison of {models} models", summary, sections, _settings(fitted))
+
+
+def _answers(fitted: Fitted, data: Any, judged: Judged | None, asked: Any) -> list[Section]:
+    return fitted.kind.sections(fitted, data, judged, fitted.kind.parts.report() if asked is None else asked)
+
+
+def _how_compared(metric: Metric, rows: Sequence[Mapping[str, Any]]) -> str:
+    better = "higher" if metric.better == "high" else "lower"
+    what = f"{metric.sentence} " if metric.help else ""
+    return (
+        f"The same data, seeds and budget for all, judged on what no model has seen; {better} {metric.title} is "
+        f"better.\n\n{what}± is its 95 % interval over seeds. A p below 0.05 says that chance explains the difference "
+        f"to the best model, or to the best naive one, badly (0.001 stands for less, too).{_engines(rows)}"
+    )
+
+
+def _engines(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say which engine ran which models, as their seconds depend on it."""
+    models: dict[str, list[str]] = {}
+    for row in rows:
+        if "engines" in row:
+            models.setdefault(row["engines"], []).append(row["model"])
+    said = "; ".join(f"{engine} for {', '.join(names)}" for engine, names in models.items())
+    return f"\n\nEngines, on which the seconds depend: {said}." if len(models) > 1 else ""
+
+
+def shown_in_comparison(metrics: Sequence[Metric]) -> list[Metric]:
+    """Return the metrics that stand in the table of a comparison: the first two that have a better side."""
+    return [metric for metric in metrics if metric.better][:2]
+
+
+def comparison_frame(rows: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Return the table of a comparison with headings for people."""
+    first, *others = shown_in_comparison(metrics)
+    names = {
+        "model": "model",
+        first.name: heading(first),
+        "interval": "±",
+        **{metric.name: heading(metric) for metric in others},
+        "p_best": "p, best",
+        "p_naive": "p, naive",
+        "validation": "valid. loss",
+        "parameters": "params",
+        "seconds_per_epoch": "s/epoch",
+        "memory_mb": "MB",
+        "epochs": "epochs",
+    }
+    frame = pd.DataFrame({heading: [row.get(name) for row in rows] for name, heading in names.items()})
+    frame = frame.convert_dtypes().set_index("model")
+    for metric in (first, *others):
+        if metric.share:
+            frame[heading(metric)] *= 100
+    if first.share:
+        frame["±"] *= 100
+    for name in ("p, best", "p, naive"):
+        frame[name] = frame[name].clip(lower=0.001)
+    return frame
+
+
+def metrics_frame(metrics: Mapping[str, Mapping[str, float]], known: Sequence[Metric]) -> pd.DataFrame:
+    """Return metrics by model with headings for people; shares are in percent."""
+    frame = pd.DataFrame.from_dict(dict(metrics), orient="index")
+    shown = [metric for metric in known if metric.name in frame]
+    frame = frame[[metric.name for metric in shown]].copy()
+    for metric in shown:
+        if metric.share:
+            frame[metric.name] *= 100
+    return frame.rename(columns={metric.name: heading(metric) for metric in shown}).rename_axis("model")
+
+
+def heading(metric: Metric) -> str:
+    """Return what stands above a metric in a table."""
+    return f"% {metric.title}" if metric.share else metric.title
+
+
+def _proof(fitted: Fitted, data: Any, judged: Judged | None) -> list[Section]:
+    if judged is None:
+        return []
+    known = fitted.kind.metrics(fitted.config)
+    helps = [metric.sentence for metric in known if metric.help]
+    said = f"{judged.exam.said[:1].upper()}{judged.exam.said[1:]}, which the model has not seen."
+    table = Section(
+        "How good it is",
+        " ".join([said, *helps]),
+        table=metrics_frame(judged.metrics, known),
+        best={heading(metric): metric.better for metric in known if metric.better},
+    )
+    return [table, *fitted.kind.proof(fitted, data, judged)]
+
+
+def _inside(fitted: Fitted, data: Any) -> list[Section]:
+    glimpse = fitted.kind.glimpse(fitted, data)
+    if glimpse is None:
+        return []
+    return inside_sections(fitted.network, glimpse.batch, glimpse.steps, glimpse.unit, glimpse.attention)
+
+
+def _looked(fitted: Fitted, data: Any, compared: Mapping[str, Any]) -> list[Section]:
+    """Return where the best attending model looked, if it is not the one that is kept."""
+    looked, glimpse = compared.get("attention"), fitted.kind.glimpse(fitted, data)
+    if looked is None or looked["model"] == compared["kept"] or glimpse is None or glimpse.attention is None:
+        return []
+    import numpy as np
+
+    section = glimpse.attention(np.array(looked["weights"]))
+    text = f"This is {looked['model']}, the best model that has an attention. {section.text}"
+    return [dataclasses.replace(section, text=text)]
+
+
+def headline(fitted: Fitted, judged: Judged | None) -> str:
+    """Return the first sentence of a report: is the model better than what costs nothing?"""
+    if judged is None:
+        return "Nothing was held out, so nothing says how good these answers are."
+    metric = fitted.kind.metrics(fitted.config)[0]
+    scores = {label: row[metric.name] for label, row in judged.metrics.items()}
+    naive = _best([label for label in scores if _is_naive(fitted, label)], scores, metric)
+    mine = scores[judged.name]
+    if naive is None:
+        return f"{metric.title} is {metric.write(mine)}; there is nothing simple to compare it with."
+    against = f"{metric.title} {metric.write(mine)} against {metric.write(scores[naive])}"
+    if not metric.beats(mine, scores[naive]):
+        return f"This model does not beat {naive} ({against}). Use {naive}, or try other settings."
+    said = f"On unseen data it is {gain(metric, scores[naive], mine)} better than the best naive answer"
+    said += f" ({naive}: {against})"
+    better = _best(list(scores), scores, metric)
+    if better is not None and metric.beats(scores[better], mine):
+        return f"{said}, but the {better} model does better still ({metric.title} {metric.write(scores[better])})."
+    return f"{said}."
+
+
+def gain(metric: Metric, before: float, after: float) -> str:
+    """Return how far ``after`` is from ``before``, without its sign."""
+    return f"{abs(metric.change(before, after)):.{1 if metric.share else 0}f} {metric.unit}"
+
+
+def _is_naive(fitted: Fitted, label: str) -> bool:
+    return label in fitted.baselines and fitted.baselines[label].naive
+
+
+def _best(labels: list[str], scores: Mapping[str, float], metric: Metric) -> str | None:
+    best = None
+    for label in labels:
+        if best is None or metric.beats(scores[label], scores[best]):
+            best = label
+    return best
+
+
+def facts(fitted: Fitted) -> list[str]:
+    """Return what the model is, how it was trained, and what was found in the data."""
+    record, model = fitted.record, fitted.config.model
+    looks = any(isinstance(module, Attention) for module in fitted.network.modules())
+    attention = f"{named(fitted.config, 'attention')} attention" if looks else "no attention"
+    cell = named(fitted.config, "cell").replace(",", " → ")
+    said = [f"Model: {cell}, {model.hidden_size} units, {attention}, {record.parameters:,} parameters."]
+    if record.epochs:
+        said.append(
+            f"Training took {record.seconds:.0f} s and was ended by {record.stopped_by} after {record.epochs} "
+            f"epochs; the weights are those of epoch {record.best_epoch}."
+        )
+    return said + [f"Data: {note}." for note in record.notes]
+
+
+def named(config: Config, setting: str) -> str:
+    """Return a cell or an attention of the settings by name; several with commas between."""
+    value = config.plain()[setting]
+    return ",".join(value) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _settings(fitted: Fitted) -> dict[str, dict[str, Any]]:
+    record = {name: value for name, value in fitted.record.to_dict().items() if name not in ("metrics", "notes")}
+    found = fitted.learned.to_plain()[0]
+    layout = found.get("layout")
+    extra = {"found from data and settings": layout} if isinstance(layout, dict) else {}
+    return fitted.config.to_dict() | extra | {"training run": record}

@@ -1,0 +1,104 @@
+"""One training of one model: its network built, its epochs one at a time, its best weights kept."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from ..compare.metric import Metric
+from ..errors import ConfigError, nearest
+from ..nn.threads import own_threads
+from ..training.device import pick_device
+from ..training.loop import Epoch, Progress, Watch, total_steps
+from ..training.record import Record
+from .base import BY_USER, Baseline, Fitted, Prepared
+
+
+class Session:
+    """A training of what was ``prepared``, from its first step or from where an earlier one stopped.
+
+    Whoever iterates over ``epochs`` stops, saves or draws; after stopping early, ``keep_best``. ``fitted`` is the
+    model at every moment, ``history`` a plain record per epoch, ``progress`` what it takes to go on.
+    """
+
+    def __init__(self, prepared: Prepared, progress: Progress | None = None, weights: dict[str, Tensor] | None = None):
+        own_threads()
+        kind, config = prepared.kind, prepared.config
+        own_threads()
+        network, task = kind.make(config, prepared.learned)
+        if weights is None:
+            kind.begin(network, prepared)
+        else:
+            network.load_state_dict(weights)
+        network.to(pick_device(config.training.device))
+        self.prepared = prepared
+        self.fitted = Fitted(
+            kind, config, prepared.learned, network, task, {}, Record.of(network, config.training.device)
+        )
+        self.progress = Progress() if progress is None else progress
+        self.history: list[dict[str, Any]] = []
+        self.fitted.record.notes = [*getattr(prepared.data, "notes", ()), *prepared.plan.notes]
+        self._watch = self._watched()
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Train one epoch at a time; at the end the model has its best weights and is finished."""
+        for epoch in self.prepared.kind.train(self.fitted, self.prepared, self.progress, self._watch):
+            self.history.append(dataclasses.asdict(epoch))
+            yield epoch
+        self._finish()
+
+    def keep_best(self) -> None:
+        """Put the best weights so far in place: what to do after stopping ``epochs`` early."""
+        if self.progress.best_weights:
+            self.fitted.network.load_state_dict(self.progress.best_weights)
+        self.progress.stopped_by = self.progress.stopped_by or BY_USER
+        self._finish()
+
+    @property
+    def most_epochs(self) -> int:
+        """How many epochs the training takes if nothing stops it early."""
+        training = self.prepared.config.training
+        return math.ceil(total_steps(training) / training.epoch_steps)
+
+    def fit_baselines(self) -> None:
+        """Fit what the model is compared with."""
+        self.fitted.baselines = fitted_baselines(self.prepared)
+
+    def _finish(self) -> None:
+        self.fitted.network.eval()
+        self.fitted.record.trained(self.progress, self.history)
+        self.prepared.kind.finish(self.fitted, self.prepared)
+
+    def _watched(self) -> Watch | None:
+        """Return what early stopping watches besides the loss, if it is asked to."""
+        prepared = self.prepared
+        wanted = prepared.config.training.watch
+        if wanted == "loss":
+            return None
+        metric = watchable(wanted, prepared.kind.metrics(prepared.config))
+        exam = prepared.kind.exam(prepared.data, prepared.learned, prepared.plan.valid)
+
+        def measure() -> float:
+            answers = prepared.kind.ask(self.fitted, exam.examples)
+            return metric.of(prepared.kind.statistics(exam.truth, answers))
+
+        return Watch(metric, measure)
+
+
+def fitted_baselines(prepared: Prepared) -> dict[str, Baseline]:
+    """Return the baselines of a kind, fitted to the same training examples as the model."""
+    baselines = prepared.kind.baselines(prepared.config, prepared.learned)
+    for baseline in baselines.values():
+        baseline.fit(prepared)
+    return baselines
+
+
+def watchable(name: str, metrics: tuple[Metric, ...]) -> Metric:
+    """Return the metric called ``name``; raises ConfigError if there is none, or it has no better side."""
+    table = {metric.name: metric for metric in metrics if metric.better}
+    if name not in table:
+        names = ", ".join(["loss", *table])
+        raise ConfigError(f"Unknown watch '{name}'.{nearest(name, ['loss', *table])} Choose one of: {names}.")
+    return table[name]

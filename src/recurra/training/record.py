@@ -1,0 +1,66 @@
+"""What a run says of itself besides its settings."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..nn.layers import Recurrent
+from ..version import __version__
+from .loop import Progress
+
+
+@dataclass
+class Record:
+    """How a training went and on what; plain data, kept in the run."""
+
+    recurra: str = __version__
+    torch: str = str(torch.__version__)
+    device: str = "auto"
+    threads: int = 0
+    engines: list[str] = field(default_factory=list)  # what ran each layer
+    parameters: int = 0
+    stopped_by: str = ""
+    epochs: int = 0
+    steps: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf  # on the validation examples
+    seconds: float = 0.0
+    source: str = ""  # the file that was trained on; empty if it was none
+    test_source: str = ""  # the file that judged, if it was another one
+    max_rows: int | None = None
+    test_size: int = 0
+    data: str = ""  # the fingerprint of what was trained on
+    notes: list[str] = field(default_factory=list)  # what was found in the data and assumed
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)  # by model and name
+
+    @classmethod
+    def of(cls, network: nn.Module, device: str) -> "Record":
+        """Begin the record of a training of ``network``."""
+        stacks = [module for module in network.modules() if isinstance(module, Recurrent)]
+        return cls(
+            device=device,
+            threads=torch.get_num_threads(),
+            engines=[engine for stack in stacks for engine in stack.engines()],
+            parameters=sum(p.numel() for p in network.parameters()),
+        )
+
+    def trained(self, progress: Progress, history: Sequence[Mapping[str, Any]]) -> None:
+        """Note how far the training came."""
+        self.stopped_by, self.epochs, self.steps = progress.stopped_by, progress.epoch, progress.steps
+        self.best_epoch, self.best_loss = progress.best_epoch, progress.best_loss
+        self.seconds = round(sum(epoch["seconds"] for epoch in history), 2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Record":
+        """Return the record that ``to_dict`` wrote; what this version does not know is left out."""
+        known = {one.name for one in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in known})

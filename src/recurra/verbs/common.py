@@ -1,0 +1,126 @@
+"""What the verbs share: where data came from, who is told of what goes on, and how a model is judged."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..compare.metric import Statistics
+from ..errors import RunError
+from ..settings import Config
+from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
+from ..training.loop import Epoch
+
+OnEpoch = Callable[[str, Epoch, int], None]  # which model, its epoch, and the most epochs there can be
+THIS_MODEL = "this model"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is trained on and judged on, and where it came from."""
+
+    data: Any
+    path: str = ""
+    max_rows: int | None = None
+    test_size: int | None = None  # how much is held out; None for the usual part, 0 for nothing
+    test_data: Any = None  # a path, or what else the kind reads, that judges instead of a part that is held out
+
+    @property
+    def test_path(self) -> str:
+        """The file that judges, if it is one."""
+        return str(self.test_data) if isinstance(self.test_data, (str, Path)) else ""
+
+
+def ignore(*told: Any) -> None:
+    """Take whatever is told and do nothing."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told what goes on: of notes on the data, of every epoch, of every outcome of a comparison."""
+
+    notes: Callable[[Sequence[str]], None] = ignore
+    epoch: OnEpoch = ignore
+    outcome: Callable[[Any], None] = ignore
+
+
+NOBODY = Listener()
+
+
+def prepare(kind: Kind, source: Source, config: Config, tell: Tell = tell_nobody) -> tuple[Prepared, Exam | None]:
+    """Cut and encode the data, and make the exam that will judge; what can be wrong is raised here."""
+    size = 0 if source.test_data is not None else source.test_size
+    prepared = kind.prepare(source.data, config, size)
+    if source.test_data is not None:
+        # As the training data were read: another table must not pass for one of theirs.
+        data = kind.read(source.test_data, config, prepared.learned, None, tell)
+        return prepared, kind.exam(data, prepared.learned, None)
+    if not prepared.plan.test_size:
+        return prepared, None
+    return prepared, kind.exam(source.data, prepared.learned, prepared.plan.test)
+
+
+def judge(fitted: Fitted, exam: Exam, name: str = THIS_MODEL) -> Judged:
+    """Let the model and its baselines answer an exam."""
+    answers = fitted.kind.ask(fitted, exam.examples)
+    statistics = fitted.kind.statistics(exam.truth, answers)
+    return judge_beside(
+        fitted, Judged(name, exam, {name: answers}, {name: statistics}, {name: measure(fitted, statistics)})
+    )
+
+
+def judge_beside(fitted: Fitted, own: Judged) -> Judged:
+    """Let the baselines of a model answer its exam, too."""
+    answers = {label: baseline.answer(own.exam.examples) for label, baseline in fitted.baselines.items()}
+    statistics = {label: fitted.kind.statistics(own.exam.truth, one) for label, one in answers.items()}
+    metrics = {label: measure(fitted, one) for label, one in statistics.items()}
+    return Judged(own.name, own.exam, own.answers | answers, own.statistics | statistics, own.metrics | metrics)
+
+
+def exchanged(judged: Judged, own: Judged) -> Judged:
+    """Return ``judged`` with another model in the place of its own, and the same baselines."""
+
+    def others(table: Mapping[str, Any]) -> dict[str, Any]:
+        return {label: value for label, value in table.items() if label != judged.name}
+
+    return Judged(
+        own.name,
+        own.exam,
+        own.answers | others(judged.answers),
+        own.statistics | others(judged.statistics),
+        own.metrics | others(judged.metrics),
+    )
+
+
+def measure(fitted: Fitted, statistics: Statistics) -> dict[str, float]:
+    """Return every metric that these statistics can tell."""
+    numbers = {}
+    for metric in fitted.kind.metrics(fitted.config):
+        try:
+            numbers[metric.name] = float(metric.of(statistics))
+        except KeyError:  # a baseline has no intervals, so nothing lies inside them
+            continue
+    return numbers
+
+
+def source_of(fitted: Fitted) -> Any:
+    """Read the file a run was trained on again."""
+    record = fitted.record
+    if not record.source or not Path(record.source).exists():
+        raise RunError(
+            f"The file this run was trained on ({record.source or 'unknown'}) is not there. Name the data after the "
+            "run."
+        )
+    return fitted.kind.read(record.source, fitted.config, fitted.learned, record.max_rows)
+
+
+def fresh_folder(name: str) -> Path:
+    """Return a folder under ``runs`` that does not exist yet."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = Path("runs") / f"{name}-{stamp}"
+    number = 2
+    while folder.exists():
+        folder = Path("runs") / f"{name}-{stamp}-{number}"
+        number += 1
+    return folder

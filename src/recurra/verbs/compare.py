@@ -1,0 +1,256 @@
+"""``compare``: many models on the same data, budget and seeds; which is best, and does it beat what costs nothing?"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..cells import CELLS
+from ..compare.comparison import Candidate, Comparison, Effort, Outcome, Reference, compare, equal_size
+from ..errors import ConfigError, RunError
+from ..nn.build import attention_options, cell_names, unused
+from ..report.inside import mean_over_heads
+from ..settings import Config, make_config
+from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared
+from ..tasks.pages import comparison_page, named
+from ..tasks.saving import to_run
+from ..tasks.session import Session
+from ..training import runs
+from ..training.memory import step_memory
+from ..writing.numbers import finite
+from .common import NOBODY, Listener, Source, exchanged, judge_beside, measure, prepare
+from .train import describe, plan_of
+
+CELLS_COMPARED = ("rnn", "lstm", "gru", "lstm,gru", "parallel", "lstm_gru", "lstm_gru_full")  # in the demo
+
+
+def make_candidates(
+    kind: Kind, settings: Mapping[str, Any], cells: Sequence[Any], attentions: Sequence[Any]
+) -> list[Candidate]:
+    """Return every cell with every attention; settings that one of them does not use are left out for it.
+
+    A cell is a name, several names with commas between for a stack, or a class; an attention a name or a class.
+    """
+    return [_candidate(kind, settings, cell, attention) for cell in cells for attention in attentions]
+
+
+def _candidate(kind: Kind, settings: Mapping[str, Any], cell: Any, attention: Any) -> Candidate:
+    own = dict(settings) | {"cell": cell, "attention": attention}
+    config = make_config(kind.parts, {name: v for name, v in own.items() if name != "num_layers"})
+    if isinstance(config.model.cell, tuple):
+        own.pop("num_layers", None)
+    config = make_config(kind.parts, own)
+    first = kind.parts.defaults()
+    for name in unused(config, kind.unused(config)):
+        own[name] = first[name]
+    cell_name, attention_name = named(config, "cell"), named(config, "attention")
+    label = cell_name.replace(",", "→") + ("" if attention_name == "none" else f" + {attention_name}")
+    return Candidate(label, own, attention_name, cell_name, is_hybrid(config))
+
+
+def is_hybrid(config: Config) -> bool:
+    """Tell whether a model is built of several kinds of cell: one by one, or in one cell."""
+    cells = set(cell_names(config.model))
+    return len(cells) > 1 or any(cell in CELLS and CELLS.entries[str(cell)].hybrid for cell in cells)
+
+
+def equalise(kind: Kind, source: Source, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Give every candidate the hidden size whose parameter count comes nearest to the first one's."""
+    config = make_config(kind.parts, candidates[0].settings)
+    learned = prepare(kind, source, config)[0].learned
+
+    def count(candidate: Candidate, size: int) -> int:
+        network, _ = kind.make(make_config(kind.parts, candidate.settings | {"hidden_size": size}), learned)
+        return sum(p.numel() for p in network.parameters())
+
+    goal = count(candidates[0], config.model.hidden_size)
+    equal = []
+    for candidate in candidates:
+        model = make_config(kind.parts, candidate.settings).model
+        heads = model.heads if "heads" in attention_options(model.attention) else 1
+        size = equal_size(lambda n, c=candidate: count(c, n), goal, heads)  # type: ignore[misc]
+        equal.append(dataclasses.replace(candidate, settings=candidate.settings | {"hidden_size": size}))
+    return equal
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What ``compare`` leaves behind."""
+
+    folder: Path
+    report: Path | None  # None if Ctrl-C came before there was one
+    comparison: Comparison
+    fitted: Fitted  # the model that is kept
+    judged: Judged  # on the exam that all had
+    chosen: str  # the candidate that is kept: lowest validation loss
+    interrupted: bool  # by Ctrl-C
+    fault: str  # what ended the comparison before its time, if it was not Ctrl-C
+
+
+def compare_candidates(
+    kind: Kind,
+    source: Source,
+    candidates: Sequence[Candidate],
+    seeds: Sequence[int],
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    listener: Listener = NOBODY,
+) -> Compared:
+    """Train every candidate with every seed, judge all by the same exam, and write one report.
+
+    The run that is kept is the one with the lowest validation loss: the test only judges. Ctrl-C, or a training
+    that fails, ends the comparison and keeps what was done.
+    """
+    runs.check_writable(folder, overwrite)
+    bench = _Bench(kind, source, listener)
+    outcomes: list[Outcome] = []
+    interrupted, fault = False, ""
+    try:
+        for outcome in compare(candidates, seeds, bench.run):
+            outcomes.append(outcome)
+            listener.outcome(outcome)
+    except (KeyboardInterrupt, RunError) as stop:
+        if not outcomes:
+            raise
+        interrupted, fault = isinstance(stop, KeyboardInterrupt), str(stop)
+    comparison = bench.compared(outcomes)
+    best, judged = bench.best, bench.judged
+    assert best is not None and judged is not None
+    best.fitted.record.metrics = judged.metrics
+    numbers = comparison_data(comparison, judged.name) | {"attention": bench.looked}
+    # The numbers are safe before anything else can go wrong.
+    texts = {runs.COMPARISON: json.dumps(numbers, ensure_ascii=False, indent=2)}
+    runs.write(folder, to_run(best.fitted, best.history), texts)
+    report = None
+    try:
+        html = comparison_page(best.fitted, best.history, source.data, judged, numbers)
+        report = runs.write_report(folder, html)
+    except KeyboardInterrupt:
+        interrupted = True
+    return Compared(folder, report, comparison, best.fitted, judged, judged.name, interrupted, fault)
+
+
+class _Bench:
+    """Trains and judges one candidate at a time, and keeps the one with the lowest validation loss."""
+
+    def __init__(self, kind: Kind, source: Source, listener: Listener):
+        self.kind, self.source, self.listener = kind, source, listener
+        self.prepared: dict[str, tuple[Prepared, Exam]] = {}  # by the settings that decide it
+        self.best: Session | None = None
+        self.judged: Judged | None = None
+        # Where the best model that has an attention looked: the kept one may have none.
+        self.looked: dict[str, Any] | None = None
+        self.looked_loss = float("inf")
+
+    def run(self, candidate: Candidate, seed: int) -> Outcome:
+        """Train ``candidate`` from ``seed`` and judge it by the exam."""
+        config = make_config(self.kind.parts, candidate.settings | {"seed": seed})
+        prepared, exam = self._prepare(config)
+        session = Session(prepared)
+        for epoch in session.epochs():
+            self.listener.epoch(f"{candidate.label} (seed {seed})", epoch, session.most_epochs)
+        fitted = session.fitted
+        describe(fitted, plan_of(self.kind, self.source, config, prepared.plan.test_size))
+        answers = self.kind.ask(fitted, exam.examples)
+        statistics = self.kind.statistics(exam.truth, answers)
+        metrics = measure(fitted, statistics)
+        outcome = Outcome(candidate, seed, statistics, metrics, effort_of(session), session.progress.best_loss)
+        own = Judged(
+            candidate.label, exam, {candidate.label: answers}, {candidate.label: statistics}, {candidate.label: metrics}
+        )
+        self._keep(session, own)
+        self._look(session, candidate.label)
+        return outcome
+
+    def compared(self, outcomes: list[Outcome]) -> Comparison:
+        """Return the comparison of all outcomes, with the baselines beside them."""
+        assert self.judged is not None and self.best is not None
+        fitted, judged = self.best.fitted, self.judged
+        metric = self.kind.metrics(fitted.config)[0]
+        references = [
+            Reference(label, judged.statistics[label], judged.metrics[label], baseline.naive)
+            for label, baseline in fitted.baselines.items()
+        ]
+        return Comparison(
+            metric, lambda one, other: self.kind.chance(judged.exam, one, other, metric), references, outcomes
+        )
+
+    def _prepare(self, config: Config) -> tuple[Prepared, Exam]:
+        """Cut and encode the data once for all candidates that read them alike."""
+        key = repr(vars(config.task))
+        if key not in self.prepared:
+            prepared, exam = prepare(self.kind, self.source, config, self.listener.notes)
+            if exam is None:
+                raise ConfigError("A comparison needs something held out to judge by: give a test size above 0.")
+            if not self.prepared:
+                self.listener.notes(prepared.plan.notes)
+            self.prepared[key] = prepared, exam
+        prepared, exam = self.prepared[key]
+        return dataclasses.replace(prepared, config=config), exam
+
+    def _look(self, session: Session, label: str) -> None:
+        if session.progress.best_loss >= self.looked_loss:
+            return
+        glimpse = self.kind.glimpse(session.fitted, self.source.data)
+        if glimpse is None:
+            return
+        with torch.inference_mode():
+            network = session.fitted.network
+            weights = network(glimpse.batch.to(next(network.parameters()).device)).weights
+        if weights is not None:
+            self.looked_loss = session.progress.best_loss
+            self.looked = {"model": label, "weights": mean_over_heads(weights[0]).tolist()}
+
+    def _keep(self, session: Session, own: Judged) -> None:
+        """Keep a model that is better on validation than all before it, with the baselines beside it."""
+        if self.best is None or self.judged is None:
+            session.fit_baselines()
+            self.best, self.judged = session, judge_beside(session.fitted, own)
+        elif session.progress.best_loss < self.best.progress.best_loss:
+            # The baselines are the same for all.
+            session.fitted.baselines = self.best.fitted.baselines
+            self.best, self.judged = session, exchanged(self.judged, own)
+
+
+def effort_of(session: Session) -> Effort:
+    """Return what a training took."""
+    record, progress = session.fitted.record, session.progress
+    seconds = float(np.median([epoch["seconds"] for epoch in session.history]))
+    memory = memory_of(session)
+    return Effort(record.parameters, seconds, memory, tuple(record.engines), progress.epoch, progress.stopped_by)
+
+
+def memory_of(session: Session) -> int:
+    """Return the bytes of a training step."""
+    train, fitted = session.prepared.train, session.fitted
+    size = min(session.prepared.config.training.batch_size, len(train))
+    batch = train.take(torch.arange(size)).to(next(fitted.network.parameters()).device)
+    return step_memory(fitted.network, fitted.task, batch)
+
+
+def comparison_data(comparison: Comparison, kept: str) -> dict[str, Any]:
+    """Return a comparison as plain data: the verdicts, the table, which model was kept, and every outcome."""
+    return finite(
+        {
+            "measure": comparison.metric.name,
+            "verdicts": comparison.verdicts(),
+            "kept": kept,
+            "table": comparison.rows(),
+            "outcomes": [
+                {
+                    "model": o.candidate.label,
+                    "seed": o.seed,
+                    "settings": o.candidate.settings | {"cell": o.candidate.cell, "attention": o.candidate.attention},
+                    "valid_loss": o.valid_loss,
+                    "metrics": o.metrics,
+                }
+                for o in comparison.outcomes
+            ],
+        }
+    )

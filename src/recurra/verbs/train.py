@@ -1,0 +1,148 @@
+"""``train``: from data to a run folder with a report; also what was begun and interrupted goes on here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, RunError
+from ..nn.build import refuse_unused
+from ..settings import Config, make_config
+from ..tasks import name_of
+from ..tasks.base import Exam, Fitted, Judged, Kind
+from ..tasks.pages import training_page
+from ..tasks.saving import to_run
+from ..tasks.session import Session
+from ..training import runs
+from ..training.loop import Epoch
+from .common import NOBODY, Listener, Source, judge, prepare
+
+MAY_CHANGE = ("max_epochs", "max_steps", "patience", "device", "engine")  # when a training goes on
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What ``train`` leaves behind."""
+
+    folder: Path
+    report: Path | None  # None if Ctrl-C came before there was one
+    fitted: Fitted
+    history: list[dict[str, Any]]
+    judged: Judged | None
+    interrupted: bool
+
+
+def train(
+    kind: Kind,
+    source: Source,
+    settings: Mapping[str, Any],
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    listener: Listener = NOBODY,
+) -> Trained:
+    """Train one model, judge it on what was held out, and write its run folder with a report.
+
+    A checkpoint is written after every epoch; with ``resume`` training goes on from it. Ctrl-C keeps the best
+    weights so far and finishes the run.
+    """
+    config = make_config(kind.parts, settings)
+    config.require()
+    refuse_unused(config, kind.unused(config))
+    if resume:
+        checkpoint = runs.read_checkpoint(folder)
+    else:
+        runs.check_writable(folder, overwrite)
+        checkpoint = None
+    prepared, exam = prepare(kind, source, config, listener.notes)
+    plan = plan_of(kind, source, config, prepared.plan.test_size)
+    if checkpoint is not None:
+        check_same_training(kind, checkpoint.plan, plan)
+    listener.notes(prepared.plan.notes)
+    progress, weights = (None, None) if checkpoint is None else (checkpoint.progress, checkpoint.weights)
+    session = Session(prepared, progress, weights)
+    describe(session.fitted, plan)
+    before = [] if checkpoint is None else checkpoint.history
+    interrupted = _run(session, folder, plan, before, listener)
+    return _finish(session, exam, folder, interrupted)
+
+
+def plan_of(kind: Kind, source: Source, config: Config, test_size: int) -> dict[str, Any]:
+    """Return what a training was asked for, as plain data: it goes on only with the same."""
+    return {
+        "task": name_of(kind),
+        "settings": config.plain(),
+        "source": source.path,
+        "test_source": source.test_path,
+        "max_rows": source.max_rows,
+        "test_size": test_size,
+        "data": kind.fingerprint(source.data),
+    }
+
+
+def describe(fitted: Fitted, plan: Mapping[str, Any]) -> None:
+    """Write into the record of a model on what it is trained."""
+    record = fitted.record
+    record.source, record.test_source, record.max_rows = plan["source"], plan["test_source"], plan["max_rows"]
+    record.test_size, record.data = plan["test_size"], plan["data"]
+
+
+def check_same_training(kind: Kind, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise an error if a training would go on with other data or settings than it began with."""
+    if before["data"] != now["data"]:
+        raise RunError("The data are not those this training began with, so it cannot go on. Train anew instead.")
+    first = kind.parts.defaults()
+    old, new = first | _listed(before["settings"]), first | _listed(now["settings"])
+    changed = [
+        f"{name} was {old[name]}, now {new[name]}" for name in new if name not in MAY_CHANGE and old[name] != new[name]
+    ]
+    if before.get("test_source", "") != now["test_source"]:
+        changed.append(f"it was judged on '{before.get('test_source', '')}', now on '{now['test_source']}'")
+    if before["test_size"] != now["test_size"]:
+        changed.append(f"the test size was {before['test_size']}, now {now['test_size']}")
+    if changed:
+        raise ConfigError(f"A training goes on with the settings it began with: {'; '.join(changed)}. Leave that out.")
+
+
+def _listed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with tuples as tuples, which JSON had made lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+
+
+def _run(
+    session: Session, folder: Path, plan: dict[str, Any], before: list[dict[str, Any]], listener: Listener
+) -> bool:
+    """Train to the end, or to Ctrl-C; returns whether it was interrupted."""
+    history = [Epoch(**record) for record in before]
+    session.history[:0] = before
+    try:
+        for epoch in session.epochs():
+            history.append(epoch)
+            weights = session.fitted.network.state_dict()
+            runs.write_checkpoint(folder, plan, weights, session.progress, history)
+            listener.epoch("training", epoch, session.most_epochs)
+    except KeyboardInterrupt:
+        if not session.progress.best_weights:
+            raise
+        session.keep_best()
+        return True
+    return False
+
+
+def _finish(session: Session, exam: Exam | None, folder: Path, interrupted: bool) -> Trained:
+    """Write the run, judge it, and write it once more with its report."""
+    fitted, history, data = session.fitted, session.history, session.prepared.data
+    # The weights are safe before anything else can go wrong.
+    runs.write(folder, to_run(fitted, history), keep_checkpoint=True)
+    report, judged = None, None
+    try:
+        session.fit_baselines()
+        judged = judge(fitted, exam) if exam is not None else None
+        fitted.record.metrics = judged.metrics if judged else {}
+        texts = {runs.REPORT: training_page(fitted, history, data, judged)}
+        runs.write(folder, to_run(fitted, history), texts, keep_checkpoint=interrupted)
+        report = folder / runs.REPORT
+    except KeyboardInterrupt:
+        interrupted = True
+    return Trained(folder, report, fitted, history, judged, interrupted)

@@ -1,0 +1,1 @@
+"""How numbers are printed and files are written, once."""

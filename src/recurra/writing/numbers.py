@@ -1,0 +1,97 @@
+"""Numbers as people and files write them: in the terminal, in Markdown, and in the report.
+
+- In a column (``column``) all have the same decimals, so many that the median has four digits that count; whole
+  numbers have none. What would read as zero there is written ``1.2e-07``. From 1e9 on, and all of a column whose
+  median is below 0.001, is ``1.234e-05``.
+- Alone (``short``) a number has three digits that count: ``0.123``, ``12.3``, ``1,234``, ``1.23M``; what is nearer to
+  zero than 0.001 is ``<0.001``. Counts below a million are whole.
+- A share (``percent``) is ``12 %``, ``3.4 %``, ``0.05 %``.
+- What is not there is ``–``; infinity is ``∞``.
+
+Thousands have a comma and a minus is a hyphen, so that a number can be copied out of the terminal.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+NOTHING = "–"
+MOST = 6  # decimals: a number that needs more is written with a power of ten
+HUGE = 1e9  # from here on too
+
+
+def column(values: Iterable[float | None]) -> list[str]:
+    """Return the numbers of one column with the same decimals."""
+    values = list(values)
+    places = _places([value for value in values if value is not None])
+    return [_in_column(value, places) for value in values]
+
+
+def short(value: float | None) -> str:
+    """Return a number that stands alone, in as little room as it needs."""
+    if value is None or not math.isfinite(value):
+        return _not_a_number(value)
+    size = abs(value)
+    if size >= HUGE:
+        return f"{value:.2e}"
+    if size >= 1e6:
+        return f"{short(value / 1e6)}M"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if 0 < size < 0.001:
+        return "<0.001" if value > 0 else ">-0.001"
+    decimals = 2 - math.floor(math.log10(size)) if size else 2
+    return f"{value:,.{min(max(decimals, 0), 3)}f}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a person says it: ``12 %``, ``3.4 %``, ``0.05 %``."""
+    if share is None or not math.isfinite(share):
+        return _not_a_number(share)
+    if 0 < share < 0.0001:
+        return "under 0.01 %"
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
+def decimals_of(values: Iterable[float]) -> int:
+    """Return how many decimals the numbers of a column have; whole numbers have none."""
+    return min(_places(values), MOST)
+
+
+def _places(values: Iterable[float]) -> int:
+    """Return how many decimals give the median of ``values`` four digits, however many that are."""
+    sizes = [abs(value) for value in values if value and math.isfinite(value)]
+    if all(size == round(size) for size in sizes):
+        return 0
+    return max(0, 3 - math.floor(math.log10(statistics.median(sizes))))
+
+
+def _in_column(value: float | None, places: int) -> str:
+    if value is None or not math.isfinite(value):
+        return _not_a_number(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value and (places > MOST or abs(value) >= HUGE):
+        return f"{value:.3e}"
+    text = f"{value:,.{places if places <= MOST else 0}f}"
+    return f"{value:.1e}" if value and not float(text.replace(",", "")) else text
+
+
+def _not_a_number(value: float | None) -> str:
+    return NOTHING if value is None or math.isnan(value) else "∞" if value > 0 else "-∞"
+
+
+def finite(value: Any) -> Any:
+    """Return plain data with None for every number that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {name: finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def ordinal(number: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th, .."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -1,0 +1,697 @@
+"""Classification of series as a kind of task: the cut, the network, the answers, the verbs and the report."""
+
+import dataclasses
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from sklearn import metrics as oracle
+from sklearn.neighbors import KNeighborsClassifier
+from torch import nn
+from torch.nn import functional as F
+
+from commands import Answer, Run, run_command
+from recurra.attention import ATTENTIONS
+from recurra.cells import CELLS
+from recurra.data.batch import Batch
+from recurra.data.cases import Cases, cases_of
+from recurra.errors import ConfigError, DataError
+from recurra.settings import NoSettings, make_config
+from recurra.tasks import kind_of, name_of, parts_of
+from recurra.tasks.base import Fitted
+from recurra.tasks.classify.answers import Guess, statistics_of, stretches
+from recurra.tasks.classify.baselines import resampled
+from recurra.tasks.classify.examples import CaseExamples
+from recurra.tasks.classify.figures import case_figure, confusion_figure
+from recurra.tasks.classify.kind import KIND
+from recurra.tasks.classify.learned import filled, moments
+from recurra.tasks.classify.metrics import METRICS, confusion
+from recurra.tasks.classify.network import StepNorm
+from recurra.tasks.classify.plan import classes_of, make_plan, stratified
+from recurra.tasks.session import Session
+from recurra.training.loop import fit
+from recurra.training.record import Record
+
+TINY: dict[str, Any] = {
+    "hidden_size": 8,
+    "epoch_steps": 3,
+    "max_epochs": 2,
+    "batch_size": 8,
+    "last_epochs": 1,
+}
+FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
+
+
+def waves(count: int, seed: int = 0, channels: int = 1, gaps: bool = False, longer: int = 1) -> Cases:
+    """Slow and fast waves of unequal length with a random phase, in noise."""
+    random = np.random.default_rng(seed)
+    X, y = [], []
+    for n in range(count):
+        fast = n % 2
+        steps = int(random.integers(30, 60)) * longer
+        angle = 2 * np.pi * (np.arange(steps) / (6.0 if fast else 15.0) + random.random())
+        case = np.stack([np.sin(angle + c) for c in range(channels)]) + random.normal(0, 0.3, (channels, steps))
+        if gaps:
+            case[:, random.choice(steps, 4, replace=False)] = np.nan
+        X.append(case)
+        y.append("fast" if fast else "slow")
+    return cases_of(X, y)
+
+
+def config_of(**changed: Any) -> Any:
+    return make_config(KIND.parts, TINY | changed)
+
+
+def trained(data: Cases, test_size: int | None = None, **changed: Any) -> tuple[Fitted, Any]:
+    """A model, and the exam of what was held out."""
+    config = config_of(**changed)
+    prepared = KIND.prepare(data, config, test_size)
+    session = Session(prepared)
+    for _ in session.epochs():
+        pass
+    session.fit_baselines()
+    exam = KIND.exam(data, prepared.learned, prepared.plan.test) if prepared.plan.test_size else None
+    return session.fitted, exam
+
+
+def accuracy(fitted: Fitted, exam: Any) -> float:
+    return METRICS[0].of(KIND.statistics(exam.truth, KIND.ask(fitted, exam.examples)))
+
+
+def untrained(data: Cases, **changed: Any) -> tuple[nn.Module, Any]:
+    """A network with its first weights, and all of ``data`` as its examples."""
+    config = config_of(**changed)
+    prepared = KIND.prepare(data, config, 0)
+    network, _ = KIND.build(config, prepared.learned)
+    return network.eval(), KIND.encode(data, prepared.learned)
+
+
+# Where it is
+
+
+def test_it_is_a_kind_by_name() -> None:
+    assert kind_of("classify") is KIND and name_of(KIND) == "classify"
+    parts = parts_of("classify")
+    assert parts.defaults()["bidirectional"] is True and parts_of("forecast").defaults()["bidirectional"] is False
+    assert parts.part_of()["bidirectional"] == "model" and parts.part_of()["readout"] == "classify"
+
+
+# The cut
+
+
+@given(
+    counts=st.lists(st.integers(1, 30), min_size=2, max_size=8),
+    size=st.integers(0, 120),
+    seed=st.integers(0, 5),
+    left=st.integers(0, 1),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_part_is_drawn_class_by_class(counts: list[int], size: int, seed: int, left: int) -> None:
+    codes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    chosen = stratified(codes, np.arange(len(codes)), size, seed, left)
+    taken, room = np.bincount(codes[chosen], minlength=len(counts)), np.array(counts) - left
+    assert len(chosen) == len(set(chosen)) == min(size, room.sum()) and (taken <= room).all()
+    if size >= len(counts):
+        assert (taken[room > 0] >= 1).all()
+    full = (taken == room) | (taken <= 1)
+    wanted = np.array(counts) * size / len(codes)
+    assert (np.abs(taken - wanted)[~full] <= max(1, len(counts))).all()
+    assert np.array_equal(chosen, stratified(codes, np.arange(len(codes)), size, seed, left)), "always the same"
+
+
+def test_the_shares_of_classes_are_kept() -> None:
+    codes = np.repeat([0, 1, 2], [100, 50, 10])
+    chosen = stratified(codes, np.arange(160), 32, 0)
+    assert np.bincount(codes[chosen]).tolist() == [20, 10, 2]
+    assert chosen[:20].max() > 30, "not the first ones, but any"
+
+
+def test_parts_do_not_overlap_and_a_single_case_trains() -> None:
+    data = cases_of(np.random.default_rng(0).normal(size=(40, 9)), ["a"] * 20 + ["b"] * 18 + ["c", "d"])
+    plan = make_plan(data, config_of().task, None)
+    parts = [plan.train, plan.valid, plan.test]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(40)) and plan.test_size == 8
+    assert {38, 39} <= set(plan.train.tolist())
+    assert "single case" in plan.notes[-1]
+    other = make_plan(data, config_of(seed=5).task, None)
+    assert np.array_equal(other.test, plan.test), "what is held out is held out whatever the seed"
+
+
+@pytest.mark.parametrize(("given_size", "expected"), [(None, 8), (0.5, 20), (5, 5), (0.1, 4)])
+def test_validation_size(given_size: float | None, expected: int) -> None:
+    data = cases_of(np.random.default_rng(0).normal(size=(40, 9)), ["a", "b"] * 20)
+    plan = make_plan(data, config_of(validation_size=given_size).task, 0)
+    assert len(plan.valid) == expected and plan.test_size == 0
+    assert set(np.array(data.labels)[plan.valid]) == {"a", "b"}
+
+
+def test_classes_are_sorted_by_number_or_text() -> None:
+    assert classes_of(cases_of([[1.0]] * 4, ["10", "9", "-1", "9"])) == ("-1", "9", "10")
+    assert classes_of(cases_of([[1.0]] * 3, ["10", "b", "A"])) == ("10", "A", "b")
+
+
+# What is read
+
+
+def test_each_channel_is_scaled_by_the_training_cases() -> None:
+    data = waves(30, channels=2)
+    prepared = KIND.prepare(data, config_of(normalise="series", changes=False), 6)
+    train = np.concatenate([data.values[i] for i in prepared.plan.train])
+    np.testing.assert_allclose(prepared.learned.mean, train.mean(0))
+    np.testing.assert_allclose(prepared.learned.std, train.std(0))
+    batch = prepared.train.take(torch.tensor([2]))
+    first = data.values[prepared.plan.train[2]]
+    np.testing.assert_allclose(batch.inputs[0], (first - train.mean(0)) / train.std(0), rtol=1e-5, atol=1e-6)
+
+
+def test_each_case_is_scaled_by_itself_or_not_at_all() -> None:
+    data = waves(30, channels=2)
+    for normalise, expected in (("case", lambda v: (v - v.mean(0)) / v.std(0)), ("none", lambda v: v)):
+        prepared = KIND.prepare(data, config_of(normalise=normalise, changes=False), 0)
+        batch = prepared.train.take(torch.tensor([0]))
+        value = data.values[prepared.plan.train[0]]
+        np.testing.assert_allclose(batch.inputs[0], expected(value), rtol=1e-5, atol=1e-6)
+
+
+def test_changes_are_read_beside_the_values() -> None:
+    data = waves(30, channels=2, gaps=True)
+    prepared = KIND.prepare(data, config_of(), 0)
+    learned, train = prepared.learned, [data.values[i] for i in prepared.plan.train]
+    scaled = [filled((case - learned.mean) / learned.std) for case in train]
+    np.testing.assert_allclose(learned.change, np.concatenate([np.diff(case, axis=0) for case in scaled]).std(0))
+    batch = prepared.train.take(torch.tensor([3]))
+    np.testing.assert_allclose(batch.inputs[0, :, :2], scaled[3], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(batch.inputs[0, 0, 2:], 0)
+    np.testing.assert_allclose(
+        batch.inputs[0, 1:, 2:], np.diff(scaled[3], axis=0) / learned.change, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_gaps_are_filled_in_a_straight_line() -> None:
+    nan = np.nan
+    values = np.array([[nan, nan], [2.0, nan], [nan, nan], [6.0, nan], [nan, nan]])
+    assert filled(values).tolist() == [[2, 0], [2, 0], [4, 0], [6, 0], [6, 0]]
+    assert np.isnan(values[0, 0]), "the data stay as they are"
+    mean, std = moments(values)
+    assert mean.tolist() == [4, 0] and std.tolist() == [2, 1]
+
+
+def test_the_network_is_told_what_is_missing() -> None:
+    data = waves(30, gaps=True)
+    network, examples = untrained(data)
+    batch = examples.take(torch.arange(4))
+    for n in range(4):
+        steps = len(data.values[n])
+        assert batch["known"][n, :steps].numpy().tolist() == np.isfinite(data.values[n]).tolist()
+        assert not batch["known"][n, steps:].any() and not batch.inputs[n, steps:].any()
+    changed = batch.with_values("known", torch.ones_like(batch["known"]))
+    assert not torch.allclose(network(batch).prediction, network(changed).prediction)
+
+
+@pytest.mark.parametrize(("balance", "smoothing"), [(False, 0.0), (True, 0.0), (False, 0.2)])
+def test_loss_is_cross_entropy(balance: bool, smoothing: float) -> None:
+    data = cases_of(np.random.default_rng(0).normal(size=(20, 9)), ["a"] * 14 + ["b"] * 6)
+    config = config_of(balance=balance, smoothing=smoothing)
+    prepared = KIND.prepare(data, config, 0)
+    network, task = KIND.build(config, prepared.learned)
+    counts = np.bincount([int(target) for target in prepared.train.targets])
+    weights = torch.tensor(counts.sum() / (2 * counts)).float() if balance else None
+    batch = prepared.train.take(torch.arange(len(prepared.train)))
+    output = task.ask(network.eval(), batch)
+    expected = F.cross_entropy(output.prediction, batch.targets, weights)
+    if smoothing:
+        labels = 0.8 * F.one_hot(batch.targets, 2) + 0.2 / 2
+        expected = -(labels * output.prediction.log_softmax(1)).sum(1).mean()
+    assert float(task.loss(output, batch).mean.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+
+
+def test_at_the_end_all_cases_train() -> None:
+    data = waves(40)
+    config = config_of(last_epochs=2, epoch_steps=4)
+    prepared = KIND.prepare(data, config, 10)
+    assert "6 decide when to stop and train at the end" in " ".join(prepared.plan.notes)
+    without = Session(KIND.prepare(data, config_of(last_epochs=0, epoch_steps=4), 10))
+    list(without.epochs())
+    session = Session(prepared)
+    list(session.epochs())
+    assert session.history[-1]["valid_loss"] == without.history[-1]["valid_loss"], "it comes after all epochs"
+    seen: set[int] = set()
+    network = without.fitted.network
+    whole = CaseExamples.of(data.some(np.setdiff1d(np.arange(40), prepared.plan.test)), prepared.learned)
+    settings = dataclasses.replace(config.training, learning_rate=config.training.learning_rate / 2, warmup=10)
+    for _ in fit(network, without.fitted.task, Watched(whole, seen), None, settings):
+        pass
+    assert len(seen) == 30, "or this test shows little"
+    for name, value in session.fitted.network.state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[name], rtol=0, atol=0)
+
+
+class Watched:
+    """Examples that note which were taken."""
+
+    def __init__(self, examples: CaseExamples, seen: set[int]):
+        self.examples, self.seen = examples, seen
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def take(self, numbers: torch.Tensor) -> Batch:
+        self.seen.update(numbers.tolist())
+        return self.examples.take(numbers)
+
+
+# The network
+
+
+def alone(network: nn.Module, examples: CaseExamples, number: int) -> Any:
+    return network(examples.take(torch.tensor([number])))
+
+
+@pytest.mark.parametrize("readout", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str) -> None:
+    network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4)
+    with torch.no_grad():
+        together = network(examples.take(torch.arange(12)))
+        for n in (0, 3, 7):
+            one = alone(network, examples, n)
+            torch.testing.assert_close(together.prediction[n], one.prediction[0], rtol=1e-4, atol=1e-5)
+            if one.weights is not None:
+                size = one.weights.shape[-1]
+                torch.testing.assert_close(together.weights[n, ..., :size], one.weights[0], rtol=1e-4, atol=1e-5)
+                assert not together.weights[n, ..., size:].any()
+
+
+def test_a_padded_batch_of_long_cases_answers_like_each_alone() -> None:
+    network, examples = untrained(waves(12, gaps=True, longer=11))
+    assert network.layout.pool == 3
+    with torch.no_grad():
+        together = network(examples.take(torch.arange(12)))
+        for n in range(12):
+            torch.testing.assert_close(
+                together.prediction[n], alone(network, examples, n).prediction[0], rtol=1e-4, atol=1e-5
+            )
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_every_attention_reads_out(attention: str) -> None:
+    network, examples = untrained(waves(12), attention=attention, num_layers=2)
+    with torch.no_grad():
+        together = network(examples.take(torch.arange(12)))
+        one = alone(network, examples, 5)
+    torch.testing.assert_close(together.prediction[5], one.prediction[0], rtol=1e-4, atol=1e-5)
+    fitted = fitted_of(network, examples, attention=attention, num_layers=2)
+    table = KIND.glimpse(fitted, examples.cases)
+    assert table.attention is not None and len(table.steps) == one_count(network, table.batch)
+
+
+def one_count(network: nn.Module, batch: Batch) -> int:
+    return int(network(batch).weights.shape[-1])
+
+
+def fitted_of(network: nn.Module, examples: CaseExamples, **changed: Any) -> Fitted:
+    config = config_of(**changed)
+    learned = KIND.prepare(examples.cases, config, 0).learned
+    return Fitted(KIND, config, learned, network, None, {}, Record())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("steps", "segment", "hop", "expected"),
+    [(10, 4, 2, [(0, 3), (2, 5), (4, 7), (6, 9)]), (9, 4, 2, [(0, 3), (2, 5), (4, 7), (6, 8)]), (3, 4, 2, [(0, 2)])],
+)
+def test_stretches(steps: int, segment: int, hop: int, expected: list[tuple[int, int]]) -> None:
+    learned = KIND.prepare(waves(12), config_of(segment=segment), 0).learned
+    layout = dataclasses.replace(learned.layout, segment=segment, hop=hop)
+    assert stretches(steps, dataclasses.replace(learned, layout=layout)) == expected
+
+
+@pytest.mark.parametrize(("filters", "steps", "pool"), [(0, 20, 1), (6, 20, 1), (6, 330, 2)])
+def test_the_network_is_what_torch_says(filters: int, steps: int, pool: int) -> None:
+    """The same weights in torch.nn, written down once more."""
+    data = cases_of(np.random.default_rng(0).normal(size=(12, 3, steps)), ["a", "b", "c"] * 4)
+    network, examples = untrained(data, segment=4, attention="scaled_dot", cell="gru", filters=filters)
+    batch = examples.take(torch.arange(12))
+    assert network.layout.pool == pool
+    x = batch.inputs.mT
+    if filters:
+        for conv, norm in zip(network.embed.filters.layers, network.embed.filters.norms, strict=True):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+            twin = nn.BatchNorm1d(norm.num_features).eval()
+            twin.load_state_dict(norm.state_dict())
+            x = twin(F.conv1d(x, conv.weight, conv.bias, padding=conv.kernel_size[0] // 2)).relu()
+            x = F.max_pool1d(x, pool) if conv is network.embed.filters.layers[0] else x
+        windows = F.max_pool1d(x, 4 // pool, 2 // pool).mT
+    else:
+        windows = torch.stack([x[..., n : n + 4].flatten(1) for n in range(0, 18, 2)], 1)
+    gru = nn.GRU(8, 8, batch_first=True, bidirectional=True)
+    for name, direction in zip(("", "_reverse"), network.recurrent.stack()[0], strict=True):
+        for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(gru, f"{part}_l0{name}").data = getattr(direction.cell, part).data
+    outputs, _ = gru(network.embed.linear(windows).relu())
+    weights = (outputs @ network.pool.query / 16**0.5).softmax(1)
+    expected = network.out((weights.unsqueeze(-1) * outputs).sum(1))
+    output = network(batch)
+    torch.testing.assert_close(output.prediction, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(output.weights[:, 0], weights, rtol=1e-4, atol=1e-5)
+
+
+def test_only_real_steps_are_measured() -> None:
+    """Batch normalisation of a padded batch is that of its real steps alone, in values, gradients and buffers."""
+    norm, twin = StepNorm(3), nn.BatchNorm1d(3)
+    mask = torch.arange(7) < torch.tensor([[7], [2], [5]])
+    x = torch.randn(3, 7, 3, requires_grad=True)
+    y = torch.where(mask.unsqueeze(-1), x.detach(), 1e6).requires_grad_()
+    out, expected = norm(y, mask), twin(x[mask])
+    torch.testing.assert_close(out[mask], expected)
+    assert not out[~mask].any()
+    for name, value in twin.named_buffers():
+        if name != "num_batches_tracked":
+            torch.testing.assert_close(norm.get_buffer(name), value)
+    out.pow(3).sum().backward()
+    expected.pow(3).sum().backward()
+    torch.testing.assert_close(y.grad, x.grad)
+    torch.testing.assert_close(norm.eval()(y, mask)[mask], twin.eval()(x[mask]))
+    norm.train()(torch.zeros(1, 1, 3))  # a single step has no deviation
+
+
+# What it can learn
+
+
+def test_waves_of_unequal_length_are_told_apart() -> None:
+    fitted, exam = trained(waves(200), 60, hidden_size=16, epoch_steps=20, max_epochs=10, batch_size=32)
+    assert accuracy(fitted, exam) >= 0.97
+
+
+@pytest.mark.parametrize("readout", ["last", "attention"])
+def test_what_was_seen_at_the_beginning_is_remembered(readout: str) -> None:
+    """The class is the sign of a bump at the beginning; what follows is noise that is as large."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 500)
+    X = random.normal(0, 0.3, (500, 30)) + np.sign(random.normal(size=(500, 30))) * (random.random((500, 30)) < 0.1)
+    X[:, :4] = random.normal(0, 0.1, (500, 4)) + (2 * y[:, None] - 1)
+    data = cases_of(X, y)
+    settings = {"hidden_size": 16, "epoch_steps": 30, "max_epochs": 10, "batch_size": 32, "bidirectional": False}
+    fitted, exam = trained(data, 100, readout=readout, segment=2, **settings)
+    assert accuracy(fitted, exam) >= 0.97
+
+
+# Baselines
+
+
+def test_nearest_neighbour_is_that_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(90, 15)) + 5, random.integers(0, 4, 90)
+    fitted, exam = trained(cases_of(X, y), 30)
+    plan = KIND.plan(cases_of(X, y), fitted.config, 30)
+    known = np.concatenate([plan.train, plan.valid])
+    expected = KNeighborsClassifier(1).fit(X[known], y[known]).predict(X[plan.test])
+    nearest = fitted.baselines["nearest neighbour"]
+    assert np.array_equal(nearest.answer(exam.examples).codes, expected)
+    constant = fitted.baselines["most frequent class"].answer(exam.examples)
+    assert set(constant.codes) == {np.bincount(y[plan.train]).argmax()}
+    np.testing.assert_allclose(np.exp(constant.log_probabilities).sum(1), 1)
+
+
+def test_nearest_neighbour_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = waves(60)
+    fitted, exam = trained(data, 20)
+    whole = fitted.baselines["nearest neighbour"].answer(exam.examples).codes
+    monkeypatch.setattr("recurra.tasks.classify.baselines.AT_ONCE", 100)
+    assert np.array_equal(fitted.baselines["nearest neighbour"].answer(exam.examples).codes, whole)
+
+
+def test_a_case_of_another_length_is_stretched() -> None:
+    assert resampled(np.array([[0.0], [1], [2]]), 5)[:, 0].tolist() == [0, 0.5, 1, 1.5, 2]
+    assert resampled(np.array([[3.0]]), 3)[:, 0].tolist() == [3, 3, 3]
+
+
+# Metrics
+
+
+@given(st.integers(2, 6), st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_metrics_are_those_of_scikit_learn(classes: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    truth = np.concatenate([np.arange(classes), random.integers(0, classes, 40)])
+    logs = torch.from_numpy(random.normal(size=(len(truth), classes))).log_softmax(1).numpy()
+    guess = Guess(logs.argmax(1), logs)
+    found = {metric.name: metric.of(statistics_of(truth, guess)) for metric in METRICS}
+    assert found["accuracy"] == pytest.approx(oracle.accuracy_score(truth, guess.codes))
+    assert found["macro_f1"] == pytest.approx(oracle.f1_score(truth, guess.codes, average="macro", zero_division=0))
+    assert found["balanced_accuracy"] == pytest.approx(oracle.balanced_accuracy_score(truth, guess.codes))
+    assert found["log_loss"] == pytest.approx(oracle.log_loss(truth, np.exp(logs)))
+    table = confusion(truth, guess.codes, classes)
+    assert np.array_equal(table, oracle.confusion_matrix(truth, guess.codes, labels=np.arange(classes)))
+
+
+def test_metrics_of_classes_that_do_not_occur() -> None:
+    truth, codes = np.array([0, 0, 2]), np.array([0, 4, 4])
+    found = {metric.name: metric.of(statistics_of(truth, Guess(codes, None))) for metric in METRICS[:3]}
+    assert found["macro_f1"] == pytest.approx(oracle.f1_score(truth, codes, average="macro", zero_division=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn warns of the class that is not there
+        assert found["balanced_accuracy"] == pytest.approx(oracle.balanced_accuracy_score(truth, codes))
+
+
+def test_chance() -> None:
+    right = np.array([1.0] * 30 + [0.0] * 10)
+    better = {"correct": right, "truth": np.zeros(40), "predicted": 1 - right}
+    worse = {name: values[::-1] for name, values in better.items()}
+    assert KIND.chance(None, [better], [better], METRICS[0]) == 1.0  # type: ignore[arg-type]
+    one = KIND.chance(None, [better], [worse], METRICS[0])  # type: ignore[arg-type]
+    assert one == pytest.approx(1.0), "ten against ten"
+    none = {"correct": np.zeros(40), "truth": np.zeros(40), "predicted": np.ones(40)}
+    assert KIND.chance(None, [better], [none], METRICS[0]) == pytest.approx(2 * 0.5**30)  # type: ignore[arg-type]
+    several = KIND.chance(None, [better, better], [none], METRICS[0])  # type: ignore[arg-type]
+    assert 0 < several < 0.001
+
+
+# What is wrong is said
+
+
+def fails(data: Any, message: str, kind: type[Exception] = DataError, test_size: int = 0, **changed: Any) -> None:
+    with pytest.raises(kind, match=message):
+        config = config_of(**changed)
+        KIND.prepare(KIND.read(data, config), config, test_size)
+
+
+def test_faults_of_data_and_settings() -> None:
+    X = np.random.default_rng(0).normal(size=(6, 9))
+    fails((X, ["a"] * 6), "All 6 cases are of one class, 'a'")
+    fails((X, list("abcdef")), "No class has two cases")
+    fails(cases_of(X), "have no labels")
+    fails(X, "A training needs labels")
+    fails((X, list("aaabbb")), "leaves none of 6 cases", ConfigError, test_size=6)
+    fails((X, list("aaabbb")), "leaves none of 6 cases", ConfigError, validation_size=6)
+    fails((X, list("aaabbb")), "keeps none of 6 cases", ConfigError, validation_size=0.01)
+    with pytest.raises(ConfigError, match="needs an attention, but attention is 'none'"):
+        trained(cases_of(X, list("aaabbb")), 0, readout="attention", attention="none")
+
+
+def test_faults_of_what_is_asked() -> None:
+    fitted, _ = trained(waves(30, channels=2), 0)
+    more, unlike = waves(4, channels=3), dataclasses.replace(waves(4, channels=2), channels=("x", "y"))
+    with pytest.raises(DataError, match=r"trained on 2 channel\(s\).*these cases have 3 channel"):
+        KIND.read(more, fitted.config, fitted.learned)
+    assert KIND.read(unlike, fitted.config, fitted.learned) is unlike, "channels without names are known by place"
+    strange = dataclasses.replace(waves(2, channels=2), labels=("slow", "fats"))
+    with pytest.raises(DataError, match=r"Case '2' is of the class 'fats', which .* Did you mean 'fast'"):
+        KIND.exam(strange, fitted.learned, None)
+    with pytest.raises(DataError, match="have no labels"):
+        KIND.exam(dataclasses.replace(waves(4, channels=2), labels=None), fitted.learned, None)
+
+
+def test_channels_are_known_by_name() -> None:
+    data = dataclasses.replace(waves(30, channels=2), channels=("x", "y"))
+    fitted, _ = trained(data, 0)
+    turned = dataclasses.replace(data, channels=("y", "x"), values=tuple(v[:, ::-1] for v in data.values))
+    again = KIND.read(turned, fitted.config, fitted.learned)
+    assert again.channels == ("x", "y")
+    assert all(np.array_equal(a, b) for a, b in zip(again.values, data.values, strict=True))
+    other = dataclasses.replace(data, channels=("x", "z"))
+    with pytest.raises(DataError, match=r"'x', 'y'.*these cases have .*'x', 'z'"):
+        KIND.read(other, fitted.config, fitted.learned)
+
+
+def test_some_of_many_cases_are_of_all_classes() -> None:
+    X = np.arange(100.0)[:, None] + np.zeros(5)
+    told: list[str] = []
+    few = KIND.read((X, ["a"] * 50 + ["b"] * 50), config_of(), None, 11, told.extend)
+    assert len(few) == 11 and few.names[0] == "1" and few.names[-1] == "100" and set(few.labels) == {"a", "b"}
+    assert "only 11 of 100 cases are used, evenly spread" in told
+
+
+# The verbs
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: Any) -> Answer:
+        return run_command(capsys, *arguments)
+
+    return call
+
+
+def write_ucr(path: Path, cases: Cases) -> Path:
+    pairs = zip(cases.labels or (), cases.values, strict=True)
+    rows = [",".join([label, *(f"{value:.6f}" for value in values[:30, 0])]) for label, values in pairs]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
+    other = waves(20, seed=9)
+    other = dataclasses.replace(other, labels=("fast", *other.labels[1:]))  # a slow one: so that something is wrong
+    train, test = write_ucr(tmp_path / "a.csv", waves(40)), write_ucr(tmp_path / "b.csv", other)
+    folder = tmp_path / "run"
+    made = run("train", train, "--task", "classify", "--test-data", test, "--out", folder, *FLAGS, "--json")
+    assert made.code == 0, made.err
+    assert (folder / "report.html").exists()
+    about = json.loads(made.out)["about"]
+    assert set(about["metrics"]) == {"this model", "most frequent class", "nearest neighbour"}
+    judged = run("evaluate", folder, test, "--json")
+    assert json.loads(judged.out) == about["metrics"], "the same file, the same answers"
+    assert json.loads(run("evaluate", folder, "--json").out) == about["metrics"]
+    answers = run("predict", folder, test)
+    lines = answers.out.splitlines()
+    assert lines[0] == "case,label,p_fast,p_slow" and len(lines) == 21
+    right = np.mean([line.split(",")[1] == label for line, label in zip(lines[1:], other.labels, strict=True)])
+    assert right == pytest.approx(about["metrics"]["this model"]["accuracy"])
+    before = (folder / "report.html").read_text(encoding="utf-8")
+    assert run("report", folder).code == 0
+    assert (folder / "report.html").read_text(encoding="utf-8") == before
+    for words in ("What was confused", "Class by class", "Two cases", "Where it looked", "Gates over time"):
+        assert words in before, words
+
+
+def test_a_part_is_held_out(run: Run, tmp_path: Path) -> None:
+    train, folder = write_ucr(tmp_path / "a.csv", waves(50)), tmp_path / "run"
+    made = run("train", train, "--task", "classify", "--out", folder, *FLAGS, "--test-size", 12, "--json")
+    about = json.loads(made.out)["about"]
+    assert about["test_size"] == 12
+    again = run("evaluate", folder, "--json")
+    assert "judged by 12 cases" in again.err and json.loads(again.out) == about["metrics"]
+    fewer = run("evaluate", folder, "--test-size", 6, "--json")
+    assert "judged by 6 cases" in fewer.err and "careful" not in fewer.err
+    more = run("evaluate", folder, "--test-size", 20, "--json")
+    assert "careful" in more.err and "judged by 20 cases" in more.err
+    asked = run("predict", folder)
+    assert len(asked.out.splitlines()) == 51, "without data: about those of the training"
+
+
+def test_compare(run: Run, tmp_path: Path) -> None:
+    train, folder = write_ucr(tmp_path / "a.csv", waves(40)), tmp_path / "run"
+    command = ["compare", train, "--task", "classify", "--cells", "gru,lstm+gru", "--seeds", 2, "--out", folder]
+    made = run(*command, *FLAGS, "--json")
+    assert made.code == 0, made.err
+    compared = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    assert {row["model"] for row in compared["table"]} >= {"gru", "gru + additive", "nearest neighbour"}
+    assert len(compared["outcomes"]) == 8 and compared["measure"] == "accuracy"
+    assert run("report", folder).code == 0
+    rows = {row["model"]: row for row in compared["table"]}
+    own = [one["metrics"]["accuracy"] for one in compared["outcomes"] if one["model"] == "gru"]
+    assert rows["gru"]["accuracy"] == pytest.approx(np.mean(own)) and len(own) == 2
+
+
+def test_a_training_goes_on(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = write_ucr(tmp_path / "a.csv", waves(40))
+    flags = [*FLAGS, "--max-epochs=4", "--test-size", "8", "--zoneout", "0.1"]
+    whole = run("train", train, "--task", "classify", "--out", tmp_path / "whole", *flags)
+    assert whole.code == 0, whole.err
+    stop_after(monkeypatch, 2)
+    cut = run("train", train, "--task", "classify", "--out", tmp_path / "cut", *flags)
+    assert cut.code == 130
+    monkeypatch.undo()
+    assert run("train", "--resume", tmp_path / "cut").code == 0
+    whole_weights, weights = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
+    assert whole_weights.keys() == weights.keys()
+    assert all(torch.equal(whole_weights[name], weights[name]) for name in weights)
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
+    """Let Ctrl-C come after so many epochs."""
+    from recurra.training import runs
+
+    write = runs.write_checkpoint
+
+    def interrupted(folder: Path, plan: Any, weights: Any, progress: Any, history: Any) -> None:
+        write(folder, plan, weights, progress, history)
+        if progress.epoch == epochs:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "write_checkpoint", interrupted)
+
+
+def test_tables_of_other_forms(run: Run, tmp_path: Path) -> None:
+    data = waves(24, channels=2)
+    long = pd.concat(
+        pd.DataFrame({"id": f"c{n}", "step": np.arange(len(v)), "mood": label, "x": v[:, 0], "y2": v[:, 1]})
+        for n, (v, label) in enumerate(zip(data.values, data.labels or (), strict=True))
+    )
+    long.to_csv(tmp_path / "long.csv", index=False)
+    folder = tmp_path / "run"
+    made = run("train", tmp_path / "long.csv", "--task", "classify", "--target", "mood", "--out", folder, *FLAGS)
+    assert made.code == 0, made.err
+    long.drop(columns="mood").to_csv(tmp_path / "bare.csv", index=False)
+    answers = run("predict", folder, tmp_path / "bare.csv", "--json")
+    assert [row["case"] for row in json.loads(answers.out)] == [f"c{n}" for n in range(24)]
+    lacking = run("evaluate", folder, tmp_path / "bare.csv")
+    assert lacking.code == 2 and "have no labels" in lacking.err
+    long.drop(columns="y2").to_csv(tmp_path / "narrow.csv", index=False)
+    narrow = run("predict", folder, tmp_path / "narrow.csv")
+    assert narrow.code == 2 and "trained on 2 channel(s) ('x', 'y2')" in narrow.err
+
+
+def test_names_of_classes_survive(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 12))
+    names = ["label", "case", "<b>bold</b>", "a, 'b'"]
+    config = config_of()
+    prepared = KIND.prepare(KIND.read((X, [names[n % 4] for n in range(20)]), config), config, 4)
+    session = Session(prepared)
+    list(session.epochs())
+    frame = KIND.frame(KIND.answer(session.fitted, cases_of(X), NoSettings()))
+    assert list(frame.columns) == ["case", "label", *(f"p_{name}" for name in sorted(names))]
+    np.testing.assert_allclose(frame.iloc[:, 2:].sum(axis=1), 1)
+    assert set(frame["label"]) <= set(names)
+    figure = confusion_figure(np.eye(4, dtype=int), names)
+    assert "<b>" not in str(figure.layout.xaxis.ticktext) and "&lt;b&gt;" in str(figure.data[0].text)
+
+
+def test_demo_is_a_comparison_that_needs_nothing() -> None:
+    shown = KIND.demo()
+    assert len(shown.data) >= 500 and len(set(shown.data.labels)) == 10 and len(shown.data.channels) == 8
+    settings = shown.settings | {"max_epochs": 6}
+    session = Session(KIND.prepare(shown.data, make_config(KIND.parts, settings), 100))
+    list(session.epochs())
+    exam = KIND.exam(shown.data, session.fitted.learned, session.prepared.plan.test)
+    assert accuracy(session.fitted, exam) > 0.8
+
+
+# Pictures
+
+
+def test_confusion_says_counts_and_shares() -> None:
+    figure = confusion_figure(np.array([[3, 1], [0, 0]]), ["a", "b"])
+    assert figure.data[0].text[0][1] == "a was called b: 1 of 4 (25 %)"
+    assert figure.data[0].z.tolist() == [[0.75, 0.25], [0, 0]]
+    assert sorted(figure.data[1].text) == ["1", "3"]
+    many = confusion_figure(np.eye(40, dtype=int), [f"class {n}" for n in range(40)])
+    assert len(many.data) == 1 and many.layout.height <= 900
+
+
+def test_attention_is_a_shade_behind_the_case() -> None:
+    values = np.sin(np.arange(10.0))[:, None]
+    figure = case_figure(values, ["value"], np.array([0.25, 0.75]), [(0, 4), (5, 9)])
+    shade, line = figure.data
+    np.testing.assert_allclose(shade.z[0], [0.05] * 5 + [0.15] * 5)
+    np.testing.assert_allclose(line.y, values[:, 0])
+    assert len(case_figure(values, ["value"], None, []).data) == 1
