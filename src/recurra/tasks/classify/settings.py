@@ -58,10 +58,13 @@ class ClassifyModelSettings(ModelSettings):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ClassifyTrainingSettings(TrainingSettings):
-    """How the weights are found."""
+    """How the weights are found: in short epochs, as many a training set is small and learned in a few hundred steps."""
 
     batch_size: int = otherwise(TrainingSettings, "batch_size", 32)
-    learning_rate: float = otherwise(TrainingSettings, "learning_rate", 2e-3)
+    max_epochs: int = otherwise(TrainingSettings, "max_epochs", 60)
+    epoch_steps: int = otherwise(TrainingSettings, "epoch_steps", 20)
+    patience: int = otherwise(TrainingSettings, "patience", 10)
+    learning_rate: float = otherwise(TrainingSettings, "learning_rate", 5e-3)
 
 
 PARTS = Parts(
