@@ -138,6 +138,28 @@ def test_empty_cells_at_the_edges_go(tmp_path: Path) -> None:
     assert "1 empty column" in notes[1] and "2 empty row" in notes[2]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_missing_among_names_is_a_name(tmp_path: Path, packed: bool) -> None:
+    rows = ["DE,none,1,1.1.2024,x", "NA,mild,NA,NA,", "NA,None,none,3.1.2024,?", "FR,none,4,4.1.2024,N/A"]
+    text = "\n".join(["country,pain,y,day,note", *rows]) + "\n"
+    path = write(tmp_path, gzip.compress(text.encode()) if packed else text, "t.csv.gz" if packed else "t.csv")
+    frame, notes = read_table(path)
+    assert frame["country"].tolist() == ["DE", "NA", "NA", "FR"]
+    assert frame["pain"].tolist() == ["none", "mild", "None", "none"]
+    assert frame["y"].isna().tolist() == [False, True, True, False] and frame["y"].dtype == np.float64
+    assert frame["day"].isna().tolist() == [False, True, False, False]
+    assert frame["note"].isna().tolist() == [False, True, True, True]
+    said = [note for note in notes if "as a name" in note]
+    assert (
+        len(said) == 2 and said[0].startswith("'NA' in column 'country' was taken as a name") and "(2 cells)" in said[0]
+    )
+
+
+def test_names_stay_with_their_rows_when_rows_go(tmp_path: Path) -> None:
+    frame, _ = read_table(write(tmp_path, "id,y\nNA,1\nB,2\nnull,3\n,\n,\n"))
+    assert frame["id"].tolist() == ["NA", "B", "null"] and frame["y"].tolist() == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("cells", "values"),
     [

@@ -8,7 +8,7 @@ answers; *statistics* say case by case how an answer did, and every metric and t
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,13 @@ from ..compare.significance import paired_permutation
 from ..data.batch import Batch
 from ..errors import ConfigError, RunError
 from ..random import drawing
-from ..report.page import Section
 from ..settings import Config, Parts
 from ..training.loop import Epoch, Progress, Watch, fit
 from ..training.record import Record
 from ..training.task import Examples, Task
+
+if TYPE_CHECKING:
+    from ..report.page import Section
 
 BY_USER = "the user"  # what stopped a training that did not come to its own end
 
@@ -136,7 +138,7 @@ class Glimpse:
     batch: Batch  # of one example
     steps: Sequence[Any]  # the label of each step that the recurrent stack reads
     unit: str = ""  # what one step is, a sentence, if it is not one step of the data
-    attention: Callable[[np.ndarray], Section] | None = None  # from weights (Q, T) to what they show
+    attention: "Callable[[np.ndarray], Section] | None" = None  # from weights (Q, T) to what they show
 
 
 @dataclass(frozen=True)
@@ -274,11 +276,11 @@ class Kind(ABC):
     def title(self, fitted: Fitted, data: Any) -> str:
         """Return the title of a report."""
 
-    def sections(self, fitted: Fitted, data: Any, judged: Judged | None, asked: Any) -> list[Section]:
+    def sections(self, fitted: Fitted, data: Any, judged: Judged | None, asked: Any) -> "list[Section]":
         """Return what a report says first: the answers themselves; ``asked`` is of ``parts.report``."""
         return []
 
-    def proof(self, fitted: Fitted, data: Any, judged: Judged) -> list[Section]:
+    def proof(self, fitted: Fitted, data: Any, judged: Judged) -> "list[Section]":
         """Return what a report says of how good the answers are, besides the table of metrics."""
         return []
 

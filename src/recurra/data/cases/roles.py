@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...errors import DataError
 from ..calendar.stamps import NAMES, distinct, holds_dates, read_time, sounds_like_time
-from ..tables.columns import is_number, is_text, strip_text, text_numbers
+from ..tables.columns import is_number, is_text, text_of_numbers
 from .labels import label_codes
 from .rows import Rows, rows_of
 
@@ -205,14 +205,6 @@ def _is_text_label(column: pd.Series, cases: int) -> bool:
     if not is_text(column) or not 1 <= column.nunique() <= max(2, cases // 2):
         return False
     return not text_of_numbers(column) and not holds_dates(column)
-
-
-def text_of_numbers(column: pd.Series) -> bool:
-    """Tell whether a text column holds mostly numbers; categories do not count."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return False
-    values, bad = text_numbers(strip_text(column))
-    return bool(bad.sum() < 0.5 * np.isfinite(values).sum())
 
 
 def values_in(frame: pd.DataFrame, taken: Taken) -> tuple[tuple[str, ...], list[str]]:

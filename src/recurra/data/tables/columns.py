@@ -80,6 +80,14 @@ def text_numbers(text: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return values, np.isnan(values) & text.notna().to_numpy()
 
 
+def text_of_numbers(column: pd.Series) -> bool:
+    """Tell whether a text column holds mostly numbers; categories do not count."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    values, bad = text_numbers(strip_text(column))
+    return bool(bad.sum() < 0.5 * np.isfinite(values).sum())
+
+
 def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
     """Return a column as a fresh float64 array (n,), NaN where missing.
 

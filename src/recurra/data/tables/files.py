@@ -8,6 +8,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 
 from ...errors import DataError, nearest
 from ..calendar.stamps import holds_dates
-from .columns import MISSING, is_counter, is_text, strip_text
+from .columns import MISSING, is_counter, is_text, strip_text, text_of_numbers
 from .dialect import CURRENCY, GROUPED, SAMPLE, Dialect, find_dialect, find_encoding, plain_number
 
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
@@ -27,6 +28,7 @@ OTHER = {  # endings of files that hold tables, but are not read, and the pandas
 }  # fmt: skip
 LINES, LONGEST = 20, 8_000_000  # lines that the first bytes of a file should hold, and how many bytes they may be
 TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "insgesamt", "合计", "总计")
+NAMES_TOO = ("na", "none", "null")  # of the spellings of 'missing', those that are names among names
 NOT_TEXT = {b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
 
 
@@ -37,9 +39,10 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
         return _read_parquet(path), []
     sample = _sample(path)
     dialect = find_dialect(sample, path.name)
-    frame, more = _read_text(path, dialect)
+    frame, dialect, more = _read_text(path, dialect)
     frame, last = _tidy(frame, dialect)
-    return frame, [*dialect.notes, *more, *last]
+    frame, names = _with_names(frame, path, dialect)
+    return frame, [*dialect.notes, *more, *last, *names]
 
 
 def is_parquet(path: str | Path) -> bool:
@@ -156,19 +159,21 @@ def _refuse_binary(sample: bytes, name: str) -> None:
         raise DataError(f"'{name}' is {kind}, not a text table; save the table as CSV or Parquet.")
 
 
-def _read_text(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
+def _read_text(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, Dialect, list[str]]:
     """Read the whole file; a byte that breaks UTF-8 far down makes it Latin-1."""
+    missing = {"na_values": sorted(MISSING - {""})}
     try:
-        return _parse(path, dialect, dialect.encoding), []
+        return _parse(path, dialect, missing), dialect, []
     except UnicodeDecodeError:
         notes = [f"some letters are not {dialect.encoding.upper()}, so the text was read as Latin-1"]
-        return _parse(path, dialect, "latin-1"), notes
+        dialect = replace(dialect, encoding="latin-1")
+        return _parse(path, dialect, missing), dialect, notes
 
 
-def _parse(path: Path, dialect: Dialect, encoding: str) -> pd.DataFrame:
-    options: dict[str, Any] = {"sep": dialect.separator or "\x1f", "encoding": encoding, "names": dialect.names}
-    options |= {"header": None, "skiprows": dialect.skip, "decimal": dialect.decimal, "index_col": False}
-    options |= {"na_values": sorted(MISSING - {""}), "skipinitialspace": True, "low_memory": False}
+def _parse(path: Path, dialect: Dialect, more: dict[str, Any]) -> pd.DataFrame:
+    options: dict[str, Any] = {"sep": dialect.separator or "\x1f", "encoding": dialect.encoding}
+    options |= {"names": dialect.names, "header": None, "skiprows": dialect.skip, "decimal": dialect.decimal}
+    options |= {"index_col": False, "skipinitialspace": True, "low_memory": False, **more}
     try:
         with _open(path) as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -197,6 +202,26 @@ def _tidy(frame: pd.DataFrame, dialect: Dialect) -> tuple[pd.DataFrame, list[str
     frame = _without_counter(frame, notes)
     texts = [name for name in frame.columns if is_text(frame[name])]
     return frame.assign(**{n: _as_numbers(frame[n], dialect.decimal, notes) for n in texts}), notes
+
+
+def _with_names(frame: pd.DataFrame, path: Path, dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
+    """Give columns of names those cells back that were taken as missing: NA is a country, and none is an answer."""
+    holed = [n for n in frame.columns if n in dialect.names and is_text(frame[n]) and frame[n].hasnans]
+    holed = [n for n in holed if not text_of_numbers(frame[n]) and not holds_dates(frame[n])]
+    if not holed:
+        return frame, []
+    raw = _parse(path, dialect, {"usecols": holed, "dtype": "str", "keep_default_na": False}).loc[frame.index]
+    notes, named = [], {}
+    for name in holed:
+        words = raw[name].str.strip()
+        meant = frame[name].isna() & words.str.casefold().isin(NAMES_TOO)
+        if meant.any():
+            named[name] = frame[name].mask(meant, words)
+            notes.append(
+                f"'{words[meant].iloc[0]}' in column '{name}' was taken as a name, as the others in it "
+                f"({meant.sum():,} cells); leave cells empty whose value is not known"
+            )
+    return frame.assign(**named), notes
 
 
 def _without_empty(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

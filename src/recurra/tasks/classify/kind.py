@@ -1,7 +1,7 @@
 """Classification of series, as the verbs see it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,9 @@ from torch import nn
 from ...compare.metric import Metric, Statistics
 from ...compare.significance import mcnemar, paired_permutation
 from ...data.cases import Cases, fingerprint
-from ...report.page import Section
 from ...settings import Config, NoSettings
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
-from . import report
 from .answers import Classes, Guess, ask_network, make_exam, statistics_of
 from .baselines import make_baselines
 from .build import idle_settings, make_classifier
@@ -26,6 +24,9 @@ from .metrics import METRICS
 from .plan import ClassifyPlan, make_plan, part_to_judge
 from .settings import PARTS
 from .source import read_source
+
+if TYPE_CHECKING:
+    from ...report.page import Section
 
 
 class ClassifyKind(Kind):
@@ -121,18 +122,26 @@ class ClassifyKind(Kind):
 
     def title(self, fitted: Fitted, data: Cases) -> str:
         """Return which classes are told apart."""
+        from . import report  # only a page needs it
+
         return report.title(fitted)
 
-    def sections(self, fitted: Fitted, data: Cases, judged: Judged | None, asked: NoSettings) -> list[Section]:
+    def sections(self, fitted: Fitted, data: Cases, judged: Judged | None, asked: NoSettings) -> "list[Section]":
         """Show what was confused with what."""
+        from . import report  # only a page needs it
+
         return report.answer_sections(fitted, data, judged)
 
-    def proof(self, fitted: Fitted, data: Cases, judged: Judged) -> list[Section]:
+    def proof(self, fitted: Fitted, data: Cases, judged: Judged) -> "list[Section]":
         """Show how good each class is, and a right and a wrong case."""
+        from . import report  # only a page needs it
+
         return report.proof_sections(fitted, judged)
 
     def glimpse(self, fitted: Fitted, data: Cases) -> Glimpse:
         """Return the first case."""
+        from . import report  # only a page needs it
+
         return report.first_case(fitted, data)
 
     def demo(self) -> Demo:

@@ -58,7 +58,7 @@ class ClassifyModelSettings(ModelSettings):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ClassifyTrainingSettings(TrainingSettings):
-    """How the weights are found: in short epochs, as many a training set is small and learned in a few hundred steps."""
+    """How the weights are found: in short epochs, since most sets are small and learned in a few hundred steps."""
 
     batch_size: int = otherwise(TrainingSettings, "batch_size", 32)
     max_epochs: int = otherwise(TrainingSettings, "max_epochs", 60)

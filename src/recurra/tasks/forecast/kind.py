@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,9 @@ from ...compare.metric import Metric, Statistics
 from ...compare.significance import diebold_mariano
 from ...data.series import Panel
 from ...errors import ConfigError, DataError
-from ...report.page import Section
 from ...settings import Config
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
-from . import report
 from .answers import Forecasts, forecast
 from .baselines import make_baselines
 from .build import make_forecaster
@@ -31,6 +29,9 @@ from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
 from .source import fingerprint_of, read_panel
 from .upgrade import upgraded
 from .windows import Windows, rows_of
+
+if TYPE_CHECKING:
+    from ...report.page import Section
 
 
 class ForecastKind(Kind):
@@ -156,18 +157,26 @@ class ForecastKind(Kind):
 
     def title(self, fitted: Fitted, data: Panel) -> str:
         """Return which series are forecast, and how far."""
+        from . import report  # only a page needs it
+
         return report.title(fitted, data)
 
-    def sections(self, fitted: Fitted, data: Panel, judged: Judged | None, asked: ReportAsked) -> list[Section]:
+    def sections(self, fitted: Fitted, data: Panel, judged: Judged | None, asked: ReportAsked) -> "list[Section]":
         """Show the forecast of a few series."""
+        from . import report  # only a page needs it
+
         return report.forecast_sections(fitted, data, judged, asked.show)
 
-    def proof(self, fitted: Fitted, data: Panel, judged: Judged) -> list[Section]:
+    def proof(self, fitted: Fitted, data: Panel, judged: Judged) -> "list[Section]":
         """Show a forecast beside what happened, and the error by step ahead."""
+        from . import report  # only a page needs it
+
         return report.proof_sections(fitted, data, judged)
 
     def glimpse(self, fitted: Fitted, data: Panel) -> Glimpse:
         """Return the end of the first series."""
+        from . import report  # only a page needs it
+
         return report.first_series(fitted, data)
 
     def demo(self) -> Demo:
