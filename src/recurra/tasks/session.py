@@ -26,7 +26,6 @@ class Session:
     def __init__(self, prepared: Prepared, progress: Progress | None = None, weights: dict[str, Tensor] | None = None):
         own_threads()
         kind, config = prepared.kind, prepared.config
-        own_threads()
         network, task = kind.make(config, prepared.learned)
         if weights is None:
             kind.begin(network, prepared)
