@@ -1,7 +1,8 @@
 """How long a person waits: start of the command line, import, and one forecast.
 
-Run it on an idle machine: ``python benchmarks/latency.py``. Every figure is a median; the processes of the
-first three are fresh, and ``import torch`` is measured in the same loop, so that it can be subtracted.
+Run it on an idle machine: ``python benchmarks/latency.py``. Every figure is a median, and all processes are fresh.
+The import is timed within its process, after ``import torch``: a difference of two processes would hold the noise of
+torch's own import, and the end of the process.
 """
 
 import statistics
@@ -28,18 +29,26 @@ def process(code: str) -> Callable[[], object]:
     return lambda: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def statement(first: str, then: str) -> float:
+    """Return how long ``then`` takes in a fresh Python that has run ``first``."""
+    code = f"import time; {first}; t = time.perf_counter(); {then}; print(time.perf_counter() - t)"
+    return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+
+
 def starts() -> dict[str, float]:
     """Return the median time of fresh processes, taken in turns."""
+    help_ = process("import sys; sys.argv=['recurra','--help']; from recurra.cli import main; main()")
     runs = {
-        "python": process("pass"),
-        "recurra --help": process("import sys; sys.argv=['recurra','--help']; from recurra.cli import main; main()"),
-        "import torch": process("import torch"),
-        "from recurra import Forecaster": process("import torch; from recurra import Forecaster"),
+        "python": lambda: seconds(process("pass")),
+        "recurra --help": lambda: seconds(help_),
+        "import torch": lambda: statement("pass", "import torch"),
+        "from recurra import Forecaster": lambda: statement("import torch", "from recurra import Forecaster"),
+        "the same after import pandas": lambda: statement("import torch, pandas", "from recurra import Forecaster"),
     }
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():
-            times[name].append(seconds(run))
+            times[name].append(run())
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -64,7 +73,6 @@ def forecasts() -> dict[str, float]:
 def main() -> None:
     """Print the table."""
     waits = starts()
-    waits["Forecaster beyond torch"] = waits["from recurra import Forecaster"] - waits["import torch"]
     waits |= forecasts()
     for name, wait in waits.items():
         print(f"{name:32} {1000 * wait:9.1f} ms")

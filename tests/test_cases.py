@@ -406,7 +406,32 @@ def test_a_line_that_numbers_the_columns_is_left_out(tmp_path: Path) -> None:
     content = "0,1,2,3,4,5,6,7,8\n1,5,2,3,4,5,6,7,8.5\n"
     cases = read_cases(put(tmp_path, content))
     assert (cases.labels, cases.lengths.tolist()) == (("1",), [8])
-    assert "only numbers the columns" in cases.notes[1]
+    assert "the first line only numbers the columns and was left out" in cases.notes[0]
+
+
+@pytest.mark.parametrize("start", [0.0, 1.0, 2024.0])
+@pytest.mark.parametrize("step", [1.0, 10.0, 0.1])
+@pytest.mark.parametrize("index", [True, False])
+def test_numbers_that_climb_evenly_name_columns(tmp_path: Path, start: float, step: float, index: bool) -> None:
+    axis = [f"{start + i * step:g}" for i in range(12)]
+    rows = np.random.default_rng(0).normal(size=(5, 12)).round(3)
+    table = pd.DataFrame(rows, columns=axis)
+    path = put(tmp_path, table.to_csv(index=index))
+    cases = read_cases(path, labelled=False)
+    assert cases.labels is None and len(cases) == 5
+    np.testing.assert_allclose(np.stack(cases.values)[..., 0], rows)
+
+
+def test_dates_name_columns(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.eye(4, 6), columns=pd.date_range("2024-01-01", periods=6).strftime("%Y-%m-%d"))
+    cases = read_cases(put(tmp_path, table.to_csv(index=False)), labelled=False)
+    np.testing.assert_allclose(np.stack(cases.values)[..., 0], np.eye(4, 6))
+
+
+def test_values_beyond_computing_are_refused() -> None:
+    assert "Case '1' has the value 1e+300 in step 2, which is too large" in fault(lambda: cases_of([[1.0, -1e300]]))
+    table = WIDE.assign(s2=[1, 2, 1e200])
+    assert "Column 's2' has the value 1e+200 in row 3, which is too large" in fault(lambda: frame_cases(table))
 
 
 @pytest.mark.parametrize(
@@ -819,7 +844,7 @@ def test_wide_tables_without_labels() -> None:
     assert frame_cases(bare.head(1), labelled=False, target="label").names == ("7",)
     assert frame_cases(WIDE, labelled=False).labels == ("u", "v", "u")
     assert frame_cases(WIDE.assign(label=None), labelled=False, target="label").labels is None
-    assert "Case '9' has no label" in fault(lambda: frame_cases(WIDE.assign(label=["u", None, "v"]), labelled=False))
+    assert frame_cases(WIDE.assign(label=["u", None, "v"]), labelled=False).labels is None
 
 
 # Round trips.

@@ -242,7 +242,14 @@ def test_at_the_end_all_cases_train() -> None:
     list(without.epochs())
     session = Session(prepared)
     list(session.epochs())
-    assert session.history[-1]["valid_loss"] == without.history[-1]["valid_loss"], "it comes after all epochs"
+    watched, last = session.history[:-2], session.history[-2:]
+    assert [epoch["valid_loss"] for epoch in watched] == [epoch["valid_loss"] for epoch in without.history]
+    assert [epoch["valid_loss"] for epoch in last] == [None, None] and not any(epoch["best"] for epoch in last)
+    assert [epoch["number"] for epoch in session.history] == list(range(1, len(watched) + 3))
+    record = session.fitted.record
+    assert (record.epochs, record.last_epochs) == (len(watched), 2)
+    assert record.seconds == pytest.approx(sum(epoch["seconds"] for epoch in session.history), abs=0.01)
+    assert record.course().endswith(f"from the best one, epoch {record.best_epoch}, it went on for 2 epochs")
     seen: set[int] = set()
     network = without.fitted.network
     whole = CaseExamples.of(data.some(np.setdiff1d(np.arange(40), prepared.plan.test)), prepared.learned)
@@ -683,7 +690,10 @@ def test_confusion_says_counts_and_shares() -> None:
     figure = confusion_figure(np.array([[3, 1], [0, 0]]), ["a", "b"])
     assert figure.data[0].text[0][1] == "a was called b: 1 of 4 (25 %)"
     assert figure.data[0].z.tolist() == [[0.75, 0.25], [0, 0]]
-    assert sorted(figure.data[1].text) == ["1", "3"]
+    light, dark = figure.data[1:]
+    assert (list(light.text), list(dark.text)) == (["1"], ["3"]) and dark.textfont.color == "white"
+    hostile = confusion_figure(np.eye(2, dtype=int), ["<script>alert(1)</script>", "b"])
+    assert hostile.layout.xaxis.ticktext == ("&lt;script&gt;alert…", "b")
     many = confusion_figure(np.eye(40, dtype=int), [f"class {n}" for n in range(40)])
     assert len(many.data) == 1 and many.layout.height <= 900
 

@@ -132,6 +132,10 @@ def test_every_setting_is_a_flag_with_its_help_and_default(run: Run, verb: str) 
         (["train", "x.csv", "--horizon", "7", "--test-size", "-1"], "--test-size"),
         (["compare", "x.csv", "--horizon", "7", "--cells", "gru,lstn"], "Did you mean 'lstm'?"),
         (["compare", "x.csv", "--horizon", "7", "--attentions", "aditive"], "Did you mean 'additive'?"),
+        (
+            ["train", "x.csv", "--filters", "3"],
+            "--filters is for the task 'classify', and this is of the task 'forecast'",
+        ),
         (["predict", "nothing"], "There is no run folder nothing"),
         (["evaluate", "nothing"], "There is no run folder nothing"),
         (["report", "nothing"], "There is no run folder nothing"),
@@ -253,9 +257,24 @@ def test_predict_prints_or_writes_the_forecast(run: Run, trained: Path) -> None:
     np.testing.assert_allclose(pd.read_parquet("f.parquet")["yhat"], frame["yhat"])
     assert {path.name for path in Path().iterdir()} == {"f.csv", "f.parquet"}
     said(run("predict", folder, "--out", "f.xlsx"), ".csv or .parquet")
-    said(run("predict", folder, "--out", "no/where.csv"), "cannot be written to no/where.csv")
+    said(run("predict", folder, "--out", "no/where.csv"), "There is no folder 'no' to write where.csv to")
+    said(run("predict", folder, "--out", "f.csv"), "The file 'f.csv' is there already", "--overwrite")
+    assert run("predict", folder, "--out", "f.csv", "--overwrite").code == 0
     said(run("predict", folder, "--steps", 8), "trained for (7)")
     said(run("predict", folder, "--steps", 0), "steps must be at least 1. Got 0")
+
+
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+def test_answers_never_replace_the_data_they_are_about(run: Run, trained: Path, overwrite: tuple[str, ...]) -> None:
+    table().to_csv("mine.csv", index=False)
+    before = Path("mine.csv").read_bytes()
+    assert run("predict", trained / "run", "mine.csv", "--out", "./mine.csv", *overwrite).code == 2
+    assert Path("mine.csv").read_bytes() == before
+    said(run("predict", trained / "run", "mine.csv", "--out", "mine.csv", "--overwrite"), "holds the data themselves")
+
+
+def test_a_run_that_is_misspelt_is_guessed(run: Run, trained: Path) -> None:
+    said(run("predict", trained / "runn"), "There is no run folder", "Did you mean 'run'?")
 
 
 def test_predict_goes_on_from_other_data(run: Run, trained: Path) -> None:
@@ -572,6 +591,7 @@ def test_a_full_disk_is_one_sentence_and_the_training_can_go_on(
         patch.setattr(Path, "write_text", no_space)
         said(run("train", sales.name, *TINY, "--out", "late"), "No space left on device")
     said(run("predict", "late"), "was not finished", "--resume late")
+    said(run("train", "--resume", "late", "--task", "classify"), "is of the task 'forecast', not of 'classify'")
     assert run("train", "--resume", "late").code == 0
     assert run("predict", "late").out == run("predict", "whole").out
 
@@ -581,7 +601,7 @@ def test_a_forecast_that_cannot_be_written_leaves_no_half(
 ) -> None:
     Path("f.csv").write_text("old")
     monkeypatch.setattr(Path, "replace", no_space)
-    said(run("predict", trained / "run", "--out", "f.csv"), "No space left on device")
+    said(run("predict", trained / "run", "--out", "f.csv", "--overwrite"), "No space left on device")
     assert Path("f.csv").read_text() == "old"
     assert [path.name for path in Path().iterdir()] == ["f.csv"]
 

@@ -81,9 +81,10 @@ class Meter:
 
 
 def describe_epoch(epoch: "Epoch", most: int) -> str:
-    """Say how an epoch went; a star marks the best so far."""
-    loss = epoch.valid_loss if epoch.valid_loss is not None else epoch.train_loss
-    return f"epoch {epoch.number}/{most}  validation loss {loss:.4f}{'*' if epoch.best else ' '}"
+    """Say how an epoch went; a star marks the best so far. What has no validation comes after the best epoch."""
+    if epoch.valid_loss is None:
+        return f"epoch {epoch.number}  training loss {epoch.train_loss:.4f}"
+    return f"epoch {epoch.number}/{most}  validation loss {epoch.valid_loss:.4f}{'*' if epoch.best else ' '}"
 
 
 @contextmanager
@@ -151,10 +152,26 @@ def print_sheet(console: "Console", title: str, tables: Sequence[tuple[Texts, Se
         console.print(f"{note}.", style="dim", markup=False)
 
 
-def check_ending(out: str | None) -> None:
-    """Raise a ConfigError if a forecast cannot be written to a file with such a name."""
-    if out is not None and Path(out).suffix.lower() not in (".csv", ".parquet"):
+def check_target(out: str | None, overwrite: bool) -> None:
+    """Raise a ConfigError if answers cannot be written to a file of such a name, or there is one that may be dear."""
+    if out is None:
+        return
+    path = Path(out)
+    if path.suffix.lower() not in (".csv", ".parquet"):
         raise ConfigError(f"Answers are written as .csv or .parquet. Got '{out}' instead.")
+    if not path.parent.is_dir():
+        raise ConfigError(
+            f"There is no folder '{path.parent}' to write {path.name} to. Make it first, or name another."
+        )
+    if path.exists() and not overwrite:
+        raise ConfigError(f"The file '{out}' is there already. Name another one, or replace it with --overwrite.")
+
+
+def check_spared(out: str | None, data: Sequence[str | None]) -> None:
+    """Raise a ConfigError if answers would be written over the ``data`` that they are about, or come from."""
+    for path in data:
+        if out is not None and path and Path(path).exists() and Path(out).exists() and Path(out).samefile(path):
+            raise ConfigError(f"'{out}' holds the data themselves, and answers would replace them. Name another file.")
 
 
 def write_frame(frame: Any, out: str | None, as_json: bool, what: str) -> None:

@@ -29,8 +29,17 @@ class TaskCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find out the task, then read everything."""
-        ctx.meta[PARTS] = parts_of(task_in(args, any(parameter.name == "run" for parameter in self.params)))
-        return super().parse_args(ctx, args)
+        parts = parts_of(task_in(args, any(parameter.name == "run" for parameter in self.params)))
+        ctx.meta[PARTS] = parts
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as fault:
+            name = fault.option_name.lstrip("-").replace("-", "_")
+            home = next((task for task in TASKS if name in self.settings(parts_of(task))), None)
+            if home is None or name in self.settings(parts):
+                raise
+            said = f"{fault.option_name} is for the task '{home}', and this is of the task '{parts.name}'."
+            raise click.UsageError(said, ctx) from None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the verb's own parameters and those of the settings."""

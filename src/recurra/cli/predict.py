@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .console import check_ending, write_frame
+from .console import check_spared, check_target, write_frame
 from .flags import TaskCommand, asked, data_argument, json_option, parts_in, predict_settings, run_argument, run_options
 from .runs import load_run, read_data, taken_out
 
@@ -14,6 +14,7 @@ from .runs import load_run, read_data, taken_out
 @data_argument
 @run_options
 @click.option("--out", metavar="FILE", help="write CSV or Parquet to this file instead of stdout")
+@click.option("--overwrite", is_flag=True, help="replace the output file if there is one")
 @json_option
 @click.pass_context
 def predict(
@@ -21,6 +22,7 @@ def predict(
     run: str,
     data: str | None,
     out: str | None,
+    overwrite: bool,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -28,10 +30,11 @@ def predict(
 
     It answers about DATA, or about what it was trained on; a forecast begins after the end of the data.
     """
-    check_ending(out)
+    check_target(out, overwrite)
     brought = taken_out(flags)
     wanted = asked(flags, parts_in(ctx).predict)
     fitted, _ = load_run(run, brought)
+    check_spared(out, (data, fitted.record.source, fitted.record.test_source))
     read = read_data(fitted, data)
     if read is None and not fitted.kind.remembers:
         from ..verbs.common import source_of

@@ -50,6 +50,8 @@ def train(
     settings = given(flags, config, parts)
     if resumed:
         plan = plan_of(resumed, out)
+        if task is not None and task != plan.get("task", task):
+            raise ConfigError(f"This training is of the task '{plan['task']}', not of '{task}'. Leave --task out.")
         task = task or plan.get("task")
         settings = kept_settings(plan, settings, parts)
         data = data or plan["source"]
@@ -136,8 +138,7 @@ def show_trained(done: Any, as_json: bool) -> None:
         print_json(places(done) | {"about": record.to_dict()} | answers_of(fitted))
         return
     console = out_console()
-    ended = f"ended by {record.stopped_by} after {record.epochs} epochs and {record.seconds:.0f} s"
-    console.print(f"Training {ended}; best epoch {record.best_epoch}.", markup=False)
+    console.print(f"Training {record.course()}.", markup=False)
     console.print(f"Engine: {' and '.join(dict.fromkeys(record.engines))}.", markup=False)
     if done.judged:
         metrics = fitted.kind.metrics(fitted.config)

@@ -44,9 +44,12 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
         curves["validation"] = [record["valid_loss"] for record in history]
     known = np.array([v for curve in curves.values() for v in curve if v is not None], dtype=float)
     wide = known.size > 0 and known.min() > 0 and known.max() > 10 * known.min()
+    ends = "the weights of the best epoch are the ones that are kept"
+    if "validation" in curves and curves["validation"][-1] is None:
+        ends = "from the weights of the best epoch training goes on, without validation, to its end"
     reading = (
         "Lower is better. If validation rises while training still falls, the model learns the training data "
-        "by heart; the weights of the best epoch are the ones that are kept."
+        f"by heart; {ends}."
     )
     figure = canvas(320, reading, hovermode="x unified")
     for (name, losses), colour in zip(curves.items(), (NEUTRAL, COLOURS[0]), strict=False):

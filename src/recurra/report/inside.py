@@ -58,4 +58,9 @@ def learning_section(history: Sequence[Mapping[str, Any]]) -> list[Section]:
     if not history:
         return []
     text = "Training stops when the validation no longer improves for a while; the best weights are kept."
+    if history[-1]["valid_loss"] is None and any(record["valid_loss"] is not None for record in history):
+        text = (
+            "Training stops when the validation no longer improves for a while; then it goes on from the best weights, "
+            "on the validation part, too."
+        )
     return [Section("Learning", text, [learning_curves(history), gradient_norms(history)])]

@@ -207,10 +207,7 @@ def facts(fitted: Fitted) -> list[str]:
     cell = named(fitted.config, "cell").replace(",", " → ")
     said = [f"Model: {cell}, {model.hidden_size} units, {attention}, {record.parameters:,} parameters."]
     if record.epochs:
-        said.append(
-            f"Training took {record.seconds:.0f} s and was ended by {record.stopped_by} after {record.epochs} "
-            f"epochs; the weights are those of epoch {record.best_epoch}."
-        )
+        said.append(f"Training {record.course()}.")
     return said + [f"Data: {note}." for note in record.notes]
 
 

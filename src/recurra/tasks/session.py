@@ -46,12 +46,20 @@ class Session:
         for epoch in self.prepared.kind.train(self.fitted, self.prepared, self.progress, self._watch):
             self.history.append(dataclasses.asdict(epoch))
             yield epoch
+        first = self.progress
+        for more in self.prepared.kind.train_on(self.fitted, self.prepared):
+            epoch = dataclasses.replace(
+                more, number=first.epoch + more.number, steps=first.steps + more.steps, best=False
+            )
+            self.history.append(dataclasses.asdict(epoch))
+            yield epoch
         self._finish()
 
     def keep_best(self) -> None:
         """Put the best weights so far in place: what to do after stopping ``epochs`` early."""
         if self.progress.best_weights:
             self.fitted.network.load_state_dict(self.progress.best_weights)
+        self.history[:] = watched_epochs(self.history, self.progress.epoch)
         self.progress.stopped_by = self.progress.stopped_by or BY_USER
         self._finish()
 
@@ -92,6 +100,11 @@ def fitted_baselines(prepared: Prepared) -> dict[str, Baseline]:
     for baseline in baselines.values():
         baseline.fit(prepared)
     return baselines
+
+
+def watched_epochs(history: list[dict[str, Any]], last: int) -> list[dict[str, Any]]:
+    """Return the epochs up to the ``last`` that early stopping saw: what came after it is done anew, or undone."""
+    return [epoch for epoch in history if epoch["number"] <= last]
 
 
 def watchable(name: str, metrics: tuple[Metric, ...]) -> Metric:

@@ -27,6 +27,7 @@ class Record:
     stopped_by: str = ""
     epochs: int = 0
     steps: int = 0
+    last_epochs: int = 0  # after the best one, when early stopping had decided
     best_epoch: int = 0
     best_loss: float = math.inf  # on the validation examples
     seconds: float = 0.0
@@ -53,7 +54,15 @@ class Record:
         """Note how far the training came."""
         self.stopped_by, self.epochs, self.steps = progress.stopped_by, progress.epoch, progress.steps
         self.best_epoch, self.best_loss = progress.best_epoch, progress.best_loss
+        self.last_epochs = sum(epoch["number"] > progress.epoch for epoch in history)
         self.seconds = round(sum(epoch["seconds"] for epoch in history), 2)
+
+    def course(self) -> str:
+        """Say how the training went, as the end of a sentence that begins with "Training"."""
+        said = f"took {self.seconds:.0f} s and was ended by {self.stopped_by} after {_counted(self.epochs)}"
+        if self.last_epochs:
+            return f"{said}; from the best one, epoch {self.best_epoch}, it went on for {_counted(self.last_epochs)}"
+        return f"{said}; the weights are those of epoch {self.best_epoch}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -64,3 +73,7 @@ class Record:
         """Return the record that ``to_dict`` wrote; what this version does not know is left out."""
         known = {one.name for one in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in data.items() if name in known})
+
+
+def _counted(epochs: int) -> str:
+    return f"{epochs} epoch{'s' if epochs != 1 else ''}"

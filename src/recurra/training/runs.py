@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import RunError
+from ..errors import RunError, nearest
 from ..writing.atomic import plain_faults, write_text
 from .loop import Epoch, Progress
 
@@ -133,7 +133,11 @@ def write_report(folder: Path, html: str) -> Path:
 def read(folder: Path) -> Run:
     """Read a run folder; raises RunError that says what is missing, cut off or was changed."""
     if not folder.is_dir():
-        raise RunError(f"There is no run folder {folder}.")
+        beside = folder.parent
+        others = [entry.name for entry in beside.iterdir() if entry.is_dir()] if beside.is_dir() else []
+        raise RunError(
+            f"There is no run folder {folder}.{nearest(folder.name, others)} Check the name, or train first."
+        )
     recover(folder)
     if not (folder / MODEL).exists() and (folder / CHECKPOINT).exists():
         raise RunError(f"The training in {folder} was not finished. Go on with: recurra train --resume {folder}")

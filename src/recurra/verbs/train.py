@@ -12,9 +12,9 @@ from ..tasks import name_of
 from ..tasks.base import Exam, Fitted, Judged, Kind
 from ..tasks.pages import training_page
 from ..tasks.saving import to_run
-from ..tasks.session import Session
+from ..tasks.session import Session, watched_epochs
 from ..training import runs
-from ..training.loop import Epoch
+from ..training.loop import Epoch, Progress
 from .common import NOBODY, Listener, Source, judge, prepare
 
 MAY_CHANGE = ("max_epochs", "max_steps", "patience", "device", "engine")  # when a training goes on
@@ -59,11 +59,12 @@ def train(
     plan = plan_of(kind, source, config, prepared.plan.test_size)
     if checkpoint is not None:
         check_same_training(kind, checkpoint.plan, plan)
+        check_goes_on(checkpoint.progress, config)
     listener.notes(prepared.plan.notes)
     progress, weights = (None, None) if checkpoint is None else (checkpoint.progress, checkpoint.weights)
     session = Session(prepared, progress, weights)
     describe(session.fitted, plan)
-    before = [] if checkpoint is None else checkpoint.history
+    before = [] if checkpoint is None else watched_epochs(checkpoint.history, checkpoint.progress.epoch)
     interrupted = _run(session, folder, plan, before, listener)
     return _finish(session, exam, folder, interrupted)
 
@@ -103,6 +104,18 @@ def check_same_training(kind: Kind, before: Mapping[str, Any], now: Mapping[str,
         changed.append(f"the test size was {before['test_size']}, now {now['test_size']}")
     if changed:
         raise ConfigError(f"A training goes on with the settings it began with: {'; '.join(changed)}. Leave that out.")
+
+
+def check_goes_on(progress: Progress, config: Config) -> None:
+    """Raise ConfigError if a training has come further already than it may go now."""
+    done = {"max_epochs": progress.epoch, "max_steps": progress.steps}
+    for name, count in done.items() if not progress.finished else ():
+        most = getattr(config.training, name)
+        if most < count:
+            raise ConfigError(
+                f"This training has done {count:,} {name.removeprefix('max_')} already, but {name} is {most:,}. Give "
+                f"{name}={count} to end it where it is, more to go on, or leave {name} out."
+            )
 
 
 def _listed(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from ...errors import DataError
+from ..tables.columns import refuse_boundless
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,18 +62,14 @@ def checked(cases: Cases) -> Cases:
             raise DataError(f"Case '{name}' has no steps; give it values, or leave it out.")
         if not values.shape[1]:
             raise DataError(f"Case '{name}' has no channels; give it at least one.")
-        if not np.isfinite(values).all():
-            _check_gaps(name, values)
+        refuse_boundless(values, partial(_in_step, name))
+        if np.isnan(values).all():
+            raise DataError(f"Case '{name}' has only missing values; leave it out.")
     return cases
 
 
-def _check_gaps(name: str, values: np.ndarray) -> None:
-    infinite = np.isinf(values)
-    if infinite.any():
-        step = int(np.argmax(infinite.any(axis=1))) + 1
-        raise DataError(f"Case '{name}' has an infinite value in step {step}; leave it empty if it is not known.")
-    if np.isnan(values).all():
-        raise DataError(f"Case '{name}' has only missing values; leave it out.")
+def _in_step(name: str, step: int, what: str) -> str:
+    return f"Case '{name}' has {what} in step {step + 1}"
 
 
 def channel_names(count: int) -> tuple[str, ...]:

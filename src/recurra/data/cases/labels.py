@@ -63,12 +63,12 @@ def plain(text: str) -> str | None:
 def labels_of(
     codes: np.ndarray, classes: tuple[str, ...], names: tuple[str, ...], labelled: bool = True
 ) -> tuple[str, ...] | None:
-    """Return the label of each case (N,), or None if all are missing and they need not be ``labelled``.
+    """Return the label of each case (N,), or None if one is missing and they need not be ``labelled``.
 
     Raises DataError that names the first case without a label.
     """
     lost = codes < 0
-    if not labelled and lost.all():
+    if not labelled and lost.any():
         return None
     if lost.any():
         name = names[int(np.argmax(lost))]

@@ -12,13 +12,14 @@ import pandas as pd
 
 from ...errors import DataError
 from ..tables.columns import MISSING
+from ..tables.dialect import climbs
 from .cases import Cases, channel_names, checked, counted, cut
 from .labels import NUMBER, POINTED, label_codes, labels_of
 from .roles import IDS, LABELS, key
 
 INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
-MANY = 8  # cells that count up in the first line before they are taken for the numbers of columns
+MANY = 8  # cells that climb in the first line before they are taken for the numbers of columns
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def find_plain(text: str) -> Plain | None:
     if _is_header(first if whole or len(first) < 3 else first[:-1], below[0] if below else []):
         _refuse_data(first)
         return None
-    numbered = _counts(first) and len(first) >= MANY and bool(below) and not _counts(below[0])
+    numbered = len(first) >= MANY and bool(below) and climbs(first) and not climbs(below[0])
     return Plain(separator, decimal, comments + numbered, numbered)
 
 
@@ -69,7 +70,7 @@ def _is_header(first: list[str], second: list[str]) -> bool:
         return _rises(values)
     if _is_number(label):
         return False
-    return key(label) in {*LABELS, *IDS} - {"y"} or (_counts(values) and values != second[1:])
+    return key(label) in {*LABELS, *IDS} - {"y"} or (climbs(values) and values != second[1:])
 
 
 def _refuse_data(first: list[str]) -> None:
@@ -92,12 +93,6 @@ def _rises(cells: list[str]) -> bool:
     """Tell whether cells are numbers that rise, as those do that name the columns of a table."""
     numbers = [float(cell) for cell in cells if NUMBER.fullmatch(cell)]
     return len(numbers) == len(cells) and sorted(set(numbers)) == numbers
-
-
-def _counts(cells: list[str]) -> bool:
-    """Tell whether cells are 0, 1, 2, .. or 1, 2, 3, .."""
-    start = cells[0] if len(cells) > 2 else ""
-    return start in ("0", "1") and cells == [str(int(start) + i) for i in range(len(cells))]
 
 
 def read_ucr(text: str, name: str, plain: Plain, labelled: bool) -> Cases:
@@ -123,8 +118,8 @@ def read_ucr(text: str, name: str, plain: Plain, labelled: bool) -> Cases:
 
 def _notes(name: str, plain: Plain, with_labels: bool) -> list[str]:
     role = "its label" if with_labels else "no label but its first value"
-    notes = [f"'{name}' has no header, so each line is a case; its first cell is {role}"]
-    return notes + (["left out the first line, which only numbers the columns"] if plain.numbered else [])
+    head = "the first line only numbers the columns and was left out" if plain.numbered else "it has no header"
+    return [f"'{name}': {head}, so each line is a case; its first cell is {role}"]
 
 
 def _frame(lines: list[str], plain: Plain) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Columns of a table: any frame as pandas, a column by its name, a column as numbers."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...errors import DataError, nearest
 
+LARGEST = 1e100  # squares of larger numbers, summed, end beyond what a float can hold
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "–", "—", "?", ".", "<na>", "nat"})
 
 
@@ -101,12 +102,23 @@ def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
         values = _plain(column)
     else:
         raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target.")
-    if not np.isfinite(values).all() and np.isinf(values).any():
-        row = int(np.argmax(np.isinf(values)))
-        raise DataError(
-            f"Column '{name}' has an infinite value in row {row + 1}; leave the cell empty if it is not known."
-        )
+    refuse_boundless(values, lambda row, what: f"Column '{name}' has {what} in row {row + 1}")
     return values
+
+
+def refuse_boundless(values: np.ndarray, said: Callable[[int, str], str]) -> None:
+    """Raise DataError where ``values`` (n,) or (n, ...) are infinite, or too large to square.
+
+    ``said`` says where what stands, from the place in the first dimension.
+    """
+    wide = np.abs(values) > LARGEST  # false for NaN
+    if not wide.any():
+        return
+    at = int(np.argmax(wide.reshape(len(values), -1).any(1)))
+    largest = float(np.nanmax(np.abs(values[at])))
+    if np.isinf(largest):
+        raise DataError(f"{said(at, 'an infinite value')}; leave it empty if it is not known.")
+    raise DataError(f"{said(at, f'the value {largest:g}')}, which is too large to compute with; use a larger unit.")
 
 
 def _plain(column: pd.Series) -> np.ndarray:

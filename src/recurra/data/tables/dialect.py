@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ...errors import DataError
 from .columns import MISSING
@@ -181,10 +182,23 @@ def _starts_with_data(rows: list[list[str]]) -> bool:
         return False
     if len(rows) > 1 and not rows[0][0] and not _is_value(rows[1][0]):
         return False
+    below = rows[1] if len(rows) > 1 else []
+    if len(first) > 2 and all(_full_date(cell) for cell in first) and not any(_full_date(cell) for cell in below):
+        return False  # the columns are called by dates
+    if below and not rows[0][0] and below[0] and climbs(rows[0][1:]) and not climbs(below[1:]):
+        return False  # the columns are numbered, behind row names that have no name
     if all(_is_value(cell) for cell in first):
         return True
-    below = rows[1] if len(rows) > 1 else []
     return any(_full_date(a) and _full_date(b) for a, b in zip(rows[0], below, strict=False))
+
+
+def climbs(cells: list[str]) -> bool:
+    """Tell whether cells are at least three numbers in equal steps upwards, as those are that number columns."""
+    if len(cells) < 3 or not all(NUMBER.fullmatch(cell) for cell in cells):
+        return False
+    numbers = [float(cell.rstrip("%")) for cell in cells]
+    step = (numbers[-1] - numbers[0]) / (len(numbers) - 1)
+    return step > 0 and all(abs(b - a - step) <= 1e-6 * step for a, b in pairwise(numbers))
 
 
 def _full_date(cell: str) -> bool:

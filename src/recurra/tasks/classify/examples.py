@@ -11,8 +11,11 @@ from torch import Tensor
 
 from ...data.batch import Batch
 from ...data.cases import Cases
+from ...errors import DataError
 from .learned import ClassifyLearned
 from .plan import codes_of
+
+MOST = 1e18  # what the network reads is float32, and squares of larger numbers are beyond it
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,13 @@ class CaseExamples:
     def of(cls, cases: Cases, learned: ClassifyLearned) -> "CaseExamples":
         """Scale ``cases`` as those of the training were."""
         lengths = torch.from_numpy(cases.lengths)
-        values = np.concatenate([learned.inputs(case) for case in cases.values]).astype(np.float32)
+        values = np.concatenate([learned.inputs(case) for case in cases.values])
+        if np.abs(values).max(initial=0.0) > MOST:
+            raise DataError(
+                f"A value is {np.abs(values).max():g} as the network would read it, too large to learn from. Scale the "
+                "values with normalise='series' or 'case', or bring them in a larger unit."
+            )
+        values = values.astype(np.float32)
         known = None
         if learned.layout.told:
             known = torch.from_numpy(np.isfinite(np.concatenate(cases.values)))

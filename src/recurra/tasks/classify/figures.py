@@ -49,9 +49,10 @@ def confusion_figure(table: np.ndarray, classes: Sequence[str]) -> "Figure":
         ygap=1,
     )
     if count <= FEW:
-        _add_counts(figure, table)
+        for dark in (False, True):
+            _add_counts(figure, np.where((share > 0.5) == dark, table, 0), {"color": "white"} if dark else {})
     every = -(-count // 40)
-    ticks = {"tickvals": list(range(0, count, every)), "ticktext": [_short(name) for name in names[::every]]}
+    ticks = {"tickvals": list(range(0, count, every)), "ticktext": [plain(_short(name)) for name in classes[::every]]}
     size = {"tickfont": {"size": 13 if count <= FEW else 10}, "showgrid": False, "zeroline": False}
     plainly = {"showline": False, "ticks": ""}
     figure.update_xaxes(title_text="said", side="top", **ticks, **size, **plainly)
@@ -67,14 +68,14 @@ def _short(name: str) -> str:
     return name if len(name) <= 14 else f"{name[:13]}…"
 
 
-def _add_counts(figure: "Figure", table: np.ndarray) -> None:
+def _add_counts(figure: "Figure", table: np.ndarray, ink: dict[str, str]) -> None:
     rows, columns = np.nonzero(table)
     figure.add_scatter(
         x=columns,
         y=rows,
         text=[f"{table[i, j]:,}" for i, j in zip(rows, columns, strict=True)],
         mode="text",
-        textfont={"size": 13},
+        textfont={"size": 13, **ink},
         hoverinfo="skip",
         showlegend=False,
     )

@@ -1,6 +1,6 @@
 """Classification of series, as the verbs see it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from ...compare.metric import Metric, Statistics
 from ...compare.significance import mcnemar, paired_permutation
 from ...data.cases import Cases, fingerprint
 from ...settings import Config, NoSettings
+from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
 from .answers import Classes, Guess, ask_network, make_exam, statistics_of
@@ -64,9 +65,9 @@ class ClassifyKind(Kind):
         """Make the network."""
         return make_classifier(config, learned)
 
-    def finish(self, fitted: Fitted, prepared: Prepared) -> None:
+    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
         """Train a little more on all cases that are not held out."""
-        train_on_all(fitted, prepared)
+        return train_on_all(fitted, prepared)
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""

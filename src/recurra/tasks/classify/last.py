@@ -1,33 +1,32 @@
 """What comes after the best epoch: the cases that decided when to stop train, too."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ...settings import TrainingSettings
-from ...training.loop import fit
-from ..base import BY_USER, Fitted, Prepared
+from ...training.loop import Epoch, fit
+from ..base import Fitted, Prepared
 from .examples import CaseExamples
 
 RATES = ("learning_rate", "recurrence_learning_rate", "attention_learning_rate")
 
 
-def train_on_all(fitted: Fitted, prepared: Prepared) -> None:
+def train_on_all(fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
     """Train ``last_epochs`` more on training and validation cases, from half of the rate down to zero.
 
     Labelled cases are few, and a fifth of them is much. Nothing watches here, so it is short, and what was said of the
     validation comes from before.
     """
-    epochs, record = fitted.config.task.last_epochs, fitted.record
-    if not epochs or record.stopped_by == BY_USER:
+    epochs = fitted.config.task.last_epochs
+    if not epochs:
         return
     plan: Any = prepared.plan
     cases = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
     examples = CaseExamples.of(cases, fitted.learned)
-    for _ in fit(fitted.network, fitted.task, examples, None, _gently(fitted.config.training, epochs)):
-        pass
-    record.notes.append(f"after epoch {record.best_epoch} all these cases trained for {epochs} epochs more")
+    yield from fit(fitted.network, fitted.task, examples, None, _gently(fitted.config.training, epochs))
 
 
 def _gently(settings: TrainingSettings, epochs: int) -> TrainingSettings:

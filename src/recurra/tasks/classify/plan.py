@@ -55,7 +55,8 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
     if not len(valid):
         raise DataError(
             f"No class has two cases to train on: there are {len(rest):,} cases of {len(classes)} classes, and at "
-            "least one must be kept to decide when to stop. Bring more cases of each class."
+            "least one must be kept to decide when to stop. Bring more cases of each class, or name the column of the "
+            "labels with --target if another one was taken."
         )
     plan = ClassifyPlan(train, valid, test, classes, ())
     return replace(plan, notes=_describe(codes, plan, settings))
@@ -64,7 +65,10 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
 def labels_of(cases: Cases, what: str) -> tuple[str, ...]:
     """Return the labels; raises DataError if there are none."""
     if cases.labels is None:
-        raise DataError(f"These {len(cases):,} cases have no labels, and without them there is nothing {what}.")
+        raise DataError(
+            f"These {len(cases):,} cases have no labels, or not each of them has one; without them there is nothing "
+            f"{what}. Give each case its label."
+        )
     return cases.labels
 
 
@@ -158,6 +162,7 @@ def part_to_judge(
         return test
     if size < held_out:
         return some_of(cases, test, size)
+    size = min(size, len(cases))
     tell([f"careful: of these {size:,} cases only {held_out:,} were held out of the training of this run"])
     others = np.setdiff1d(np.arange(len(cases)), test)
     return np.sort(np.concatenate([test, some_of(cases, others, size - held_out)]))

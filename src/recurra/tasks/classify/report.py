@@ -118,11 +118,12 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
     batch = CaseExamples.of(case, learned).take(torch.tensor([0]))
     places = stretches(len(case.values[0]), learned)
     layout = learned.layout
-    unit = f"It reads case {case.names[0]}, the first one"
-    unit += f", {layout.segment} steps at a time, every {layout.hop} steps." if layout.segment > 1 else "."
+    unit = f"It reads case {case.names[0]}, the first one of the training data"
+    every = f", every {layout.hop} steps" if layout.hop > 1 else ""
+    unit += f", {layout.segment} steps at a time{every}." if layout.segment > 1 else "."
 
     def attention(weights: np.ndarray) -> Section:
-        text = f"Which stretch of case {case.names[0]}, the first one, the answer rests on."
+        text = f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on."
         return Section("Where it looked", text, case_figure(case.values[0], case.channels, weights[0], places))
 
     device = next(fitted.network.parameters()).device

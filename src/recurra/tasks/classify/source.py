@@ -37,8 +37,16 @@ def read_source(
         places = np.linspace(0, len(cases) - 1, most).round()
         note = f"only {most:,} of {len(cases):,} cases are used, evenly spread"
         cases = replace(cases.some(places), notes=(*cases.notes, note))
-    tell(cases.notes)
+    tell([*cases.notes, *_unlike(cases, learned)])
     return cases if learned is None else learned.with_channels(cases)
+
+
+def _unlike(cases: Cases, learned: "ClassifyLearned | None") -> list[str]:
+    """Return a warning if cases are far longer or shorter than those of the training."""
+    steps, usual = int(np.median(cases.lengths)), learned.layout.length if learned is not None else 0
+    if not usual or usual <= 2 * steps <= 4 * usual:
+        return []
+    return [f"careful: these cases have {steps:,} steps in the median, those of the training had {usual:,}"]
 
 
 def _cases(source: Any, settings: ClassifySettings, learned: "ClassifyLearned | None") -> Cases:

@@ -195,7 +195,8 @@ def _layout(panel: Panel, settings: ForecastSettings, train_ends: tuple[int, ...
         advice = f"Use a look-back of at most {room}" if room > 0 else "Use a shorter horizon"
         raise DataError(
             f"Too few rows: a look-back of {lookback} and a horizon of {horizon}, with {kept} rows kept for "
-            f"validation and test, need at least {needed} rows, and the longest series has {longest + kept}. "
+            f"validation and test, need at least {needed} rows, and the longest series has "
+            f"{max(len(values) for values in panel.values)}. "
             f"{advice}, or bring more rows."
         )
     segment, lookback = _segments(settings, lookback, season)
