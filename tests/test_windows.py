@@ -386,11 +386,16 @@ def test_the_horizon_is_needed() -> None:
         make_plan(panel_of(noise(100)), ForecastSettings())
 
 
-@pytest.mark.parametrize("rows", [12, 30, 33, 40])
+@pytest.mark.parametrize("rows", [12, 40])
+def test_too_few_rows_says_how_many_there_are(rows: int) -> None:
+    with pytest.raises(DataError, match=rf"and the longest series has {rows}\. "):
+        cut(noise(rows), lookback=24)
+
+
+@pytest.mark.parametrize("rows", [30, 33, 40])
 def test_too_few_rows_says_what_would_do(rows: int) -> None:
     with pytest.raises(DataError, match="Too few rows") as caught:
         cut(noise(rows), lookback=24)
-    assert f"and the longest series has {rows}. " in str(caught.value)
     needed = re.search(r"need at least (\d+) rows", str(caught.value))
     advised = re.search(r"look-back of at most (\d+)", str(caught.value))
     assert needed is not None and len(cut(noise(int(needed[1])), lookback=24).train) == 1
