@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import Ridge
+from sklearn import linear_model
 
 from recurra.data.series import Panel, Schema
 from recurra.settings import make_config
 from recurra.tasks.base import Baseline
-from recurra.tasks.forecast import baselines
 from recurra.tasks.forecast.baselines import (
-    PENALTIES,
     Linear,
     RepeatLast,
+    SeasonalDrift,
     SeasonalNaive,
     make_baselines,
     repeat_last,
     seasonal_naive,
 )
 from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.forecast.ridge import LEVELS, PENALTIES, Equations, Form, Past, find_ridges, past_of
 from recurra.tasks.forecast.scaling import Scaling
 from recurra.tasks.forecast.settings import PARTS
 from recurra.tasks.forecast.windows import Rows, Windows
@@ -136,6 +136,26 @@ def test_answers_are_in_the_unit_of_the_data() -> None:
             np.testing.assert_allclose(RepeatLast().answer(windows).point[n, :, 1], last, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("gaps", [False, True])
+def test_seasonal_drift_moves_on_by_the_change_of_the_mean(gaps: bool) -> None:
+    random = np.random.default_rng(3)
+    track = (np.arange(60) * 0.5 + random.normal(size=60))[:, None]
+    if gaps:
+        track[random.choice(50, 8, replace=False)] = np.nan
+    rows = Rows.of([track], Scaling(np.zeros((1, 1)), np.ones((1, 1))), 0)
+    season, horizon = 4, 6
+    windows = rows.windows(8, horizon, [np.arange(8, 55)])
+    naive, found = SeasonalNaive(season).answer(windows).point, SeasonalDrift(season).answer(windows).point
+    filled = track[:, 0].copy()  # as the seasonal naive reads it: a hole is what stood there a season before
+    for n in range(season, 60):
+        filled[n] = filled[n - season] if np.isnan(filled[n]) else filled[n]
+    for number, origin in enumerate(range(8, 55)):
+        one, two = filled[origin - season : origin], filled[origin - 2 * season : origin - season]
+        drift = np.nanmean(one) - np.nanmean(two) if np.isfinite(one).any() and np.isfinite(two).any() else 0.0
+        ahead = np.array([1, 1, 1, 1, 2, 2])
+        np.testing.assert_allclose(found[number, :, 0], naive[number, :, 0] + drift * ahead, atol=1e-5)
+
+
 # The linear model
 
 
@@ -156,7 +176,7 @@ def split(tracks: list[np.ndarray], at: int) -> tuple[Windows, Windows, Windows]
 
 
 def linear(train: Windows, valid: Windows) -> Linear:
-    model, prepared = Linear(), SimpleNamespace(train=train, valid=valid)
+    model, prepared = Linear(1), SimpleNamespace(train=train, valid=valid)
     model.fit(prepared)  # type: ignore[arg-type]
     return model
 
@@ -167,37 +187,83 @@ def scaled(model: Baseline, windows: Windows) -> np.ndarray:
     return (model.answer(windows).point - mean) / std
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_linear_is_a_ridge(penalty: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "PENALTIES", (penalty,))
-    tracks = [wave(140, 1), wave(140, 2)]
-    train, valid, test = split(tracks, 100)
-
-    def pairs(windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        batch = windows.take(torch.arange(len(windows)))
-        assert batch.targets is not None
-        x, y = batch.inputs[..., 0].double().numpy(), batch.targets[..., 0].double().numpy()
-        return x - x[:, -1:], y - x[:, -1:], x[:, -1:]
-
-    x, y, _ = pairs(train)
-    ridge = Ridge(alpha=penalty * (x**2).sum(0).mean()).fit(x, y)
-    seen, _, last = pairs(test)
-    found = scaled(linear(train, valid), test)[..., 0]
-    np.testing.assert_allclose(found, ridge.predict(seen) + last, atol=1e-5)
+FORMS = [Form(level, log) for level in LEVELS for log in (False, True)]
 
 
-def test_linear_takes_the_penalty_that_validates_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    tracks = [wave(140, 5)]
-    train, valid, test = split(tracks, 60)
-    chosen = scaled(linear(train, valid), test)
-    errors, answers = [], []
-    for penalty in PENALTIES:
-        monkeypatch.setattr(baselines, "PENALTIES", (penalty,))
-        model = linear(train, valid)
-        errors.append(np.abs(scaled(model, valid) - whole_targets(valid).numpy()).mean())
-        answers.append(scaled(model, test))
-    np.testing.assert_array_equal(chosen, answers[int(np.argmin(errors))])
-    assert len(set(errors)) == len(PENALTIES)
+def prepared_by_hand(windows: Windows, form: Form, season: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features, targets and what is added again, as the form is described."""
+    batch = windows.take(torch.arange(len(windows)))
+    assert batch.targets is not None
+    x, y = batch.inputs[..., 0].double().numpy(), batch.targets[..., 0].double().numpy()
+    mean, std = (part[windows.series.numpy()] for part in windows.rows.scaling)
+    if form.log:
+        x, y = np.log(x * std + mean), np.log(y * std + mean)
+    last, before = x[:, -season:], x[:, -2 * season : -season]
+    ahead = np.arange(3)
+    drift = (last.mean(1) - before.mean(1))[:, None]
+    changes = x[:, season:] - x[:, :-season]
+    added = {
+        "nothing": np.zeros_like(y),
+        "last": x[:, [-1] * 3],
+        "mean": x.mean(1)[:, None].repeat(3, 1),
+        "season": last[:, ahead % season],
+        "drift": last[:, ahead % season] + drift * (1 + ahead // season),
+    }[form.level]
+    features = {"nothing": x, "last": x - x[:, -1:], "mean": x - x.mean(1)[:, None], "season": changes}
+    features["drift"] = changes - changes.mean(1)[:, None]
+    return features[form.level], y - added, added
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.level}{'-log' if form.log else ''}")
+@pytest.mark.parametrize("penalty", [1e-4, 1.0])
+def test_every_form_is_a_ridge_of_scikit_learn(form: Form, penalty: float) -> None:
+    season = 2
+    train, _, test = split([10 + wave(140, 1), 100 + 10 * wave(140, 2)], 100)
+    x, y, _ = prepared_by_hand(train, form, season)
+    size = float((np.concatenate([x, np.ones((len(x), 1))], 1) ** 2).sum(0)[:-1].mean())
+    oracle = linear_model.Ridge(alpha=penalty * size, tol=1e-10, solver="cholesky").fit(x, y)
+    seen, _, added = prepared_by_hand(test, form, season)
+    expected = oracle.predict(seen) + added
+    ridge = Equations.of(form, train, season).solve(penalty)
+    past = past_of(test, torch.arange(len(test)))
+    np.testing.assert_allclose(form.into(ridge(past), past), expected, atol=2e-5)
+
+
+def test_linear_takes_the_forms_and_penalties_that_validate_best() -> None:
+    train, valid, _ = split([10 + wave(140, 5)], 60)
+    truth = whole_targets(valid)[..., 0].numpy()
+    past = past_of(valid, torch.arange(len(valid)))
+    errors = {}
+    for form in FORMS:
+        for penalty in PENALTIES:
+            said = Equations.of(form, train, 3).solve(penalty)(past)
+            errors[form, penalty] = float(np.abs(said - truth).mean())
+    best = {form: min(PENALTIES, key=lambda p, f=form: errors[f, p]) for form in FORMS}  # type: ignore[misc]
+    ranked = sorted(FORMS, key=lambda form: errors[form, best[form]])[:3]
+    least = errors[ranked[0], best[ranked[0]]]
+    chosen = [form for form in ranked if errors[form, best[form]] <= 1.3 * least]
+    found = find_ridges(train, valid, 3)
+    assert [ridge.form for ridge in found.ridges] == chosen and len(chosen) > 1
+    before = [Equations.of(form, train, 3).solve(best[form])(past) for form in chosen]
+    np.testing.assert_allclose(found.said[..., 0], np.mean(before, 0), atol=1e-9)
+    for ridge in found.ridges:  # and in the end they are fitted to both parts
+        equations = Equations.of(ridge.form, train, 3)
+        equations.add(valid)
+        np.testing.assert_allclose(ridge.weights, equations.solve(best[ridge.form]).weights, atol=1e-9)
+
+
+def test_no_logarithm_is_taken_where_something_is_not_positive() -> None:
+    above, below = split([10 + wave(140, 5)], 60), split([wave(140, 5)], 60)
+    assert any(ridge.form.log for ridge in find_ridges(above[0], above[1], 1).ridges)
+    assert not any(ridge.form.log for ridge in find_ridges(below[0], below[1], 1).ridges)
+
+
+def test_a_logarithm_of_what_it_never_saw_stays_finite() -> None:
+    train, _, _ = split([10 + wave(140, 5)], 60)
+    ridge = Equations.of(Form("last", True), train, 1).solve(1e-4)
+    unit = np.ones((3, 1))
+    hostile = Past(np.stack([np.full(8, -20.0), np.linspace(0, 1e6, 8), np.zeros(8)]), 10 * unit, unit)
+    assert np.isfinite(ridge(hostile)).all()
 
 
 def test_linear_learns_a_sine() -> None:
@@ -238,21 +304,28 @@ def _spoilt(windows: Windows) -> Windows:
 
 def test_what_the_linear_model_learned_comes_back() -> None:
     train, valid, test = split([wave(140, 1), wave(140, 2)], 100)
-    model, other = linear(train, valid), Linear()
+    model, other = linear(train, valid), Linear(1)
     arrays = model.to_arrays()
     assert not model.naive and model.answer(test).bands == {}
-    assert {name: values.shape for name, values in arrays.items()} == {"weights": (8 + 1, 3)}
+    count = len(model.ridges)
+    assert arrays["forms"].shape == (count, 2)
+    assert {name: arrays[name].shape for name in arrays if name != "forms"} == {
+        f"weights_{n}": (8 + 1, 3) for n in range(count)
+    }
     other.from_arrays(arrays)
     np.testing.assert_array_equal(other.answer(test).point, model.answer(test).point)
+    old = Linear(1)  # as runs had it when there was one form
+    old.from_arrays({"weights": model.ridges[0].weights})
+    assert [ridge.form for ridge in old.ridges] == [Form("last")]
 
 
 def test_which_baselines_there_are() -> None:
     _, valid, _ = split([wave(140, 1)], 100)
     assert list(make_baselines(1)) == ["repeat last", "linear"]
     table = make_baselines(7)
-    assert list(table) == ["repeat last", "seasonal naive", "linear"]
+    assert list(table) == ["repeat last", "seasonal naive", "seasonal naive + drift", "linear"]
     np.testing.assert_array_equal(scaled(table["seasonal naive"], valid), scaled(SeasonalNaive(7), valid))
-    assert [name for name, model in table.items() if model.naive] == ["repeat last", "seasonal naive"]
+    assert [name for name, model in table.items() if not model.naive] == ["linear"]
 
 
 @pytest.mark.parametrize("season", [1, 7])
@@ -268,5 +341,7 @@ def test_a_kind_fits_its_baselines(season: int) -> None:
         guess = model.answer(exam.examples)
         assert guess.point.shape == exam.truth.values.shape == (18, 3, 1)
         if name == "linear":
-            ours = linear(prepared.train, prepared.valid).answer(exam.examples)  # type: ignore[arg-type]
-            np.testing.assert_array_equal(guess.point, ours.point)
+            assert isinstance(model, Linear) and model.season == season
+            ours = Linear(season)
+            ours.fit(prepared)
+            np.testing.assert_array_equal(guess.point, ours.answer(exam.examples).point)  # type: ignore[arg-type]

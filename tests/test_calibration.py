@@ -36,7 +36,7 @@ def on_validation(forecaster: Forecaster, frame: pd.DataFrame) -> tuple[Forecast
 @pytest.mark.parametrize("gaps", [False, True])
 def test_intervals_hold_what_they_say_on_the_validation_rows(gaps: bool) -> None:
     frame = noisy(gaps=gaps)
-    network, quantiles, target = on_validation(Forecaster(**TINY).fit(frame), frame)
+    network, quantiles, target = on_validation(Forecaster(**TINY, combine=False).fit(frame), frame)
     assert network.widen.abs().max() > 0
     for level, low, high in levels_of(network.head.quantiles):
         inside = ((target >= quantiles[:, low]) & (target <= quantiles[:, high])).mean()
@@ -44,7 +44,7 @@ def test_intervals_hold_what_they_say_on_the_validation_rows(gaps: bool) -> None
 
 
 def test_the_margin_is_the_quantile_of_the_misses() -> None:
-    forecaster = Forecaster(**TINY).fit(noisy())
+    forecaster = Forecaster(**TINY, combine=False).fit(noisy())
     network = forecaster.network_
     margins = network.widen.clone()
     network.widen.zero_()

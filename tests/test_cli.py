@@ -680,7 +680,7 @@ def test_ctrl_c_while_the_run_is_written_says_how_to_go_on(
 
 
 def test_ctrl_c_in_a_comparison(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = comparing.measure
+    original = comparing.judge_network
     left = 3
 
     def one_more(*args: Any) -> Any:
@@ -690,7 +690,7 @@ def test_ctrl_c_in_a_comparison(run: Run, sales: Path, monkeypatch: pytest.Monke
 
     arguments = ("--cells", "gru,lstm,rnn", "--attentions", "none", "--seeds", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(comparing, "measure", one_more)
+        patch.setattr(comparing, "judge_network", one_more)
         answer = run("compare", sales.name, *TINY, *arguments, "--out", "run", "--json")
     assert answer.code == 130
     assert len(json.loads(answer.out)["outcomes"]) == 2

@@ -155,7 +155,7 @@ def test_naive_is_beaten_by_chance() -> None:
 def test_a_linear_model_that_is_better_than_every_network_is_named() -> None:
     worse, better = comparison(outcome("gru", 0.8), linear=0.9), comparison(outcome("gru", 0.8), linear=0.6)
     assert "linear" not in worse.verdicts()[0]
-    ending = "But the linear model is 25 % better than every network here: use that."
+    ending = "But 'linear' is 25 % better than every network by itself: use that."
     assert better.verdicts()[0].endswith(ending)
 
 
@@ -292,7 +292,7 @@ def test_a_share_is_written_in_percent_and_compared_in_points() -> None:
 
 
 def test_a_simple_model_with_a_higher_score_is_named() -> None:
-    ending = "But the nearest centroid model is 10.0 points better than every network here: use that."
+    ending = "But 'nearest centroid' is 10.0 points better than every network by itself: use that."
     assert contest(classified("gru", 0.6)).verdicts()[0].endswith(ending)
     assert "centroid" not in contest(classified("gru", 0.75)).verdicts()[0]
 

@@ -575,10 +575,12 @@ def test_polars_frames(one: Forecaster, many: Forecaster) -> None:
 
 
 def test_series_do_not_depend_on_their_unit() -> None:
-    """A thousandfold series with an offset gives the same forecast, thousandfold and offset."""
-    plain, moved = make().fit(wide()).predict(), make().fit(wide().assign(y=lambda d: 1000 * d["y"] - 5e4)).predict()
-    for column in COLUMNS[2:]:
-        np.testing.assert_allclose(moved[column], 1000 * plain[column] - 5e4, rtol=1e-3)
+    """A thousandfold series gives the same forecast, thousandfold; with an offset, too, where no logarithm is taken."""
+    for offset, settings in ((0.0, {}), (-5e4, {"combine": False})):
+        other = wide().assign(y=lambda d, offset=offset: 1000 * d["y"] + offset)
+        plain, moved = (make(**settings).fit(table).predict() for table in (wide(), other))
+        for column in COLUMNS[2:]:
+            np.testing.assert_allclose(moved[column], 1000 * plain[column] + offset, rtol=1e-3)
 
 
 def test_a_very_short_series_among_long_ones() -> None:

@@ -135,7 +135,8 @@ def test_a_run_holds_all_its_files_and_answers_like_the_one_that_was_trained(pan
     assert len(runs.read(done.folder).history) == 3
     pd.testing.assert_frame_equal(Forecaster.load(done.folder).predict(), forecast(done.fitted).frame())
     assert done.judged is not None
-    assert list(done.judged.metrics) == ["this model", "repeat last", "seasonal naive", "linear"]
+    naive = ["repeat last", "seasonal naive", "seasonal naive + drift"]
+    assert list(done.judged.metrics) == ["this model", "network", *naive, "linear"]
 
 
 def test_what_was_found_is_told_before_the_first_epoch(panel: Panel, tmp_path: Path) -> None:
@@ -451,7 +452,7 @@ def test_a_comparison_judges_all_on_the_same_rows_and_keeps_one(panel: Panel, tm
     numbers = json.loads((done.folder / runs.COMPARISON).read_text())
     assert {row["model"] for row in numbers["table"]} == {
         *("gru", "gru + dot", "lstm→gru", "lstm→gru + dot"),
-        *("repeat last", "seasonal naive", "linear"),
+        *("repeat last", "seasonal naive", "seasonal naive + drift", "linear", f"{done.chosen}, combined"),
     }
     assert numbers["kept"] == done.chosen
     assert len(numbers["outcomes"]) == 8
@@ -467,7 +468,8 @@ def test_the_kept_run_is_judged_as_its_outcome_was(panel: Panel, tmp_path: Path)
     done = compared(panel, tmp_path / "run")
     again = evaluate(done.folder, panel)
     kept = done.judged.metrics[done.chosen]
-    assert again.metrics["this model"] == pytest.approx(kept)
+    assert again.metrics["network"] == pytest.approx(kept)
+    assert again.metrics["this model"] == pytest.approx(done.judged.metrics[f"{done.chosen}, combined"])
     match = [o.metrics["mase"] for o in done.comparison.outcomes if o.candidate.label == done.chosen]
     assert kept["mase"] in match
 

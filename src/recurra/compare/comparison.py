@@ -165,7 +165,7 @@ class Comparison:
         if best is None or not self.metric.beats(self.score_of(best), score):
             return ""
         ahead = self._ahead(self.score_of(best), score)
-        return f" But the {best.label} model is {ahead} better than every network here: use that."
+        return f" But '{best.label}' is {ahead} better than every network by itself: use that."
 
     def _attention_verdict(self) -> str:
         pairs = []

@@ -235,6 +235,10 @@ class Kind(ABC):
     def ask(self, fitted: Fitted, examples: Any) -> Any:
         """Return the network's answers to ``examples``, which are on the CPU; the network may be elsewhere."""
 
+    def alone(self, fitted: Fitted, examples: Any) -> Any | None:
+        """Return the answers of the network by itself, which comparisons go by, if in ``ask`` others join in."""
+        return None
+
     @abstractmethod
     def answer(self, fitted: Fitted, data: Any | None, asked: Any) -> Any:
         """Return typed answers about ``data``, or about what was trained on; ``asked`` is of ``parts.predict``."""

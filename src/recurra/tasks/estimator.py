@@ -86,8 +86,12 @@ class Estimator:
     def _of(cls, fitted: Fitted, history: list[dict[str, Any]]) -> Self:
         estimator = cls(**fitted.config.flat())
         estimator.fitted_, estimator.history_ = fitted, history
-        estimator.notes_ = tuple(fitted.record.notes)
         return estimator
+
+    @property
+    def notes_(self) -> tuple[str, ...]:
+        """What was found in the data and assumed, and what came of it."""
+        return tuple(self._fitted().record.notes)
 
     @property
     def network_(self) -> torch.nn.Module:
@@ -108,7 +112,6 @@ class Estimator:
         session = Session(prepared, progress, weights)
         self._session, self.fitted_ = session, session.fitted
         self.history_, self.progress_ = session.history, session.progress
-        self.notes_ = tuple(session.fitted.record.notes)
         return session.epochs()
 
     def _fitted(self) -> Fitted:

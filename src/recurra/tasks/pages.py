@@ -167,7 +167,7 @@ def headline(fitted: Fitted, judged: Judged | None) -> str:
         return "Nothing was held out, so nothing says how good these answers are."
     metric = fitted.kind.metrics(fitted.config)[0]
     scores = {label: row[metric.name] for label, row in judged.metrics.items()}
-    naive = _best([label for label in scores if _is_naive(fitted, label)], scores, metric)
+    naive = _best([label for label in scores if is_naive(fitted, label)], scores, metric)
     mine = scores[judged.name]
     if naive is None:
         return f"{metric.title} is {metric.write(mine)}; there is nothing simple to compare it with."
@@ -187,7 +187,8 @@ def gain(metric: Metric, before: float, after: float) -> str:
     return f"{abs(metric.change(before, after)):.{1 if metric.share else 0}f} {metric.unit}"
 
 
-def _is_naive(fitted: Fitted, label: str) -> bool:
+def is_naive(fitted: Fitted, label: str) -> bool:
+    """Tell whether a row of the table learns nothing worth the name."""
     return label in fitted.baselines and fitted.baselines[label].naive
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -71,7 +71,7 @@ class Session:
 
     def fit_baselines(self) -> None:
         """Fit what the model is compared with."""
-        self.fitted.baselines = fitted_baselines(self.prepared)
+        self.fitted.baselines = fitted_baselines(self.prepared, self.fitted.baselines)
 
     def _finish(self) -> None:
         self.fitted.network.eval()
@@ -94,12 +94,13 @@ class Session:
         return Watch(metric, measure)
 
 
-def fitted_baselines(prepared: Prepared) -> dict[str, Baseline]:
-    """Return the baselines of a kind, fitted to the same training examples as the model."""
+def fitted_baselines(prepared: Prepared, fitted: Mapping[str, Baseline]) -> dict[str, Baseline]:
+    """Return the baselines of a kind, those that are ``fitted`` already and the others fitted to the same examples."""
     baselines = prepared.kind.baselines(prepared.config, prepared.learned)
-    for baseline in baselines.values():
-        baseline.fit(prepared)
-    return baselines
+    for name, baseline in baselines.items():
+        if name not in fitted:
+            baseline.fit(prepared)
+    return {name: fitted.get(name, baseline) for name, baseline in baselines.items()}
 
 
 def watched_epochs(history: list[dict[str, Any]], last: int) -> list[dict[str, Any]]:

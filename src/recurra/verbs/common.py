@@ -1,7 +1,7 @@
 """What the verbs share: where data came from, who is told of what goes on, and how a model is judged."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
 from ..training.loop import Epoch
 
 OnEpoch = Callable[[str, Epoch, int], None]  # which model, its epoch, and the most epochs there can be
-THIS_MODEL = "this model"
+THIS_MODEL, THE_NETWORK = "this model", "network"
 
 
 @dataclass(frozen=True)
@@ -63,26 +63,47 @@ def prepare(kind: Kind, source: Source, config: Config, tell: Tell = tell_nobody
 
 def judge(fitted: Fitted, exam: Exam, name: str = THIS_MODEL) -> Judged:
     """Let the model and its baselines answer an exam."""
-    answers = fitted.kind.ask(fitted, exam.examples)
-    statistics = fitted.kind.statistics(exam.truth, answers)
-    return judge_beside(
-        fitted, Judged(name, exam, {name: answers}, {name: statistics}, {name: measure(fitted, statistics)})
-    )
+    answers = {name: fitted.kind.ask(fitted, exam.examples)}
+    alone = fitted.kind.alone(fitted, exam.examples)
+    if alone is not None:
+        answers[THE_NETWORK] = alone
+    return judge_beside(fitted, judged_by(fitted, exam, name, answers))
+
+
+def judge_network(fitted: Fitted, exam: Exam, name: str) -> Judged:
+    """Let a network answer an exam by itself; if others join in its answers, these stand beside it."""
+    answers = {name: fitted.kind.ask(fitted, exam.examples)}
+    alone = fitted.kind.alone(fitted, exam.examples)
+    if alone is not None:
+        answers = {name: alone, f"{name}, combined": answers[name]}
+    return judged_by(fitted, exam, name, answers)
+
+
+def judged_by(fitted: Fitted, exam: Exam, name: str, answers: dict[str, Any]) -> Judged:
+    """Return how good ``answers`` to an exam are; that called ``name`` is the model's."""
+    statistics = {label: fitted.kind.statistics(exam.truth, one) for label, one in answers.items()}
+    metrics = {label: measure(fitted, one) for label, one in statistics.items()}
+    return Judged(name, exam, answers, statistics, metrics)
 
 
 def judge_beside(fitted: Fitted, own: Judged) -> Judged:
     """Let the baselines of a model answer its exam, too."""
     answers = {label: baseline.answer(own.exam.examples) for label, baseline in fitted.baselines.items()}
-    statistics = {label: fitted.kind.statistics(own.exam.truth, one) for label, one in answers.items()}
-    metrics = {label: measure(fitted, one) for label, one in statistics.items()}
-    return Judged(own.name, own.exam, own.answers | answers, own.statistics | statistics, own.metrics | metrics)
+    others = judged_by(fitted, own.exam, own.name, answers)
+    return Judged(
+        own.name,
+        own.exam,
+        own.answers | others.answers,
+        own.statistics | others.statistics,
+        own.metrics | others.metrics,
+    )
 
 
-def exchanged(judged: Judged, own: Judged) -> Judged:
-    """Return ``judged`` with another model in the place of its own, and the same baselines."""
+def exchanged(judged: Judged, own: Judged, baselines: Collection[str]) -> Judged:
+    """Return ``judged`` with another model in the place of its own, and the same ``baselines``."""
 
     def others(table: Mapping[str, Any]) -> dict[str, Any]:
-        return {label: value for label, value in table.items() if label != judged.name}
+        return {label: value for label, value in table.items() if label in baselines}
 
     return Judged(
         own.name,

@@ -17,13 +17,13 @@ from ..nn.build import attention_options, cell_names, unused
 from ..report.inside import mean_over_heads
 from ..settings import Config, make_config
 from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared
-from ..tasks.pages import comparison_page, named
+from ..tasks.pages import comparison_page, is_naive, named
 from ..tasks.saving import to_run
 from ..tasks.session import Session
 from ..training import runs
 from ..training.memory import step_memory
 from ..writing.numbers import finite
-from .common import NOBODY, Listener, Source, exchanged, judge_beside, measure, prepare
+from .common import NOBODY, Listener, Source, exchanged, judge_beside, judge_network, prepare
 from .train import describe, plan_of
 
 CELLS_COMPARED = ("rnn", "lstm", "gru", "lstm,gru", "parallel", "lstm_gru", "lstm_gru_full")  # in the demo
@@ -153,17 +153,15 @@ class _Bench:
         config = make_config(self.kind.parts, candidate.settings | {"seed": seed})
         prepared, exam = self._prepare(config)
         session = Session(prepared)
+        if self.best is not None:
+            session.fitted.baselines = dict(self.best.fitted.baselines)  # they are the same for all
         for epoch in session.epochs():
             self.listener.epoch(f"{candidate.label} (seed {seed})", epoch, session.most_epochs)
         fitted = session.fitted
         describe(fitted, plan_of(self.kind, self.source, config, prepared.plan.test_size))
-        answers = self.kind.ask(fitted, exam.examples)
-        statistics = self.kind.statistics(exam.truth, answers)
-        metrics = measure(fitted, statistics)
+        own = judge_network(fitted, exam, candidate.label)
+        statistics, metrics = own.statistics[own.name], own.metrics[own.name]
         outcome = Outcome(candidate, seed, statistics, metrics, effort_of(session), session.progress.best_loss)
-        own = Judged(
-            candidate.label, exam, {candidate.label: answers}, {candidate.label: statistics}, {candidate.label: metrics}
-        )
         self._keep(session, own)
         self._look(session, candidate.label)
         return outcome
@@ -174,8 +172,9 @@ class _Bench:
         fitted, judged = self.best.fitted, self.judged
         metric = self.kind.metrics(fitted.config)[0]
         references = [
-            Reference(label, judged.statistics[label], judged.metrics[label], baseline.naive)
-            for label, baseline in fitted.baselines.items()
+            Reference(label, judged.statistics[label], judged.metrics[label], is_naive(fitted, label))
+            for label in judged.metrics
+            if label != judged.name
         ]
         return Comparison(
             metric, lambda one, other: self.kind.chance(judged.exam, one, other, metric), references, outcomes
@@ -213,9 +212,9 @@ class _Bench:
             session.fit_baselines()
             self.best, self.judged = session, judge_beside(session.fitted, own)
         elif session.progress.best_loss < self.best.progress.best_loss:
-            # The baselines are the same for all.
-            session.fitted.baselines = self.best.fitted.baselines
-            self.best, self.judged = session, exchanged(self.judged, own)
+            baselines = self.best.fitted.baselines
+            session.fitted.baselines = baselines
+            self.best, self.judged = session, exchanged(self.judged, own, baselines)
 
 
 def effort_of(session: Session) -> Effort:

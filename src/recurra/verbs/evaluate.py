@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import make_part
-from ..tasks.base import Fitted, Judged
+from ..tasks.base import Exam, Fitted, Judged
 from ..tasks.pages import comparison_page, training_page
 from ..tasks.session import fitted_baselines
 from ..training import runs
-from .common import THIS_MODEL, ignore, judge, source_of
+from .common import THIS_MODEL, ignore, judge, judge_beside, judge_network, source_of
 
 History = list[dict[str, Any]]
 Notes = Callable[[Sequence[str]], None]
@@ -23,7 +23,7 @@ def evaluate(
     ``size`` is how much of the data is judged, ``asked`` an object of the kind's settings for this verb.
     """
     data = source_of(fitted) if data is None else data
-    judged = _judge_again(fitted, data, size, asked, THIS_MODEL, notes)
+    judged = judge(fitted, _exam_again(fitted, data, size, asked, notes))
     notes([judged.exam.said])
     return judged
 
@@ -37,7 +37,10 @@ def rebuild_report(fitted: Fitted, history: History, folder: Path, data: Any = N
     compared = runs.read_comparison(folder)
     name = compared["kept"] if compared else THIS_MODEL
     nothing_held_out = not fitted.record.test_size and not fitted.record.test_source
-    judged = None if nothing_held_out else _judge_again(fitted, data, None, None, name, ignore)
+    judged = None
+    if not nothing_held_out:
+        exam = _exam_again(fitted, data, None, None, ignore)
+        judged = judge_beside(fitted, judge_network(fitted, exam, name)) if compared else judge(fitted, exam)
     if compared is not None and judged is not None:
         html = comparison_page(fitted, history, data, judged, compared, asked)
     else:
@@ -45,15 +48,15 @@ def rebuild_report(fitted: Fitted, history: History, folder: Path, data: Any = N
     return runs.write_report(folder, html)
 
 
-def _judge_again(fitted: Fitted, data: Any, size: int | None, asked: Any, name: str, notes: Notes) -> Judged:
+def _exam_again(fitted: Fitted, data: Any, size: int | None, asked: Any, notes: Notes) -> Exam:
     kind, record = fitted.kind, fitted.record
     asked = make_part(kind.parts.evaluate, {}) if asked is None else asked
     same = record.data == kind.fingerprint(data)
     if same and len(fitted.baselines) < len(kind.baselines(fitted.config, fitted.learned)):
         # The run was written before its baselines were fitted, or by a version that did not keep them.
-        fitted.baselines = fitted_baselines(kind.prepare(data, fitted.config, record.test_size))
+        fitted.baselines = fitted_baselines(kind.prepare(data, fitted.config, record.test_size), fitted.baselines)
     if same and record.test_source and size is None:
         data = kind.read(record.test_source, fitted.config, fitted.learned)
-        return judge(fitted, kind.exam(data, fitted.learned, None), name)
+        return kind.exam(data, fitted.learned, None)
     part = kind.choose(data, fitted, asked, size, record.test_size if same else None, notes)
-    return judge(fitted, kind.exam(data, fitted.learned, part), name)
+    return kind.exam(data, fitted.learned, part)

@@ -3,6 +3,7 @@
 Shapes: S row series, L look-back, H horizon, C channels, Q outputs, n segments read.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,15 @@ from torch import Tensor
 
 from ...data.batch import Batch
 from ...data.series import Panel, long_frame
+from ...errors import ConfigError, nearest
 from ...nn.models import Output
 from ...nn.threads import own_threads
-from ..base import Fitted
+from ..base import Baseline, Fitted
+from .combination import NETWORK, combined
 from .context import Context, context_of, times_of
-from .exam import Guess, guess_of
+from .exam import Guess, ask_network
 from .learned import ForecastLearned
+from .windows import Windows, windows_after
 
 AT_ONCE = 8192  # rows that the network reads at a time: more would only take more memory
 
@@ -50,18 +54,41 @@ def flat(values: np.ndarray, steps: int) -> np.ndarray:
     return values[:, :steps].transpose(0, 2, 1).reshape(-1)
 
 
-def forecast(fitted: Fitted, panel: Panel | None = None, steps: int | None = None) -> Forecasts:
-    """Forecast from the end of ``panel``, or from the end of what was trained on."""
+def forecast(
+    fitted: Fitted, panel: Panel | None = None, steps: int | None = None, model: str | None = None
+) -> Forecasts:
+    """Forecast from the end of ``panel``, or from the end of what was trained on; by a ``model`` of the table alone."""
     own_threads()
     learned: ForecastLearned = fitted.learned
-    context = context_of(learned, panel)
-    head = fitted.task.head  # type: ignore[attr-defined]
-    params = torch.cat([ask(fitted, context.rows(chosen)).prediction.cpu() for chosen in _portions(context)])
-    quantiles = fitted.network.interval(params) if head.quantiles else None  # type: ignore[operator]
-    guess = guess_of(head, head.point(params), quantiles, context.scaling, np.arange(len(context.values)))
+    windows = windows_after(context_of(learned, panel), learned.layout.horizon)
+    guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
     names = learned.names if panel is None else panel.names
     steps = learned.layout.horizon if steps is None else steps
     return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps))
+
+
+def answer_to(fitted: Fitted, windows: Windows) -> Guess:
+    """Forecast ``windows`` by all that answers together."""
+    mix = fitted.learned.mix
+    others = {name: fitted.baselines[name].answer(windows) for name in mix if name != NETWORK}
+    return combined(network_answer(fitted, windows), others, mix)
+
+
+def network_answer(fitted: Fitted, windows: Windows) -> Guess:
+    """Forecast ``windows`` by the network alone."""
+    return ask_network(fitted.network, fitted.task.head, windows, AT_ONCE)  # type: ignore[attr-defined, arg-type]
+
+
+def answer_of(fitted: Fitted, windows: Windows, model: str) -> Guess:
+    """Forecast ``windows`` by one row of the table; raises ConfigError if there is none of this name."""
+    known: dict[str, Baseline] = fitted.kind.baselines(fitted.config, fitted.learned) | fitted.baselines
+    table = {
+        re.sub(r"\W+", "_", name): row for name, row in known.items() if name in fitted.baselines or not row.learns
+    }
+    if model in (NETWORK, *table):
+        return network_answer(fitted, windows) if model == NETWORK else table[model].answer(windows)
+    names = [NETWORK, *table]
+    raise ConfigError(f"Unknown model '{model}'.{nearest(model, names)} Choose one of: {', '.join(names)}.")
 
 
 def looks(fitted: Fitted, panel: Panel | None = None, series: np.ndarray | None = None) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""Forecasts that cost nothing: repeat the last value, repeat the last season, and a linear model.
+"""Forecasts that cost little: repeat the last value, repeat the last season, and a linear model.
 
 They answer the same windows as a network, so that every comparison has them beside it.
 Shapes: W windows, L look-back, H horizon, C channels; all values standardised.
@@ -9,15 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..base import Baseline, Prepared
 from .exam import Guess
+from .ridge import CHUNK, LEVELS, Form, Ridge, by_window, find_ridges, past_of
 from .scaling import unscale
 from .windows import Rows, Windows
-
-LINEAR_WINDOWS = 20_000  # more of them change the linear model little and cost memory
-PENALTIES = (1e-4, 1e-2, 1.0, 100.0)  # ridge, as a share of the mean variance of the inputs
 
 
 class RepeatLast(Baseline):
@@ -37,6 +34,20 @@ class SeasonalNaive(Baseline):
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
         return _guess(seasonal_naive(examples, self.season), examples)
+
+
+class SeasonalDrift(Baseline):
+    """The last season, moved on by what its mean differs from that of the season before.
+
+    ``y_{t−m+1+(h−1) mod m} + k·(mean of y_{t−m+1..t} − mean of y_{t−2m+1..t−m})``, k the seasons ahead, from 1.
+    """
+
+    def __init__(self, season: int):
+        self.season = season
+
+    def answer(self, examples: Windows) -> Guess:
+        """Return the forecasts."""
+        return _guess(seasonal_naive(examples, self.season) + seasonal_drift(examples, self.season), examples)
 
 
 def _guess(scaled: np.ndarray, windows: Windows) -> Guess:
@@ -64,6 +75,30 @@ def seasonal_naive(windows: Windows, season: int) -> np.ndarray:
     return np.where(known, values, repeat_last(windows))
 
 
+def seasonal_drift(windows: Windows, season: int) -> np.ndarray:
+    """Return how far the mean of the last season lies above that of the one before, times the seasons ahead: (W, H, C).
+
+    Zero where two seasons are not there, or nothing is known in one of them.
+    """
+    rows = windows.rows
+    filled = _filled_forward(rows, season)
+    known = np.isfinite(filled)
+    sums, counts = (
+        np.concatenate([np.zeros((1, filled.shape[1])), part.cumsum(0)]) for part in (np.where(known, filled, 0), known)
+    )
+    end = (windows.starts + windows.lookback).numpy()
+    begin = rows.offsets[windows.series.numpy()]
+
+    def mean(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        count = counts[last] - counts[first]
+        return np.where(count > 0, (sums[last] - sums[first]) / np.maximum(count, 1), np.nan)
+
+    one, two = np.maximum(end - season, 0), np.maximum(end - 2 * season, 0)
+    moved = np.where((end - 2 * season >= begin)[:, None], mean(one, end) - mean(two, one), 0.0)
+    ahead = np.arange(windows.horizon) // season + 1
+    return np.nan_to_num(moved)[:, None] * ahead[:, None]
+
+
 def _filled_forward(rows: Rows, season: int) -> np.ndarray:
     """Return all rows with each hole filled by the value a whole number of seasons before it."""
     values = rows.values.numpy().astype(float)
@@ -85,85 +120,51 @@ def _last_known(values: np.ndarray) -> np.ndarray:
 
 
 class Linear(Baseline):
-    """A ridge regression from the past of a channel to each of its future steps, shared by all series.
+    """A ridge regression from the past of a channel to each of its future steps, or the mean of the best few.
 
-    As in NLinear (Zeng et al., arXiv 2205.13504) the last value is subtracted and added again; the penalty is
-    the one that does best on the validation windows.
+    What it said of the validation windows before it was fitted to them, too, is kept until it is saved.
     """
 
     naive = False
-    weights: Tensor  # (L + 1, H), the last row is the intercept
+    ridges: tuple[Ridge, ...]
+    said: np.ndarray | None = None  # (W, H, C) of the validation windows, standardised
+
+    def __init__(self, season: int):
+        self.season = season
 
     def fit(self, prepared: Prepared) -> None:
-        """Find the weights on the training windows and the penalty on the validation windows."""
-        self.weights = _ridge(prepared.train, prepared.valid).contiguous()  # type: ignore[arg-type]
+        """Find form and penalty on the validation windows, and the weights on those of training and validation."""
+        found = find_ridges(prepared.train, prepared.valid, self.season)  # type: ignore[arg-type]
+        self.ridges, self.said = found.ridges, found.said
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        answers = []
-        for numbers in torch.arange(len(examples)).split(4096):
-            x, last, shape = _past(examples, numbers)
-            guess = x @ self.weights[:-1] + self.weights[-1] + last
-            answers.append(guess.view(shape[0], shape[2], -1).transpose(1, 2).numpy())
-        return _guess(np.concatenate(answers), examples)
+        pasts = (past_of(examples, numbers) for numbers in torch.arange(len(examples)).split(CHUNK))
+        said = [np.mean([ridge(past) for ridge in self.ridges], 0) for past in pasts]
+        return _guess(by_window(np.concatenate(said), examples), examples)
+
+    def described(self) -> str:
+        """Say of what the regressions are."""
+        return " and ".join(ridge.form.described() for ridge in self.ridges)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return the weights."""
-        return {"weights": self.weights.numpy()}
+        """Return the weights, and the form of each regression by its number."""
+        forms = [[list(LEVELS).index(ridge.form.level), int(ridge.form.log)] for ridge in self.ridges]
+        weights = {f"weights_{n}": ridge.weights for n, ridge in enumerate(self.ridges)}
+        return {"forms": np.array(forms, dtype=np.int64)} | weights
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back the weights."""
-        self.weights = torch.from_numpy(arrays["weights"])
-
-
-def _ridge(train: Windows, valid: Windows) -> Tensor:
-    x, y, known = _pairs(train.some(LINEAR_WINDOWS))
-    keep = known.all(-1)
-    x, y = (x[keep], y[keep]) if keep.sum() > 10 else (x, torch.where(known, y, 0.0))
-    x1 = torch.cat([x, x.new_ones(len(x), 1)], 1)
-    gram, moment = x1.T @ x1, x1.T @ y
-    size = gram.diagonal()[:-1].mean().clamp(min=1e-8)
-    eye = torch.eye(len(gram), dtype=x.dtype)
-    eye[-1, -1] = 1e-6
-    vx, vy, vknown = _pairs(valid.some(4096))
-    best, chosen = float("inf"), moment
-    for penalty in PENALTIES:
-        weights = torch.linalg.solve(gram + penalty * size * eye, moment)
-        error = float((vx @ weights[:-1] + weights[-1] - vy).abs()[vknown].mean())
-        if error < best:
-            best, chosen = error, weights
-    return chosen
-
-
-def _past(windows: Windows, numbers: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
-    """Return each channel's past without its last value (B·C, L), that value (B·C, 1), and the inputs' shape."""
-    batch = windows.take(numbers)
-    x = batch.inputs.double().transpose(1, 2).flatten(0, 1)
-    observed = batch.get("observed")
-    if observed is None:
-        last = x[:, -1:]
-        return x - last, last, batch.inputs.shape
-    known = observed.transpose(1, 2).flatten(0, 1)
-    steps = torch.arange(1, x.shape[1] + 1)
-    at = ((known * steps).amax(1, keepdim=True) - 1).clamp(min=0)
-    last = x.gather(1, at)
-    return (x - last) * known, last, batch.inputs.shape
-
-
-def _pairs(windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
-    """Return past (N, L), future (N, H), both without the last value, and which future is known."""
-    numbers = torch.arange(len(windows))
-    batch = windows.take(numbers)
-    x, last, _ = _past(windows, numbers)
-    assert batch.targets is not None
-    y = batch.targets.double().transpose(1, 2).flatten(0, 1) - last
-    known = torch.ones_like(y, dtype=torch.bool)
-    if batch.target_mask is not None:
-        known = batch.target_mask.transpose(1, 2).flatten(0, 1)
-    return x, y, known
+        if "weights" in arrays:  # as runs were written when there was one form only
+            self.ridges = (Ridge(Form("last"), self.season, arrays["weights"]),)
+            return
+        forms = [Form(list(LEVELS)[level], bool(log)) for level, log in arrays["forms"].tolist()]
+        self.ridges = tuple(Ridge(form, self.season, arrays[f"weights_{n}"]) for n, form in enumerate(forms))
 
 
 def make_baselines(season: int) -> dict[str, Baseline]:
     """Return the baselines by name, not yet fitted."""
-    seasonal: dict[str, Baseline] = {"seasonal naive": SeasonalNaive(season)} if season > 1 else {}
-    return {"repeat last": RepeatLast(), **seasonal, "linear": Linear()}
+    seasonal: dict[str, Baseline] = {}
+    if season > 1:
+        seasonal = {"seasonal naive": SeasonalNaive(season), "seasonal naive + drift": SeasonalDrift(season)}
+    return {"repeat last": RepeatLast(), **seasonal, "linear": Linear(season)}

@@ -110,11 +110,12 @@ def guess_of(head: Head, point: Tensor, quantiles: Tensor | None, scaling: Scali
 
 
 @torch.inference_mode()
-def calibrate(network: ForecastNet, windows: Windows, batch_size: int = 512) -> None:
+def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None = None, batch_size: int = 512) -> None:
     """Move the ends of the intervals until they hold, on ``windows``, as much as their levels say.
 
     For each level the ends are moved out by the level's quantile of ``max(lower − y, y − upper)``, one number for
     all steps, in training deviations (conformalised quantile regression, Romano et al., arXiv 1905.03222).
+    ``moved`` (W, H, C) is how far the answer lies from the network's own, in the same unit.
     """
     if not network.head.quantiles:
         return
@@ -126,6 +127,8 @@ def calibrate(network: ForecastNet, windows: Windows, batch_size: int = 512) -> 
         batch = windows.take(numbers).to(device)
         ends, target = network.head.interval(network(batch).prediction), batch.targets
         assert target is not None
+        if moved is not None:
+            target = target - torch.from_numpy(moved[numbers.numpy()]).to(target)
         for level, low, high in levels:
             miss = torch.maximum(ends[..., low] - target, target - ends[..., high])
             known = miss if batch.target_mask is None else miss[batch.target_mask]

@@ -16,11 +16,12 @@ from ...errors import ConfigError, DataError
 from ...settings import Config
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
-from .answers import Forecasts, forecast
+from .answers import Forecasts, answer_to, forecast, network_answer
 from .baselines import make_baselines
 from .build import make_forecaster
+from .combination import combine
 from .demo import make_demo
-from .exam import Guess, Truth, ask_network, calibrate, make_exam, statistics_of
+from .exam import Guess, Truth, calibrate, make_exam, statistics_of
 from .learned import ForecastLearned
 from .metrics import forecast_metrics, loss_per_origin
 from .network import ForecastNet
@@ -84,11 +85,11 @@ class ForecastKind(Kind):
             network.cycle.start_from(torch.from_numpy(prepared.learned.cycles))
 
     def finish(self, fitted: Fitted, prepared: Prepared) -> None:
-        """Calibrate the intervals, and give series that were not there the mean identity."""
+        """Weigh the members, calibrate the intervals, and give series that were not there the mean identity."""
         network, valid = fitted.network, prepared.valid
         assert isinstance(network, ForecastNet) and isinstance(valid, Windows)
         network.welcome_strangers()
-        calibrate(network, valid)
+        calibrate(network, valid, combine(fitted, prepared) if fitted.config.task.combine else None)
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""
@@ -101,11 +102,15 @@ class ForecastKind(Kind):
 
     def ask(self, fitted: Fitted, examples: Windows) -> Guess:
         """Forecast all windows."""
-        return ask_network(fitted.network, fitted.task.head, examples)  # type: ignore[attr-defined, arg-type]
+        return answer_to(fitted, examples)
+
+    def alone(self, fitted: Fitted, examples: Windows) -> Guess | None:
+        """Forecast all windows by the network alone, where it is not all that answers."""
+        return network_answer(fitted, examples) if fitted.learned.mix else None
 
     def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts:
         """Forecast from the end of ``data``."""
-        return forecast(fitted, data, checked_steps(asked.steps, fitted.learned.layout.horizon))
+        return forecast(fitted, data, checked_steps(asked.steps, fitted.learned.layout.horizon), asked.model)
 
     def frame(self, answers: Forecasts) -> pd.DataFrame:
         """Return a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``."""

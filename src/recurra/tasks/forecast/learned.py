@@ -5,7 +5,7 @@ Shapes: S row series, T steps, L look-back, C channels.
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ class ForecastLearned:
     scaling: Scaling  # of each row series
     context: np.ndarray  # (S, L, C) their last values, NaN where missing
     cycles: np.ndarray | None = None  # (S, season, C) to begin a learned cycle with; known only while training
+    mix: Mapping[str, float] = field(default_factory=dict)  # what answers together weighs; empty: the network alone
 
     @classmethod
     def of(cls, panel: Panel, plan: ForecastPlan, joint: bool) -> "ForecastLearned":
@@ -81,6 +82,7 @@ class ForecastLearned:
             "names": list(self.names),
             "starts": [_plain_stamp(start) for start in self.starts],
             "lengths": list(self.lengths),
+            "mix": dict(self.mix),
         }
         return plain, {"mean": self.scaling.mean, "std": self.scaling.std, "context": self.context}
 
@@ -97,6 +99,7 @@ class ForecastLearned:
             tuple(plain["lengths"]),
             Scaling(arrays["mean"], arrays["std"]),
             arrays["context"],
+            mix=plain.get("mix", {}),  # runs of version 0.1 have none
         )
 
 

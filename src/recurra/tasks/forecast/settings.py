@@ -37,6 +37,9 @@ class ForecastSettings:
         "what is predicted and how errors count",
         choices=("quantile", "absolute", "squared", "huber"),
     )
+    combine: bool = setting(
+        True, "answer with the network and a linear model together, each weighted by how well it did on validation"
+    )
     levels: tuple[int, ...] = setting((80, 90), "coverage of the forecast intervals in percent", low=1, high=99)
 
 
@@ -45,6 +48,9 @@ class ForecastAsked:
     """What a forecast may be asked for."""
 
     steps: int | None = setting(None, "how many steps ahead; the trained horizon if not given", low=1)
+    model: str | None = setting(
+        None, "answer by one row of the table: network, linear, seasonal_naive, ..; all together if not given"
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

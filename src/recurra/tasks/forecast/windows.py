@@ -14,6 +14,7 @@ from torch import Tensor
 from ...data.batch import Batch
 from ...data.series import Panel
 from ...errors import DataError
+from .context import Context
 from .learned import ForecastLearned
 from .plan import tracks_of
 from .scaling import Scaling
@@ -106,3 +107,23 @@ def rows_of(panel: Panel, learned: ForecastLearned, pad: int) -> Rows:
     tracks = tracks_of(panel, learned.joint)
     known = learned.identify(panel, tracks)
     return Rows.of(tracks, known.scaling, pad, known.numbers, known.phases)
+
+
+def windows_after(context: Context, horizon: int) -> Windows:
+    """Return one window per row series, whose future follows the ``context`` and is not known."""
+    count, lookback, channels = context.values.shape
+    scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]
+    values = np.zeros((count, lookback + horizon, channels), dtype=np.float32)
+    known = np.isfinite(scaled)
+    values[:, :lookback] = np.where(known, scaled, 0.0)
+    observed = None
+    if not known.all():
+        every = np.ones(values.shape, bool)
+        every[:, :lookback] = known
+        observed = torch.from_numpy(every.reshape(-1, channels))
+    offsets = np.arange(count) * (lookback + horizon)
+    stacked = torch.from_numpy(values.reshape(-1, channels))
+    rows = Rows(stacked, observed, offsets, context.identities, context.phases, 0, context.scaling)
+    return Windows(
+        rows, torch.from_numpy(offsets), torch.arange(count), torch.from_numpy(context.phases), lookback, horizon
+    )

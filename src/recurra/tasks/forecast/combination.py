@@ -1,0 +1,89 @@
+"""The answer of a forecaster: the mean of what its network and the linear model say, weighted by how good they are.
+
+Each weighs the inverse fourth power of its mean absolute error on the validation windows, so that equals weigh
+the same and what is twice as far off hardly counts; with too few windows to tell, all weigh the same.
+Shapes: W windows, H steps, C channels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ...writing.numbers import percent
+from ..base import Fitted, Prepared
+from .baselines import Linear
+from .exam import Guess
+from .windows import Windows
+
+NETWORK, LINEAR = "network", "linear"
+POWER = 4  # benchmarks/accuracy/simple.md has what else was tried
+FEW = 3  # windows, below which errors say nothing
+NOTHING = 1e-12  # errors below it, in training deviations, are none
+
+
+def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
+    """Weigh the network of ``fitted`` and a linear model, which it keeps, by their errors on the validation windows.
+
+    The linear model is fitted to the validation windows, too, after they have judged it. Returns how far the common
+    answer lies from the network's there (W, H, C), standardised.
+    """
+    valid = prepared.valid
+    assert isinstance(valid, Windows)
+    linear = fitted.baselines.get(LINEAR)
+    if not isinstance(linear, Linear) or linear.said is None:
+        linear = Linear(fitted.learned.layout.season)
+        linear.fit(prepared)
+        fitted.baselines[LINEAR] = linear
+    assert linear.said is not None
+    own, truth = points_and_truth(fitted, valid)
+    errors = {NETWORK: mean_error(own, truth), LINEAR: mean_error(linear.said, truth)}
+    mix = weigh(errors, len(valid))
+    fitted.learned = replace(fitted.learned, mix=mix)
+    shares = f"{percent(mix[NETWORK])} network and {percent(mix[LINEAR])} linear model ({linear.described()})"
+    fitted.record.notes.append(f"the answer is {shares}, by their errors in {len(valid):,} validation forecasts")
+    return mix[LINEAR] * (linear.said - own)
+
+
+@torch.inference_mode()
+def points_and_truth(fitted: Fitted, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the network says of ``windows`` and what happened, NaN where unknown: (W, H, C), standardised."""
+    network, head = fitted.network.eval(), fitted.task.head  # type: ignore[attr-defined]
+    device = next(network.parameters()).device
+    points, truth = [], []
+    for numbers in torch.arange(len(windows)).split(512):
+        batch = windows.take(numbers)
+        points.append(head.point(network(batch.to(device)).prediction).double().cpu())
+        target = batch.targets
+        assert target is not None
+        known = target if batch.target_mask is None else target.masked_fill(~batch.target_mask, torch.nan)
+        truth.append(known.double())
+    return torch.cat(points).numpy(), torch.cat(truth).numpy()
+
+
+def weigh(errors: Mapping[str, float], windows: int) -> dict[str, float]:
+    """Return the weights ``e_i^−4 / Σ_j e_j^−4`` of members by their ``errors``; equal ones if ``windows`` are few."""
+    least = max(min(errors.values()), NOTHING)
+    shares = {name: 1.0 if windows < FEW else (least / max(error, NOTHING)) ** POWER for name, error in errors.items()}
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
+def combined(network: Guess, others: Mapping[str, Guess], mix: Mapping[str, float]) -> Guess:
+    """Return the weighted mean of all points; the intervals are those of the network, moved with its point."""
+    if not mix:
+        return network
+    point = mix[NETWORK] * network.point
+    for name, share in mix.items():
+        if name != NETWORK:
+            point = point + share * others[name].point
+    moved = point - network.point
+    return Guess(point, {level: (low + moved, high + moved) for level, (low, high) in network.bands.items()})
+
+
+def mean_error(said: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean absolute difference where the ``truth`` (W, H, C) is known; zero if it is nowhere."""
+    errors = np.abs(said - truth)
+    known = np.isfinite(errors)
+    return float(errors[known].mean()) if known.any() else 0.0

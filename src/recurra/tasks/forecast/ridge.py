@@ -1,0 +1,266 @@
+"""Ridge regression in closed form, from the past of a channel to each of its future steps, shared by all series.
+
+It has several forms: of the values or of their logarithms, as they are or beyond a simple forecast that is subtracted
+first and added again. Which forms suit the data, and the penalty of each, is found on the validation windows.
+Shapes: W windows, N = W·C pasts, L look-back, H horizon, C channels, F features, m season.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .windows import Windows
+
+Array = np.ndarray
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # as a share of the mean variance of the features
+TRAIN = 20_000  # windows that are used at most: more change little and cost memory
+CHUNK = 4096
+MOST = 3  # forms whose mean is the forecast
+NEAR = 1.3  # times the error of the best form, within which another one may join it
+SMALLEST = 1e-2  # of the mean of a series, below which no logarithm is taken
+FARTHEST = 3.0  # logarithms above the largest of the past, beyond which no forecast goes
+
+
+class Past(NamedTuple):
+    """What is known before a forecast: standardised values without gaps, and their unit."""
+
+    values: Array  # (N, L)
+    mean: Array  # (N, 1) in the unit of the data
+    std: Array  # (N, 1)
+
+
+class Future(NamedTuple):
+    """What happened: standardised values, and which are known."""
+
+    values: Array  # (N, H)
+    known: Array  # (N, H)
+
+
+# What is subtracted from the future (N, H), and the features (N, F), of past values (N, L).
+Level = Callable[[Array, int, int], tuple[Array, Array]]
+
+
+def nothing(x: Array, horizon: int, season: int) -> tuple[Array, Array]:
+    """Leave all as it is."""
+    return np.zeros((len(x), horizon)), x
+
+
+def last_value(x: Array, horizon: int, season: int) -> tuple[Array, Array]:
+    """Subtract the last value, as NLinear does (Zeng et al., arXiv 2205.13504)."""
+    return np.repeat(x[:, -1:], horizon, 1), x - x[:, -1:]
+
+
+def mean_value(x: Array, horizon: int, season: int) -> tuple[Array, Array]:
+    """Subtract the mean of the past."""
+    mean = x.mean(1, keepdims=True)
+    return np.repeat(mean, horizon, 1), x - mean
+
+
+def last_season(x: Array, horizon: int, season: int) -> tuple[Array, Array]:
+    """Subtract the last season; the features are the differences over one season."""
+    at = x.shape[1] - season + np.arange(horizon) % season
+    return x[:, at], x[:, season:] - x[:, :-season]
+
+
+def season_with_drift(x: Array, horizon: int, season: int) -> tuple[Array, Array]:
+    """Subtract the last season, moved on by what its mean differs from that of the season before."""
+    repeated, differences = last_season(x, horizon, season)
+    drift = differences[:, -season:].mean(1, keepdims=True)
+    return repeated + drift * (np.arange(horizon) // season + 1), differences - differences.mean(1, keepdims=True)
+
+
+LEVELS: dict[str, Level] = {
+    "nothing": nothing,
+    "last": last_value,
+    "mean": mean_value,
+    "season": last_season,
+    "drift": season_with_drift,
+}
+
+
+class Form(NamedTuple):
+    """What a regression is about."""
+
+    level: str  # of LEVELS
+    log: bool = False
+
+    def described(self) -> str:
+        """Say in words what is regressed."""
+        said = {
+            "nothing": "the values as they are",
+            "last": "the change from the last value",
+            "mean": "the difference from the mean",
+            "season": "the change from the last season",
+            "drift": "the change from the last season moved on",
+        }[self.level]
+        return f"{said}, in logarithms" if self.log else said
+
+    def fits(self, lookback: int, season: int) -> bool:
+        """Tell whether the look-back is long enough."""
+        seasons = {"season": 1, "drift": 2}.get(self.level, 0)
+        return not seasons or (season > 1 and lookback >= seasons * season + 2)
+
+    def into(self, values: Array, past: Past) -> Array:
+        """Return standardised ``values`` (N, ...) as this form sees them."""
+        if not self.log:
+            return values
+        raw = values * past.std + past.mean
+        return np.log(np.maximum(raw, SMALLEST * np.abs(past.mean) + 1e-300))
+
+    def back(self, values: Array, past: Past) -> Array:
+        """Return what ``into`` gave, as standardised values."""
+        if not self.log:
+            return values
+        highest = self.into(past.values, past).max(1, keepdims=True)
+        return (np.exp(np.minimum(values, highest + FARTHEST)) - past.mean) / past.std
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """One regression."""
+
+    form: Form
+    season: int
+    weights: Array  # (F + 1, H), the last row is the intercept
+
+    def __call__(self, past: Past) -> Array:
+        """Return the forecasts (N, H), standardised."""
+        offset, features = LEVELS[self.form.level](
+            self.form.into(past.values, past), self.weights.shape[1], self.season
+        )
+        return self.form.back(features @ self.weights[:-1] + self.weights[-1] + offset, past)
+
+
+class Equations:
+    """The normal equations of one form, to which windows are added."""
+
+    def __init__(self, form: Form, season: int, features: int, horizon: int):
+        self.form, self.season = form, season
+        self.gram, self.moment = np.zeros((features + 1, features + 1)), np.zeros((features + 1, horizon))
+
+    @classmethod
+    def of(cls, form: Form, windows: Windows, season: int) -> "Equations":
+        """Set them up for windows of this size, and add these."""
+        lost = season if form.level in ("season", "drift") else 0
+        equations = cls(form, season, windows.lookback - lost, windows.horizon)
+        equations.add(windows)
+        return equations
+
+    def add(self, windows: Windows) -> None:
+        """Add ``windows``: those whose whole future is known, unless they are few."""
+        parts = list(parts_of(windows))
+        whole = sum(int(future.known.all(1).sum()) for _, future in parts) > 10
+        for every, future in parts:
+            keep = future.known.all(1) if whole else np.ones(len(future.known), bool)
+            past = Past(*(part[keep] for part in every))
+            offset, features = LEVELS[self.form.level](self.form.into(past.values, past), windows.horizon, self.season)
+            target = self.form.into(future.values[keep], past) - offset
+            x = np.concatenate([features, np.ones((len(features), 1))], 1)
+            self.gram += x.T @ x
+            self.moment += x.T @ np.where(future.known[keep], target, 0.0)
+
+    def solve(self, penalty: float) -> Ridge:
+        """Return the regression with this penalty; the intercept has none."""
+        size = max(float(self.gram.diagonal()[:-1].mean()), 1e-8) * penalty
+        ridge = np.full(len(self.gram), size)
+        ridge[-1] = 1e-6
+        weights = np.linalg.solve(self.gram + np.diag(ridge), self.moment)
+        return Ridge(self.form, self.season, weights)
+
+
+class Tried(NamedTuple):
+    """A form with the penalty that did best on the validation windows."""
+
+    error: float
+    equations: Equations
+    penalty: float
+    said: Array  # (N, H) of the validation windows
+
+
+class Found(NamedTuple):
+    """The forms that suit the data, fitted to all windows, and what they said of the validation windows before that."""
+
+    ridges: tuple[Ridge, ...]
+    said: Array  # (W, H, C) standardised
+
+
+def find_ridges(train: Windows, valid: Windows, season: int) -> Found:
+    """Find the forms and their penalties on the ``valid`` windows, then fit them to those, too."""
+    train, parts = train.some(TRAIN), list(parts_of(valid))
+    forms = [Form(level) for level in LEVELS if Form(level).fits(train.lookback, season)]
+    if all(is_positive(past, future) for windows in (train, valid) for past, future in parts_of(windows)):
+        forms += [form._replace(log=True) for form in forms]
+    tried = sorted((_try(form, train, parts, season) for form in forms), key=lambda one: one.error)
+    chosen = [one for one in tried[:MOST] if one.error <= NEAR * tried[0].error]
+    for one in chosen:
+        one.equations.add(valid)
+    ridges = tuple(one.equations.solve(one.penalty) for one in chosen)
+    return Found(ridges, by_window(np.mean([one.said for one in chosen], 0), valid))
+
+
+def is_positive(past: Past, future: Future) -> bool:
+    """Tell whether all that is known has a logarithm."""
+    after = (future.values * past.std + past.mean)[future.known]
+    return bool((past.values * past.std + past.mean > 0).all() and (after > 0).all())
+
+
+def _try(form: Form, train: Windows, parts: list[tuple[Past, Future]], season: int) -> Tried:
+    equations = Equations.of(form, train, season)
+    best: Tried | None = None
+    for penalty in PENALTIES:
+        ridge = equations.solve(penalty)
+        said = np.concatenate([ridge(past) for past, _ in parts])
+        error = mean_error(said, parts)
+        if best is None or error < best.error:
+            best = Tried(error, equations, penalty, said)
+    assert best is not None
+    return best
+
+
+def mean_error(said: Array, parts: list[tuple[Past, Future]]) -> float:
+    """Return the mean absolute error of forecasts (N, H) where the future is known."""
+    values, known = (np.concatenate([getattr(future, name) for _, future in parts]) for name in ("values", "known"))
+    return float(np.abs(said - values)[known].mean()) if known.any() else 0.0
+
+
+def parts_of(windows: Windows) -> Iterator[tuple[Past, Future]]:
+    """Yield pasts and futures of ``windows``, some at a time: window by window, in them channel by channel."""
+    for numbers in torch.arange(len(windows)).split(CHUNK):
+        batch = windows.take(numbers)
+        assert batch.targets is not None
+        target = _flat(batch.targets)
+        known = np.ones(target.shape, bool) if batch.target_mask is None else _flat(batch.target_mask)
+        yield past_of(windows, numbers), Future(target, known)
+
+
+def past_of(windows: Windows, numbers: Tensor) -> Past:
+    """Return what the windows with these ``numbers`` read; a gap is the value before it."""
+    batch = windows.take(numbers)
+    x, observed = _flat(batch.inputs), batch.get("observed")
+    if observed is not None:
+        x = carried_forward(x, _flat(observed))
+    series = windows.series[numbers].numpy()
+    scaling = windows.rows.scaling
+    return Past(x, scaling.mean[series].reshape(-1, 1), scaling.std[series].reshape(-1, 1))
+
+
+def carried_forward(x: Array, known: Array) -> Array:
+    """Return ``x`` (N, L) with each gap filled by the known value before it, at the beginning by the first one."""
+    places = np.maximum.accumulate(np.where(known, np.arange(x.shape[1]), -1), 1)
+    places = np.where(places < 0, known.argmax(1)[:, None], places)
+    return np.take_along_axis(x, places, 1)
+
+
+def _flat(values: Tensor) -> Array:
+    """Return (W, T, C) as (W·C, T)."""
+    flat = values.transpose(1, 2).flatten(0, 1).numpy()
+    return flat if flat.dtype == bool else flat.astype(np.float64)
+
+
+def by_window(values: Array, windows: Windows) -> Array:
+    """Return (W·C, H) as (W, H, C)."""
+    return values.reshape(len(windows), -1, values.shape[1]).transpose(0, 2, 1)
