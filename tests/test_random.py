@@ -197,7 +197,7 @@ def test_code_of_others_is_watched_and_our_own_is_not() -> None:
         with watching(*parts)():
             return torch._C._len_torch_function_stack() > 0
 
-    network, task = seeded({"attention": "dot"}, LAYOUT)
+    network, task = seeded({"attention": "dot", "hidden_size": 16}, LAYOUT)
     assert not watched(network, task, Memorised(Batch(torch.zeros(1, 1, 1))), None)
     network.append = nn.Sequential(nn.Linear(1, 1), nn.Dropout())
     assert watched(network) and watched(Strange(2, 2)) and watched(object())
@@ -227,7 +227,8 @@ LAYOUT = Layout(lookback=12, horizon=4, segment=3, season=1, cycle=False, channe
 @pytest.mark.parametrize("cell", ["gru", "lstm_gru", "strange"])
 def test_first_weights_are_those_of_the_seed(cell: str) -> None:
     """The same as torch.manual_seed gives, for a cell of somebody else, too."""
-    settings = {"seed": 3, "chrono": 9, "attention": "monotonic", "cell": Strange if cell == "strange" else cell}
+    settings = {"seed": 3, "chrono": 9, "attention": "monotonic", "hidden_size": 16}
+    settings["cell"] = Strange if cell == "strange" else cell
     config = make_config(PARTS, settings)
     torch.manual_seed(1)
     before = torch.random.get_rng_state()

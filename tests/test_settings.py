@@ -117,7 +117,7 @@ def test_all_faults_come_at_once() -> None:
         ("horizon", "1e999", "horizon must be a whole number"),
         ("horizon", math.nan, "horizon must be a whole number"),
         ("horizon", [3], r"horizon must be a whole number. Got \[3\] instead."),
-        ("hidden_size", None, "hidden_size must be a whole number. Got None instead."),
+        ("num_layers", None, "num_layers must be a whole number. Got None instead."),
         ("dropout", 1.0, "dropout must be at most 0.99. Got 1.0 instead."),
         ("dropout", -0.1, "dropout must be at least 0. Got -0.1 instead."),
         ("learning_rate", "fast", "learning_rate must be a number. Got 'fast' instead."),
@@ -421,7 +421,9 @@ def test_otherwise_changes_the_default_alone() -> None:
             assert dataclasses.replace(changed[name], default=one.default) == one
     config = make_any_config(OWN, {})
     assert (config.training.batch_size, config.training.watch, config.model.cell) == (16, "accuracy", ("lstm", "gru"))
-    assert make_config({}).training.batch_size == 128 and make_config({}).training.watch == "loss"
+    assert make_config({}).training.batch_size is None and make_config({}).training.watch == "loss"
+    found = settings_of(type(make_config({}).training))["batch_size"]
+    assert found.help == f"{settings_of(TrainingSettings)['batch_size'].help}; found from the data if not given"
     with pytest.raises(ConfigError, match="batch_size must be at least 1"):
         make_any_config(OWN, {"batch_size": 0})
     with pytest.raises(ConfigError, match="Unknown cell 'lsmt'"):

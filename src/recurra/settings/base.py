@@ -52,8 +52,14 @@ def setting(
 
 
 def otherwise(part: type, name: str, default: Any) -> Any:
-    """Declare the setting ``name`` of ``part`` once more for a part that derives from it, with another default."""
-    return dataclasses.field(default=default, metadata=part.__dataclass_fields__[name].metadata)  # type: ignore[attr-defined]
+    """Declare the setting ``name`` of ``part`` once more for a part that derives from it, with another default.
+
+    None is for what is found from the data, which the help says then.
+    """
+    metadata = dict(part.__dataclass_fields__[name].metadata)  # type: ignore[attr-defined]
+    if default is None:
+        metadata["help"] += "; found from the data if not given"
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @lru_cache

@@ -178,6 +178,10 @@ class Kind(ABC):
         This and the two steps after it go by ``config.task`` alone: models that differ in the rest share their result.
         """
 
+    def fill(self, config: Config, plan: Any) -> Config:
+        """Return the settings with what was left to the data, such as sizes that follow from how many there are."""
+        return config
+
     @abstractmethod
     def learn(self, data: Any, plan: Any, config: Config) -> Learned:
         """Return what the training part teaches: scales, classes, sizes."""
@@ -196,6 +200,7 @@ class Kind(ABC):
 
     def prepare_as(self, data: Any, plan: Any, config: Config) -> Prepared:
         """Learn and encode as a ``plan`` that was made already says."""
+        config = self.fill(config, plan)
         learned = self.learn(data, plan, config)
         train, valid = (self.encode(data, learned, part) for part in (plan.train, plan.valid))
         return Prepared(self, config, data, plan, learned, train, valid)

@@ -62,13 +62,14 @@ def is_hybrid(config: Config) -> bool:
 def equalise(kind: Kind, source: Source, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Give every candidate the hidden size whose parameter count comes nearest to the first one's."""
     config = make_config(kind.parts, candidates[0].settings)
-    learned = prepare(kind, source, config)[0].learned
+    prepared = prepare(kind, source, config)[0]
+    learned = prepared.learned
 
     def count(candidate: Candidate, size: int) -> int:
         network, _ = kind.make(make_config(kind.parts, candidate.settings | {"hidden_size": size}), learned)
         return sum(p.numel() for p in network.parameters())
 
-    goal = count(candidates[0], config.model.hidden_size)
+    goal = count(candidates[0], prepared.config.model.hidden_size)
     equal = []
     for candidate in candidates:
         model = make_config(kind.parts, candidate.settings).model
@@ -191,7 +192,7 @@ class _Bench:
                 self.listener.notes(prepared.plan.notes)
             self.prepared[key] = prepared, exam
         prepared, exam = self.prepared[key]
-        return dataclasses.replace(prepared, config=config), exam
+        return dataclasses.replace(prepared, config=self.kind.fill(config, prepared.plan)), exam
 
     def _look(self, session: Session, label: str) -> None:
         if session.progress.best_loss >= self.looked_loss:

@@ -59,7 +59,7 @@ def train(
     plan = plan_of(kind, source, config, prepared.plan.test_size)
     if checkpoint is not None:
         check_same_training(kind, checkpoint.plan, plan)
-        check_goes_on(checkpoint.progress, config)
+        check_goes_on(checkpoint.progress, prepared.config)
     listener.notes(prepared.plan.notes)
     progress, weights = (None, None) if checkpoint is None else (checkpoint.progress, checkpoint.weights)
     session = Session(prepared, progress, weights)

@@ -11,7 +11,6 @@ import torch
 
 from ...data.series import Panel, long_frame, steps_between
 from ...errors import ConfigError, DataError
-from ...settings import ModelSettings, TrainingSettings
 from ...training.loop import Epoch, Progress
 from ..base import Exam
 from ..estimator import Estimator
@@ -21,11 +20,11 @@ from .exam import Guess
 from .kind import KIND, checked_steps, part_from
 from .learned import ForecastLearned
 from .plan import make_plan, tracks_of
-from .settings import ForecastSettings
+from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingSettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Forecaster(TrainingSettings, ModelSettings, ForecastSettings, Estimator):
+class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettings, Estimator):
     """A recurrent forecaster with attention for one table or many series.
 
     ``fit(df)`` takes a pandas or polars frame, wide (a time column and one column per series) or long

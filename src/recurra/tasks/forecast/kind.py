@@ -27,6 +27,7 @@ from .metrics import forecast_metrics, loss_per_origin
 from .network import ForecastNet
 from .plan import Cut, ForecastPlan, Part, check_test_size, default_test_size, judging_step, make_plan, tracks_of
 from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
+from .sizes import sized
 from .source import fingerprint_of, read_panel
 from .upgrade import upgraded
 from .windows import Windows, rows_of
@@ -59,6 +60,10 @@ class ForecastKind(Kind):
         if size:
             check_test_size(size, horizon)
         return make_plan(data, config.task, size)
+
+    def fill(self, config: Config, plan: ForecastPlan) -> Config:
+        """Return the settings with sizes that suit the number of training windows."""
+        return sized(config, len(plan.train))
 
     def learn(self, data: Panel, plan: ForecastPlan, config: Config) -> ForecastLearned:
         """Return the scale and the end of every series."""

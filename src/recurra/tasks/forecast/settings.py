@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...settings import Parts, Range, setting
+from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -44,6 +44,25 @@ class ForecastSettings:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class ForecastModelSettings(ModelSettings):
+    """The recurrent network and its attention, as large as the data can teach."""
+
+    hidden_size: int | None = otherwise(ModelSettings, "hidden_size", None)  # type: ignore[assignment]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ForecastTrainingSettings(TrainingSettings):
+    """How the weights are found: little data are learned in small steps soon, many need their time."""
+
+    batch_size: int | None = otherwise(TrainingSettings, "batch_size", None)  # type: ignore[assignment]
+    max_epochs: int | None = otherwise(TrainingSettings, "max_epochs", None)  # type: ignore[assignment]
+    epoch_steps: int | None = otherwise(TrainingSettings, "epoch_steps", None)  # type: ignore[assignment]
+    patience: int | None = otherwise(TrainingSettings, "patience", None)  # type: ignore[assignment]
+    learning_rate: float | None = otherwise(TrainingSettings, "learning_rate", None)  # type: ignore[assignment]
+    warmup: int | None = otherwise(TrainingSettings, "warmup", None)  # type: ignore[assignment]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class ForecastAsked:
     """What a forecast may be asked for."""
 
@@ -72,6 +91,8 @@ class ReportAsked:
 PARTS = Parts(
     "forecast",
     ForecastSettings,
+    model=ForecastModelSettings,
+    training=ForecastTrainingSettings,
     predict=ForecastAsked,
     evaluate=BacktestAsked,
     report=ReportAsked,

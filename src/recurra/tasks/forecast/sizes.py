@@ -1,0 +1,36 @@
+"""How large a network and its training are, from how many windows there are to learn from.
+
+An epoch is a fixed number of steps. With a few hundred windows a hundred steps are many passes over the same values:
+the best epoch is the first, and the rest is waiting. benchmarks/accuracy/simple.md has what was measured.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ...settings import Config, ModelSettings, TrainingSettings
+
+SMALL = 3000  # training windows, below which all is small
+FOR_SMALL: dict[str, Any] = {
+    "hidden_size": 32,
+    "batch_size": 32,
+    "epoch_steps": 10,
+    "max_epochs": 60,
+    "patience": 10,
+    "learning_rate": 2e-3,
+    "warmup": 10,
+}
+
+
+def sized(config: Config, windows: int) -> Config:
+    """Return ``config`` with every size that was left to the data, for so many training ``windows``."""
+    return replace(
+        config,
+        model=_filled(config.model, ModelSettings, windows),
+        training=_filled(config.training, TrainingSettings, windows),
+    )
+
+
+def _filled(part: Any, usual: type, windows: int) -> Any:
+    missing = [name for name in FOR_SMALL if hasattr(part, name) and getattr(part, name) is None]
+    sizes = FOR_SMALL if windows < SMALL else vars(usual())
+    return replace(part, **{name: sizes[name] for name in missing})
