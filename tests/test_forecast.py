@@ -349,7 +349,8 @@ def test_a_noisy_sine_is_learned_down_to_its_noise(settings: dict[str, Any]) -> 
     values = sine + np.random.default_rng(5).normal(0, 0.15, n)
     panel = Panel(Schema(None, None, ("y",), None), ("y",), (values,), (1,))
     chosen = {"horizon": 5, "lookback": 40, "normalise": "mean", "loss": "absolute", "dropout": 0.0, "hidden_size": 16}
-    training = {"learning_rate": 1e-2, "batch_size": 64, "epoch_steps": 60, "max_epochs": 5, "warmup": 10, "patience": 5}
+    training = {"learning_rate": 1e-2, "batch_size": 64, "epoch_steps": 60, "max_epochs": 5}
+    training |= {"warmup": 10, "patience": 5}
     config = make_config(PARTS, chosen | training | settings)
     prepared = KIND.prepare(panel, config, 300)
     net, task = KIND.build(config, prepared.learned)

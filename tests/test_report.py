@@ -357,6 +357,16 @@ def test_forecast_figure_shows_the_near_past_and_keeps_the_rest():
     assert len(named(figure, "what happened").y) == 100
 
 
+def test_forecast_figure_shows_the_parts_of_a_mean():
+    parts = {"network": np.full(10, 3.0), "linear": np.full(10, 99.0)}
+    given = Forecast(range(20), np.zeros(20), range(20, 30), np.full(10, 4.0), parts=parts)
+    figure = forecast_figure(given)
+    for name, values in parts.items():
+        np.testing.assert_array_equal(named(figure, name).y, values)
+    assert figure.layout.yaxis.range[1] > 99 and "weighted mean" in figure.layout.meta["reading"]
+    assert "weighted mean" not in forecast_figure(given._replace(parts={})).layout.meta["reading"]
+
+
 def test_series_grid_has_at_most_six_figures():
     grid = series_grid({f"shop {n}": forecast() for n in range(8)})
     assert [figure.layout.title.text for figure in grid] == [f"shop {n}" for n in range(6)]

@@ -23,7 +23,7 @@ from .schema import (
     schema_of_years,
     varies,
 )
-from .season import choose_season
+from .season import choose_season, longer_season
 
 SEEN = 0.8  # share of each series, from its begin, on which the season is chosen
 
@@ -81,7 +81,10 @@ def _with_calendar(
     seen = [values[: math.ceil(SEEN * len(values))] for values in panel.values]
     season, note = choose_season(schema.frequency, seen, bool(years))
     notes.append(note)
-    return replace(schema, season=season)
+    longer = longer_season(schema.frequency, seen, season)
+    if longer:
+        notes.append(f"a longer season of {longer} beside it")
+    return replace(schema, season=season, longer=longer)
 
 
 def _with_frequency(

@@ -40,6 +40,7 @@ class Schema:
     frequency: str | None  # a pandas offset alias; None: integer steps
     timezone: str | None = None
     season: int = 1
+    longer: int = 0  # a longer season that adds to it, such as the week to the day; 0 for none
     order: str = ""  # how dates such as 01/02/2024 are read: 'day first' or 'month first'
     step: int = 1  # the difference of integer steps
     snap: bool = False  # average the values that fall into one step, as the user chose the frequency

@@ -8,6 +8,8 @@ from ..calendar.frequency import DAY, UNITS, Grid, grid_of
 
 LONGEST = 20_000  # values per series that are looked at
 SERIES = 20  # series that are looked at
+CYCLES = 6  # of a longer season that a series must have, to tell it from chance
+LIKE = 0.1  # correlation above which a longer season is one: loads have .3 by the week, weather has none
 
 
 def candidates(frequency: str | None) -> dict[int, str]:
@@ -61,6 +63,30 @@ def choose_season(frequency: str | None, series: Sequence[np.ndarray], years: bo
     for lag in sorted(useful):
         best = lag if useful[lag] < 0.9 * useful[best] else best
     return best, f"season {best} ({options[best]})"
+
+
+def longer_season(frequency: str | None, series: Sequence[np.ndarray], season: int) -> int:
+    """Return a longer season that adds to a ``season`` of the series, (n,) each; 0 if there is none.
+
+    It adds something if the changes over one season correlate with those one longer season before.
+    """
+    seen = _some(series)
+    found = 0
+    for lag in sorted(candidates(frequency)):
+        alike = [_likeness(values, season, lag) for values in seen if len(values) >= season + CYCLES * lag]
+        if lag > season > 1 and len(alike) * 2 >= len(seen) and alike and np.mean(alike) > LIKE:
+            found = lag
+    return found
+
+
+def _likeness(values: np.ndarray, season: int, lag: int) -> float:
+    """Return the correlation of the changes over one season with those ``lag`` before; zero if there is none."""
+    changes = values[season:] - values[:-season]
+    one, two = changes[lag:], changes[:-lag]
+    known = np.isfinite(one) & np.isfinite(two)
+    if known.sum() < lag or np.ptp(one[known]) == 0 or np.ptp(two[known]) == 0:
+        return 0.0
+    return float(np.corrcoef(one[known], two[known])[0, 1])
 
 
 def _some(series: Sequence[np.ndarray]) -> list[np.ndarray]:

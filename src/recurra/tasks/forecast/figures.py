@@ -39,6 +39,7 @@ class Forecast(NamedTuple):
     point: np.ndarray  # (H,) the median, or the mean of a head that has none
     bands: Bands = {}
     truth: np.ndarray | None = None  # (H,)
+    parts: Mapping[str, np.ndarray] = {}  # (H,) of what the forecast is a mean of
 
 
 def forecast_figure(forecast: Forecast, title: str = "") -> "Figure":
@@ -65,6 +66,8 @@ def _draw(forecast: Forecast, title: str, height: int, legend: bool = True) -> "
         ("forecast", times, forecast.point, {"color": COLOURS[0], "width": 2.75}, line_mode(len(times))),
         ("what happened then", times, forecast.truth, {"color": COLOURS[1], "width": 1.5}, line_mode(len(times))),
     ]
+    for (name, part), dash in zip(forecast.parts.items(), DASHES[1:], strict=False):
+        lines.append((plain(name), times, part, {"color": COLOURS[2], "width": 1.5, "dash": dash}, "lines"))
     for name, places, values, line, mode in lines:
         if values is not None:
             figure.add_scatter(
@@ -99,7 +102,7 @@ def _shown(forecast: Forecast, first: int) -> np.ndarray:
     """Return every value that is drawn from the ``first`` past step on."""
     bounds = [bound for band in forecast.bands.values() for bound in band]
     truth = [] if forecast.truth is None else [forecast.truth]
-    parts = [forecast.past[first:], forecast.point, *bounds, *truth]
+    parts = [forecast.past[first:], forecast.point, *bounds, *truth, *forecast.parts.values()]
     return np.concatenate([np.asarray(part, dtype=float) for part in parts])
 
 
@@ -109,6 +112,8 @@ def _reading(forecast: Forecast) -> str:
         reading = reading.replace(
             ", blue is the forecast", ", blue the forecast, orange what happened after it was made"
         )
+    if forecast.parts:
+        reading += " The thin green lines are the parts of which it is the weighted mean."
     if forecast.bands:
         level = max(forecast.bands)
         reading += f" The truth should lie inside the {level} % band about {level} times in 100."

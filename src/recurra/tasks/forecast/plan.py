@@ -18,6 +18,7 @@ from .settings import ForecastSettings
 # With fewer training windows a cycle is begun from measured means, as there are too few to learn it from; with
 # more, one that is learned from zero was better on validation data.
 FEW_WINDOWS = 1000
+MANY_SEASONS, LONGEST = 20, 720  # longer seasons that a look-back of two needs, and its most steps
 VALIDATION_WINDOWS = 4096  # more of them would cost more than they tell
 MOST_WINDOWS = 80_000  # all windows of the usual benchmarks; more of them cost time and tell little
 
@@ -174,7 +175,9 @@ def _validation_size(settings: ForecastSettings, lengths: tuple[int, ...], held_
                 f"({settings.horizon} steps)."
             )
         return settings.validation_size
-    return max(settings.horizon, int(np.median(lengths) - held_out) // 10)
+    rows, horizon = int(np.median(lengths) - held_out), settings.horizon
+    # Of a short series a little more than one horizon, so that there are a few windows to tell models apart.
+    return max(horizon + min(horizon // 2, rows // 20), rows // 10)
 
 
 def _least_context(layout: Layout, train_ends: tuple[int, ...]) -> list[int]:
@@ -188,7 +191,7 @@ def _layout(panel: Panel, settings: ForecastSettings, train_ends: tuple[int, ...
     assert horizon is not None
     longest = max(train_ends)
     season = panel.schema.season
-    lookback = settings.lookback or default_lookback(horizon, season, longest)
+    lookback = settings.lookback or default_lookback(horizon, season, longest, panel.schema.longer)
     if longest < lookback + horizon:
         needed = lookback + horizon + kept
         room = longest - horizon
@@ -225,9 +228,14 @@ def _segments(settings: ForecastSettings, lookback: int, season: int) -> tuple[i
     return segment, max(segment, lookback // segment * segment)
 
 
-def default_lookback(horizon: int, season: int, rows: int) -> int:
-    """Return three horizons or two seasons, whichever is more, as far as half of the training ``rows`` allow."""
+def default_lookback(horizon: int, season: int, rows: int, longer: int = 0) -> int:
+    """Return three horizons or two seasons, whichever is more, as far as half of the training ``rows`` allow.
+
+    Two of a ``longer`` season count too, where there are many of them and they are not too long to read.
+    """
     wanted = max(3 * horizon, 2 * season, 16)
+    if rows >= MANY_SEASONS * longer:
+        wanted = max(wanted, min(2 * longer, LONGEST))
     return max(1, min(wanted, max((rows - horizon) // 2, rows - horizon if rows < 3 * horizon else 1)))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ...data.series import Panel
 from ...errors import DataError, nearest
 from ...report.page import Section
+from ...writing.numbers import percent
 from ..base import Fitted, Glimpse, Judged
 from .answers import Forecasts, batch_of, forecast
 from .context import context_of, times_of
@@ -100,6 +101,7 @@ def proof_sections(fitted: Fitted, panel: Panel, judged: Judged) -> list[Section
 def _past_forecast(fitted: Fitted, panel: Panel, judged: Judged) -> Section:
     """Show one forecast of the test rows beside what happened: the last one of the first series."""
     truth, guess, layout = judged.exam.truth, judged.answers[judged.name], fitted.learned.layout
+    mix = fitted.learned.mix if "network" in judged.answers else {}
     window = int(np.flatnonzero(truth.series == truth.series[0])[-1])
     origin, n = int(truth.origins[window]), int(truth.series[window])
     first = max(0, origin - layout.lookback)
@@ -111,8 +113,12 @@ def _past_forecast(fitted: Fitted, panel: Panel, judged: Judged) -> Section:
         guess.point[window, :, 0],
         bands,
         truth.values[window, :, 0],
+        {name: judged.answers[name].point[window, :, 0] for name in mix if name in judged.answers},
     )
     text = "The last forecast of the held-out rows, made without seeing them."
+    if shown.parts:
+        shares = " and ".join(f"{percent(share)} {name}" for name, share in mix.items())
+        text += f" The forecast is {shares}, as each did on the validation rows."
     return Section("Forecast against truth", text, forecast_figure(shown, title=panel.names[n]))
 
 

@@ -17,7 +17,7 @@ from .windows import Windows
 
 Array = np.ndarray
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # as a share of the mean variance of the features
-TRAIN = 20_000  # windows that are used at most: more change little and cost memory
+TRAIN, TRIAL = 20_000, 5_000  # windows that are used at most, for the weights and for the choice of forms
 CHUNK = 4096
 MOST = 3  # forms whose mean is the forecast
 NEAR = 1.3  # times the error of the best form, within which another one may join it
@@ -175,6 +175,7 @@ class Equations:
 class Tried(NamedTuple):
     """A form with the penalty that did best on the validation windows."""
 
+    form: Form
     error: float
     equations: Equations
     penalty: float
@@ -190,12 +191,14 @@ class Found(NamedTuple):
 
 def find_ridges(train: Windows, valid: Windows, season: int) -> Found:
     """Find the forms and their penalties on the ``valid`` windows, then fit them to those, too."""
-    train, parts = train.some(TRAIN), list(parts_of(valid))
+    train, trial, parts = train.some(TRAIN), train.some(TRIAL), list(parts_of(valid))
     forms = [Form(level) for level in LEVELS if Form(level).fits(train.lookback, season)]
     if all(is_positive(past, future) for windows in (train, valid) for past, future in parts_of(windows)):
         forms += [form._replace(log=True) for form in forms]
-    tried = sorted((_try(form, train, parts, season) for form in forms), key=lambda one: one.error)
+    tried = sorted((_try(form, trial, parts, season) for form in forms), key=lambda one: one.error)
     chosen = [one for one in tried[:MOST] if one.error <= NEAR * tried[0].error]
+    if len(trial) < len(train):
+        chosen = [_try(one.form, train, parts, season) for one in chosen]
     for one in chosen:
         one.equations.add(valid)
     ridges = tuple(one.equations.solve(one.penalty) for one in chosen)
@@ -216,7 +219,7 @@ def _try(form: Form, train: Windows, parts: list[tuple[Past, Future]], season: i
         said = np.concatenate([ridge(past) for past, _ in parts])
         error = mean_error(said, parts)
         if best is None or error < best.error:
-            best = Tried(error, equations, penalty, said)
+            best = Tried(form, error, equations, penalty, said)
     assert best is not None
     return best
 
