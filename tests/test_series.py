@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recurra.data.calendar.frequency import grid_of, infer_frequency
 from recurra.data.series import Panel, Schema, infer_schema, long_frame, steps_between, to_panel
-from recurra.data.series.season import choose_season
+from recurra.data.series.season import choose_season, longer_season
 from recurra.errors import DataError
 
 FREQUENCIES = [
@@ -523,6 +523,31 @@ def test_the_season_that_the_values_repeat(frequency: str, true: int, n: int) ->
     season, note = choose_season(frequency, [np.resize(shape, n) + 0.1 * rng.normal(size=n)])
     assert season == true
     assert note.startswith(f"season {true} (")
+
+
+def weekly(weeks: int, strength: float) -> np.ndarray:
+    """Hours with a daily cycle whose days of the week differ."""
+    draw = np.random.default_rng(4)
+    day = np.sin(np.arange(24 * 7 * weeks) * 2 * np.pi / 24)
+    return (
+        day + strength * np.repeat(np.resize([0, 0, 0, 0, 0, 1, 2], 7 * weeks), 24) + 0.5 * draw.normal(size=day.size)
+    )
+
+
+def test_a_longer_season_is_found_where_it_adds_something() -> None:
+    assert longer_season("h", [weekly(12, 1.0)], 24) == 168
+    assert longer_season("h", [weekly(12, 0.0)], 24) == 0
+    assert longer_season("h", [weekly(5, 1.0)], 24) == 0  # too short to tell
+    assert longer_season("h", [weekly(12, 1.0)], 168) == 0  # there is none beyond the week
+    assert longer_season("h", [weekly(12, 1.0)], 1) == 0
+    assert longer_season("D", [weekly(12, 1.0)[::24]], 7) == 0
+    assert longer_season(None, [weekly(12, 1.0)], 24) == 0
+    gaps = weekly(12, 1.0)
+    gaps[::5] = np.nan
+    assert longer_season("h", [gaps], 24) == 168
+    assert longer_season("h", [np.full(3000, 7.0)], 24) == 0
+    schema, notes = infer_schema(hours(24 * 7 * 12, load=weekly(12, 1.0)).drop(columns="y"))
+    assert (schema.season, schema.longer) == (24, 168) and "a longer season of 168 beside it" in notes
 
 
 def test_no_season_in_a_random_walk_and_no_year_in_years() -> None:

@@ -368,7 +368,8 @@ def test_validation_size() -> None:
     values = noise(200)
     assert cut(values, held_out=0, validation_size=None).plan.train_ends == (180,)
     assert cut(values, held_out=50, validation_size=None).plan.train_ends == (135,)
-    assert cut(values, held_out=0, validation_size=None, horizon=25).plan.train_ends == (175,)
+    assert cut(values, held_out=0, validation_size=None, horizon=25).plan.train_ends == (165,)  # a few windows
+    assert cut(values[:90], held_out=0, validation_size=None, horizon=20).plan.train_ends == (90 - 20 - 4,)
     assert cut(values, held_out=0, validation_size=4).plan.train_ends == (196,)
     with pytest.raises(ConfigError, match=r"validation_size is 3, but it must hold at least one horizon \(4 steps\)"):
         cut(values, validation_size=3)
@@ -507,6 +508,13 @@ def test_default_lookback(horizon: int, season: int, rows: int) -> None:
         assert lookback + horizon <= rows, "at least one window fits"
     if rows >= 2 * max(3 * horizon, 2 * season, 16) + horizon:
         assert lookback == max(3 * horizon, 2 * season, 16)
+
+
+def test_a_longer_season_is_read_twice_where_there_are_many() -> None:
+    assert default_lookback(24, 24, 20 * 168, 168) == 336
+    assert default_lookback(24, 24, 20 * 168 - 1, 168) == 72
+    assert default_lookback(96, 96, 100_000, 672) == 720  # more would take long to read
+    assert default_lookback(400, 24, 100_000, 168) == 1200
 
 
 @settings(deadline=None)

@@ -21,7 +21,7 @@ from .combination import NETWORK, combined
 from .context import Context, context_of, times_of
 from .exam import Guess, ask_network
 from .learned import ForecastLearned
-from .windows import Windows, windows_after
+from .windows import Windows, ratios_for, windows_after
 
 AT_ONCE = 8192  # rows that the network reads at a time: more would only take more memory
 
@@ -60,7 +60,7 @@ def forecast(
     """Forecast from the end of ``panel``, or from the end of what was trained on; by a ``model`` of the table alone."""
     own_threads()
     learned: ForecastLearned = fitted.learned
-    windows = windows_after(context_of(learned, panel), learned.layout.horizon)
+    windows = windows_after(context_of(learned, panel), learned.layout)
     guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
     names = learned.names if panel is None else panel.names
     steps = learned.layout.horizon if steps is None else steps
@@ -113,11 +113,11 @@ def _portions(context: Context) -> list[np.ndarray]:
 def ask(fitted: Fitted, context: Context) -> Output:
     """Run the network on ``context``."""
     with torch.inference_mode():
-        output: Output = fitted.network(batch_of(context, fitted.network))
+        output: Output = fitted.network(batch_of(context, fitted))
     return output
 
 
-def batch_of(context: Context, network: torch.nn.Module) -> Batch:
+def batch_of(context: Context, fitted: Fitted) -> Batch:
     """Return ``context`` as the network reads it, on its device."""
     scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]
     known = np.isfinite(scaled)
@@ -125,9 +125,12 @@ def batch_of(context: Context, network: torch.nn.Module) -> Batch:
         "series": torch.from_numpy(context.identities),
         "phase": torch.from_numpy(context.phases),
     }
+    ratio = ratios_for(fitted.learned.layout, context.scaling)
+    if ratio is not None:
+        others["ratio"] = ratio.unsqueeze(1)
     if not known.all():
         scaled = np.where(known, scaled, 0.0)
         others["observed"] = torch.from_numpy(known)
     batch = Batch(torch.from_numpy(scaled.astype(np.float32)), others=others)
-    device = next(network.parameters()).device
+    device = next(fitted.network.parameters()).device
     return batch if device.type == "cpu" else batch.to(device)

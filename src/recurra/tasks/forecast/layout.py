@@ -15,6 +15,7 @@ class Layout:
     channels: int  # C, values read and written together
     series: int  # row series that have an identity of their own
     missing: bool  # whether the network is told which inputs are missing
+    log: bool = False  # whether the network sees logarithms
 
     @property
     def read(self) -> int:

@@ -48,7 +48,7 @@ class ForecastLearned:
         context = np.stack([last_values(track, layout.lookback) for track in tracks])
         cycles = None
         if layout.cycle and len(plan.train) < FEW_WINDOWS:
-            cycles = seasonal_means(tracks, list(plan.train_ends), scaling, layout.season)
+            cycles = seasonal_means(tracks, list(plan.train_ends), scaling, layout.season, layout.log)
         lengths = tuple(len(values) for values in panel.values)
         return cls(panel.schema, layout, joint, panel.names, panel.starts, lengths, scaling, context, cycles)
 

@@ -12,6 +12,9 @@ from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
 from .layout import Layout
+from .scaling import FLOOR
+
+CEILING = 15.0  # of a logarithm, so that no forecast is infinite
 
 
 class Cycle(nn.Module):
@@ -50,6 +53,16 @@ def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
     return torch.where(last >= 0, x.gather(1, last.clamp(min=0)), 0.0)
 
 
+def to_log(z: Tensor, ratio: Tensor) -> Tensor:
+    """Return ``ln(1 + c z) / c``, the logarithms of standardised values."""
+    return (1 + ratio * z).clamp(min=FLOOR).log() / ratio
+
+
+def from_log(w: Tensor, ratio: Tensor) -> Tensor:
+    """Return ``(exp(c w) − 1) / c``."""
+    return torch.expm1((ratio * w).clamp(max=CEILING)) / ratio
+
+
 def known(batch: Batch) -> Tensor:
     """Return 1 where an input is known and 0 where it is not: (B, L, C)."""
     observed = batch.get("observed")
@@ -69,7 +82,8 @@ class ForecastNet(nn.Module):
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
-        x, observed = batch.inputs, batch.get("observed")
+        x, observed, ratio = batch.inputs, batch.get("observed"), batch.get("ratio")
+        x = x if ratio is None else to_log(x, ratio)
         season = None
         if self.cycle is not None:
             steps = x.shape[1] + self.layout.horizon
@@ -83,7 +97,10 @@ class ForecastNet(nn.Module):
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
-        return answer._replace(prediction=self.head.shift(answer.prediction, offset))
+        params = self.head.shift(answer.prediction, offset)
+        if ratio is not None:
+            params = from_log(params, ratio.unsqueeze(-1))
+        return answer._replace(prediction=params)
 
     def interval(self, params: Tensor) -> Tensor:
         """Return the calibrated quantiles (..., K) of the head's numbers (..., P); the median stays."""

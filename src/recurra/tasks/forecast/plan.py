@@ -13,6 +13,7 @@ from ...data.series import Panel
 from ...errors import ConfigError, DataError
 from ...writing.numbers import ordinal
 from .layout import Layout
+from .logarithm import swings_with_level
 from .settings import ForecastSettings
 
 # With fewer training windows a cycle is begun from measured means, as there are too few to learn it from; with
@@ -85,6 +86,7 @@ def make_plan(panel: Panel, settings: ForecastSettings, test_size: int = 0, step
     valid_size = _validation_size(settings, lengths, test_size)
     train_ends = tuple(max(0, n - test_size - valid_size) for n in lengths)
     layout = _layout(panel, settings, train_ends, test_size + valid_size)
+    layout = replace(layout, log=_takes_logarithms(settings, tracks, train_ends, layout.season))
     least = _least_context(layout, train_ends)
     cut = Cut(tracks, layout, lengths, pad=layout.lookback - min(least))
     layout = cut.layout
@@ -180,6 +182,14 @@ def _validation_size(settings: ForecastSettings, lengths: tuple[int, ...], held_
     return max(horizon + min(horizon // 2, rows // 20), rows // 10)
 
 
+def _takes_logarithms(settings: ForecastSettings, tracks: list[np.ndarray], ends: tuple[int, ...], season: int) -> bool:
+    if settings.log is None:
+        return swings_with_level(tracks, ends, season)
+    if settings.log and any((track[:end] <= 0).any() for track, end in zip(tracks, ends, strict=True)):
+        raise ConfigError("log=True needs values above zero in all training rows. Leave it out, or say log=False.")
+    return settings.log
+
+
 def _least_context(layout: Layout, train_ends: tuple[int, ...]) -> list[int]:
     """Return how much of the past a window of each series must have: less where the series is short."""
     full = layout.lookback + layout.horizon
@@ -260,6 +270,7 @@ def _describe(layout: Layout, train_ends: tuple[int, ...], valid_size: int, test
         parts.append(f"segments of {layout.segment}")
     parts.append(f"season {layout.season}" if layout.season > 1 else "no season")
     parts.append("learned cycle" if layout.cycle else "no learned cycle")
+    parts += ["logarithms"] if layout.log else []
     split = f"{max(train_ends)} training rows, then {valid_size} for validation"
     split += f", then {test.size} for the test" if test.size else ""
     notes = [f"{', '.join(parts)}; {split}; {windows} training windows"]

@@ -137,4 +137,4 @@ def first_series(fitted: Fitted, panel: Panel) -> Glimpse:
         return Section("What the model looked at", text, attention_figure(weights, past, future))
 
     unit = f"One step here is a segment of {layout.segment}." if layout.segment > 1 else ""
-    return Glimpse(batch_of(context, fitted.network), list(past), unit, attention)
+    return Glimpse(batch_of(context, fitted), list(past), unit, attention)

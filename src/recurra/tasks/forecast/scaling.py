@@ -8,12 +8,23 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+RATIOS = (1e-3, 10.0)  # bounds of c
+FLOOR = 1e-2  # of a mean, below which no logarithm is taken
+
 
 class Scaling(NamedTuple):
     """Mean and standard deviation of each row series and channel, found on the training rows."""
 
     mean: np.ndarray  # (S, C)
     std: np.ndarray  # (S, C)
+
+    def ratios(self) -> np.ndarray:
+        """Return ``c = s / m`` of every series and channel (S, C); next to nothing where the mean is not positive.
+
+        With it ``ln(1 + c z) / c`` is the logarithm of a standardised value z, in units of the mean, divided by c.
+        """
+        ratio = self.std / np.where(self.mean > 0, self.mean, np.inf)
+        return np.clip(ratio, *RATIOS).astype(np.float32)
 
     @staticmethod
     def of(tracks: list[np.ndarray], ends: list[int]) -> "Scaling":
@@ -32,14 +43,20 @@ def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(std > 1e-9 * np.maximum(np.abs(mean), 1e-12), std, 1.0)
 
 
-def seasonal_means(tracks: list[np.ndarray], ends: list[int], scaling: Scaling, season: int) -> np.ndarray:
+def seasonal_means(
+    tracks: list[np.ndarray], ends: list[int], scaling: Scaling, season: int, log: bool = False
+) -> np.ndarray:
     """Return the mean at every place in the season of each standardised track: (S, season, C), zero-sum.
 
     A running mean over one season is taken out first, so that a trend does not look like a cycle.
     """
     cycles = np.zeros((len(tracks), season, tracks[0].shape[1]))
     for n, (track, end) in enumerate(zip(tracks, ends, strict=True)):
-        scaled = pd.DataFrame((track[:end] - scaling.mean[n]) / scaling.std[n])
+        values = (track[:end] - scaling.mean[n]) / scaling.std[n]
+        if log:
+            ratio = scaling.ratios()[n]
+            values = np.log(np.maximum(1 + ratio * values, FLOOR)) / ratio
+        scaled = pd.DataFrame(values)
         trend = scaled.rolling(season, center=True, min_periods=max(1, season // 2)).mean()
         means = (scaled - trend).groupby(np.arange(end) % season).mean().reindex(range(season)).fillna(0.0)
         cycles[n] = means.to_numpy() - means.to_numpy().mean(0)

@@ -26,6 +26,9 @@ class ForecastSettings:
         None, "steps the model reads or writes at a time; found if not given", low=1, tune=Range(1, 48, log=True)
     )
     normalise: str = setting("last", "what is subtracted from each window", choices=("last", "mean", "none"))
+    log: bool | None = setting(
+        None, "let the network see logarithms; yes if the values swing more where they are larger, if not given"
+    )
     cycle: bool | None = setting(None, "learn a seasonal cycle; yes if there is a season, if not given")
     channels: str = setting(
         "independent",

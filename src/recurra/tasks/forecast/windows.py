@@ -15,6 +15,7 @@ from ...data.batch import Batch
 from ...data.series import Panel
 from ...errors import DataError
 from .context import Context
+from .layout import Layout
 from .learned import ForecastLearned
 from .plan import tracks_of
 from .scaling import Scaling
@@ -31,6 +32,7 @@ class Rows:
     phases: np.ndarray  # (S,) place of position 0 in the season
     pad: int  # missing rows before each series, so that a window may begin before its first value
     scaling: Scaling  # of each series
+    ratios: Tensor | None = None  # (S, C) for logarithms; None if the network takes none
 
     @staticmethod
     def of(
@@ -84,6 +86,8 @@ class Windows:
         values = source.values[rows]
         identities = torch.from_numpy(source.identities)[self.series[numbers]]
         others = {"series": identities, "phase": self.phases[numbers]}
+        if source.ratios is not None:
+            others["ratio"] = source.ratios[self.series[numbers]].unsqueeze(1)
         known = None
         if source.observed is not None:
             observed = source.observed[rows]
@@ -106,11 +110,18 @@ def rows_of(panel: Panel, learned: ForecastLearned, pad: int) -> Rows:
         raise DataError(f"The model reads {learned.layout.channels} columns together, but got {len(panel)}.")
     tracks = tracks_of(panel, learned.joint)
     known = learned.identify(panel, tracks)
-    return Rows.of(tracks, known.scaling, pad, known.numbers, known.phases)
+    rows = Rows.of(tracks, known.scaling, pad, known.numbers, known.phases)
+    return replace(rows, ratios=ratios_for(learned.layout, known.scaling))
 
 
-def windows_after(context: Context, horizon: int) -> Windows:
+def ratios_for(layout: Layout, scaling: Scaling) -> Tensor | None:
+    """Return what a network that takes logarithms needs to know of each series (S, C); None if it takes none."""
+    return torch.from_numpy(scaling.ratios()) if layout.log else None
+
+
+def windows_after(context: Context, layout: Layout) -> Windows:
     """Return one window per row series, whose future follows the ``context`` and is not known."""
+    horizon = layout.horizon
     count, lookback, channels = context.values.shape
     scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]
     values = np.zeros((count, lookback + horizon, channels), dtype=np.float32)
@@ -123,7 +134,8 @@ def windows_after(context: Context, horizon: int) -> Windows:
         observed = torch.from_numpy(every.reshape(-1, channels))
     offsets = np.arange(count) * (lookback + horizon)
     stacked = torch.from_numpy(values.reshape(-1, channels))
-    rows = Rows(stacked, observed, offsets, context.identities, context.phases, 0, context.scaling)
+    scale, own = context.scaling, ratios_for(layout, context.scaling)
+    rows = Rows(stacked, observed, offsets, context.identities, context.phases, 0, scale, own)
     return Windows(
         rows, torch.from_numpy(offsets), torch.arange(count), torch.from_numpy(context.phases), lookback, horizon
     )
