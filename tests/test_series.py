@@ -546,7 +546,7 @@ def test_a_longer_season_is_found_where_it_adds_something() -> None:
     gaps[::5] = np.nan
     assert longer_season("h", [gaps], 24) == 168
     assert longer_season("h", [np.full(3000, 7.0)], 24) == 0
-    schema, notes = infer_schema(hours(24 * 7 * 12, load=weekly(12, 1.0)).drop(columns="y"))
+    schema, notes = infer_schema(hours(24 * 7 * 12, load=weekly(12, 0.4)).drop(columns="y"))
     assert (schema.season, schema.longer) == (24, 168) and "a longer season of 168 beside it" in notes
 
 

@@ -114,7 +114,9 @@ def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None =
     """Move the ends of the intervals until they hold, on ``windows``, as much as their levels say.
 
     For each level the ends are moved out by the level's quantile of ``max(lower − y, y − upper)``, one number for
-    all steps, in training deviations (conformalised quantile regression, Romano et al., arXiv 1905.03222).
+    all steps, in training deviations (conformalised quantile regression, Romano et al., arXiv 1905.03222). The
+    correction for a finite sample, 1 + 1 / n, takes n for twice the horizons that the windows hold, as those that
+    overlap share their errors.
     ``moved`` (W, H, C) is how far the answer lies from the network's own, in the same unit.
     """
     if not network.head.quantiles:
@@ -135,7 +137,7 @@ def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None =
             misses.setdefault(level, []).append(known.flatten().cpu().numpy())
     for level, low, high in levels:
         scores = np.concatenate(misses[level])
-        share = min(1.0, level / 100 * (1 + 1 / len(scores)))
+        share = min(1.0, level / 100 * (1 + windows.horizon / (2 * len(windows))))
         margin = float(np.quantile(scores, share))
         network.widen[low], network.widen[high] = -margin, margin
 
