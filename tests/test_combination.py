@@ -98,7 +98,8 @@ def test_the_weights_come_from_the_validation_windows() -> None:
     errors = {name: np.abs(said - exam.truth.values).mean() for name, said in {"n": network.point, "l": linear}.items()}
     expected = errors["n"] ** -4 / (errors["n"] ** -4 + errors["l"] ** -4)
     assert fitted.learned.mix["network"] == pytest.approx(expected, rel=1e-4)
-    assert any("network and" in note and "validation forecasts" in note for note in fitted.record.notes)
+    said = fitted.record.answer
+    assert said.startswith("The answer is ") and f"by their errors in {len(valid)} validation forecasts." in said
 
 
 def test_intervals_of_the_answer_hold_what_they_say_on_the_validation_rows() -> None:

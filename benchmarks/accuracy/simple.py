@@ -87,7 +87,7 @@ def run(folder: Path, name: str, cut: int, seed: int, settings: list[str]) -> di
         "metrics": metrics,
         "fit_seconds": about["seconds"],
         "cpu_seconds": round(spent, 1),
-        "said": [note for note in about["notes"] if note.startswith("the answer is")],
+        "said": about["answer"],
     }
 
 

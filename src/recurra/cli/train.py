@@ -139,6 +139,8 @@ def show_trained(done: Any, as_json: bool) -> None:
         return
     console = out_console()
     console.print(f"Training {record.course()}.", markup=False)
+    if record.answer:
+        console.print(record.answer, markup=False)
     console.print(f"Engine: {' and '.join(dict.fromkeys(record.engines))}.", markup=False)
     if done.judged:
         metrics = fitted.kind.metrics(fitted.config)

@@ -209,6 +209,8 @@ def facts(fitted: Fitted) -> list[str]:
     said = [f"Model: {cell}, {model.hidden_size} units, {attention}, {record.parameters:,} parameters."]
     if record.epochs:
         said.append(f"Training {record.course()}.")
+    if record.answer:
+        said.append(record.answer)
     return said + [f"Data: {note}." for note in record.notes]
 
 

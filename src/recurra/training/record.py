@@ -37,6 +37,7 @@ class Record:
     test_size: int = 0
     data: str = ""  # the fingerprint of what was trained on
     notes: list[str] = field(default_factory=list)  # what was found in the data and assumed
+    answer: str = ""  # of what an answer is made, a sentence, if it is not the network alone
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)  # by model and name
 
     @classmethod

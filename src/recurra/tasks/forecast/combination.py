@@ -42,7 +42,7 @@ def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
     mix = weigh(errors, len(valid))
     fitted.learned = replace(fitted.learned, mix=mix)
     shares = f"{percent(mix[NETWORK])} network and {percent(mix[LINEAR])} linear model ({linear.described()})"
-    fitted.record.notes.append(f"the answer is {shares}, by their errors in {len(valid):,} validation forecasts")
+    fitted.record.answer = f"The answer is {shares}, by their errors in {len(valid):,} validation forecasts."
     return mix[LINEAR] * (linear.said - own)
 
 
