@@ -23,7 +23,7 @@ from .exam import Guess, ask_network
 from .learned import ForecastLearned
 from .windows import Windows, ratios_for, windows_after
 
-AT_ONCE = 8192  # rows that the network reads at a time: more would only take more memory
+AT_ONCE = 1024  # rows that the network reads at a time: an attention takes memory for each pair of steps
 
 
 @dataclass(frozen=True)
