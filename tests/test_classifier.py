@@ -297,6 +297,17 @@ def test_resuming_is_exact(stop: int) -> None:
     assert np.array_equal(second.predict_proba(X), whole.predict_proba(X))
 
 
+def test_stopping_in_the_last_epochs_undoes_them() -> None:
+    classifier, whole = make(max_epochs=3, last_epochs=4), make(max_epochs=3, last_epochs=0).fit(*waves())
+    for epoch in classifier.epochs(*waves()):
+        if epoch.number == 5:
+            break
+    classifier.keep_best()
+    assert [epoch["number"] for epoch in classifier.history_] == [1, 2, 3]
+    assert classifier.fitted_.record.last_epochs == 0
+    assert np.array_equal(classifier.predict_proba(waves()[0]), whole.predict_proba(waves()[0]))
+
+
 def test_stopping_early_keeps_the_best() -> None:
     classifier = make(max_epochs=6)
     for epoch in classifier.epochs(*waves()):

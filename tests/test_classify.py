@@ -37,8 +37,10 @@ from recurra.tasks.classify.metrics import METRICS, confusion
 from recurra.tasks.classify.network import StepNorm
 from recurra.tasks.classify.plan import classes_of, make_plan, stratified
 from recurra.tasks.session import Session
-from recurra.training.loop import fit
+from recurra.training.loop import Epoch, fit
 from recurra.training.record import Record
+from recurra.verbs.common import Listener, Source
+from recurra.verbs.train import train
 
 TINY: dict[str, Any] = {
     "hidden_size": 8,
@@ -636,6 +638,25 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(runs, "write_checkpoint", interrupted)
+
+
+def test_a_training_that_stopped_in_its_last_epochs_goes_on_and_counts_them_once(tmp_path: Path) -> None:
+    data, settings = waves(40), {"max_epochs": 2, "epoch_steps": 3, "last_epochs": 3, "hidden_size": 8}
+
+    def stop(name: str, epoch: Epoch, most: int) -> None:
+        if epoch.number == 4:
+            raise KeyboardInterrupt
+
+    source = Source(data, test_size=8)
+    halted = train(KIND, source, settings, tmp_path / "run", listener=Listener(epoch=stop))
+    assert halted.interrupted and halted.fitted.record.last_epochs == 0
+    done = train(KIND, source, settings, tmp_path / "run", resume=True)
+    whole = train(KIND, source, settings, tmp_path / "whole")
+    assert (
+        [epoch["number"] for epoch in done.history] == [epoch["number"] for epoch in whole.history] == [1, 2, 3, 4, 5]
+    )
+    for name, value in done.fitted.network.state_dict().items():
+        torch.testing.assert_close(value, whole.fitted.network.state_dict()[name], rtol=0, atol=0)
 
 
 def test_tables_of_other_forms(run: Run, tmp_path: Path) -> None:

@@ -117,3 +117,13 @@ def test_asked_for_where_there_are_none() -> None:
         Forecaster(**TINY, log=True).fit(table(wave(True) - 20))
     assert Forecaster(**TINY, log=True).fit(table(wave(False))).fitted_.learned.layout.log
     assert not Forecaster(**TINY, log=False).fit(table(wave(True))).fitted_.learned.layout.log
+
+
+def test_a_network_that_says_nothing_repeats_the_last_value() -> None:
+    forecaster = Forecaster(**TINY, cycle=False).fit(table(wave(True)))
+    network = forecaster.network_
+    assert forecaster.fitted_.learned.layout.log
+    with torch.no_grad():
+        for parameter in network.get_submodule("core.out").parameters():
+            parameter.zero_()
+    np.testing.assert_allclose(forecaster.predict()["yhat"], wave(True)[-1], rtol=1e-5)
