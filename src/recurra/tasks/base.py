@@ -240,9 +240,9 @@ class Kind(ABC):
     def ask(self, fitted: Fitted, examples: Any) -> Any:
         """Return the network's answers to ``examples``, which are on the CPU; the network may be elsewhere."""
 
-    def alone(self, fitted: Fitted, examples: Any) -> Any | None:
-        """Return the answers of the network by itself, which comparisons go by, if in ``ask`` others join in."""
-        return None
+    def ask_both(self, fitted: Fitted, examples: Any) -> tuple[Any, Any | None]:
+        """Return what ``ask`` does, and, if others join in it, the network by itself, which comparisons go by."""
+        return self.ask(fitted, examples), None
 
     @abstractmethod
     def answer(self, fitted: Fitted, data: Any | None, asked: Any) -> Any:

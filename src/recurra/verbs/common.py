@@ -63,19 +63,15 @@ def prepare(kind: Kind, source: Source, config: Config, tell: Tell = tell_nobody
 
 def judge(fitted: Fitted, exam: Exam, name: str = THIS_MODEL) -> Judged:
     """Let the model and its baselines answer an exam."""
-    answers = {name: fitted.kind.ask(fitted, exam.examples)}
-    alone = fitted.kind.alone(fitted, exam.examples)
-    if alone is not None:
-        answers[THE_NETWORK] = alone
+    whole, alone = fitted.kind.ask_both(fitted, exam.examples)
+    answers = {name: whole} if alone is None else {name: whole, THE_NETWORK: alone}
     return judge_beside(fitted, judged_by(fitted, exam, name, answers))
 
 
 def judge_network(fitted: Fitted, exam: Exam, name: str) -> Judged:
     """Let a network answer an exam by itself; if others join in its answers, these stand beside it."""
-    answers = {name: fitted.kind.ask(fitted, exam.examples)}
-    alone = fitted.kind.alone(fitted, exam.examples)
-    if alone is not None:
-        answers = {name: alone, f"{name}, combined": answers[name]}
+    whole, alone = fitted.kind.ask_both(fitted, exam.examples)
+    answers = {name: whole} if alone is None else {name: alone, f"{name}, combined": whole}
     return judged_by(fitted, exam, name, answers)
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from ...data.batch import Batch
 from ...data.series import Panel, long_frame
@@ -21,7 +20,7 @@ from .combination import NETWORK, combined
 from .context import Context, context_of, times_of
 from .exam import Guess, ask_network
 from .learned import ForecastLearned
-from .windows import Windows, ratios_for, windows_after
+from .windows import Windows, windows_after
 
 AT_ONCE = 1024  # rows that the network reads at a time: an attention takes memory for each pair of steps
 
@@ -69,9 +68,14 @@ def forecast(
 
 def answer_to(fitted: Fitted, windows: Windows) -> Guess:
     """Forecast ``windows`` by all that answers together."""
+    return joined(fitted, windows, network_answer(fitted, windows))
+
+
+def joined(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
+    """Let all that answers together join what the ``network`` said of ``windows``."""
     mix = fitted.learned.mix
     others = {name: fitted.baselines[name].answer(windows) for name in mix if name != NETWORK}
-    return combined(network_answer(fitted, windows), others, mix)
+    return combined(network, others, mix)
 
 
 def network_answer(fitted: Fitted, windows: Windows) -> Guess:
@@ -119,18 +123,5 @@ def ask(fitted: Fitted, context: Context) -> Output:
 
 def batch_of(context: Context, fitted: Fitted) -> Batch:
     """Return ``context`` as the network reads it, on its device."""
-    scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]
-    known = np.isfinite(scaled)
-    others: dict[str, Tensor] = {
-        "series": torch.from_numpy(context.identities),
-        "phase": torch.from_numpy(context.phases),
-    }
-    ratio = ratios_for(fitted.learned.layout, context.scaling)
-    if ratio is not None:
-        others["ratio"] = ratio.unsqueeze(1)
-    if not known.all():
-        scaled = np.where(known, scaled, 0.0)
-        others["observed"] = torch.from_numpy(known)
-    batch = Batch(torch.from_numpy(scaled.astype(np.float32)), others=others)
-    device = next(fitted.network.parameters()).device
-    return batch if device.type == "cpu" else batch.to(device)
+    windows = windows_after(context, fitted.learned.layout)
+    return windows.take(torch.arange(len(windows))).to(next(fitted.network.parameters()).device)

@@ -15,6 +15,7 @@ from ...writing.numbers import percent
 from ..base import Fitted, Prepared
 from .baselines import Linear
 from .exam import Guess
+from .ridge import mean_error
 from .windows import Windows
 
 NETWORK, LINEAR = "network", "linear"
@@ -80,10 +81,3 @@ def combined(network: Guess, others: Mapping[str, Guess], mix: Mapping[str, floa
             point = point + share * others[name].point
     moved = point - network.point
     return Guess(point, {level: (low + moved, high + moved) for level, (low, high) in network.bands.items()})
-
-
-def mean_error(said: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean absolute difference where the ``truth`` (W, H, C) is known; zero if it is nowhere."""
-    errors = np.abs(said - truth)
-    known = np.isfinite(errors)
-    return float(errors[known].mean()) if known.any() else 0.0

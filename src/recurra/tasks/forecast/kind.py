@@ -16,7 +16,7 @@ from ...errors import ConfigError, DataError
 from ...settings import Config
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
-from .answers import Forecasts, answer_to, forecast, network_answer
+from .answers import Forecasts, answer_to, forecast, joined, network_answer
 from .baselines import make_baselines
 from .build import make_forecaster
 from .combination import combine
@@ -109,9 +109,10 @@ class ForecastKind(Kind):
         """Forecast all windows."""
         return answer_to(fitted, examples)
 
-    def alone(self, fitted: Fitted, examples: Windows) -> Guess | None:
-        """Forecast all windows by the network alone, where it is not all that answers."""
-        return network_answer(fitted, examples) if fitted.learned.mix else None
+    def ask_both(self, fitted: Fitted, examples: Windows) -> tuple[Guess, Guess | None]:
+        """Forecast all windows, and by the network alone, where it is not all that answers."""
+        network = network_answer(fitted, examples)
+        return joined(fitted, examples, network), network if fitted.learned.mix else None
 
     def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts:
         """Forecast from the end of ``data``."""

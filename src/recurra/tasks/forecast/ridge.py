@@ -7,12 +7,14 @@ Shapes: W windows, N = W·C pasts, L look-back, H horizon, C channels, F feature
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...data.batch import Batch
 from .windows import Windows
 
 Array = np.ndarray
@@ -101,8 +103,12 @@ class Form(NamedTuple):
 
     def fits(self, lookback: int, season: int) -> bool:
         """Tell whether the look-back is long enough."""
-        seasons = {"season": 1, "drift": 2}.get(self.level, 0)
-        return not seasons or (season > 1 and lookback >= seasons * season + 2)
+        return not self.seasons or (season > 1 and lookback >= self.seasons * season + 2)
+
+    @property
+    def seasons(self) -> int:
+        """How many seasons of the past it looks back to find what it subtracts."""
+        return {"season": 1, "drift": 2}.get(self.level, 0)
 
     def into(self, values: Array, past: Past) -> Array:
         """Return standardised ``values`` (N, ...) as this form sees them."""
@@ -145,7 +151,7 @@ class Equations:
     @classmethod
     def of(cls, form: Form, windows: Windows, season: int) -> "Equations":
         """Set them up for windows of this size, and add these."""
-        lost = season if form.level in ("season", "drift") else 0
+        lost = season if form.seasons else 0
         equations = cls(form, season, windows.lookback - lost, windows.horizon)
         equations.add(windows)
         return equations
@@ -192,13 +198,15 @@ class Found(NamedTuple):
 def find_ridges(train: Windows, valid: Windows, season: int) -> Found:
     """Find the forms and their penalties on the ``valid`` windows, then fit them to those, too."""
     train, trial, parts = train.some(TRAIN), train.some(TRIAL), list(parts_of(valid))
+    pasts = [past for past, _ in parts]
+    truth = np.concatenate([np.where(future.known, future.values, np.nan) for _, future in parts])
     forms = [Form(level) for level in LEVELS if Form(level).fits(train.lookback, season)]
-    if all(is_positive(past, future) for windows in (train, valid) for past, future in parts_of(windows)):
+    if all(is_positive(past, future) for past, future in chain(parts, parts_of(train))):
         forms += [form._replace(log=True) for form in forms]
-    tried = sorted((_try(form, trial, parts, season) for form in forms), key=lambda one: one.error)
+    tried = sorted((_try(Equations.of(form, trial, season), pasts, truth) for form in forms), key=lambda one: one.error)
     chosen = [one for one in tried[:MOST] if one.error <= NEAR * tried[0].error]
     if len(trial) < len(train):
-        chosen = [_try(one.form, train, parts, season) for one in chosen]
+        chosen = [_try(Equations.of(one.form, train, season), pasts, truth) for one in chosen]
     for one in chosen:
         one.equations.add(valid)
     ridges = tuple(one.equations.solve(one.penalty) for one in chosen)
@@ -211,23 +219,23 @@ def is_positive(past: Past, future: Future) -> bool:
     return bool((past.values * past.std + past.mean > 0).all() and (after > 0).all())
 
 
-def _try(form: Form, train: Windows, parts: list[tuple[Past, Future]], season: int) -> Tried:
-    equations = Equations.of(form, train, season)
+def _try(equations: Equations, pasts: list[Past], truth: Array) -> Tried:
     best: Tried | None = None
     for penalty in PENALTIES:
         ridge = equations.solve(penalty)
-        said = np.concatenate([ridge(past) for past, _ in parts])
-        error = mean_error(said, parts)
+        said = np.concatenate([ridge(past) for past in pasts])
+        error = mean_error(said, truth)
         if best is None or error < best.error:
-            best = Tried(form, error, equations, penalty, said)
+            best = Tried(ridge.form, error, equations, penalty, said)
     assert best is not None
     return best
 
 
-def mean_error(said: Array, parts: list[tuple[Past, Future]]) -> float:
-    """Return the mean absolute error of forecasts (N, H) where the future is known."""
-    values, known = (np.concatenate([getattr(future, name) for _, future in parts]) for name in ("values", "known"))
-    return float(np.abs(said - values)[known].mean()) if known.any() else 0.0
+def mean_error(said: Array, truth: Array) -> float:
+    """Return the mean absolute difference where the ``truth`` is known, not NaN; zero if it is nowhere."""
+    errors = np.abs(said - truth)
+    known = np.isfinite(errors)
+    return float(errors[known].mean()) if known.any() else 0.0
 
 
 def parts_of(windows: Windows) -> Iterator[tuple[Past, Future]]:
@@ -237,12 +245,15 @@ def parts_of(windows: Windows) -> Iterator[tuple[Past, Future]]:
         assert batch.targets is not None
         target = _flat(batch.targets)
         known = np.ones(target.shape, bool) if batch.target_mask is None else _flat(batch.target_mask)
-        yield past_of(windows, numbers), Future(target, known)
+        yield _past(windows, numbers, batch), Future(target, known)
 
 
 def past_of(windows: Windows, numbers: Tensor) -> Past:
     """Return what the windows with these ``numbers`` read; a gap is the value before it."""
-    batch = windows.take(numbers)
+    return _past(windows, numbers, windows.take(numbers))
+
+
+def _past(windows: Windows, numbers: Tensor, batch: Batch) -> Past:
     x, observed = _flat(batch.inputs), batch.get("observed")
     if observed is not None:
         x = carried_forward(x, _flat(observed))
