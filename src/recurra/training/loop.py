@@ -21,6 +21,7 @@ from ..nn.models import Output
 from ..nn.threads import threads_for
 from ..random import drawing, using, watching
 from ..settings.config import TrainingSettings
+from .adamw import AdamW
 from .task import Examples, Loss, Ordered, Task
 
 Carried = tuple[Tensor, ...]
@@ -131,12 +132,12 @@ def _own(settings: TrainingSettings, group: str, name: str) -> Any:
     return getattr(settings, name) if value is None else value
 
 
-def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+def make_optimiser(model: nn.Module, settings: TrainingSettings) -> AdamW:
     """Return AdamW over the three groups (those that are not empty)."""
     groups = group_of(model)
     parameters = dict(model.named_parameters())
     lists = {g: [parameters[name] for name, of in groups.items() if of == g] for g in GROUPS}
-    return torch.optim.AdamW(
+    return AdamW(
         [
             {
                 "params": lists[g],
@@ -217,7 +218,7 @@ class _Loop:
         model: nn.Module,
         task: Task,
         settings: TrainingSettings,
-        optimiser: torch.optim.Optimizer,
+        optimiser: AdamW,
         total: int,
         device: torch.device,
         watch: Watch | None,
@@ -312,7 +313,7 @@ class _Loop:
         mean = loss.mean
         value = float(mean.detach())
         self._require_finite("training loss", value, step)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         (mean + self._penalty(output)).backward()
         return value
 
