@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recurra.attention.lagged import SPEED
 from recurra.data.batch import Batch
 from recurra.data.series import Panel, Schema
 from recurra.nn.heads import AbsoluteHead, Head, QuantileHead
@@ -169,6 +170,11 @@ def test_segment_core_in_the_words_of_torch() -> None:
     layout = dataclasses.replace(LAYOUT, series=1)
     net = make(layout, cell="gru", attention="dot", loss="absolute", normalise="none")
     core: Any = net.core
+    lagged = core.writer.attention
+    with torch.no_grad():  # as if something had been learned of lags and copies, which start at nothing
+        nn.init.normal_(lagged.preferences)
+        lagged.share.fill_(0.8)
+        nn.init.normal_(core.copied)
     given = batch()
     given["series"][:] = 0
     gru = nn.GRU(8, 8, batch_first=True).double()
@@ -179,11 +185,13 @@ def test_segment_core_in_the_words_of_torch() -> None:
     segments = given.inputs.reshape(B, 4, 3 * C)
     states, h = gru(F.relu(F.linear(segments, core.embed.weight, core.embed.bias)))
     written, looked = [], []
-    for query in core.places:
+    for number, query in enumerate(core.places):
         s = last(query.expand(B, -1), h[0])
-        weights = torch.softmax((states @ s.unsqueeze(2))[..., 0], 1)
+        preferred = SPEED * lagged.preferences[0, [3 + number, 2 + number, 1 + number, number]]
+        weights = torch.softmax(0.8 * (states @ s.unsqueeze(2))[..., 0] + preferred, 1)
         context = (weights.unsqueeze(2) * states).sum(1)
-        written.append(core.out(s + core.writer.combine(torch.cat([context, s], 1))))
+        copied = core.copied[number] * (weights.unsqueeze(2) * segments).sum(1)
+        written.append(core.out(s + core.writer.combine(torch.cat([context, s], 1))) + copied)
         looked.append(weights)
     expected = torch.stack(written, 1).reshape(B, 2, 3, C).reshape(B, 6, C)[:, :H]
     answer = net(given)

@@ -409,9 +409,10 @@ def test_without_attention_there_is_no_table() -> None:
 
 
 def test_the_setting_attention_is_plain_text_everywhere(one: Forecaster) -> None:
-    assert one.attention == "additive" and f"{one.attention}" == "additive" and isinstance(one.attention, str)
-    other = Forecaster(attention=one.attention)
-    other.set_params(attention=one.attention)
+    named = Forecaster(attention="additive")
+    assert named.attention == "additive" and f"{named.attention}" == "additive" and isinstance(named.attention, str)
+    other = Forecaster(attention=named.attention)
+    other.set_params(attention=named.attention)
     assert type(other.get_params()["attention"]) is str, "or it would bring the other estimator along"
     assert type(one.fitted_.config.model.attention) is str
     with pytest.raises(NotFittedError):
@@ -680,7 +681,7 @@ def test_resuming_is_exact(stop: int, kind: str) -> None:
 
 
 def test_stopping_early_keeps_the_best() -> None:
-    forecaster = make(max_epochs=6, learning_rate=0.3)
+    forecaster = make(max_epochs=6, learning_rate=0.3, lags=False)
     losses = []
     for epoch in forecaster.epochs(wide()):
         losses.append(epoch.valid_loss)
@@ -690,7 +691,7 @@ def test_stopping_early_keeps_the_best() -> None:
     assert forecaster.fitted_.record.stopped_by == "the user"
     best = int(np.argmin(losses)) + 1
     assert forecaster.fitted_.record.best_epoch == best < 4, "or this test shows nothing"
-    until = make(max_epochs=6, learning_rate=0.3)
+    until = make(max_epochs=6, learning_rate=0.3, lags=False)
     for epoch in until.epochs(wide()):
         if epoch.number == best:
             break

@@ -120,7 +120,7 @@ def test_asked_for_where_there_are_none() -> None:
 
 
 def test_a_network_that_says_nothing_repeats_the_last_value() -> None:
-    forecaster = Forecaster(**TINY, cycle=False).fit(table(wave(True)))
+    forecaster = Forecaster(**TINY, cycle=False, lags=False).fit(table(wave(True)))
     network = forecaster.network_
     assert forecaster.fitted_.learned.layout.log
     with torch.no_grad():

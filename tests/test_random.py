@@ -235,7 +235,7 @@ def test_first_weights_are_those_of_the_seed(cell: str) -> None:
     network, _ = seeded(settings, LAYOUT)
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(3)
-    expected = _segment_core(config.model, LAYOUT, network.head)
+    expected = _segment_core(config.model, LAYOUT, network.head, None)
     for (name, found), wanted in zip(network.core.named_parameters(), expected.parameters(), strict=True):
         assert torch.equal(found, wanted), name
 

@@ -10,11 +10,11 @@ from recurra import Forecaster
 from recurra.settings import ModelSettings, TrainingSettings, make_config
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.settings import PARTS
-from recurra.tasks.forecast.sizes import FOR_SMALL, SMALL, sized
+from recurra.tasks.forecast.sizes import FOR_MANY, FOR_SMALL, SMALL, sized
 
 
 def usual() -> dict[str, Any]:
-    both = vars(ModelSettings()) | vars(TrainingSettings())
+    both = vars(ModelSettings()) | vars(TrainingSettings()) | FOR_MANY
     return {name: both[name] for name in FOR_SMALL}
 
 
@@ -22,7 +22,7 @@ def usual() -> dict[str, Any]:
 def test_sizes_follow_the_number_of_windows(windows: int, expected: dict[str, Any]) -> None:
     found = sized(make_config(PARTS, {"horizon": 3}), windows).flat()
     assert {name: found[name] for name in FOR_SMALL} == expected
-    others = make_config(PARTS, {"horizon": 3}).flat()
+    others = make_config(PARTS, {"horizon": 3}).flat() | {"attention": "scaled_dot"}
     assert all(found[name] == value for name, value in others.items() if name not in FOR_SMALL)
 
 
@@ -42,3 +42,10 @@ def test_a_fit_takes_them_and_the_estimator_keeps_what_it_was_told() -> None:
     assert forecaster.get_params()["hidden_size"] is None
     prepared = KIND.prepare(KIND.read(table, make_config(PARTS, {"horizon": 4})), make_config(PARTS, {"horizon": 4}))
     assert prepared.config.training.epoch_steps == FOR_SMALL["epoch_steps"]
+
+
+def test_an_attention_is_found_that_the_widths_allow() -> None:
+    both = sized(make_config(PARTS, {"horizon": 3, "bidirectional": True}), 1)
+    assert both.model.attention == "general", "keys of both directions are twice as wide as queries"
+    given = sized(make_config(PARTS, {"horizon": 3, "bidirectional": True, "attention": "additive"}), 1)
+    assert given.model.attention == "additive"

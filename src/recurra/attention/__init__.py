@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .cosine import CosineAttention
     from .dot import DotAttention
     from .general import GeneralAttention
+    from .lagged import LaggedAttention
     from .local_m import LocalMonotonicAttention
     from .local_p import LocalPredictiveAttention
     from .location_aware import LocationAwareAttention
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
 BASE = ("Attended", "Attention", "Memory", "ScoreAttention", "SequentialAttention", "attend")
 
 # Imported on first use: the names of the attentions are known before torch is.
-__getattr__ = lazy(__name__, ATTENTIONS.homes() | dict.fromkeys(BASE, "base") | {"NORMALISERS": "normalise"})
+__getattr__ = lazy(
+    __name__,
+    ATTENTIONS.homes() | dict.fromkeys(BASE, "base") | {"LaggedAttention": "lagged", "NORMALISERS": "normalise"},
+)
 
 __all__ = [
     "ATTENTIONS",
@@ -51,6 +55,7 @@ __all__ = [
     "CosineAttention",
     "DotAttention",
     "GeneralAttention",
+    "LaggedAttention",
     "LocalMonotonicAttention",
     "LocalPredictiveAttention",
     "LocationAwareAttention",

@@ -63,20 +63,27 @@ def make_recurrent(settings: ModelSettings, input_size: int) -> Recurrent:
     return Recurrent(layers, regularisers, settings.truncate, settings.engine)
 
 
-def attention_options(name: str | type) -> tuple[str, ...]:
-    """Return the settings that an attention, by its name or as a class, uses."""
+def usual_attention(bidirectional: bool) -> str:
+    """Return the attention where none is named: the one that has no weights to over-fit, where widths are equal."""
+    return "general" if bidirectional else "scaled_dot"
+
+
+def attention_options(name: str | type | None) -> tuple[str, ...]:
+    """Return the settings that an attention, by its name or as a class, uses; None is the usual one."""
     if name == "none":
         return ()
+    name = usual_attention(False) if name is None else name
     accepted = inspect.signature(member(ATTENTIONS, name, Attention).__init__).parameters
     return tuple(option for option in ATTENTION_OPTIONS if option in accepted)
 
 
 def make_attention(settings: ModelSettings, query_size: int, key_size: int) -> Attention | None:
     """Make the attention that ``settings`` name, or None."""
-    if settings.attention == "none":
+    named = usual_attention(settings.bidirectional) if settings.attention is None else settings.attention
+    if named == "none":
         return None
-    options: dict[str, Any] = {name: getattr(settings, name) for name in attention_options(settings.attention)}
-    made: Attention = member(ATTENTIONS, settings.attention, Attention)(query_size, key_size, **options)
+    options: dict[str, Any] = {name: getattr(settings, name) for name in attention_options(named)}
+    made: Attention = member(ATTENTIONS, named, Attention)(query_size, key_size, **options)
     return made
 
 
@@ -94,7 +101,7 @@ def unused(config: Config, own: Mapping[str, str]) -> dict[str, str]:
 
 def _idle_attention(model: ModelSettings) -> dict[str, str]:
     options = attention_options(model.attention)
-    name = model.attention if isinstance(model.attention, str) else model.attention.__name__
+    name = model.attention.__name__ if isinstance(model.attention, type) else model.attention or usual_attention(False)
     idle = {one: f"attention='{name}' does not use it" for one in ATTENTION_OPTIONS if one not in options}
     if model.attention == "none":
         training = ("dropout", "learning_rate", "weight_decay", "warmup")

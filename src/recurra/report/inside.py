@@ -20,18 +20,18 @@ def inside_sections(
     batch: Batch,
     steps: Sequence[Any],
     unit: str = "",
-    attention: Callable[[np.ndarray], Section] | None = None,
+    attention: Callable[[np.ndarray], list[Section]] | None = None,
 ) -> list[Section]:
     """Return what goes on in ``network`` as it reads a ``batch`` of one example, whose ``steps`` have these labels.
 
-    ``attention`` makes a section of the weights (Q, T), if there are any; ``unit`` says what one step is.
+    ``attention`` makes sections of the weights (Q, T), if there are any; ``unit`` says what one step is.
     """
     with torch.no_grad():
         output: Output = network(batch.to(next(network.parameters()).device), record=True)
     stack = next(module for module in network.modules() if isinstance(module, Recurrent))
     sections = []
     if output.weights is not None and attention is not None:
-        sections.append(attention(mean_over_heads(output.weights[0])))
+        sections += attention(mean_over_heads(output.weights[0]))
     assert output.recurrence is not None and output.recurrence.inputs is not None
     traces = gate_traces(output.recurrence)
     half_lives = memory_length(traces)

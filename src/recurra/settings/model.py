@@ -19,7 +19,7 @@ class ModelSettings:
     num_layers: int = setting(1, "layers of the cell", low=1, tune=Range(1, 3))
     hidden_size: int = setting(128, "units per layer", low=1, tune=Range(16, 256, log=True))
     bidirectional: bool = setting(False, "read the past in both directions")
-    attention: str | type = setting(
+    attention: str | type | None = setting(
         "additive", "how the model looks at what it has read", choices=ATTENTION_NAMES, members=ATTENTIONS
     )
     attention_size: int | None = setting(None, "width of the attention's hidden layer; hidden_size if not given", low=1)

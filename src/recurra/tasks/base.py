@@ -138,7 +138,7 @@ class Glimpse:
     batch: Batch  # of one example
     steps: Sequence[Any]  # the label of each step that the recurrent stack reads
     unit: str = ""  # what one step is, a sentence, if it is not one step of the data
-    attention: "Callable[[np.ndarray], Section] | None" = None  # from weights (Q, T) to what they show
+    attention: "Callable[[np.ndarray], list[Section]] | None" = None  # from weights (Q, T) to what they show
 
 
 @dataclass(frozen=True)

@@ -156,9 +156,9 @@ def _looked(fitted: Fitted, data: Any, compared: Mapping[str, Any]) -> list[Sect
         return []
     import numpy as np
 
-    section = glimpse.attention(np.array(looked["weights"]))
-    text = f"This is {looked['model']}, the best model that has an attention. {section.text}"
-    return [dataclasses.replace(section, text=text)]
+    sections = glimpse.attention(np.array(looked["weights"]))
+    text = f"This is {looked['model']}, the best model that has an attention."
+    return [dataclasses.replace(section, text=f"{text} {section.text}") for section in sections]
 
 
 def headline(fitted: Fitted, judged: Judged | None) -> str:

@@ -297,7 +297,25 @@ def in_words(size: int) -> str:
     """Return a number of microseconds as words, such as ``15 minutes`` or ``about 1.2 hours``."""
     exact = next(unit for unit, one in UNITS.items() if size % one == 0)
     if size // UNITS[exact] <= 120:
-        count = size // UNITS[exact]
-        return f"{count} {WORDS[exact]}{'s' if count != 1 else ''}"
+        return _counted(size // UNITS[exact], WORDS[exact])
     unit = next(unit for unit, one in UNITS.items() if size >= one)
     return f"about {size / UNITS[unit]:.3g} {WORDS[unit]}s"
+
+
+def steps_in_words(frequency: str | None, steps: int) -> str:
+    """Return what so many steps of a frequency are, such as ``2 weeks``, ``1 year`` or ``7 steps`` of no frequency."""
+    grid = None if frequency is None else grid_of(frequency)
+    if grid is None or grid.kind == "integer":
+        return _counted(steps, "step")
+    size = steps * grid.size
+    if grid.kind == "month":
+        return _counted(size // 12, "year") if size % 12 == 0 else _counted(size, "month")
+    if grid.kind == "business":
+        return _counted(size // 5, "week") if size % 5 == 0 else _counted(size, "business day")
+    if grid.size == 7 * DAY and steps % 52 == 0:
+        return _counted(steps // 52, "year")
+    return _counted(size // (7 * DAY), "week") if size % (7 * DAY) == 0 else in_words(size)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' if count != 1 else ''}"

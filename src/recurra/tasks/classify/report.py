@@ -122,9 +122,10 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
     every = f", every {layout.hop} steps" if layout.hop > 1 else ""
     unit += f", {layout.segment} steps at a time{every}." if layout.segment > 1 else "."
 
-    def attention(weights: np.ndarray) -> Section:
+    def attention(weights: np.ndarray) -> list[Section]:
         text = f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on."
-        return Section("Where it looked", text, case_figure(case.values[0], case.channels, weights[0], places))
+        figure = case_figure(case.values[0], case.channels, weights[0], places)
+        return [Section("Where it looked", text, figure)]
 
     device = next(fitted.network.parameters()).device
     return Glimpse(batch.to(device), [first for first, _ in places], unit, attention)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-from ...errors import pick
+from ...attention import Attention, LaggedAttention, ScoreAttention
+from ...errors import ConfigError, pick
 from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
 from ...nn.heads import AbsoluteHead, Head, HuberHead, QuantileHead, SquaredHead
 from ...nn.models import AttendingCell, ParallelWriter, Writer
@@ -26,18 +27,33 @@ def make_head(loss: str, levels: tuple[int, ...]) -> Head:
 def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, ForecastTask]:
     """Make an untrained forecaster."""
     head = make_head(config.task.loss, config.task.levels)
-    make_core = _vanilla_core if config.task.decoder == "vanilla" else _segment_core
-    core = make_core(config.model, layout, head)
+    core: nn.Module
+    if config.task.decoder == "vanilla":
+        core = _vanilla_core(config.model, layout, head)
+    else:
+        core = _segment_core(config.model, layout, head, config.task.lags)
     return ForecastNet(core, head, layout, config.task.normalise), ForecastTask(head)
 
 
-def _segment_core(settings: ModelSettings, layout: Layout, head: Head) -> nn.Module:
+def _segment_core(settings: ModelSettings, layout: Layout, head: Head, lags: bool | None) -> nn.Module:
     size = settings.hidden_size
     recurrent = make_recurrent(settings, size)
     cell = make_cell(cell_names(settings)[-1], size, size, settings.chrono)
-    attention = make_attention(settings, size, recurrent.output_size)
+    attention = _with_lags(make_attention(settings, size, recurrent.output_size), layout, lags)
     writer = ParallelWriter(recurrent, cell, attention, settings.attention_dropout)
     return SegmentCore(layout, head, recurrent, writer, settings.dropout)
+
+
+def _with_lags(attention: Attention | None, layout: Layout, lags: bool | None) -> Attention | None:
+    """Let an attention know how long ago each segment was, where it can and may."""
+    if isinstance(attention, ScoreAttention) and lags is not False:
+        return LaggedAttention(attention, layout.read + layout.written - 1)
+    if lags and attention is not None:
+        raise ConfigError(
+            f"lags=True needs an attention that scores every segment, and {type(attention).__name__} finds its places "
+            f"another way. Use attention='general', or leave lags out."
+        )
+    return attention
 
 
 def _vanilla_core(settings: ModelSettings, layout: Layout, head: Head) -> nn.Module:

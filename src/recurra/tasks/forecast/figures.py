@@ -3,7 +3,7 @@
 Shapes: P past steps, H steps ahead, Q outputs, T places in the past.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -148,3 +148,32 @@ def error_figure(errors: Mapping[str, np.ndarray], ours: str | None = None) -> "
 def attention_figure(weights: np.ndarray, memory_labels: Iterable[Any], query_labels: Iterable[Any]) -> "Figure":
     """Return where in the past (T) each forecast (Q) looked, from attention ``weights`` (Q, T)."""
     return attention_map(weights, memory_labels, query_labels, output="forecast of")
+
+
+def lag_figure(shares: np.ndarray, names: Sequence[str], season: int) -> "Figure":
+    """Return the share of looks that went 1, 2, .. places back, called ``names``; whole ``season``s are marked."""
+    reading = (
+        "A bar is how much of the looking went so far back; the step right before what is forecast stands on the "
+        "right. High bars at whole seasons say that the model repeats what was then."
+    )
+    figure = canvas(260, reading, showlegend=False)
+    back = np.arange(1, len(shares) + 1)
+    whole = (back % season == 0) & (season > 1)
+    figure.add_bar(
+        x=back,
+        y=shares,
+        marker_color=[COLOURS[0] if mark else tint(COLOURS[0], 0.45) for mark in whole],
+        customdata=[plain(name) for name in names],
+        hovertemplate="%{customdata} before: %{y:.1%}<extra></extra>",
+    )
+    every = season if season > 1 and len(shares) >= season else max(1, len(shares) // 6)
+    every *= -(-len(shares) // (8 * every))  # eight names at most
+    ticks = [1, *range(every, len(shares) + 1, every)] if every > 2 else list(range(every, len(shares) + 1, every))
+    figure.update_xaxes(
+        autorange="reversed",
+        title_text="before what is forecast",
+        tickvals=ticks,
+        ticktext=[names[t - 1] for t in ticks],
+    )
+    figure.update_yaxes(title_text="share of looks", tickformat=".0%", rangemode="tozero")
+    return figure

@@ -101,6 +101,9 @@ class ForecastKind(Kind):
         idle = {}
         if config.task.decoder == "vanilla":
             idle["segment"] = "the vanilla decoder goes step by step"
+            idle["lags"] = "the vanilla decoder writes steps, not segments"
+        elif config.model.attention == "none":
+            idle["lags"] = "attention is 'none'"
         if config.task.loss != "quantile":
             idle["levels"] = f"loss='{config.task.loss}' predicts no intervals"
         return idle

@@ -6,6 +6,7 @@ Shapes: B windows, L look-back, H horizon, C channels, n segments read, Q segmen
 import torch
 from torch import Tensor, nn
 
+from ...attention import LaggedAttention
 from ...data.batch import Batch
 from ...nn.heads import Head
 from ...nn.layers import Recurrent
@@ -121,7 +122,10 @@ class ForecastNet(nn.Module):
 
 
 class SegmentCore(nn.Module):
-    """Read segments, answer one attending query per output segment, all at once."""
+    """Read segments, answer one attending query per output segment, all at once.
+
+    With lags, the segments that a query looks at are copied, too: ``ŷ_q = W h~_q + g_q Σ_j a_qj x_j``, g learned.
+    """
 
     def __init__(self, layout: Layout, head: Head, recurrent: Recurrent, writer: ParallelWriter, dropout: float):
         super().__init__()
@@ -134,6 +138,10 @@ class SegmentCore(nn.Module):
         self.identities = nn.Embedding(layout.series + 1, identity) if identity else None
         self.dropout = Dropout(dropout)
         self.out = nn.Linear(hidden, width * head.size)
+        # How much of the segments it looks at each output copies; nothing at first.
+        self.copied = (
+            nn.Parameter(torch.zeros(layout.written)) if isinstance(writer.attention, LaggedAttention) else None
+        )
 
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
@@ -145,7 +153,16 @@ class SegmentCore(nn.Module):
         written = self.writer(self._queries(batch), read)
         out = self.out(self.dropout(written.prediction))
         params = out.view(size, layout.written * layout.segment, layout.channels, self.numbers)
+        if self.copied is not None and written.weights is not None:
+            params = params + self._copies(written.weights, batch.inputs).unsqueeze(-1)
         return written._replace(prediction=params[:, : layout.horizon])
+
+    def _copies(self, weights: Tensor, inputs: Tensor) -> Tensor:
+        """Return ``g_q Σ_j a_qj x_j`` (B, Q·segment, C), x the segments of ``inputs``."""
+        assert self.copied is not None
+        mean = weights.mean(1) if weights.dim() == 4 else weights
+        seen = mean @ inputs.reshape(len(inputs), self.layout.read, -1)
+        return (self.copied.unsqueeze(-1) * seen).view(len(inputs), -1, self.layout.channels)
 
     def _queries(self, batch: Batch) -> Tensor:
         places = self.places.expand(len(batch), -1, -1)

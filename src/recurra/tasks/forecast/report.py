@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...data.calendar.frequency import steps_in_words
 from ...data.series import Panel
 from ...errors import DataError, nearest
 from ...report.page import Section
@@ -12,7 +13,8 @@ from ..base import Fitted, Glimpse, Judged
 from .answers import Forecasts, batch_of, forecast
 from .context import context_of, times_of
 from .exam import error_by_step
-from .figures import Forecast, attention_figure, error_figure, forecast_figure, series_grid
+from .figures import Forecast, attention_figure, error_figure, forecast_figure, lag_figure, series_grid
+from .lags import by_lag, even_looks
 from .learned import ForecastLearned
 
 SHOWN = 6  # series that get a picture
@@ -133,8 +135,22 @@ def first_series(fitted: Fitted, panel: Panel) -> Glimpse:
     stretch = f" A column is a stretch of {layout.segment} steps of the past." if layout.segment > 1 else ""
     text = f"Attention in the forecast from the end of the data ({panel.names[0]}).{stretch}"
 
-    def attention(weights: np.ndarray) -> Section:
-        return Section("What the model looked at", text, attention_figure(weights, past, future))
+    def attention(weights: np.ndarray) -> list[Section]:
+        whole = Section("What the model looked at", text, attention_figure(weights, past, future))
+        return [_how_far_back(weights, learned), whole]
 
     unit = f"One step here is a segment of {layout.segment}." if layout.segment > 1 else ""
     return Glimpse(batch_of(context, fitted), list(past), unit, attention)
+
+
+def _how_far_back(weights: np.ndarray, learned: ForecastLearned) -> Section:
+    """Show how long before what they forecast the looks of attention ``weights`` (Q, T) went."""
+    layout, frequency = learned.layout, learned.schema.frequency
+    shares = by_lag(weights)
+    names = [steps_in_words(frequency, layout.segment * lag) for lag in range(1, len(shares) + 1)]
+    most = np.argsort(-shares, kind="stable")[:2]
+    found = " and ".join(f"{percent(shares[place])} to {names[place]} before" for place in most)
+    text = f"How long before the step that is forecast it looked, over the whole forecast: {found}."
+    even = f" Looking everywhere alike, no bar would have more than {percent(float(even_looks(*weights.shape).max()))}."
+    figure = lag_figure(shares, names, max(1, layout.season // layout.segment))
+    return Section("How far back it looked", text + even, figure)

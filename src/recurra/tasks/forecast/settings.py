@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from ...attention import ATTENTIONS
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
+from ...settings.model import ATTENTION_NAMES
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -30,6 +32,11 @@ class ForecastSettings:
         None, "let the network see logarithms; yes if the values swing more where they are larger, if not given"
     )
     cycle: bool | None = setting(None, "learn a seasonal cycle; yes if there is a season, if not given")
+    lags: bool | None = setting(
+        None,
+        "attention knows how long ago each segment was, and what it looks at is copied; yes if it scores them, "
+        "if not given",
+    )
     channels: str = setting(
         "independent",
         "several columns: one by one with shared weights, or read together",
@@ -51,6 +58,12 @@ class ForecastModelSettings(ModelSettings):
     """The recurrent network and its attention, as large as the data can teach."""
 
     hidden_size: int | None = otherwise(ModelSettings, "hidden_size", None)  # type: ignore[assignment]
+    attention: str | type | None = setting(
+        None,
+        "how the model looks at what it has read; scaled_dot if not given, general if it reads in both directions",
+        choices=ATTENTION_NAMES,
+        members=ATTENTIONS,
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

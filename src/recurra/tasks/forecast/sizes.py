@@ -7,6 +7,7 @@ the best epoch is the first, and the rest is waiting. benchmarks/accuracy/simple
 from dataclasses import replace
 from typing import Any
 
+from ...nn.build import usual_attention
 from ...settings import Config, ModelSettings, TrainingSettings
 
 SMALL = 3000  # training windows, below which all is small
@@ -19,18 +20,22 @@ FOR_SMALL: dict[str, Any] = {
     "learning_rate": 2e-3,
     "warmup": 10,
 }
+# A hundred thousand windows are still learned from after 77 epochs, twenty thousand end by patience after 30.
+FOR_MANY: dict[str, Any] = {"max_epochs": 100}
 
 
 def sized(config: Config, windows: int) -> Config:
-    """Return ``config`` with every size that was left to the data, for so many training ``windows``."""
+    """Return ``config`` with what was left open: sizes for so many training ``windows``, and the attention."""
+    model = _filled(config.model, ModelSettings, windows)
+    attention = usual_attention(model.bidirectional) if model.attention is None else model.attention
     return replace(
         config,
-        model=_filled(config.model, ModelSettings, windows),
+        model=replace(model, attention=attention),
         training=_filled(config.training, TrainingSettings, windows),
     )
 
 
 def _filled(part: Any, usual: type, windows: int) -> Any:
     missing = [name for name in FOR_SMALL if hasattr(part, name) and getattr(part, name) is None]
-    sizes = FOR_SMALL if windows < SMALL else vars(usual())
+    sizes = FOR_SMALL if windows < SMALL else vars(usual()) | FOR_MANY
     return replace(part, **{name: sizes[name] for name in missing})

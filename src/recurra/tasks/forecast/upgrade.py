@@ -19,7 +19,7 @@ def upgraded(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[s
     today = {
         "format": 2,
         "task": "forecast",
-        "settings": settings,
+        "settings": settings | {"forecast": settings["forecast"] | {"lags": False}},
         "learned": learned,
         "baselines": [],
         "record": config["about"],
