@@ -321,11 +321,11 @@ def test_what_the_linear_model_learned_comes_back() -> None:
 
 def test_which_baselines_there_are() -> None:
     _, valid, _ = split([wave(140, 1)], 100)
-    assert list(make_baselines(1)) == ["repeat last", "linear"]
+    assert list(make_baselines(1)) == ["repeat last", "ets", "theta", "linear"]
     table = make_baselines(7)
-    assert list(table) == ["repeat last", "seasonal naive", "seasonal naive + drift", "linear"]
+    assert list(table) == ["repeat last", "seasonal naive", "seasonal naive + drift", "ets", "theta", "linear"]
     np.testing.assert_array_equal(scaled(table["seasonal naive"], valid), scaled(SeasonalNaive(7), valid))
-    assert [name for name, model in table.items() if not model.naive] == ["linear"]
+    assert [name for name, model in table.items() if not model.naive] == ["ets", "theta", "linear"]
 
 
 @pytest.mark.parametrize("season", [1, 7])

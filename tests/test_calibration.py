@@ -10,7 +10,15 @@ from recurra.tasks.forecast.exam import levels_of
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.network import ForecastNet
 
-TINY = {"horizon": 4, "lookback": 16, "hidden_size": 8, "max_epochs": 2, "epoch_steps": 20, "season": 7}
+TINY = {
+    "horizon": 4,
+    "lookback": 16,
+    "hidden_size": 8,
+    "max_epochs": 2,
+    "epoch_steps": 20,
+    "season": 7,
+    "last_epochs": 0,
+}
 
 
 def noisy(count: int = 400, gaps: bool = False) -> pd.DataFrame:

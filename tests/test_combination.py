@@ -23,6 +23,7 @@ TINY: dict[str, Any] = {
     "hidden_size": 8,
     "batch_size": 16,
     "epoch_steps": 5,
+    "last_epochs": 0,
     "max_epochs": 3,
     "warmup": 2,
     "learning_rate": 5e-3,

@@ -30,7 +30,14 @@ from recurra.tasks.forecast.context import context_of
 from recurra.tasks.forecast.settings import PARTS
 from recurra.training.loop import Progress
 
-TINY: dict[str, Any] = {"lookback": 12, "hidden_size": 8, "epoch_steps": 3, "max_epochs": 2, "batch_size": 16}
+TINY: dict[str, Any] = {
+    "lookback": 12,
+    "hidden_size": 8,
+    "epoch_steps": 3,
+    "max_epochs": 2,
+    "batch_size": 16,
+    "last_epochs": 0,
+}
 COLUMNS = ["unique_id", "ds", "yhat", "yhat-lo-80", "yhat-hi-80", "yhat-lo-90", "yhat-hi-90"]
 
 

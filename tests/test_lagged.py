@@ -175,7 +175,7 @@ def test_a_season_of_nothing_but_noise_is_found_and_copied() -> None:
     shares = by_lag(weights[0])
     assert shares.argmax() + 1 == 10 and shares.max() > 0.6, "ten segments of two steps"
     assert with_lags.fitted_.network.core.copied.min() > 0.1
-    losses = [min(epoch["valid_loss"] for epoch in one.history_) for one in (with_lags, without)]
+    losses = [one.fitted_.record.best_loss for one in (with_lags, without)]
     assert losses[0] < 0.75 * losses[1]
 
 

@@ -34,7 +34,15 @@ from recurra.verbs import train as training
 from recurra.verbs.common import Listener, Source
 from recurra.writing.numbers import ordinal
 
-TINY = {"horizon": 7, "hidden_size": 8, "max_epochs": 3, "epoch_steps": 3, "batch_size": 16, "warmup": 2}
+TINY = {
+    "horizon": 7,
+    "hidden_size": 8,
+    "max_epochs": 3,
+    "epoch_steps": 3,
+    "batch_size": 16,
+    "warmup": 2,
+    "last_epochs": 0,
+}
 
 
 def frame(rows: int = 150, seed: int = 0) -> pd.DataFrame:
@@ -136,7 +144,7 @@ def test_a_run_holds_all_its_files_and_answers_like_the_one_that_was_trained(pan
     pd.testing.assert_frame_equal(Forecaster.load(done.folder).predict(), forecast(done.fitted).frame())
     assert done.judged is not None
     naive = ["repeat last", "seasonal naive", "seasonal naive + drift"]
-    assert list(done.judged.metrics) == ["this model", "network", *naive, "linear"]
+    assert list(done.judged.metrics) == ["this model", "network", *naive, "ets", "theta", "linear"]
 
 
 def test_what_was_found_is_told_before_the_first_epoch(panel: Panel, tmp_path: Path) -> None:
@@ -452,7 +460,15 @@ def test_a_comparison_judges_all_on_the_same_rows_and_keeps_one(panel: Panel, tm
     numbers = json.loads((done.folder / runs.COMPARISON).read_text())
     assert {row["model"] for row in numbers["table"]} == {
         *("gru", "gru + dot", "lstm→gru", "lstm→gru + dot"),
-        *("repeat last", "seasonal naive", "seasonal naive + drift", "linear", f"{done.chosen}, combined"),
+        *(
+            "repeat last",
+            "seasonal naive",
+            "seasonal naive + drift",
+            "ets",
+            "theta",
+            "linear",
+            f"{done.chosen}, combined",
+        ),
     }
     assert numbers["kept"] == done.chosen
     assert len(numbers["outcomes"]) == 8

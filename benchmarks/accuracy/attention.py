@@ -49,6 +49,7 @@ SETS = {
     "nile": Set("nile:volume", 5),
     "equipment": Set("elec_equip:", 12),
     "bicycles by day": Set("day.csv", 14, ("dteday", "cnt")),
+    "bicycles by hour": Set("hour.csv.xz", 24),
     "exchange": Set("exchange_rate.txt.gz", 24),
     "ETTh1": Set("ETTh1.csv.xz", 96, ("date", "HUFL", "OT")),
     "AEP": Set("AEP_hourly.csv.xz", 24),
@@ -74,6 +75,9 @@ def read(folder: Path, name: str) -> pd.DataFrame:
         return long.assign(ds=pd.Timestamp("2015") + pd.to_timedelta(long.groupby("unique_id").cumcount(), unit="h"))[
             ["unique_id", "ds", "y"]
         ]
+    if name == "bicycles by hour":
+        hours = pd.to_datetime(table["dteday"]) + pd.to_timedelta(table["hr"], unit="h")
+        return pd.DataFrame({"ds": hours, "y": table["cnt"].astype(float)})
     if name == "Beijing":
         times = pd.to_datetime(table[["year", "month", "day", "hour"]])
         return pd.DataFrame({"ds": times, "y": table["pm2.5"]}).iloc[24 : LONGEST + 24]

@@ -223,12 +223,15 @@ class Kind(ABC):
         """Train, an Epoch at a time; a kind may bring a trainer of its own."""
         return fit(fitted.network, fitted.task, prepared.train, prepared.valid, fitted.config.training, progress, watch)
 
-    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
-        """Train on from the best weights when early stopping has decided, where a kind does so; an Epoch at a time."""
-        yield from ()
-
     def finish(self, fitted: Fitted, prepared: Prepared) -> None:  # noqa: B027  (a seam)
-        """Do what comes after the last step, such as calibration; the record says already how the training went."""
+        """Do what the best weights and the validation say, such as calibration; the record says how training went."""
+
+    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
+        """Train on from the best weights when all is finished, where a kind does so; an Epoch at a time.
+
+        Examples that validated may train here, which is why it comes last.
+        """
+        yield from ()
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return every setting of this kind that nothing uses, with the reason."""

@@ -46,6 +46,7 @@ class Session:
         for epoch in self.prepared.kind.train(self.fitted, self.prepared, self.progress, self._watch):
             self.history.append(dataclasses.asdict(epoch))
             yield epoch
+        self._finish()
         first = self.progress
         for more in self.prepared.kind.train_on(self.fitted, self.prepared):
             epoch = dataclasses.replace(
@@ -53,7 +54,7 @@ class Session:
             )
             self.history.append(dataclasses.asdict(epoch))
             yield epoch
-        self._finish()
+        self._record()
 
     def keep_best(self) -> None:
         """Put the best weights so far in place: what to do after stopping ``epochs`` early."""
@@ -74,9 +75,12 @@ class Session:
         self.fitted.baselines = fitted_baselines(self.prepared, self.fitted.baselines)
 
     def _finish(self) -> None:
+        self._record()
+        self.prepared.kind.finish(self.fitted, self.prepared)
+
+    def _record(self) -> None:
         self.fitted.network.eval()
         self.fitted.record.trained(self.progress, self.history)
-        self.prepared.kind.finish(self.fitted, self.prepared)
 
     def _watched(self) -> Watch | None:
         """Return what early stopping watches besides the loss, if it is asked to."""

@@ -14,6 +14,7 @@ from ..base import Baseline, Prepared
 from .exam import Guess
 from .ridge import CHUNK, LEVELS, Form, Ridge, by_window, find_ridges, past_of
 from .scaling import unscale
+from .smoothing import ExponentialSmoothing, Theta
 from .windows import Rows, Windows
 
 
@@ -167,4 +168,5 @@ def make_baselines(season: int) -> dict[str, Baseline]:
     seasonal: dict[str, Baseline] = {}
     if season > 1:
         seasonal = {"seasonal naive": SeasonalNaive(season), "seasonal naive + drift": SeasonalDrift(season)}
-    return {"repeat last": RepeatLast(), **seasonal, "linear": Linear(season)}
+    smoothers = {"ets": ExponentialSmoothing(season), "theta": Theta(season)}
+    return {"repeat last": RepeatLast(), **seasonal, **smoothers, "linear": Linear(season)}

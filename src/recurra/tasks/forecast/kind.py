@@ -1,6 +1,6 @@
 """Forecasting, as the verbs see it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ from ...compare.significance import diebold_mariano
 from ...data.series import Panel
 from ...errors import ConfigError, DataError
 from ...settings import Config
+from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
+from ..last import train_gently
 from .answers import Forecasts, answer_to, forecast, joined, network_answer
 from .baselines import make_baselines
 from .build import make_forecaster
@@ -95,6 +97,16 @@ class ForecastKind(Kind):
         assert isinstance(network, ForecastNet) and isinstance(valid, Windows)
         network.welcome_strangers()
         calibrate(network, valid, combine(fitted, prepared) if fitted.config.task.combine else None)
+
+    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
+        """Train ``last_epochs`` more on all that is not held out: the newest rows say most about those to come."""
+        plan, network = prepared.plan, fitted.network
+        assert isinstance(plan, ForecastPlan) and isinstance(network, ForecastNet)
+        epochs = fitted.config.task.last_epochs
+        if epochs:
+            examples = self.encode(prepared.data, fitted.learned, plan.whole)
+            yield from train_gently(fitted, examples, epochs)
+            network.welcome_strangers()
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""

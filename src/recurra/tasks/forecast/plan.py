@@ -58,6 +58,7 @@ class ForecastPlan:
     train_ends: tuple[int, ...]  # where its training rows end
     train: Part
     valid: Part
+    whole: Part  # all that is not held out: training, validation, and what lies across
     test: Part  # empty if nothing is held out
     test_size: int
     notes: tuple[str, ...]
@@ -91,15 +92,17 @@ def make_plan(panel: Panel, settings: ForecastSettings, test_size: int = 0, step
     cut = Cut(tracks, layout, lengths, pad=layout.lookback - min(least))
     layout = cut.layout
     train = cut.part(least, [end - layout.horizon for end in train_ends], train_ends)
+    lasts = [n - test_size - layout.horizon for n in lengths]
+    whole = cut.part(least, lasts, train_ends)
     begins = [max(a, end) for a, end in zip(least, train_ends, strict=True)]
-    valid = cut.part(begins, [n - test_size - layout.horizon for n in lengths], train_ends)
+    valid = cut.part(begins, lasts, train_ends)
     if not len(train) or not len(valid):
         which = "training" if not len(train) else "validation"
         raise DataError(f"No {which} window holds a known value: too much of the series is missing.")
     test = cut.held_out(test_size, step, train_ends)
     notes = _describe(layout, train_ends, valid_size, test, len(train))
     return ForecastPlan(
-        layout, lengths, train_ends, train, valid.some(VALIDATION_WINDOWS), test, test_size, tuple(notes)
+        layout, lengths, train_ends, train, valid.some(VALIDATION_WINDOWS), whole, test, test_size, tuple(notes)
     )
 
 

@@ -19,6 +19,12 @@ class ForecastSettings:
     frequency: str | None = setting(None, "step between time stamps, such as h, 15min, D, W, MS; found if not given")
     season: int | None = setting(None, "steps in a season, 1 for none; found if not given", low=1)
     validation_size: int | None = setting(None, "last steps kept to decide when to stop; a tenth if not given", low=1)
+    last_epochs: int | None = setting(
+        None,
+        "epochs on training and validation rows after the best one; a few if there is little to learn from, if not "
+        "given",
+        low=0,
+    )
     decoder: str = setting(
         "segment",
         "how the future is written: all segments at once, or step by step",
