@@ -30,7 +30,7 @@ from recurra.tasks.forecast.windows import Rows, Windows
 
 def make(tracks: list[np.ndarray], lookback: int, horizon: int, pad: int, first: int) -> Windows:
     count, channels = len(tracks), tracks[0].shape[1]
-    rows = Rows.of(tracks, Scaling(np.zeros((count, channels)), np.ones((count, channels))), pad)
+    rows = Rows.of(tracks, Scaling.plain(np.zeros((count, channels)), np.ones((count, channels))), pad)
     return rows.windows(lookback, horizon, [np.arange(first, len(track) - horizon + 1) for track in tracks])
 
 
@@ -120,9 +120,9 @@ def whole_targets(windows: Windows) -> torch.Tensor:
 
 def test_answers_are_in_the_unit_of_the_data() -> None:
     tracks = gappy(0.3, 2)
-    scaling = Scaling(np.array([[1.0, 2], [30, 40], [5, 6]]), np.array([[7.0, 8], [90, 10], [1, 2]]))
+    scaling = Scaling.plain(np.array([[1.0, 2], [30, 40], [5, 6]]), np.array([[7.0, 8], [90, 10], [1, 2]]))
     windows = Rows.of(tracks, scaling, 4).windows(5, 4, [np.arange(1, len(track) - 3) for track in tracks])
-    mean, std = (part[windows.series.numpy()][:, None] for part in scaling)
+    mean, std = (part[windows.series.numpy()][:, None] for part in scaling[:2])
     pairs: list[tuple[Baseline, np.ndarray]] = [
         (RepeatLast(), repeat_last(windows)), (SeasonalNaive(3), seasonal_naive(windows, 3)),
     ]  # fmt: skip
@@ -142,7 +142,7 @@ def test_seasonal_drift_moves_on_by_the_change_of_the_mean(gaps: bool) -> None:
     track = (np.arange(60) * 0.5 + random.normal(size=60))[:, None]
     if gaps:
         track[random.choice(50, 8, replace=False)] = np.nan
-    rows = Rows.of([track], Scaling(np.zeros((1, 1)), np.ones((1, 1))), 0)
+    rows = Rows.of([track], Scaling.plain(np.zeros((1, 1)), np.ones((1, 1))), 0)
     season, horizon = 4, 6
     windows = rows.windows(8, horizon, [np.arange(8, 55)])
     naive, found = SeasonalNaive(season).answer(windows).point, SeasonalDrift(season).answer(windows).point
@@ -183,7 +183,7 @@ def linear(train: Windows, valid: Windows) -> Linear:
 
 def scaled(model: Baseline, windows: Windows) -> np.ndarray:
     """Return the standardised answers (W, H, C) of a model."""
-    mean, std = (part[windows.series.numpy()][:, None] for part in windows.rows.scaling)
+    mean, std = (part[windows.series.numpy()][:, None] for part in windows.rows.scaling[:2])
     return (model.answer(windows).point - mean) / std
 
 
@@ -195,7 +195,7 @@ def prepared_by_hand(windows: Windows, form: Form, season: int) -> tuple[np.ndar
     batch = windows.take(torch.arange(len(windows)))
     assert batch.targets is not None
     x, y = batch.inputs[..., 0].double().numpy(), batch.targets[..., 0].double().numpy()
-    mean, std = (part[windows.series.numpy()] for part in windows.rows.scaling)
+    mean, std = (part[windows.series.numpy()] for part in windows.rows.scaling[:2])
     if form.log:
         x, y = np.log(x * std + mean), np.log(y * std + mean)
     last, before = x[:, -season:], x[:, -2 * season : -season]

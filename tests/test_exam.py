@@ -144,7 +144,7 @@ def test_how_many_neighbours_share_targets(some: tuple[Truth, Guess], step: int,
 
 def test_unscale_is_the_inverse() -> None:
     values = np.random.default_rng(0).normal(size=(3, 4, 2))
-    scaling = Scaling(np.array([[1.0, 10.0], [5.0, 50.0]]), np.array([[2.0, 20.0], [3.0, 30.0]]))
+    scaling = Scaling.plain(np.array([[1.0, 10.0], [5.0, 50.0]]), np.array([[2.0, 20.0], [3.0, 30.0]]))
     found = unscale(values, scaling, np.array([1, 0, 1]))
     assert found[0, 2, 1] == values[0, 2, 1] * 30 + 50 and found[1, 0, 0] == values[1, 0, 0] * 2 + 1
 

@@ -76,7 +76,7 @@ def test_what_has_no_logarithm_stays_finite() -> None:
 
 
 def test_ratios_are_deviation_over_mean_and_bounded() -> None:
-    scaling = Scaling(np.array([[10.0], [0.0], [-5.0], [1e-9]]), np.array([[5.0], [1.0], [1.0], [1.0]]))
+    scaling = Scaling.plain(np.array([[10.0], [0.0], [-5.0], [1e-9]]), np.array([[5.0], [1.0], [1.0], [1.0]]))
     np.testing.assert_allclose(scaling.ratios()[:, 0], [0.5, 1e-3, 1e-3, 10.0])
 
 

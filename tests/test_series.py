@@ -448,12 +448,15 @@ def test_bad_dates_name_the_row() -> None:
     assert "is empty in row 2" in refusal(hours(4).assign(unique_id=["a", None, "a", "a"]))
 
 
-def test_constant_series() -> None:
-    assert "constant" in refusal(hours().assign(y=1.0))
-    assert "constant" in refusal(hours().assign(y=1.0), target="y")
+def test_constant_series_are_series() -> None:
+    for told in ({}, {"target": "y"}):
+        schema, notes = infer_schema(hours().assign(y=1.0), **told)
+        assert schema.targets == ("y",) and "'y' never changes, and neither will its forecast" in notes
     long = pd.concat([hours(30).assign(unique_id="a"), hours(30).assign(unique_id="b", y=2.0)])
     assert len(panel_of(long)) == 2
-    assert "Every series is constant ('a', 'b')" in refusal(long.assign(y=1.0))
+    assert "'a', 'b' never changes" in " ".join(infer_schema(long.assign(y=1.0))[1])
+    two = hours().assign(y=1.0, x=np.arange(len(hours())) ** 2.0)
+    assert infer_schema(two)[0].targets == ("x",), "what varies comes first"
 
 
 def test_a_series_without_values() -> None:

@@ -10,7 +10,7 @@ from recurra import Forecaster
 from recurra.settings import ModelSettings, TrainingSettings, make_config
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.settings import PARTS
-from recurra.tasks.forecast.sizes import FOR_MANY, FOR_SMALL, LAST, SMALL, sized
+from recurra.tasks.forecast.sizes import FOR_MANY, FOR_SMALL, LAST, LAST_OF_MANY, SMALL, sized
 
 
 def usual() -> dict[str, Any]:
@@ -23,7 +23,7 @@ def test_sizes_follow_the_number_of_windows(windows: int, expected: dict[str, An
     found = sized(make_config(PARTS, {"horizon": 3}), windows).flat()
     assert {name: found[name] for name in FOR_SMALL} == expected
     others = make_config(PARTS, {"horizon": 3}).flat() | {"attention": "scaled_dot"}
-    others["last_epochs"] = LAST if windows < SMALL else 0
+    others["last_epochs"] = LAST if windows < SMALL else LAST_OF_MANY
     assert all(found[name] == value for name, value in others.items() if name not in FOR_SMALL)
 
 

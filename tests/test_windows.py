@@ -35,7 +35,7 @@ from recurra.tasks.forecast.windows import Rows, Windows
 
 
 def as_is(count: int) -> Scaling:
-    return Scaling(np.zeros((count, 1)), np.ones((count, 1)))
+    return Scaling.plain(np.zeros((count, 1)), np.ones((count, 1)))
 
 
 def panel_of(*series: Any, season: int = 1, starts: tuple[int, ...] | None = None) -> Panel:
@@ -221,7 +221,7 @@ def test_seasonal_means_find_a_known_cycle_under_a_trend() -> None:
     cycle = np.array([3.0, -1.0, -2.0, 0.0, 0.0])
     t = np.arange(100)
     track = (cycle[t % 5] + 0.5 * t)[:, None]
-    scaling = Scaling(np.array([[2.0]]), np.array([[4.0]]))
+    scaling = Scaling.plain(np.array([[2.0]]), np.array([[4.0]]))
     found = seasonal_means([track], [95], scaling, 5)
     np.testing.assert_allclose(found[0, :, 0], cycle / 4, atol=0.02)
     np.testing.assert_allclose(found.sum(1), 0, atol=1e-12)
@@ -413,12 +413,26 @@ def test_too_few_rows_for_any_lookback() -> None:
         cut(noise(20), lookback=None, segment=None)
 
 
-@pytest.mark.parametrize(("where", "part"), [(slice(0, 72), "training"), (slice(72, 82), "validation")])
-def test_too_much_is_missing(where: slice, part: str) -> None:
+def test_too_much_is_missing() -> None:
     gaps = SERIES[0].copy()
-    gaps[where] = np.nan
-    with pytest.raises(DataError, match=f"No {part} window holds a known value"):
+    gaps[:72] = np.nan
+    with pytest.raises(DataError, match="No training window holds a known value"):
         cut(gaps)
+
+
+def test_without_known_values_to_validate_on_training_decides() -> None:
+    gaps = SERIES[0].copy()
+    gaps[72:82] = np.nan
+    plan = cut(gaps).plan
+    assert plan.valid is plan.train and "the training rows decide" in " ".join(plan.notes)
+
+
+def test_values_so_far_apart_that_no_window_holds_two() -> None:
+    gaps = np.full_like(SERIES[0], np.nan)
+    gaps[[3, 60, -1]] = SERIES[0][[3, 60, -1]]
+    prepared = cut(gaps)
+    (origins,) = prepared.plan.train.origins
+    assert len(origins) and all(np.isfinite(gaps[at : at + 4]).any() for at in origins)
 
 
 def test_lookback_and_segment_must_fit() -> None:

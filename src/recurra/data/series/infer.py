@@ -75,7 +75,7 @@ def _with_calendar(
         years = stamps.integer and stamps.values.min() >= 1500 and stamps.values.max() <= 2200
     panel = to_panel(frame, schema)
     if not any(varies(values) for values in panel.values):
-        raise DataError(f"Every series is constant ({listed(list(panel.names))}), so there is nothing to learn.")
+        notes.append(f"{listed(list(panel.names))} never changes, and neither will its forecast")
     if season is not None:
         return replace(schema, season=season)
     seen = [values[: math.ceil(SEEN * len(values))] for values in panel.values]

@@ -202,8 +202,8 @@ def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: l
             continue
         (found if _is_target(frame[name], name) else left).append(name)
     if not found:
-        found = [_last_resort(frame[[name for name in left if is_number(frame[name])]])]
-        left.remove(found[0])
+        found = _last_resort(frame[[name for name in left if is_number(frame[name])]])
+        left = [name for name in left if name not in found]
     text = [name for name in found if is_text(frame[name])]
     if text:
         notes.append(f"{listed(text)} held numbers written as text, which were converted")
@@ -213,16 +213,18 @@ def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: l
     return tuple(found)
 
 
-def _last_resort(frame: pd.DataFrame) -> str:
-    """Return a column that counts the rows, if it is the only one that varies, or say what the columns lack."""
-    found = next((name for name in frame.columns if varies(frame[name].to_numpy(np.float64))), None)
-    if found is not None:
-        return str(found)
+def _last_resort(frame: pd.DataFrame) -> list[str]:
+    """Return a column that counts the rows, if it is the only one that varies, or else those that are constant."""
+    names = [str(name) for name in frame.columns if varies(frame[name].to_numpy(np.float64))]
+    if names:
+        return names[:1]
     if not frame.shape[1]:
         raise DataError("The table has no column of numbers to forecast; name one with --target.")
-    empty = bool(frame.isna().all(axis=None))
-    what = "has no values at all" if empty else "is constant"
-    raise DataError(f"Every column of numbers ({listed(list(frame.columns))}) {what}, so there is nothing to learn.")
+    constant = [str(name) for name in frame.columns if frame[name].notna().any()]
+    if not constant:
+        every = listed(list(frame.columns))
+        raise DataError(f"Every column of numbers ({every}) has no values at all, so there is nothing to learn.")
+    return constant
 
 
 def _is_target(column: pd.Series, name: str) -> bool:

@@ -75,7 +75,8 @@ def joined(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
     """Let all that answers together join what the ``network`` said of ``windows``."""
     mix = fitted.learned.mix
     others = {name: fitted.baselines[name].answer(windows) for name in mix if name != NETWORK}
-    return combined(network, others, mix)
+    floor = windows.rows.scaling.floor[windows.series.numpy()]
+    return combined(network, others, mix).counted(floor)
 
 
 def network_answer(fitted: Fitted, windows: Windows) -> Guess:

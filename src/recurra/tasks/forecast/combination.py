@@ -13,14 +13,15 @@ import torch
 
 from ...writing.numbers import percent
 from ..base import Fitted, Prepared
-from .baselines import Linear
+from .baselines import Linear, RepeatLast, repeat_last
 from .exam import Guess
 from .ridge import mean_error
 from .windows import Windows
 
-NETWORK, LINEAR = "network", "linear"
+NETWORK, LINEAR, LAST = "network", "linear", "repeat last"
 POWER = 4  # benchmarks/accuracy/simple.md has what else was tried
 FEW = 3  # windows, below which errors say nothing
+LEAST = 10  # known values, below which nothing can be learned
 NOTHING = 1e-12  # errors below it, in training deviations, are none
 
 
@@ -32,6 +33,8 @@ def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
     """
     valid = prepared.valid
     assert isinstance(valid, Windows)
+    if known_values(valid) < LEAST:
+        return _fall_back(fitted, valid)
     linear = fitted.baselines.get(LINEAR)
     if not isinstance(linear, Linear) or linear.said is None:
         linear = Linear(fitted.learned.layout.season)
@@ -45,6 +48,22 @@ def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
     shares = f"{percent(mix[NETWORK])} network and {percent(mix[LINEAR])} linear model ({linear.described()})"
     fitted.record.answer = f"The answer is {shares}, by their errors in {len(valid):,} validation forecasts."
     return mix[LINEAR] * (linear.said - own)
+
+
+def known_values(windows: Windows) -> int:
+    """Return how many steps of the series have a known value."""
+    rows = windows.rows
+    return len(rows.values) if rows.observed is None else int(rows.observed.any(1).sum())
+
+
+def _fall_back(fitted: Fitted, valid: Windows) -> np.ndarray:
+    """Let the last value answer; returns how far it lies from the network's answers, as ``combine`` does."""
+    fitted.baselines[LAST] = RepeatLast()
+    fitted.learned = replace(fitted.learned, mix={NETWORK: 0.0, LAST: 1.0})
+    fitted.record.answer = (
+        f"The answer is the last value: {known_values(valid)} known values are too few to learn from."
+    )
+    return repeat_last(valid) - points_and_truth(fitted, valid)[0]
 
 
 @torch.inference_mode()

@@ -26,7 +26,7 @@ class Context(NamedTuple):
 
     def rows(self, chosen: np.ndarray) -> "Context":
         """Return the context of some row series."""
-        scaling = Scaling(self.scaling.mean[chosen], self.scaling.std[chosen])
+        scaling = self.scaling.rows(chosen)
         return Context(self.panel, self.values[chosen], self.identities[chosen], self.phases[chosen], scaling)
 
 

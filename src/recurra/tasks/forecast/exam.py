@@ -51,6 +51,21 @@ class Guess(NamedTuple):
         bands = {level: (low[:, :steps], high[:, :steps]) for level, (low, high) in self.bands.items()}
         return Guess(self.point[:, :steps], bands)
 
+    def counted(self, floor: np.ndarray) -> "Guess":
+        """Return the same with nothing below ``floor`` (W, C).
+
+        Counts have one; their intervals end at whole numbers, moved outwards, as the ends belong to an interval.
+        """
+        least, counts = floor[:, None], np.isfinite(floor)[:, None]
+        bands = {
+            level: (
+                np.maximum(np.where(counts, np.floor(low), low), least),
+                np.maximum(np.where(counts, np.ceil(high), high), least),
+            )
+            for level, (low, high) in self.bands.items()
+        }
+        return Guess(np.maximum(self.point, least), bands)
+
 
 def make_exam(panel: Panel, learned: ForecastLearned, part: Part, windows: Windows) -> Exam:
     """Return the ``windows`` of a ``part`` with what happened in them; raises DataError if there is none."""

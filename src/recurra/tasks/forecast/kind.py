@@ -27,7 +27,17 @@ from .exam import Guess, Truth, calibrate, make_exam, statistics_of
 from .learned import ForecastLearned
 from .metrics import forecast_metrics, loss_per_origin
 from .network import ForecastNet
-from .plan import Cut, ForecastPlan, Part, check_test_size, default_test_size, judging_step, make_plan, tracks_of
+from .plan import (
+    Cut,
+    ForecastPlan,
+    Part,
+    check_test_size,
+    default_test_size,
+    judging_step,
+    leaves_enough,
+    make_plan,
+    tracks_of,
+)
 from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
 from .sizes import sized
 from .source import fingerprint_of, read_panel
@@ -61,6 +71,9 @@ class ForecastKind(Kind):
         size = default_test_size(data, horizon) if test_size is None else test_size
         if size:
             check_test_size(size, horizon)
+        if test_size is None and not leaves_enough(data, config.task, size):
+            plan = make_plan(data, config.task)
+            return replace(plan, notes=(*plan.notes, "too few rows to hold some of them out, so nothing is judged"))
         return make_plan(data, config.task, size)
 
     def fill(self, config: Config, plan: ForecastPlan) -> Config:

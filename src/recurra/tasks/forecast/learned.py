@@ -63,15 +63,15 @@ class ForecastLearned:
         places = {name: n for n, name in enumerate(self.names)}
         rows = np.array([0] if self.joint else [places.get(name, -1) for name in panel.names])
         unknown = np.flatnonzero(rows < 0).tolist()
-        mean, std = self.scaling.mean[rows], self.scaling.std[rows]
+        scaling = self.scaling.rows(rows)
         if unknown:
             own = Scaling.of([tracks[n] for n in unknown], [len(tracks[n]) for n in unknown])
-            mean[unknown], std[unknown] = own.mean, own.std
+            scaling = scaling.replaced(np.array(unknown), own)
         starts = [
             steps_between(self.starts[max(row, 0)], panel.starts[n], self.schema) for n, row in enumerate(rows.tolist())
         ]
         numbers = np.where(rows >= 0, rows, self.layout.series)
-        return Identity(numbers, np.array(starts) % self.layout.season, Scaling(mean, std))
+        return Identity(numbers, np.array(starts) % self.layout.season, scaling)
 
     def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return it as JSON values and arrays."""
@@ -84,7 +84,7 @@ class ForecastLearned:
             "lengths": list(self.lengths),
             "mix": dict(self.mix),
         }
-        return plain, {"mean": self.scaling.mean, "std": self.scaling.std, "context": self.context}
+        return plain, {**self.scaling.to_arrays(), "context": self.context}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ForecastLearned":
@@ -97,7 +97,7 @@ class ForecastLearned:
             tuple(plain["names"]),
             tuple(_stamp(start) for start in plain["starts"]),
             tuple(plain["lengths"]),
-            Scaling(arrays["mean"], arrays["std"]),
+            Scaling.from_arrays(arrays),
             arrays["context"],
             mix=plain.get("mix", {}),  # runs of version 0.1 have none
         )

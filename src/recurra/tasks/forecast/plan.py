@@ -14,6 +14,7 @@ from ...errors import ConfigError, DataError
 from ...writing.numbers import ordinal
 from .layout import Layout
 from .logarithm import swings_with_level
+from .scaling import limits_of, without_faults
 from .settings import ForecastSettings
 
 # With fewer training windows a cycle is begun from measured means, as there are too few to learn it from; with
@@ -82,25 +83,35 @@ def make_plan(panel: Panel, settings: ForecastSettings, test_size: int = 0, step
     """
     if settings.horizon is None:
         raise ConfigError("The horizon is missing: say how many steps ahead to forecast, such as horizon=24.")
-    tracks = tracks_of(panel, settings.channels == "joint")
-    lengths = tuple(len(track) for track in tracks)
+    raw = tracks_of(panel, settings.channels == "joint")
+    lengths = tuple(len(track) for track in raw)
     valid_size = _validation_size(settings, lengths, test_size)
     train_ends = tuple(max(0, n - test_size - valid_size) for n in lengths)
+    tracks = [without_faults(track, limits_of(track[:end])) for track, end in zip(raw, train_ends, strict=True)]
     layout = _layout(panel, settings, train_ends, test_size + valid_size)
     layout = replace(layout, log=_takes_logarithms(settings, tracks, train_ends, layout.season))
     least = _least_context(layout, train_ends)
     cut = Cut(tracks, layout, lengths, pad=layout.lookback - min(least))
     layout = cut.layout
     train = cut.part(least, [end - layout.horizon for end in train_ends], train_ends)
+    if not len(train):  # so little is known that it is never both before and after an origin
+        cut = Cut(tracks, layout, lengths, cut.pad, blind=True)
+        train = cut.part(least, [end - layout.horizon for end in train_ends], train_ends)
     lasts = [n - test_size - layout.horizon for n in lengths]
     whole = cut.part(least, lasts, train_ends)
     begins = [max(a, end) for a, end in zip(least, train_ends, strict=True)]
     valid = cut.part(begins, lasts, train_ends)
-    if not len(train) or not len(valid):
-        which = "training" if not len(train) else "validation"
-        raise DataError(f"No {which} window holds a known value: too much of the series is missing.")
+    if not len(train):
+        raise DataError("No training window holds a known value: too much of the series is missing.")
     test = cut.held_out(test_size, step, train_ends)
     notes = _describe(layout, train_ends, valid_size, test, len(train))
+    faults = sum(int((np.isfinite(a) & ~np.isfinite(b)).sum()) for a, b in zip(raw, tracks, strict=True))
+    if faults:
+        are = f"{faults:,} values lie" if faults > 1 else "one value lies"
+        notes.append(f"{are} so far from the others that only a fault can explain it, and read as missing")
+    if not len(valid):
+        valid = train
+        notes.append("no value is known in the validation rows, so that the training rows decide when to stop")
     return ForecastPlan(
         layout, lengths, train_ends, train, valid.some(VALIDATION_WINDOWS), whole, test, test_size, tuple(notes)
     )
@@ -109,8 +120,8 @@ def make_plan(panel: Panel, settings: ForecastSettings, test_size: int = 0, step
 class Cut:
     """Makes parts of row series ``tracks`` (T, C) that are read as ``layout`` says."""
 
-    def __init__(self, tracks: list[np.ndarray], layout: Layout, lengths: Sequence[int], pad: int):
-        self.tracks, self.lengths, self.pad = tracks, lengths, pad
+    def __init__(self, tracks: list[np.ndarray], layout: Layout, lengths: Sequence[int], pad: int, blind: bool = False):
+        self.tracks, self.lengths, self.pad, self.blind = tracks, lengths, pad, blind
         self.holes = pad > 0 or any(not np.isfinite(track).all() for track in tracks)
         self.layout = replace(layout, missing=self.holes)
 
@@ -132,18 +143,25 @@ class Cut:
         return replace(part, size=size)
 
     def _answerable(self, track: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        """Return the ``origins`` with a known value before them and one after."""
+        """Return the ``origins`` with a known value after them, and one before, unless it is ``blind`` to that."""
         known = np.isfinite(track).any(1)
         counts = np.concatenate([[0], np.cumsum(known)])
         lookback, horizon = self.layout.lookback, self.layout.horizon
         read = counts[origins] - counts[np.maximum(origins - lookback, 0)]
         answered = counts[np.minimum(origins + horizon, len(track))] - counts[origins]
-        return origins[(read > 0) & (answered > 0)]
+        return origins[((read > 0) | self.blind) & (answered > 0)]
 
 
 def default_test_size(panel: Panel, horizon: int) -> int:
     """Return how many of the last values are held out: a tenth, and at least one horizon."""
     return max(horizon, int(np.median([len(values) for values in panel.values])) // 10)
+
+
+def leaves_enough(panel: Panel, settings: ForecastSettings, size: int) -> bool:
+    """Tell whether one training window is left when so many values of each series are held out to judge."""
+    assert settings.horizon is not None
+    lengths = tuple(len(values) for values in panel.values)
+    return max(lengths) - size - _validation_size(settings, lengths, size) > settings.horizon
 
 
 def check_test_size(size: int, horizon: int) -> None:

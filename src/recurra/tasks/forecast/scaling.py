@@ -3,6 +3,7 @@
 Shapes: S row series, T steps, C channels, W windows, H steps ahead.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +11,21 @@ import pandas as pd
 
 RATIOS = (1e-3, 10.0)  # bounds of c
 FLOOR = 1e-2  # of a mean, below which no logarithm is taken
+FAR, MOST, LEAST = 50.0, 0.01, 20  # see limits_of: spreads, share of the values, and values that say what is usual
 
 
 class Scaling(NamedTuple):
-    """Mean and standard deviation of each row series and channel, found on the training rows."""
+    """What is known of the size of each row series and channel, found on the training rows."""
 
     mean: np.ndarray  # (S, C)
     std: np.ndarray  # (S, C)
+    floor: np.ndarray  # (S, C) below which no forecast goes: 0 for counts, minus infinity for most
+    limits: np.ndarray  # (S, C, 2) beyond which a value is a fault of what measured it, mostly infinite
+
+    @staticmethod
+    def plain(mean: np.ndarray, std: np.ndarray) -> "Scaling":
+        """Return a scaling that bounds nothing."""
+        return Scaling(mean, std, np.full(mean.shape, -np.inf), np.tile([-np.inf, np.inf], (*mean.shape, 1)))
 
     def ratios(self) -> np.ndarray:
         """Return ``c = s / m`` of every series and channel (S, C); next to nothing where the mean is not positive.
@@ -26,11 +35,75 @@ class Scaling(NamedTuple):
         ratio = self.std / np.where(self.mean > 0, self.mean, np.inf)
         return np.clip(ratio, *RATIOS).astype(np.float32)
 
+    def rows(self, chosen: np.ndarray) -> "Scaling":
+        """Return the scaling of some row series."""
+        return Scaling(self.mean[chosen], self.std[chosen], self.floor[chosen], self.limits[chosen])
+
+    def replaced(self, places: np.ndarray, other: "Scaling") -> "Scaling":
+        """Return the scaling with that of ``other`` at these places."""
+        parts = [part.copy() for part in self]
+        for part, new in zip(parts, other, strict=True):
+            part[places] = new
+        return Scaling(*parts)
+
+    def into(self, values: np.ndarray) -> np.ndarray:
+        """Return ``values`` (S, T, C) standardised, NaN where they are faults."""
+        scaled = (values - self.mean[:, None]) / self.std[:, None]
+        low, high = self.limits[:, None, :, 0], self.limits[:, None, :, 1]
+        return np.where((values < low) | (values > high), np.nan, scaled)
+
     @staticmethod
     def of(tracks: list[np.ndarray], ends: list[int]) -> "Scaling":
         """Measure ``tracks`` (T, C) up to ``ends``; a constant or empty channel gets a deviation of 1."""
-        measured = [_moments(track[:end]) for track, end in zip(tracks, ends, strict=True)]
-        return Scaling(np.stack([m for m, _ in measured]), np.stack([s for _, s in measured]))
+        known = [track[:end] for track, end in zip(tracks, ends, strict=True)]
+        limits = [limits_of(values) for values in known]
+        clean = [without_faults(values, bounds) for values, bounds in zip(known, limits, strict=True)]
+        measured = [_moments(values) for values in clean]
+        floors = np.stack([floors_of(values) for values in clean])
+        means, stds = (np.stack(parts) for parts in zip(*measured, strict=True))
+        return Scaling(means, stds, floors, np.stack(limits))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return all that is known, by name."""
+        return self._asdict()
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Scaling":
+        """Return what ``to_arrays`` gave; runs of version 0.1 have no bounds."""
+        plain = Scaling.plain(arrays["mean"], arrays["std"])
+        return plain._replace(**{name: arrays[name] for name in ("floor", "limits") if name in arrays})
+
+
+def limits_of(values: np.ndarray) -> np.ndarray:
+    """Return below and above which a value of ``values`` (T, C) can only be a fault: (C, 2), mostly infinite.
+
+    That is FAR times the spread of the middle nine tenths away from them, if no more than a few values are so far
+    off: a spike of a sensor, a comma in the wrong place. One of them would be all that a mean and a deviation show.
+    """
+    limits = np.tile([-np.inf, np.inf], (values.shape[1], 1))
+    for channel, column in enumerate(values.T):
+        known = column[np.isfinite(column)]
+        if len(known) < LEAST:
+            continue
+        low, high = np.quantile(known, [0.05, 0.95])
+        bounds = low - FAR * (high - low), high + FAR * (high - low)
+        faults = ((known < bounds[0]) | (known > bounds[1])).sum()
+        if high > low and 0 < faults <= max(1, MOST * len(known)):
+            limits[channel] = bounds
+    return limits
+
+
+def without_faults(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Return ``values`` (T, C) with NaN for what lies beyond ``limits`` (C, 2)."""
+    faults = (values < limits[:, 0]) | (values > limits[:, 1])
+    return np.where(faults, np.nan, values) if faults.any() else values
+
+
+def floors_of(values: np.ndarray) -> np.ndarray:
+    """Return 0 for channels (C,) of whole numbers, none of them negative, and minus infinity for others."""
+    known = np.isfinite(values)
+    counts = (~known | ((values >= 0) & (values == np.round(np.where(known, values, 0.0))))).all(0) & known.any(0)
+    return np.where(counts, 0.0, -np.inf)
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +125,7 @@ def seasonal_means(
     """
     cycles = np.zeros((len(tracks), season, tracks[0].shape[1]))
     for n, (track, end) in enumerate(zip(tracks, ends, strict=True)):
-        values = (track[:end] - scaling.mean[n]) / scaling.std[n]
+        values = scaling.rows(np.array([n])).into(track[None, :end])[0]
         if log:
             ratio = scaling.ratios()[n]
             values = np.log(np.maximum(1 + ratio * values, FLOOR)) / ratio
@@ -64,5 +137,6 @@ def seasonal_means(
 
 
 def unscale(values: np.ndarray, scaling: Scaling, series: np.ndarray) -> np.ndarray:
-    """Bring standardised ``values`` (W, H, C) back to the unit of their series."""
-    return values * scaling.std[series][:, None] + scaling.mean[series][:, None]
+    """Bring standardised ``values`` (W, H, C) back to the unit of their series, none of them below its floor."""
+    raw = values * scaling.std[series][:, None] + scaling.mean[series][:, None]
+    return np.maximum(raw, scaling.floor[series][:, None])

@@ -46,7 +46,7 @@ class Rows:
         identities = np.arange(len(tracks)) if identities is None else identities
         phases = np.zeros(len(tracks), dtype=np.int64) if phases is None else phases
         hole = np.full((pad, tracks[0].shape[1]), np.nan)
-        scaled = [(t - m) / s for t, m, s in zip(tracks, scaling.mean, scaling.std, strict=True)]
+        scaled = [scaling.rows(np.array([n])).into(track[None])[0] for n, track in enumerate(tracks)]
         pieces = [piece for track in scaled for piece in (hole, track)] if pad else scaled
         stacked = np.concatenate(pieces).astype(np.float32)
         lengths = np.array([len(track) + pad for track in tracks])
@@ -123,7 +123,7 @@ def windows_after(context: Context, layout: Layout) -> Windows:
     """Return one window per row series, whose future follows the ``context`` and is not known."""
     horizon = layout.horizon
     count, lookback, channels = context.values.shape
-    scaled = (context.values - context.scaling.mean[:, None]) / context.scaling.std[:, None]
+    scaled = context.scaling.into(context.values)
     values = np.zeros((count, lookback + horizon, channels), dtype=np.float32)
     known = np.isfinite(scaled)
     values[:, :lookback] = np.where(known, scaled, 0.0)
