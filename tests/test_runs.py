@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -351,7 +352,7 @@ def checkpoint(folder: Path, value: float, **plan: Any) -> None:
     groups = [{"params": [0], "lr": 0.1, "betas": (0.9, 0.999), "name": "other"}]
     progress = Progress(2, 6, 1, 0.1 + 0.2, {"w": torch.zeros(1)}, {"state": state, "param_groups": groups})
     epochs = [Epoch(n, 3 * n, 1.0, None, n == 1, {"other": 0.1}, {"other": 1.0}, 0.5) for n in (1, 2)]
-    runs.write_checkpoint(folder, plan, {"w": torch.full((1,), value)}, progress, epochs)
+    runs.write_checkpoint(folder, plan, {"w": torch.full((1,), value)}, progress, [asdict(epoch) for epoch in epochs])
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from ..errors import RunError, nearest
 from ..writing.atomic import plain_faults, write_text
-from .loop import Epoch, Progress
+from .loop import Progress
 
 CONFIG, MODEL, HISTORY, REPORT = "config.json", "model.safetensors", "history.jsonl", "report.html"
 COMPARISON, CHECKPOINT = "comparison.json", "checkpoint.safetensors"
@@ -228,7 +227,7 @@ def _listed(faults: list[str]) -> str:
 
 
 def write_checkpoint(
-    folder: Path, plan: dict[str, Any], weights: dict[str, Tensor], progress: Progress, history: list[Epoch]
+    folder: Path, plan: dict[str, Any], weights: dict[str, Tensor], progress: Progress, history: list[dict[str, Any]]
 ) -> None:
     """Write all it takes to go on after this epoch into one file, replaced in one move."""
     tensors = {f"model.{name}": value for name, value in weights.items()}
@@ -245,7 +244,7 @@ def write_checkpoint(
         "best_loss": progress.best_loss,
         "best_watched": progress.best_watched,
         "param_groups": optimiser["param_groups"],
-        "history": [asdict(epoch) for epoch in history],
+        "history": history,
     }
     beside = folder / NEW / CHECKPOINT
     with plain_faults(f"The state of the training cannot be written to {folder}"):

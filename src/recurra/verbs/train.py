@@ -14,7 +14,7 @@ from ..tasks.pages import training_page
 from ..tasks.saving import to_run
 from ..tasks.session import Session, watched_epochs
 from ..training import runs
-from ..training.loop import Epoch, Progress
+from ..training.loop import Progress
 from .common import NOBODY, Listener, Source, judge, prepare
 
 MAY_CHANGE = ("max_epochs", "max_steps", "patience", "device", "engine")  # when a training goes on
@@ -127,13 +127,11 @@ def _run(
     session: Session, folder: Path, plan: dict[str, Any], before: list[dict[str, Any]], listener: Listener
 ) -> bool:
     """Train to the end, or to Ctrl-C; returns whether it was interrupted."""
-    history = [Epoch(**record) for record in before]
     session.history[:0] = before
     try:
         for epoch in session.epochs():
-            history.append(epoch)
             weights = session.fitted.network.state_dict()
-            runs.write_checkpoint(folder, plan, weights, session.progress, history)
+            runs.write_checkpoint(folder, plan, weights, session.progress, session.history)
             listener.epoch("training", epoch, session.most_epochs)
     except KeyboardInterrupt:
         if not session.progress.best_weights:
