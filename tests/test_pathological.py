@@ -46,7 +46,15 @@ CASES: dict[str, np.ndarray] = {
 }
 # How far a forecast of the case may be from the golden one: another machine rounds otherwise, and training goes on
 # from there.
-SLACK = {"huge": 2e10, "tiny": 2e-14, "exponential": 4e4, "three years": 3.0, "a step": 3.0, "one spike": 0.1}
+SLACK = {
+    "counts": 0.3,
+    "huge": 2e10,
+    "tiny": 2e-14,
+    "exponential": 4e4,
+    "three years": 3.0,
+    "a step": 3.0,
+    "one spike": 0.1,
+}
 
 
 def forecast(case: str) -> pd.DataFrame:
