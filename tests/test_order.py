@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def test_a_training_resumed_in_the_middle_of_the_text_is_the_uninterrupted_one(s
     for epoch in fit(model, Language(), Text(), Text(1), settings, progress):
         first.append(epoch)
         if epoch.number == stop:
-            write_checkpoint(tmp_path, {}, model.state_dict(), progress, first)
+            write_checkpoint(tmp_path, {}, model.state_dict(), progress, [asdict(one) for one in first])
             break
     found = read_checkpoint(tmp_path)
     assert len(found.progress.carried) == 3
