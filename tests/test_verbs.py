@@ -595,3 +595,12 @@ def test_a_fresh_folder_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.Mon
         folder = common.fresh_folder("sales")
         assert folder == Path("runs") / name
         folder.mkdir(parents=True)
+
+
+@pytest.mark.parametrize(("rows", "judged"), [(36, False), (38, True)])
+def test_three_years_of_months_are_forecast_with_nothing_held_out(rows: int, judged: bool, tmp_path: Path) -> None:
+    months = pd.DataFrame({"ds": pd.date_range("2020", periods=rows, freq="MS"), "y": np.arange(rows) % 12 + 0.1})
+    done = training.train(KIND, Source(panel_of(months)), TINY | {"horizon": 12}, tmp_path / "run")
+    assert (done.judged is not None) == judged and done.report is not None
+    assert any("too few rows to hold some of them out" in note for note in done.fitted.record.notes) != judged
+    assert np.isfinite(forecast(done.fitted).guess.point).all()
