@@ -31,6 +31,7 @@ from recurra.attention.lagged import SPEED
 from recurra.data.batch import Batch
 from recurra.data.calendar.frequency import steps_in_words
 from recurra.tasks.forecast.answers import looks
+from recurra.tasks.forecast.figures import lag_figure
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.lags import by_lag, even_looks
 from recurra.tasks.forecast.layout import Layout
@@ -221,6 +222,16 @@ def test_the_report_says_how_far_back_it_looked() -> None:
     fitted = Forecaster(horizon=12, hidden_size=8, max_epochs=2, epoch_steps=5).fit(table).fitted_
     page = training_page(fitted, [], KIND.read(table, fitted.config), None)
     assert "How far back it looked" in page and "1 day" in page and "share of looks" in page
+
+
+def test_the_picture_names_whole_periods_and_marks_those_of_a_season() -> None:
+    names = [steps_in_words("MS", 3 * lag) for lag in range(1, 11)]
+    for seasonal in (False, True):
+        figure = lag_figure(np.full(10, 0.1), names, 4, seasonal)
+        assert list(figure.layout.xaxis.ticktext) == ["3 months", "1 year", "2 years"]
+        colours = figure.data[0].marker.color
+        assert len(set(colours)) == 1 + seasonal and (colours[3] == colours[7] != colours[0]) == seasonal
+        assert ("whole seasons" in figure.layout.meta["reading"]) == seasonal
 
 
 def test_the_layout_decides_the_longest_lag() -> None:

@@ -150,15 +150,18 @@ def attention_figure(weights: np.ndarray, memory_labels: Iterable[Any], query_la
     return attention_map(weights, memory_labels, query_labels, output="forecast of")
 
 
-def lag_figure(shares: np.ndarray, names: Sequence[str], season: int) -> "Figure":
-    """Return the share of looks that went 1, 2, .. places back, called ``names``; whole ``season``s are marked."""
+def lag_figure(shares: np.ndarray, names: Sequence[str], period: int, seasonal: bool) -> "Figure":
+    """Return the share of looks that went 1, 2, .. places back, called ``names``.
+
+    Whole periods are named below, and stand out if the series is ``seasonal``.
+    """
     reading = (
-        "A bar is how much of the looking went so far back; the step right before what is forecast stands on the "
-        "right. High bars at whole seasons say that the model repeats what was then."
+        "A bar is how much of the looking went so far back; the step right before what is forecast stands on the right."
     )
+    reading += " High bars at whole seasons say that the model repeats what was then." if seasonal else ""
     figure = canvas(260, reading, showlegend=False)
     back = np.arange(1, len(shares) + 1)
-    whole = (back % season == 0) & (season > 1)
+    whole = (back % period == 0) & seasonal & (period > 1)
     figure.add_bar(
         x=back,
         y=shares,
@@ -166,7 +169,7 @@ def lag_figure(shares: np.ndarray, names: Sequence[str], season: int) -> "Figure
         customdata=[plain(name) for name in names],
         hovertemplate="%{customdata} before: %{y:.1%}<extra></extra>",
     )
-    every = season if season > 1 and len(shares) >= season else max(1, len(shares) // 6)
+    every = period if period > 1 and len(shares) >= period else max(1, len(shares) // 6)
     every *= -(-len(shares) // (8 * every))  # eight names at most
     ticks = [1, *range(every, len(shares) + 1, every)] if every > 2 else list(range(every, len(shares) + 1, every))
     figure.update_xaxes(

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...data.calendar.frequency import steps_in_words
 from ...data.series import Panel
+from ...data.series.season import candidates
 from ...errors import DataError, nearest
 from ...report.page import Section
 from ...writing.numbers import percent
@@ -152,5 +153,6 @@ def _how_far_back(weights: np.ndarray, learned: ForecastLearned) -> Section:
     found = " and ".join(f"{percent(shares[place])} to {names[place]} before" for place in most)
     text = f"How long before the step that is forecast it looked, over the whole forecast: {found}."
     even = f" Looking everywhere alike, no bar would have more than {percent(float(even_looks(*weights.shape).max()))}."
-    figure = lag_figure(shares, names, max(1, layout.season // layout.segment))
+    natural = layout.season if layout.season > 1 else min(candidates(frequency), default=1)
+    figure = lag_figure(shares, names, max(1, natural // layout.segment), layout.season > 1)
     return Section("How far back it looked", text + even, figure)
