@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import networks
 from recurra import ConfigError, Forecaster
 from recurra.tasks.base import Fitted
 from recurra.tasks.forecast.answers import answer_to, forecast, network_answer
@@ -15,19 +16,7 @@ from recurra.tasks.forecast.exam import Guess
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.session import Session
 
-TINY: dict[str, Any] = {
-    "horizon": 4,
-    "lookback": 14,
-    "segment": 2,
-    "season": 7,
-    "hidden_size": 8,
-    "batch_size": 16,
-    "epoch_steps": 5,
-    "last_epochs": 0,
-    "max_epochs": 3,
-    "warmup": 2,
-    "learning_rate": 5e-3,
-}
+TINY: dict[str, Any] = networks.TINY | {"last_epochs": 0, "max_epochs": 3}
 
 
 def frame(count: int = 300, gaps: bool = False, series: int = 1) -> pd.DataFrame:

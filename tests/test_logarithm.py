@@ -8,24 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
+import networks
 from recurra import ConfigError, Forecaster
 from recurra.tasks.forecast.logarithm import swings_with_level
 from recurra.tasks.forecast.network import from_log, to_log
 from recurra.tasks.forecast.scaling import Scaling, seasonal_means
 
-TINY: dict[str, Any] = {
-    "horizon": 4,
-    "lookback": 14,
-    "segment": 2,
-    "season": 7,
-    "hidden_size": 8,
-    "batch_size": 16,
-    "epoch_steps": 5,
-    "max_epochs": 2,
-    "warmup": 2,
-    "learning_rate": 5e-3,
-    "combine": False,
-}
+TINY: dict[str, Any] = networks.TINY | {"max_epochs": 2, "combine": False}
 
 
 def wave(growing: bool, count: int = 240) -> np.ndarray:

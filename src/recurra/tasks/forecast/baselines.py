@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
-import torch
 
 from ..base import Baseline, Prepared
-from .exam import Guess
-from .ridge import CHUNK, LEVELS, Form, Ridge, by_window, find_ridges, past_of
-from .scaling import unscale
+from .exam import Guess, points_of
+from .ridge import LEVELS, Form, Ridge, answered, find_ridges
 from .smoothing import ExponentialSmoothing, Theta
 from .windows import Rows, Windows
 
@@ -23,7 +21,7 @@ class RepeatLast(Baseline):
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        return _guess(repeat_last(examples), examples)
+        return points_of(repeat_last(examples), examples)
 
 
 class SeasonalNaive(Baseline):
@@ -34,7 +32,7 @@ class SeasonalNaive(Baseline):
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        return _guess(seasonal_naive(examples, self.season), examples)
+        return points_of(seasonal_naive(examples, self.season), examples)
 
 
 class SeasonalDrift(Baseline):
@@ -48,12 +46,7 @@ class SeasonalDrift(Baseline):
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        return _guess(seasonal_naive(examples, self.season) + seasonal_drift(examples, self.season), examples)
-
-
-def _guess(scaled: np.ndarray, windows: Windows) -> Guess:
-    """Return standardised points (W, H, C) as a guess in the unit of the data."""
-    return Guess(unscale(scaled, windows.rows.scaling, windows.series.numpy()), {})
+        return points_of(seasonal_naive(examples, self.season) + seasonal_drift(examples, self.season), examples)
 
 
 def repeat_last(windows: Windows) -> np.ndarray:
@@ -140,9 +133,7 @@ class Linear(Baseline):
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        pasts = (past_of(examples, numbers) for numbers in torch.arange(len(examples)).split(CHUNK))
-        said = [np.mean([ridge(past) for ridge in self.ridges], 0) for past in pasts]
-        return _guess(by_window(np.concatenate(said), examples), examples)
+        return points_of(answered(examples, lambda past: np.mean([ridge(past) for ridge in self.ridges], 0)), examples)
 
     def described(self) -> str:
         """Say of what the regressions are."""

@@ -114,6 +114,11 @@ def ask_network(network: ForecastNet, head: Head, windows: Windows, batch_size: 
     return guess_of(head, torch.cat(points), quantiles, windows.rows.scaling, windows.series.numpy())
 
 
+def points_of(scaled: np.ndarray, windows: Windows) -> Guess:
+    """Return standardised points (W, H, C) of ``windows`` in the unit of the data, without intervals."""
+    return Guess(unscale(scaled, windows.rows.scaling, windows.series.numpy()), {})
+
+
 def guess_of(head: Head, point: Tensor, quantiles: Tensor | None, scaling: Scaling, series: np.ndarray) -> Guess:
     """Return standardised points (W, H, C) and ``quantiles`` (W, H, C, K) in the unit of their ``series``."""
     bands = {}

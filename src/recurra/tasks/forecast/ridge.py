@@ -248,6 +248,12 @@ def parts_of(windows: Windows) -> Iterator[tuple[Past, Future]]:
         yield _past(windows, numbers, batch), Future(target, known)
 
 
+def answered(windows: Windows, say: Callable[[Past], Array]) -> Array:
+    """Return what ``say`` makes of the past of all ``windows``, some at a time: (W, H, C)."""
+    pasts = (past_of(windows, numbers) for numbers in torch.arange(len(windows)).split(CHUNK))
+    return by_window(np.concatenate([say(past) for past in pasts]), windows)
+
+
 def past_of(windows: Windows, numbers: Tensor) -> Past:
     """Return what the windows with these ``numbers`` read; a gap is the value before it."""
     return _past(windows, numbers, windows.take(numbers))

@@ -48,9 +48,8 @@ class Scaling(NamedTuple):
 
     def into(self, values: np.ndarray) -> np.ndarray:
         """Return ``values`` (S, T, C) standardised, NaN where they are faults."""
-        scaled = (values - self.mean[:, None]) / self.std[:, None]
-        low, high = self.limits[:, None, :, 0], self.limits[:, None, :, 1]
-        return np.where((values < low) | (values > high), np.nan, scaled)
+        clean = without_faults(values, self.limits[:, None])
+        return (clean - self.mean[:, None]) / self.std[:, None]
 
     @staticmethod
     def of(tracks: list[np.ndarray], ends: list[int]) -> "Scaling":
@@ -94,8 +93,8 @@ def limits_of(values: np.ndarray) -> np.ndarray:
 
 
 def without_faults(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Return ``values`` (T, C) with NaN for what lies beyond ``limits`` (C, 2)."""
-    faults = (values < limits[:, 0]) | (values > limits[:, 1])
+    """Return ``values`` (..., C) with NaN for what lies beyond ``limits`` (..., C, 2)."""
+    faults = (values < limits[..., 0]) | (values > limits[..., 1])
     return np.where(faults, np.nan, values) if faults.any() else values
 
 

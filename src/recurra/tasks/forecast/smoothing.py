@@ -5,18 +5,17 @@ and what follows corrects it. statsmodels refits to the whole past at every orig
 is what the tests compare with. Shapes: N pasts, L look-back, H horizon, K candidates of parameters, m season.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from ..base import Baseline, Prepared
-from .exam import Guess
-from .ridge import CHUNK, Form, Past, by_window, is_positive, mean_error, parts_of, past_of
-from .scaling import unscale
+from .exam import Guess, points_of
+from .ridge import Form, Past, answered, is_positive, mean_error, parts_of
 from .windows import Windows
 
 Array = np.ndarray
@@ -132,19 +131,17 @@ class Smoother(Baseline):
         forms = [NOTHING, WHOLE] if all(is_positive(*part) for part in parts) else [NOTHING]
         self.take(past, truth, forms)
 
+    @abstractmethod
     def take(self, past: Past, truth: Array, forms: list[Form]) -> None:
         """Choose among ``forms`` and parameters by the error against ``truth`` (N, H)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def say(self, past: Past, horizon: int) -> Array:
         """Return forecasts (N, H), standardised."""
-        raise NotImplementedError
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        pasts = (past_of(examples, numbers) for numbers in torch.arange(len(examples)).split(CHUNK))
-        said = np.concatenate([self.say(past, examples.horizon) for past in pasts])
-        return Guess(unscale(by_window(said, examples), examples.rows.scaling, examples.series.numpy()), {})
+        return points_of(answered(examples, lambda past: self.say(past, examples.horizon)), examples)
 
     def period_of(self, lookback: int) -> int:
         """Return the season, if two of them can be read."""
