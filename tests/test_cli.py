@@ -313,8 +313,8 @@ def test_compare_prints_a_table_and_plain_answers(run: Run, sales: Path) -> None
     before = (Path("run") / "report.html").read_text()
     assert run("report", "run").code == 0
     after = (Path("run") / "report.html").read_text()
-    assert "Comparison of 4 models" in before
-    assert "Comparison of 4 models" in after
+    assert "Which model: 4 networks, 7 others" in before
+    assert "Which model: 4 networks, 7 others" in after
 
 
 def test_compare_with_equal_parameters(run: Run, sales: Path) -> None:

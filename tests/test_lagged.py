@@ -1,6 +1,7 @@
 """Attention that knows how long ago a step was: its laws, its lags, what it copies, and how that is drawn."""
 
 import dataclasses
+import json
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from laws_attention import (
     problem,
 )
 from networks import seeded
+from pages import figures_in
 from recurra import ConfigError, Forecaster
 from recurra.attention import ATTENTIONS, LaggedAttention, ScoreAttention
 from recurra.attention.lagged import SPEED
@@ -221,7 +223,8 @@ def test_the_report_says_how_far_back_it_looked() -> None:
     table = pd.DataFrame({"ds": hours, "y": np.sin(np.arange(400) / 24 * 2 * np.pi) + 0.1 * draw.normal(size=400)})
     fitted = Forecaster(horizon=12, hidden_size=8, max_epochs=2, epoch_steps=5).fit(table).fitted_
     page = training_page(fitted, [], KIND.read(table, fitted.config), None)
-    assert "How far back it looked" in page and "1 day" in page and "share of looks" in page
+    figures = json.dumps(figures_in(page))
+    assert "How far back it looked" in page and "1 day" in figures and "share of looks" in figures
 
 
 def test_the_picture_names_whole_periods_and_marks_those_of_a_season() -> None:

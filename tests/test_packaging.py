@@ -52,8 +52,10 @@ def test_a_source_distribution_has_all_it_needs() -> None:
 
 def test_the_templates_of_the_report_are_part_of_the_package() -> None:
     """Found as an installed package finds them; ``wheel.packages`` takes whatever lies in the folder of a package."""
-    names = {"page.css", "page.html.j2", "table.html.j2"}
+    names = {"page.css", "page.html.j2", "page.js", "table.html.j2"}
     assert {entry.name for entry in files("recurra.report").joinpath("templates").iterdir()} == names
+    scripts = {entry.name for entry in files("recurra.report").joinpath("scripts").iterdir()}
+    assert scripts == {"plotly-cartesian.min.js.gz", "LICENSE-plotly.txt"}
     settings = project()["tool"]["scikit-build"]
     assert "exclude" not in settings["wheel"]
     for pattern in (*settings["sdist"]["exclude"], *read(".gitignore").splitlines()):

@@ -13,6 +13,8 @@ import pytest
 import torch
 from jinja2 import UndefinedError
 
+from pages import figures_in, unpacked
+from recurra.cells import CELLS
 from recurra.errors import ConfigError, RunError
 from recurra.report.canvas import axis_of, log_axis, texts_of
 from recurra.report.figures import (
@@ -21,14 +23,16 @@ from recurra.report.figures import (
     gradient_norms,
     gradient_reach,
     learning_curves,
+    looked_where,
     reach_verdict,
 )
+from recurra.report.gates import ROLES, gate_table, remembered, role_of
 from recurra.report.inside import mean_over_heads
 from recurra.report.markup import render
-from recurra.report.page import Section, write_report
+from recurra.report.page import Section, report_html, write_report
 from recurra.report.tables import table_html
 from recurra.tasks.forecast.figures import Forecast, attention_figure, error_figure, forecast_figure, series_grid
-from recurra.writing.numbers import percent
+from recurra.writing.numbers import in_steps, percent
 
 RANDOM = np.random.default_rng(0)
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -109,8 +113,8 @@ def test_report_is_whole_and_has_every_part(page_text):
     assert page_text.startswith("<!DOCTYPE html>")
     assert ("html", {"lang": "en"}) in page.tags
     assert page.texts["h1"] == [f"Title {NASTY}"]
-    assert page.texts["h2"] == ["The forecast", NASTY, "Only words"]
-    assert page.texts["a"] == page.texts["h2"]
+    assert page.texts["h2"] == ["The forecast", NASTY, "Only words", "Settings"]
+    assert page.texts["a"] == page.texts["h2"][:-1]
     assert "It works." in page.texts["p"]
     assert page.texts["li"] == ["Well & good."]
     assert "Second: 80\N{NO-BREAK SPACE}% held." in page.texts["p"]
@@ -138,14 +142,36 @@ def test_report_asks_the_network_for_nothing(page_text):
 
 def test_report_holds_plotly_once_and_a_place_for_every_figure(page_text):
     page = Page(page_text)
-    assert len(page.texts["script"]) == 2
-    calls = page.texts["script"][1]
-    drawn = re.findall(r'newPlot\("(.+?)"', calls)
-    assert drawn == ["figure-1-1", "figure-2-1", "figure-2-2"]
-    assert [a["id"] for tag, a in page.tags if tag == "div" and "id" in a] == drawn
-    figure = json.loads(re.search(r"Object\.assign\((\{.*\}), \{", calls.splitlines()[1]).group(1))
-    assert "now" in json.dumps(figure["layout"]["annotations"])
-    assert "text" not in figure["layout"].get("title", {})  # it stands in the page
+    assert "Plotly" in unpacked(page_text, "plotly")
+    figures = figures_in(page_text)
+    assert [attributes["class"] for tag, attributes in page.tags if "plot" in attributes.get("class", "").split()] == [
+        "plot"
+    ] * len(figures)
+    assert len(figures) == 3
+    assert "now" in json.dumps(figures[0]["layout"]["annotations"])
+    assert "text" not in figures[0]["layout"].get("title", {})  # it stands in the page
+    assert len(page_text) < 1_000_000, "small enough to send"
+
+
+def test_legends_stand_in_the_page_where_they_wrap(page_text):
+    page = Page(page_text)
+    legends = [text.split() for text in page.texts["p"] if "interval" in text and "forecast" in text]
+    assert len(legends) == 2, "one of the single figure, one for both of the grid"
+    assert not any(figure["layout"]["showlegend"] for figure in figures_in(page_text))
+
+
+def test_what_can_be_copied_is_code_and_stays_text(tmp_path):
+    text = report_html("T", [f"Use `recurra predict run {NASTY}`."], [], {})
+    assert Page(text).texts["code"] == [f"recurra predict run {NASTY}"]
+
+
+def test_what_is_folded_is_there(tmp_path):
+    numbers = pd.DataFrame({"forecast": [1.5]}, index=pd.Index([pd.Timestamp("2024-03-01")], name="time"))
+    parts = [Section("Seen", "", numbers=numbers), Section("Folded", points=["one", NASTY], folded=True)]
+    page = Page(report_html("T", [], parts, {}))
+    assert page.texts["li"] == ["one", NASTY]
+    assert "Folded" in page.texts["summary"][1] and "The numbers" in page.texts["summary"][0]
+    assert "1.500" in page.texts["td"]
 
 
 def test_report_without_figures_needs_no_script(tmp_path):
@@ -313,10 +339,10 @@ def test_gradient_reach_holds_the_norms_and_says_what_they_mean():
     ("norms", "verdict"),
     [
         # ½^7 is the first power of ½ below 1 %.
-        (0.5 ** np.arange(19, -1, -1.0), "The gradient falls to 1 % after 7 steps of 20: memory is short."),
-        (0.7 ** np.arange(19, -1, -1.0), "The gradient falls to 1 % after 13 steps of 20: memory is long."),
-        (np.eye(1, 5, 4)[0], "The gradient falls to 1 % after 1 step of 5: memory is short."),
-        (np.linspace(0.5, 1, 20), "The gradient does not vanish: 50 % of it is left at the first of 20 steps."),
+        (0.5 ** np.arange(19, -1, -1.0), "The gradient falls to 1 % after 7 steps of 20 steps: memory is short."),
+        (0.7 ** np.arange(19, -1, -1.0), "The gradient falls to 1 % after 13 steps of 20 steps: memory is long."),
+        (np.eye(1, 5, 4)[0], "The gradient falls to 1 % after 1 step of 5 steps: memory is short."),
+        (np.linspace(0.5, 1, 20), "The gradient does not vanish: 50 % of it is left at the far end, 20 steps back."),
         (
             2.0 ** np.arange(19, -1, -1.0),
             "The gradient grows to more than 1000 times its size on its way back: it explodes.",
@@ -418,3 +444,57 @@ def test_heads_are_averaged_for_pictures():
     heads = np.random.default_rng(0).dirichlet(np.ones(4), size=(2, 3))
     np.testing.assert_allclose(mean_over_heads(torch.from_numpy(heads)), (heads[0] + heads[1]) / 2)
     np.testing.assert_array_equal(mean_over_heads(torch.from_numpy(heads[0]).requires_grad_()), heads[0])
+
+
+def test_gates_are_put_into_words():
+    traces = {
+        "layer 1 · forget": np.full((9, 4), 0.95),
+        "layer 1 · lstm input": np.full((9, 4), 0.1),
+        "layer 1 · candidate": np.sin(np.arange(9.0))[:, None] * np.ones(4),
+        "layer 1 · my own": np.linspace(0, 1, 9)[:, None] * np.ones(4),
+    }
+    table = gate_table(traces)
+    assert list(table.index) == list(traces)
+    assert list(table["what it does"]) == [ROLES["forget"], ROLES["input"], ROLES["candidate"], ""]
+    assert list(table["what is seen"]) == [
+        "mostly open (median 0.95), hardly moves",
+        "mostly shut (median 0.10), hardly moves",
+        "moves with the input",
+        "half open (median 0.50), moves with the input",
+    ]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_gate_of_the_package_has_its_role(name):
+    cell = CELLS[name](3, 4)
+    gates = cell.gates(cell.project(torch.zeros(1, 3)), cell.initial(1))
+    assert all(role_of(f"layer 1 · {gate}") for gate in gates)
+
+
+def test_memory_is_put_into_words():
+    lives = pd.DataFrame([[2.0, 1.0, np.inf]], index=["layer 1"])
+    (said,) = remembered(lives, lambda steps: f"{steps:g} weeks")
+    assert said == (
+        "The median unit has lost half of its memory after 2 weeks; a tenth of the units lose it within 1 weeks, a "
+        "tenth keep it for good."
+    )
+    several = remembered(pd.DataFrame([[2.0, 1.0, 9.0], [np.inf] * 3], index=["layer 1", "layer 2"]), in_steps)
+    assert "unit of layer 1" in several[0] and several[1] == "The median unit of layer 2 keeps all of its memory."
+
+
+def test_looks_are_put_into_words():
+    months = pd.date_range("2024-01-01", periods=5, freq="MS")
+    assert looked_where(np.full((3, 5), 0.2), months) == "It looks nearly everywhere alike."
+    weights = np.tile([0.05, 0.05, 0.8, 0.05, 0.05], (3, 1))
+    assert looked_where(weights, months) == (
+        "It looks longest at Mar 2024, with 80 % of all looks; looking everywhere alike would be 20 %."
+    )
+
+
+def test_a_bad_baseline_does_not_squeeze_the_others():
+    near, far = np.array([1.0, 2.0]), np.array([50.0, 60.0])
+    figure = error_figure({"ours": near, "naive": near + 1, "silly": far}, ours="ours")
+    assert figure.layout.yaxis.range == (0, pytest.approx(3.3)) and "Too far off for this picture: silly." in str(
+        figure.layout.meta["reading"]
+    )
+    assert error_figure({"ours": far, "naive": near}, ours="ours").layout.yaxis.range is None, "ours is always seen"

@@ -394,7 +394,7 @@ def test_evaluating_on_rows_of_the_training_warns(panel: Panel, tmp_path: Path) 
 
 def without_settings(html: str) -> str:
     """Return the words of a report, without its pictures and settings."""
-    return html[html.index("<body>") : html.index("<details>")]
+    return html[html.index("<body>") : html.index("<h2>Settings</h2>")]
 
 
 def test_a_report_is_written_again_as_it_was(tmp_path: Path) -> None:
@@ -414,7 +414,8 @@ def test_the_report_of_a_comparison_is_written_again_as_it_was(panel: Panel, tmp
     done = compare(panel, candidates, [0], tmp_path / "run")
     assert done.report is not None
     before = without_settings(done.report.read_text())
-    assert "Comparison of 2 models" in before
+    assert "<h2>Which model: 2 networks, 7 others</h2>" in before
+    assert f"<code>recurra predict {done.folder}</code>" in before or "--model" in before
     assert without_settings(rebuild_report(done.folder, panel).read_text()) == before
 
 
@@ -424,24 +425,34 @@ def test_a_report_without_its_data_says_so(panel: Panel, tmp_path: Path) -> None
         rebuild_report(done.folder, None)
 
 
-def headline(panel: Panel, **mase: float) -> str:
+@pytest.fixture
+def concluded(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return what a report says first, if the rows of its table have this MASE."""
     forecaster = Forecaster(**TINY)
     forecaster.epochs(panel)
-    forecaster.fitted_.baselines = KIND.baselines(forecaster.fitted_.config, forecaster.fitted_.learned)
-    metrics = {name.replace("_", " "): {"mase": value} for name, value in mase.items()}
-    return pages.headline(forecaster.fitted_, Judged("this model", None, dict.fromkeys(metrics), {}, metrics))  # type: ignore[arg-type]
+    fitted = forecaster.fitted_
+    fitted.baselines = KIND.baselines(fitted.config, fitted.learned)
+    monkeypatch.setattr(type(KIND), "chance", lambda *_: 0.001)
+
+    def conclusion(**mase: float) -> list[str]:
+        metrics = {name.replace("_", " "): {"mase": value} for name, value in mase.items()}
+        judged = Judged("this model", None, {}, dict.fromkeys(metrics), metrics)  # type: ignore[arg-type]
+        return pages.conclusion(fitted, judged, Path("my runs/1"))
+
+    return conclusion
 
 
-def test_the_headline_says_who_is_better(panel: Panel) -> None:
-    assert headline(panel, this_model=0.5, repeat_last=2.0, seasonal_naive=1.0, linear=0.9) == (
-        "On unseen data it is 50 % better than the best naive answer (seasonal naive: MASE 0.5 against 1)."
+def test_a_report_begins_with_what_to_use_and_the_command_for_it(concluded: Callable[..., list[str]]) -> None:
+    advice, meaning, command = concluded(this_model=0.5, repeat_last=2.0, seasonal_naive=1.0, linear=0.9)
+    assert advice.startswith(
+        "On the held-out data this model is 50 % better than the best naive answer ('seasonal naive'"
     )
-    assert "but the linear model does better still (MASE 0.4)." in headline(
-        panel, this_model=0.5, repeat_last=2.0, linear=0.4
+    assert meaning == "MASE 0.5 says: an error half as large as that of repeating last week in the training part."
+    assert command == "Forecast: `recurra predict 'my runs/1'`"
+    assert concluded(this_model=0.5, repeat_last=2.0, linear=0.4)[2] == (
+        "Forecast: `recurra predict 'my runs/1' --model linear`"
     )
-    assert "does not beat repeat last (MASE 1.1 against 1)" in headline(
-        panel, this_model=1.1, repeat_last=1.0, linear=0.4
-    )
+    assert concluded(this_model=1.1, seasonal_naive=1.0)[2].endswith("--model seasonal_naive`")
 
 
 # ----------------------------------------------------------------------------------------------- comparisons

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .advice import SURE, chance
 from .metric import Metric, Statistics
 from .significance import interval_of_mean
 
@@ -142,30 +143,19 @@ class Comparison:
         if not labels or naive is None:
             return ""
         score, goal = self.scores(labels[0]).mean(), self.score_of(naive)
-        if not metric.beats(score, goal):
-            return (
-                f"Nothing beat '{naive.label}', which costs nothing: the best model ({labels[0]}) has "
-                f"{metric.title} {metric.write(score)} against {metric.write(goal)}."
-            )
-        p = self.chance(self.statistics(labels[0]), [naive.statistics])
         better = sum(metric.beats(self.scores(label).mean(), goal) for label in labels)
-        sure = f"unlikely to be chance ({chance(p)})" if p < 0.05 else f"which may be chance ({chance(p)})"
+        against = f"the best naive answer ('{naive.label}', {metric.title} {metric.write(goal)})"
+        if not better:
+            return f"No network beats {against}; the best, {labels[0]}, has {metric.write(score)}."
+        p = self.chance(self.statistics(labels[0]), [naive.statistics])
+        sure = f"unlikely to be chance ({chance(p)})" if p < SURE else f"which may be chance ({chance(p)})"
         return (
-            f"{better} of {len(labels)} models beat the best naive one ({naive.label}, {metric.title} "
-            f"{metric.write(goal)}); the best, {labels[0]}, is {self._ahead(score, goal)} better, {sure}."
-            f"{self._simple_verdict(score)}"
+            f"{better} of {len(labels)} networks beat {against}; the best, {labels[0]}, is "
+            f"{self._ahead(score, goal)} better, {sure}."
         )
 
     def _ahead(self, score: float, goal: float) -> str:
         return f"{abs(self.metric.change(goal, score)):.{1 if self.metric.share else 0}f} {self.metric.unit}"
-
-    def _simple_verdict(self, score: float) -> str:
-        """Say so if a simple model that is not a network is the best of all."""
-        best = self._best([r for r in self.references if not r.naive])
-        if best is None or not self.metric.beats(self.score_of(best), score):
-            return ""
-        ahead = self._ahead(self.score_of(best), score)
-        return f" But '{best.label}' is {ahead} better than every network by itself: use that."
 
     def _attention_verdict(self) -> str:
         pairs = []
@@ -195,11 +185,6 @@ class Comparison:
         parents = sorted({o.candidate.cell for o in self.outcomes} & {"lstm", "gru"})
         against = "the mean of lstm and gru" if len(parents) == 2 else " ".join(parents)
         return paired_verdict("Mixing LSTM and GRU", pairs, against, self.metric)
-
-
-def chance(p: float) -> str:
-    """Return a p-value as a person reads it."""
-    return "too few cases to say" if math.isnan(p) else ("p < 0.001" if p < 0.001 else f"p = {p:.2g}")
 
 
 def paired_verdict(what: str, pairs: Sequence[tuple[float, float]], against: str, metric: Metric) -> str:

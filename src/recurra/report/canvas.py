@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 # Told apart with any colour vision (after Okabe & Ito), and visible on white as well as on near-black.
-COLOURS = ("#2b83ce", "#d95f02", "#0b9e77", "#c0629b", "#d19a00", "#56b4e9", "#8c6d5a")
+COLOURS = ("#2b83ce", "#d95f02", "#0b9e77", "#c0629b", "#d19a00", "#56b4e9", "#8c6d5a", "#7d6bd0")
 NEUTRAL = "#808892"
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "5px,2px")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "5px,2px", "2px,4px")
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", "Microsoft YaHei", sans-serif'
 GRID = "rgba(128,136,146,0.25)"
 FEW = 31  # up to so many points a line also shows its points
@@ -91,10 +91,15 @@ def named_ticks(names: Sequence[str], most: int = 16) -> dict[str, Any]:
 
 
 def texts_of(labels: Iterable[Any], short: bool = False) -> list[str]:
-    """Return ``labels`` (T,) as a person writes them: ``Mon 2024-03-04 06:00``, or ``short`` ``Mar 4 06:00``."""
+    """Return ``labels`` (T,) as a person writes them: ``Mon 2024-03-04 06:00``, or ``short`` ``Mar 4 06:00``.
+
+    The first days of months are ``Mar 2024``.
+    """
     index = index_of(labels)
     if index.dtype.kind != "M":
         return [f"{label:g}" if isinstance(label, float) else str(label) for label in index]
+    if len(index) > 1 and all(stamp.day == 1 and stamp == stamp.normalize() for stamp in index):
+        return [stamp.strftime("%b %Y") for stamp in index]  # months
     clock = " %H:%M" if any(stamp != stamp.normalize() for stamp in index) else ""
     if short:
         return [f"{stamp.strftime('%b')} {stamp.day}{stamp.strftime(clock)}" for stamp in index]

@@ -4,13 +4,13 @@ Every figure carries one sentence or two that say how to read it, in ``layout.me
 Shapes: T steps, Q outputs, H units.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..writing.numbers import percent
+from ..writing.numbers import in_steps, percent
 from .canvas import (
     COLOURS,
     DASHES,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
+EVEN = 1.3  # looks are called even if no place gets more than so many times its part
 HOVER_CELLS = 20_000  # a larger map names its cells by the axes, to keep the file small
 
 
@@ -139,6 +140,18 @@ def attention_map(
     return figure
 
 
+def looked_where(weights: np.ndarray, memory_labels: Iterable[Any]) -> str:
+    """Say in a sentence where attention ``weights`` (Q, T) went, all outputs together."""
+    shares = np.asarray(weights).mean(0) / max(float(np.asarray(weights).mean(0).sum()), 1e-12)
+    place, even = int(shares.argmax()), 1 / max(1, len(shares))
+    if shares[place] < EVEN * even:
+        return "It looks nearly everywhere alike."
+    return (
+        f"It looks longest at {texts_of(memory_labels)[place]}, with {percent(float(shares[place]))} of all looks; "
+        f"looking everywhere alike would be {percent(even)}."
+    )
+
+
 def _cell_texts(weights: np.ndarray, memory: "pd.Index", queries: "pd.Index", output: str) -> list[list[str]]:
     columns = [plain(text) for text in texts_of(memory)]
     rows = [plain(f"{output} {text}") for text in texts_of(queries)]
@@ -230,17 +243,17 @@ def _gate_panel(figure: "Figure", row: int, places: Any, gate: np.ndarray) -> No
         figure.update_yaxes(row=row, col=1, **limits)
 
 
-def gradient_reach(norms: np.ndarray, labels: Iterable[Any]) -> "Figure":
+def gradient_reach(norms: np.ndarray, labels: Iterable[Any], span: Callable[[float], str] = in_steps) -> "Figure":
     """Return how strongly the last output depends on each step, ``norms`` (T,), on a log scale.
 
-    The title is the verdict.
+    The title is the verdict, in which ``span`` writes steps as a stretch of the data.
     """
     places, axis = axis_of(labels)
     reading = (
         "How much the last output would move if the input at that step moved a little. What lies far below the "
         "right-hand end has as good as no influence, and the model can hardly learn from it."
     )
-    figure = canvas(300, reading, title=reach_verdict(norms))
+    figure = canvas(300, reading, title=reach_verdict(norms, span))
     figure.add_scatter(
         x=places,
         y=np.asarray(norms),
@@ -272,7 +285,7 @@ def _mark_share(figure: "Figure", at: float) -> None:
     figure.add_annotation(text="1\u00a0% of the largest", showarrow=False, **place)
 
 
-def reach_verdict(norms: np.ndarray) -> str:
+def reach_verdict(norms: np.ndarray, span: Callable[[float], str] = in_steps) -> str:
     """Return one sentence on whether the gradient ``norms`` (T,), oldest first, vanish, last or explode."""
     norms = np.asarray(norms, dtype=float)
     steps = len(norms)
@@ -289,6 +302,6 @@ def reach_verdict(norms: np.ndarray) -> str:
     reach = steps - int(within[0])
     if within[0] == 0:
         share = round(100 * norms[0] / norms.max())
-        return f"The gradient does not vanish: {share} % of it is left at the first of {steps} steps."
+        return f"The gradient does not vanish: {share} % of it is left at the far end, {span(steps)} back."
     verdict = "memory is short" if reach <= steps // 2 else "memory is long"
-    return f"The gradient falls to 1 % after {reach} step{'s' * (reach > 1)} of {steps}: {verdict}."
+    return f"The gradient falls to 1 % after {span(reach)} of {span(steps)}: {verdict}."

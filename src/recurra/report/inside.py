@@ -11,7 +11,9 @@ from ..data.batch import Batch
 from ..nn.explain import gate_traces, gradient_through_time, memory_length
 from ..nn.layers import Recurrent
 from ..nn.models import Output
+from ..writing.numbers import in_steps
 from .figures import gates_over_time, gradient_norms, gradient_reach, learning_curves
+from .gates import gate_table, remembered
 from .page import Section
 
 
@@ -20,11 +22,13 @@ def inside_sections(
     batch: Batch,
     steps: Sequence[Any],
     unit: str = "",
+    span: Callable[[float], str] = in_steps,
     attention: Callable[[np.ndarray], list[Section]] | None = None,
 ) -> list[Section]:
     """Return what goes on in ``network`` as it reads a ``batch`` of one example, whose ``steps`` have these labels.
 
-    ``attention`` makes sections of the weights (Q, T), if there are any; ``unit`` says what one step is.
+    ``attention`` makes sections of the weights (Q, T), if there are any; ``unit`` says what one step is, and ``span``
+    writes so many of them as a stretch of the data.
     """
     with torch.no_grad():
         output: Output = network(batch.to(next(network.parameters()).device), record=True)
@@ -34,17 +38,17 @@ def inside_sections(
         sections += attention(mean_over_heads(output.weights[0]))
     assert output.recurrence is not None and output.recurrence.inputs is not None
     traces = gate_traces(output.recurrence)
-    half_lives = memory_length(traces)
     unit = f" {unit}" if unit else ""
     gates = Section(
         "Gates over time",
         f"What the recurrent cell does as it reads.{unit}",
         gates_over_time(traces, steps),
-        table=half_lives if len(half_lives) else None,
+        table=gate_table(traces),
+        points=remembered(memory_length(traces), span),
     )
     norms = gradient_through_time(stack, output.recurrence.inputs)
     text = f"Whether training can reach far back.{unit}"
-    return [*sections, gates, Section("Gradient through time", text, gradient_reach(norms, steps))]
+    return [*sections, gates, Section("Gradient through time", text, gradient_reach(norms, steps, span))]
 
 
 def mean_over_heads(weights: Tensor) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The templates of the report: all HTML is in them, and what they are given is escaped there."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -7,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 FOLDER = "templates"
+CODE = re.compile(r"`([^`]+)`")
 
 
 def render(name: str, values: Mapping[str, Any]) -> str:
@@ -21,9 +24,12 @@ def style() -> str:
     return files(__package__).joinpath(FOLDER, "page.css").read_text(encoding="utf-8")
 
 
-def bound(text: str) -> str:
-    """Return ``text`` with its percent signs kept on the line of their numbers."""
-    return text.replace(" %", "\u00a0%")
+def prose(text: str) -> "Markup":
+    """Return plain ``text`` as HTML: percent signs stay with their numbers, `what can be copied` is set as code."""
+    from markupsafe import Markup, escape
+
+    bound = str(escape(text.replace(" %", "\u00a0%")))
+    return Markup(CODE.sub(r"<code>\1</code>", bound))
 
 
 @cache
@@ -37,5 +43,5 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["bound"] = bound
+    environment.filters["prose"] = prose
     return environment

@@ -1,11 +1,16 @@
 """One HTML file that a person can read, send and print: a summary, sections with figures and tables, settings.
 
-The file holds everything it needs, plotly's script included, and asks the network for nothing.
+The file holds everything it needs, plotly's script included, and asks the network for nothing. Script and figures are
+compressed, so that it fits into a letter: the browser unpacks them.
 """
 
+import gzip
 import os
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,15 +24,28 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
+STROKES = {
+    "solid": "",
+    "dash": "8 4",
+    "dot": "2 3",
+    "dashdot": "8 3 2 3",
+    "longdash": "12 4",
+    "longdashdot": "12 3 2 3",
+}
+
+
 @dataclass(frozen=True)
 class Section:
     """One finding: what it is, what it says, and what shows it."""
 
     heading: str
-    text: str  # plain text; an empty line begins a new paragraph
+    text: str = ""  # plain text; an empty line begins a new paragraph, what stands in `backticks` can be copied
     figure: "Figure | Sequence[Figure] | None" = None  # several stand beside each other where there is room
     table: "pd.DataFrame | None" = None
     best: Mapping[str, str] = field(default_factory=dict)  # column to 'low' or 'high': what is set in bold
+    numbers: "pd.DataFrame | None" = None  # what the figure shows, to copy; folded away
+    points: Sequence[str] = ()  # a list below the text
+    folded: bool = False  # whether only the heading is seen at first
 
 
 def write_report(
@@ -50,7 +68,7 @@ def report_html(
     title: str, summary: Sequence[str], sections: Sequence[Section], settings: Mapping[str, Mapping[str, Any]]
 ) -> str:
     """Return the whole file that ``write_report`` writes."""
-    parts = [_part(number, section) for number, section in enumerate(sections, 1)]
+    parts = [_part(section) for section in sections]
     values = {
         "title": title,
         "summary": summary,
@@ -59,6 +77,7 @@ def report_html(
         "font": FONT,
         "style": style(),
         "plotly": _plotly() if any(part.places for part in parts) else "",
+        "figures": _packed([place.json for part in parts for place in part.places]),
     }
     return render("page.html.j2", values)
 
@@ -66,10 +85,18 @@ def report_html(
 class Place(NamedTuple):
     """A figure and its place in the page."""
 
-    id: str
     title: str
     height: int
-    json: str  # the figure without its title, which stands in the page
+    json: str  # the figure without title and legend, which stand in the page, where they wrap
+    legend: list["Key"]
+
+
+class Key(NamedTuple):
+    """What a line or an area stands for."""
+
+    name: str
+    colour: str
+    dash: str | None  # of a line, as SVG writes it; None for an area
 
 
 class Part(NamedTuple):
@@ -79,21 +106,31 @@ class Part(NamedTuple):
     paragraphs: list[str]
     places: list[Place]
     width: str  # the class of the figures: how wide each must be
+    legend: list[Key]  # of all figures, if it is the same
     readings: list[str]
     table: str
+    numbers: str
+    points: Sequence[str]
+    folded: bool
 
 
-def _part(number: int, section: Section) -> Part:
+def _part(section: Section) -> Part:
     figures = _listed(section.figure)
     paragraphs = [paragraph.strip() for paragraph in section.text.split("\n\n")]
     readings = dict.fromkeys((figure.layout.meta or {}).get("reading", "") for figure in figures)
+    places = [_place(figure) for figure in figures]
+    common = places[0].legend if len(places) > 1 and all(one.legend == places[0].legend for one in places) else []
     return Part(
         section.heading,
         [paragraph for paragraph in paragraphs if paragraph],
-        [_place(f"figure-{number}-{n}", figure) for n, figure in enumerate(figures, 1)],
+        [place._replace(legend=[]) for place in places] if common else places,
         {1: "one", 2: "wide", 4: "wide"}.get(len(figures), "small"),
+        common,
         [reading for reading in readings if reading],
         "" if section.table is None else table_html(section.table, section.best),
+        "" if section.numbers is None else table_html(section.numbers),
+        section.points,
+        section.folded,
     )
 
 
@@ -103,18 +140,36 @@ def _listed(figure: "Figure | Sequence[Figure] | None") -> "list[Figure]":
     return list(figure) if isinstance(figure, Sequence) else [figure]
 
 
-def _place(name: str, figure: "Figure") -> Place:
+def _place(figure: "Figure") -> Place:
     from plotly import graph_objects as go
 
     bare = go.Figure(figure)
     bare.layout.title.text = None
-    return Place(name, figure.layout.title.text or "", figure.layout.height or 400, bare.to_json())
+    bare.layout.showlegend = False
+    return Place(figure.layout.title.text or "", figure.layout.height or 400, bare.to_json(), _legend(figure))
 
 
+def _legend(figure: "Figure") -> list[Key]:
+    """Return what the lines and areas of a figure are called, if there are several."""
+    keys = {}
+    for trace in figure.data if figure.layout.showlegend is not False else ():
+        if trace.type == "scatter" and trace.name and trace.showlegend is not False:
+            dash = None if trace.fill else STROKES.get(trace.line.dash or "solid", trace.line.dash)
+            keys[trace.name] = Key(trace.name, trace.fillcolor if trace.fill else trace.line.color, dash)
+    return list(keys.values()) if len(keys) > 1 else []
+
+
+@cache
 def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
+    """Return plotly's script for figures with two axes, compressed: text of the page."""
+    packed = files(__package__).joinpath("scripts", "plotly-cartesian.min.js.gz").read_bytes()
+    return b64encode(packed).decode("ascii")
 
-    return get_plotlyjs()
+
+def _packed(figures: Sequence[str]) -> str:
+    """Return figures as JSON, compressed: text of the page. The same figures give the same text."""
+    text = f"[{','.join(figures)}]"
+    return b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@ training part (scales, classes, sizes) is enough to *encode* any data later; an 
 answers; *statistics* say case by case how an answer did, and every metric and test follows from them.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,17 +25,24 @@ from ..settings import Config, Parts
 from ..training.loop import Epoch, Progress, Watch, fit
 from ..training.record import Record
 from ..training.task import Examples, Task
+from ..writing.numbers import in_steps
 
 if TYPE_CHECKING:
     from ..report.page import Section
 
 BY_USER = "the user"  # what stopped a training that did not come to its own end
+THIS_MODEL, THE_NETWORK = "this model", "network"  # rows of a table: all that answers, and the network by itself
 
 Tell = Callable[[Sequence[str]], None]  # takes notes on what was found and assumed, as soon as they are known
 
 
 def tell_nobody(notes: Sequence[str]) -> None:
     """Take notes and do nothing."""
+
+
+def row_name(label: str) -> str:
+    """Return a row of a table as a setting names it: ``seasonal_naive`` for ``seasonal naive``."""
+    return re.sub(r"\W+", "_", label)
 
 
 class Plan(Protocol):
@@ -138,6 +146,7 @@ class Glimpse:
     batch: Batch  # of one example
     steps: Sequence[Any]  # the label of each step that the recurrent stack reads
     unit: str = ""  # what one step is, a sentence, if it is not one step of the data
+    span: Callable[[float], str] = in_steps  # so many of them as a stretch of the data, in words
     attention: "Callable[[np.ndarray], list[Section]] | None" = None  # from weights (Q, T) to what they show
 
 
@@ -155,6 +164,7 @@ class Kind(ABC):
 
     parts: ClassVar[Parts]
     remembers: ClassVar[bool] = False  # whether it can answer without data, from what it remembers of its training
+    answers_by_rows: ClassVar[bool] = False  # whether ``model`` in ``parts.predict`` lets one row of the table answer
 
     # ------------------------------------------------------------------------------------------------ data
 
@@ -264,6 +274,10 @@ class Kind(ABC):
     @abstractmethod
     def statistics(self, truth: Any, answers: Any) -> Statistics:
         """Return how the answers did, case by case."""
+
+    def meaning(self, fitted: Fitted, scores: Mapping[str, float]) -> str:
+        """Say in a sentence what the ranking metric of these ``scores`` means to a person; nothing if it is plain."""
+        return ""
 
     def baselines(self, config: Config, learned: Any) -> dict[str, Baseline]:
         """Return what costs nothing and has to be beaten, by name, not yet fitted."""

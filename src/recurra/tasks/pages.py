@@ -1,35 +1,51 @@
 """The report of a training and of a comparison, of any kind: what comes in which order, and what is common."""
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ..attention import Attention
+from ..compare.advice import Held, advise
 from ..compare.metric import Metric
 from ..report.inside import inside_sections, learning_section
 from ..report.page import Section, report_html
 from ..settings import Config
-from .base import Fitted, Judged
+from .base import THE_NETWORK, THIS_MODEL, Fitted, Judged, row_name
 
 History = Sequence[Mapping[str, Any]]
+CAREFUL = "careful"  # how a note begins that is a warning
 
 
-def training_page(fitted: Fitted, history: History, data: Any, judged: Judged | None, asked: Any = None) -> str:
-    """Return the report of one training as a page; ``asked`` is of the kind's settings for reports."""
+def training_page(
+    fitted: Fitted, history: History, data: Any, judged: Judged | None, folder: Path | None = None, asked: Any = None
+) -> str:
+    """Return the report of one training as a page; ``asked`` is of the kind's settings for reports.
+
+    ``folder`` is where the run is kept, for the commands that the report recommends.
+    """
     sections = [
         *_answers(fitted, data, judged, asked),
         *_proof(fitted, data, judged),
         *_inside(fitted, data),
         *learning_section(history),
+        _background(fitted),
     ]
-    summary = [headline(fitted, judged), *facts(fitted)]
+    summary = [*conclusion(fitted, judged, folder), *warnings(fitted)]
     return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
 
 
 def comparison_page(
-    fitted: Fitted, history: History, data: Any, judged: Judged, compared: Mapping[str, Any], asked: Any = None
+    fitted: Fitted,
+    history: History,
+    data: Any,
+    judged: Judged,
+    compared: Mapping[str, Any],
+    folder: Path | None = None,
+    asked: Any = None,
 ) -> str:
     """Return the report of a comparison as a page; the pictures show the model that is kept.
 
@@ -37,21 +53,30 @@ def comparison_page(
     """
     rows, kept = compared["table"], compared["kept"]
     metrics = fitted.kind.metrics(fitted.config)
-    first = Section(
-        "Which model",
+    table = Section(
+        f"Which model: {_counted(rows)}",
         _how_compared(metrics[0], rows),
         table=comparison_frame(rows, metrics),
-        best={heading(metric): metric.better for metric in shown_in_comparison(metrics)},
+        best={heading(metrics[0]): metrics[0].better},
+        points=compared["verdicts"],
     )
-    sections = [first, *_answers(fitted, data, judged, asked), *_proof(fitted, data, judged)]
+    sections = [*_answers(fitted, data, judged, asked), table, *_proof(fitted, data, judged)]
     sections += [*_looked(fitted, data, compared), *_inside(fitted, data), *learning_section(history)]
-    models = sum("seeds" in row for row in rows)
+    sections.append(_background(fitted))
     summary = [
-        *compared["verdicts"],
-        f"The pictures below show {kept} from seed {fitted.config.training.seed}, which had the lowest validation "
-        "loss of all.",
+        *conclusion(fitted, judged, folder),
+        f"{kept} is kept, from seed {fitted.config.training.seed}: of all networks it had the lowest validation loss. "
+        "The pictures below are of it.",
+        *warnings(fitted),
     ]
-    return report_html(f"Comparison of {models} models", summary, sections, _settings(fitted))
+    return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
+
+
+def _counted(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many rows a table of a comparison has."""
+    networks = sum("seeds" in row for row in rows)
+    others = len(rows) - networks
+    return f"{networks} network{'s' * (networks != 1)}, {others} other{'s' * (others != 1)}"
 
 
 def _answers(fitted: Fitted, data: Any, judged: Judged | None, asked: Any) -> list[Section]:
@@ -116,6 +141,8 @@ def metrics_frame(metrics: Mapping[str, Mapping[str, float]], known: Sequence[Me
     frame = pd.DataFrame.from_dict(dict(metrics), orient="index")
     shown = [metric for metric in known if metric.name in frame]
     frame = frame[[metric.name for metric in shown]].copy()
+    if shown[0].better:
+        frame = frame.sort_values(shown[0].name, ascending=shown[0].better == "low", kind="stable")
     for metric in shown:
         if metric.share:
             frame[metric.name] *= 100
@@ -137,7 +164,7 @@ def _proof(fitted: Fitted, data: Any, judged: Judged | None) -> list[Section]:
         "How good it is",
         " ".join([said, *helps]),
         table=metrics_frame(judged.metrics, known),
-        best={heading(metric): metric.better for metric in known if metric.better},
+        best={heading(known[0]): known[0].better},
     )
     return [table, *fitted.kind.proof(fitted, data, judged)]
 
@@ -146,7 +173,7 @@ def _inside(fitted: Fitted, data: Any) -> list[Section]:
     glimpse = fitted.kind.glimpse(fitted, data)
     if glimpse is None:
         return []
-    return inside_sections(fitted.network, glimpse.batch, glimpse.steps, glimpse.unit, glimpse.attention)
+    return inside_sections(fitted.network, glimpse.batch, glimpse.steps, glimpse.unit, glimpse.span, glimpse.attention)
 
 
 def _looked(fitted: Fitted, data: Any, compared: Mapping[str, Any]) -> list[Section]:
@@ -161,30 +188,59 @@ def _looked(fitted: Fitted, data: Any, compared: Mapping[str, Any]) -> list[Sect
     return [dataclasses.replace(section, text=f"{text} {section.text}") for section in sections]
 
 
-def headline(fitted: Fitted, judged: Judged | None) -> str:
-    """Return the first sentence of a report: is the model better than what costs nothing?"""
+def conclusion(fitted: Fitted, judged: Judged | None, folder: Path | None = None) -> list[str]:
+    """Return what a report says first: what to use, what its score means, and the command for it."""
     if judged is None:
-        return "Nothing was held out, so nothing says how good these answers are."
-    metric = fitted.kind.metrics(fitted.config)[0]
+        said, use = "Nothing was held out, so nothing says how good these answers are.", THIS_MODEL
+        return [said, *_command(fitted, folder, use)]
+    advice = advise(held(fitted, judged))
+    meaning = fitted.kind.meaning(fitted, judged.metrics[_mine(judged)])
+    return [advice.text, *([meaning] if meaning else []), *_command(fitted, folder, advice.use)]
+
+
+def held(fitted: Fitted, judged: Judged) -> Held:
+    """Return the rows of a table, held against the model that answers."""
+    kind = fitted.kind
+    metric = kind.metrics(fitted.config)[0]
     scores = {label: row[metric.name] for label, row in judged.metrics.items()}
-    naive = _best([label for label in scores if is_naive(fitted, label)], scores, metric)
-    mine = scores[judged.name]
-    if naive is None:
-        return f"{metric.title} is {metric.write(mine)}; there is nothing simple to compare it with."
-    against = f"{metric.title} {metric.write(mine)} against {metric.write(scores[naive])}"
-    if not metric.beats(mine, scores[naive]):
-        return f"This model does not beat {naive} ({against}). Use {naive}, or try other settings."
-    said = f"On unseen data it is {gain(metric, scores[naive], mine)} better than the best naive answer"
-    said += f" ({naive}: {against})"
-    better = _best(list(scores), scores, metric)
-    if better is not None and metric.beats(scores[better], mine):
-        return f"{said}, but the {better} model does better still ({metric.title} {metric.write(scores[better])})."
-    return f"{said}."
+    naive = [label for label in scores if is_naive(fitted, label)]
+
+    def chance(first: str, second: str) -> float:
+        return kind.chance(judged.exam, [judged.statistics[first]], [judged.statistics[second]], metric)
+
+    return Held(metric, scores, _mine(judged), naive, chance)
 
 
-def gain(metric: Metric, before: float, after: float) -> str:
-    """Return how far ``after`` is from ``before``, without its sign."""
-    return f"{abs(metric.change(before, after)):.{1 if metric.share else 0}f} {metric.unit}"
+def _mine(judged: Judged) -> str:
+    """Return the row that is what the run answers: with all that join in, if others do."""
+    whole = f"{judged.name}, combined"
+    return whole if whole in judged.metrics else judged.name
+
+
+def _command(fitted: Fitted, folder: Path | None, row: str) -> list[str]:
+    """Return the command that answers as a row of the table does."""
+    if folder is None:
+        return []
+    data = "" if fitted.kind.remembers else " NEW_DATA"
+    known = row in fitted.baselines or row == THE_NETWORK  # other rows are what the run answers anyway
+    model = f" --model {row_name(row)}" if known and fitted.kind.answers_by_rows else ""
+    if known and not model:
+        return []
+    name = fitted.kind.parts.answer.capitalize()
+    return [f"{name}: `recurra predict {shlex.quote(str(folder))}{data}{model}`"]
+
+
+def warnings(fitted: Fitted) -> list[str]:
+    """Return what may be wrong with a model, as sentences; nothing if all seems well."""
+    record = fitted.record
+    found = [f"{note[:1].upper()}{note[1:]}." for note in record.notes if note.startswith(CAREFUL)]
+    if record.best_epoch == 1 and record.epochs > 1:
+        found.append(
+            "Careful: the first epoch was the best one. A smaller learning rate may help, or there is little to learn."
+        )
+    if record.stopped_by == "max_epochs" and record.best_epoch == record.epochs > 1:
+        found.append("Careful: training was ended while it still improved. More epochs may help.")
+    return found
 
 
 def is_naive(fitted: Fitted, label: str) -> bool:
@@ -192,12 +248,8 @@ def is_naive(fitted: Fitted, label: str) -> bool:
     return label in fitted.baselines and fitted.baselines[label].naive
 
 
-def _best(labels: list[str], scores: Mapping[str, float], metric: Metric) -> str | None:
-    best = None
-    for label in labels:
-        if best is None or metric.beats(scores[label], scores[best]):
-            best = label
-    return best
+def _background(fitted: Fitted) -> Section:
+    return Section("The model and what was found in the data", points=facts(fitted), folded=True)
 
 
 def facts(fitted: Fitted) -> list[str]:

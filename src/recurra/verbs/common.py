@@ -9,11 +9,10 @@ from typing import Any
 from ..compare.metric import Statistics
 from ..errors import RunError
 from ..settings import Config
-from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
+from ..tasks.base import THE_NETWORK, THIS_MODEL, Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
 from ..training.loop import Epoch
 
 OnEpoch = Callable[[str, Epoch, int], None]  # which model, its epoch, and the most epochs there can be
-THIS_MODEL, THE_NETWORK = "this model", "network"
 
 
 @dataclass(frozen=True)

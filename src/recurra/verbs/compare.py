@@ -130,7 +130,7 @@ def compare_candidates(
     runs.write(folder, to_run(best.fitted, best.history), texts)
     report = None
     try:
-        html = comparison_page(best.fitted, best.history, source.data, judged, numbers)
+        html = comparison_page(best.fitted, best.history, source.data, judged, numbers, folder)
         report = runs.write_report(folder, html)
     except KeyboardInterrupt:
         interrupted = True

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import make_part
-from ..tasks.base import Exam, Fitted, Judged
+from ..tasks.base import THIS_MODEL, Exam, Fitted, Judged
 from ..tasks.pages import comparison_page, training_page
 from ..tasks.session import fitted_baselines
 from ..training import runs
-from .common import THIS_MODEL, ignore, judge, judge_beside, judge_network, source_of
+from .common import ignore, judge, judge_beside, judge_network, source_of
 
 History = list[dict[str, Any]]
 Notes = Callable[[Sequence[str]], None]
@@ -42,9 +42,9 @@ def rebuild_report(fitted: Fitted, history: History, folder: Path, data: Any = N
         exam = _exam_again(fitted, data, None, None, ignore)
         judged = judge_beside(fitted, judge_network(fitted, exam, name)) if compared else judge(fitted, exam)
     if compared is not None and judged is not None:
-        html = comparison_page(fitted, history, data, judged, compared, asked)
+        html = comparison_page(fitted, history, data, judged, compared, folder, asked)
     else:
-        html = training_page(fitted, history, data, judged, asked)
+        html = training_page(fitted, history, data, judged, folder, asked)
     return runs.write_report(folder, html)
 
 

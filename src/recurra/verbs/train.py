@@ -151,7 +151,7 @@ def _finish(session: Session, exam: Exam | None, folder: Path, interrupted: bool
         session.fit_baselines()
         judged = judge(fitted, exam) if exam is not None else None
         fitted.record.metrics = judged.metrics if judged else {}
-        texts = {runs.REPORT: training_page(fitted, history, data, judged)}
+        texts = {runs.REPORT: training_page(fitted, history, data, judged, folder)}
         runs.write(folder, to_run(fitted, history), texts, keep_checkpoint=interrupted)
         report = folder / runs.REPORT
     except KeyboardInterrupt:

@@ -54,6 +54,30 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
+def compared(ratio: float) -> str:
+    """Return how large something is, ``ratio`` times another, in words that go before ``that of`` the other.
+
+    ``as large as``, ``a third smaller than``, ``half as large as``, ``12 % larger than``, ``twice as large as``.
+    """
+    if not math.isfinite(ratio):
+        return "larger than"
+    if abs(ratio - 1) < 0.005:
+        return "as large as"
+    words = {0.25: "a quarter of", 1 / 3: "a third of", 0.5: "half as large as", 2 / 3: "a third smaller than",
+             0.75: "a quarter smaller than", 2.0: "twice as large as"}  # fmt: skip
+    near = min(words, key=lambda one: abs(one - ratio))
+    if abs(near - ratio) < 0.015 * max(1.0, near):
+        return words[near]
+    if ratio < 1:
+        return f"{100 * (1 - ratio):.0f} % smaller than"
+    return f"{100 * (ratio - 1):.0f} % larger than" if ratio < 2 else f"{ratio:.2g} times"
+
+
+def in_steps(count: float) -> str:
+    """Return a number of steps in words."""
+    return f"{count:,.3g} step{'s' * (count != 1)}"
+
+
 def decimals_of(values: Iterable[float]) -> int:
     """Return how many decimals the numbers of a column have; whole numbers have none."""
     return min(_places(values), MOST)

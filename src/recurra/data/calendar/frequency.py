@@ -319,3 +319,12 @@ def steps_in_words(frequency: str | None, steps: int) -> str:
 
 def _counted(count: int, word: str) -> str:
     return f"{count} {word}{'s' if count != 1 else ''}"
+
+
+def ahead_in_words(frequency: str | None, steps: int) -> str:
+    """Return so many steps in the unit of the frequency: ``12 months``, ``24 hours``, ``52 weeks``."""
+    grid = None if frequency is None else grid_of(frequency)
+    units = {("month", 1): "month", ("month", 3): "quarter", ("month", 12): "year", ("business", 1): "business day"}
+    units |= {("fixed", 7 * DAY): "week", **{("fixed", size): WORDS[unit] for unit, size in UNITS.items()}}
+    unit = None if grid is None else units.get((grid.kind, grid.size))
+    return steps_in_words(frequency, steps) if unit is None else _counted(steps, unit)

@@ -5,7 +5,9 @@ import pandas as pd
 import torch
 
 from ...data.cases import Cases
+from ...report.figures import looked_where
 from ...report.page import Section
+from ...writing.numbers import in_steps
 from ..base import Fitted, Glimpse, Judged
 from .answers import Guess, ask_network, looks, stretches
 from .examples import CaseExamples
@@ -123,9 +125,15 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
     unit += f", {layout.segment} steps at a time{every}." if layout.segment > 1 else "."
 
     def attention(weights: np.ndarray) -> list[Section]:
-        text = f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on."
+        text = (
+            f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on. "
+            f"{looked_where(weights, [f'step {first} to {last}' for first, last in places])}"
+        )
         figure = case_figure(case.values[0], case.channels, weights[0], places)
         return [Section("Where it looked", text, figure)]
 
+    def span(count: float) -> str:
+        return in_steps(round(count * layout.hop))
+
     device = next(fitted.network.parameters()).device
-    return Glimpse(batch.to(device), [first for first, _ in places], unit, attention)
+    return Glimpse(batch.to(device), [first for first, _ in places], unit, span, attention)

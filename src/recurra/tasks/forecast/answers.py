@@ -3,7 +3,6 @@
 Shapes: S row series, L look-back, H horizon, C channels, Q outputs, n segments read.
 """
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from ...data.series import Panel, long_frame
 from ...errors import ConfigError, nearest
 from ...nn.models import Output
 from ...nn.threads import own_threads
-from ..base import Baseline, Fitted
+from ..base import Baseline, Fitted, row_name
 from .combination import NETWORK, combined
 from .context import Context, context_of, times_of
 from .exam import Guess, ask_network
@@ -87,9 +86,7 @@ def network_answer(fitted: Fitted, windows: Windows) -> Guess:
 def answer_of(fitted: Fitted, windows: Windows, model: str) -> Guess:
     """Forecast ``windows`` by one row of the table; raises ConfigError if there is none of this name."""
     known: dict[str, Baseline] = fitted.kind.baselines(fitted.config, fitted.learned) | fitted.baselines
-    table = {
-        re.sub(r"\W+", "_", name): row for name, row in known.items() if name in fitted.baselines or not row.learns
-    }
+    table = {row_name(name): row for name, row in known.items() if name in fitted.baselines or not row.learns}
     if model in (NETWORK, *table):
         return network_answer(fitted, windows) if model == NETWORK else table[model].answer(windows)
     names = [NETWORK, *table]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 Bands = Mapping[int, tuple[np.ndarray, np.ndarray]]  # level in percent to lower and upper bound, each (H,)
+SQUEEZE = 2.5  # times our own worst error, beyond which a model is not drawn whole
 SHOWN = 2  # at first the past is shown over so many horizons
 
 
@@ -50,11 +51,14 @@ def forecast_figure(forecast: Forecast, title: str = "") -> "Figure":
 def series_grid(forecasts: Mapping[str, Forecast], most: int = 6) -> "list[Figure]":
     """Return small figures of the first ``most`` series, to stand beside each other as the page has room."""
     chosen = list(forecasts.items())[:most]
-    return [_draw(forecast, name, height=230, legend=False) for name, forecast in chosen]
+    figures = [_draw(forecast, name, height=230) for name, forecast in chosen]
+    for figure in figures:
+        figure.update_xaxes(nticks=4, tickangle=0)
+    return figures
 
 
-def _draw(forecast: Forecast, title: str, height: int, legend: bool = True) -> "Figure":
-    figure = canvas(height, _reading(forecast), title, hovermode="x unified", showlegend=legend)
+def _draw(forecast: Forecast, title: str, height: int) -> "Figure":
+    figure = canvas(height, _reading(forecast), title, hovermode="x unified")
     times, axis = axis_of(forecast.times)
     past_times, _ = axis_of(forecast.past_times)
     decimals = decimals_of(forecast.past)
@@ -127,6 +131,9 @@ def error_figure(errors: Mapping[str, np.ndarray], ours: str | None = None) -> "
         "How far off each model is on average, so many steps ahead; lower is better. A model that stays below "
         "the thin lines is worth its trouble."
     )
+    top, outside = _top_of(errors, ours)
+    if outside:
+        reading += f" Too far off for this picture: {', '.join(map(plain, outside))}."
     figure = canvas(340, reading, hovermode="x unified")
     styles = zip(COLOURS[1:] * len(errors), DASHES[1:] * len(errors), strict=False)
     for name, error in errors.items():
@@ -141,8 +148,19 @@ def error_figure(errors: Mapping[str, np.ndarray], ours: str | None = None) -> "
         )
     longest = max((len(error) for error in errors.values()), default=0)
     figure.update_xaxes(title_text="steps ahead", **({"dtick": 1} if longest <= 12 else {}))
-    figure.update_yaxes(title_text="mean absolute error", rangemode="tozero")
+    figure.update_yaxes(
+        title_text="mean absolute error", **({"range": [0, top]} if outside else {"rangemode": "tozero"})
+    )
     return figure
+
+
+def _top_of(errors: Mapping[str, np.ndarray], ours: str | None) -> tuple[float, list[str]]:
+    """Return where the axis ends, and which models lie above it for the most part: bad ones must not squeeze others."""
+    peaks = {name: float(np.nanmax(error, initial=0.0)) for name, error in errors.items()}
+    limit = SQUEEZE * max(min(peaks.values(), default=0.0), peaks.get(ours or "", 0.0))
+    inside = [peak for peak in peaks.values() if peak <= limit]
+    outside = [name for name, peak in peaks.items() if peak > limit]
+    return 1.1 * max(inside, default=0.0), outside
 
 
 def attention_figure(weights: np.ndarray, memory_labels: Iterable[Any], query_labels: Iterable[Any]) -> "Figure":

@@ -53,6 +53,7 @@ class ForecastKind(Kind):
 
     parts = PARTS
     remembers = True
+    answers_by_rows = True
 
     def read(
         self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
@@ -157,6 +158,12 @@ class ForecastKind(Kind):
     def statistics(self, truth: Truth, answers: Guess) -> Statistics:
         """Return sums of errors, window by window."""
         return statistics_of(truth, answers)
+
+    def meaning(self, fitted: Fitted, scores: Mapping[str, float]) -> str:
+        """Say what MASE is: an error as large as so much of that of repeating the last season."""
+        from . import report  # only a page needs it
+
+        return report.meaning(fitted, scores)
 
     def baselines(self, config: Config, learned: ForecastLearned) -> dict[str, Baseline]:
         """Return the naive forecasts and a linear model."""

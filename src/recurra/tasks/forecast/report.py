@@ -1,15 +1,17 @@
 """What a report of forecasts shows: a few series, their forecasts beside what happened, and where it looked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from ...data.calendar.frequency import steps_in_words
+from ...data.calendar.frequency import ahead_in_words, steps_in_words
 from ...data.series import Panel
 from ...data.series.season import candidates
 from ...errors import DataError, nearest
+from ...report.figures import EVEN, looked_where
 from ...report.page import Section
-from ...writing.numbers import percent
+from ...writing.numbers import compared, percent
 from ..base import Fitted, Glimpse, Judged
 from .answers import Forecasts, batch_of, forecast
 from .context import context_of, times_of
@@ -21,10 +23,23 @@ from .learned import ForecastLearned
 SHOWN = 6  # series that get a picture
 
 
+REPEATED = {"1 year": "repeating last year", "1 week": "repeating last week", "1 day": "repeating the day before"}
+
+
 def title(fitted: Fitted, panel: Panel) -> str:
     """Return which series are forecast, and how far."""
     more = f" and {len(panel) - 3:,} more" if len(panel) > 3 else ""
-    return f"Forecast of {', '.join(panel.names[:3])}{more}, {fitted.learned.layout.horizon} steps ahead"
+    ahead = ahead_in_words(fitted.learned.schema.frequency, fitted.learned.layout.horizon)
+    return f"{', '.join(panel.names[:3])}{more}: the next {ahead}"
+
+
+def meaning(fitted: Fitted, scores: Mapping[str, float]) -> str:
+    """Say what the MASE of ``scores`` is: an error, held against that of repeating the last season."""
+    season, frequency = fitted.learned.layout.season, fitted.learned.schema.frequency
+    span = steps_in_words(frequency, season)
+    naive = REPEATED.get(span, f"repeating the last {span}") if season > 1 else "repeating the last value"
+    error = scores["mase"]
+    return f"MASE {error:.2g} says: an error {compared(error)} that of {naive} in the training part."
 
 
 def forecast_sections(
@@ -39,7 +54,8 @@ def forecast_sections(
     levels = " and ".join(f"{level} %" for level in sorted(answer.guess.bands))
     bands = f" The shaded bands should hold {levels} of what happens." if levels else ""
     figure = forecast_figure(next(iter(views.values()))) if len(views) == 1 else series_grid(views, len(views))
-    return [Section("The forecast", f"What comes after the end of the data.{bands}{why}", figure)]
+    text = f"What comes after the end of the data.{bands}{why}"
+    return [Section("The forecast", text, figure, numbers=forecast_table(views))]
 
 
 def find_series(panel: Panel, named: str | Sequence[str]) -> tuple[list[int], str]:
@@ -78,6 +94,18 @@ def series_errors(judged: Judged) -> np.ndarray:
     sums = np.bincount(truth.series, statistics["scaled"], size)
     counts = np.bincount(truth.series, statistics["count"], size)
     return np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
+
+
+def forecast_table(views: Mapping[str, Forecast]) -> pd.DataFrame:
+    """Return forecasts as a table to copy: of one series with its intervals, of several a column each."""
+    if len(views) == 1:
+        (one,) = views.values()
+        columns = {"forecast": one.point}
+        for level in sorted(one.bands):
+            columns[f"{level} % from"], columns[f"{level} % to"] = one.bands[level]
+        return pd.DataFrame(columns, index=pd.Index(one.times, name="time"))
+    series = {name: pd.Series(one.point, index=pd.Index(one.times)) for name, one in views.items()}
+    return pd.DataFrame(series).rename_axis("time")
 
 
 def _view(fitted: Fitted, panel: Panel, answer: Forecasts, n: int) -> Forecast:
@@ -133,15 +161,20 @@ def first_series(fitted: Fitted, panel: Panel) -> Glimpse:
     context = context_of(learned, one).rows(np.array([0]))
     past = times_of(learned, one, -layout.lookback, 0)[0][:: layout.segment]
     future = times_of(learned, one, 0, layout.written * layout.segment)[0][:: layout.segment]
-    stretch = f" A column is a stretch of {layout.segment} steps of the past." if layout.segment > 1 else ""
-    text = f"Attention in the forecast from the end of the data ({panel.names[0]}).{stretch}"
+    frequency = learned.schema.frequency
+    segment = ahead_in_words(frequency, layout.segment)
+
+    def span(count: float) -> str:
+        return steps_in_words(frequency, max(1, round(count * layout.segment)))
 
     def attention(weights: np.ndarray) -> list[Section]:
+        stretch = f" A column is {segment} of the past." if layout.segment > 1 else ""
+        text = f"The forecast of {panel.names[0]} from the end of the data. {looked_where(weights, past)}{stretch}"
         whole = Section("What the model looked at", text, attention_figure(weights, past, future))
         return [_how_far_back(weights, learned), whole]
 
-    unit = f"One step here is a segment of {layout.segment}." if layout.segment > 1 else ""
-    return Glimpse(batch_of(context, fitted), list(past), unit, attention)
+    unit = f"It reads {segment} at a time." if layout.segment > 1 else ""
+    return Glimpse(batch_of(context, fitted), list(past), unit, span, attention)
 
 
 def _how_far_back(weights: np.ndarray, learned: ForecastLearned) -> Section:
@@ -149,10 +182,16 @@ def _how_far_back(weights: np.ndarray, learned: ForecastLearned) -> Section:
     layout, frequency = learned.layout, learned.schema.frequency
     shares = by_lag(weights)
     names = [steps_in_words(frequency, layout.segment * lag) for lag in range(1, len(shares) + 1)]
-    most = np.argsort(-shares, kind="stable")[:2]
-    found = " and ".join(f"{percent(shares[place])} to {names[place]} before" for place in most)
-    text = f"How long before the step that is forecast it looked, over the whole forecast: {found}."
-    even = f" Looking everywhere alike, no bar would have more than {percent(float(even_looks(*weights.shape).max()))}."
+    first, second = np.argsort(-shares, kind="stable")[[0, min(1, len(shares) - 1)]]
+    even = float(even_looks(*weights.shape).max())
+    if shares[first] < EVEN * even:
+        text = f"It looked nearly everywhere alike: no bar has more than {percent(shares[first])} of the looks."
+    else:
+        text = (
+            f"It looked mostly {names[first]} before the step that is forecast, {percent(shares[first])} of the time, "
+            f"then {names[second]} before, {percent(shares[second])}."
+        )
+    text += f" Looking everywhere alike, no bar would have more than {percent(even)}."
     natural = layout.season if layout.season > 1 else min(candidates(frequency), default=1)
     figure = lag_figure(shares, names, max(1, natural // layout.segment), layout.season > 1)
-    return Section("How far back it looked", text + even, figure)
+    return Section("How far back it looked", text, figure)
