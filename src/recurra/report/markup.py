@@ -6,6 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from ..writing.language import say
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
@@ -44,4 +46,5 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters["prose"] = prose
+    environment.filters["say"] = say
     return environment

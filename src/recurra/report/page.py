@@ -5,9 +5,10 @@ compressed, so that it fits into a letter: the browser unpacks them.
 """
 
 import gzip
+import json
 import os
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..writing.atomic import write_text
+from ..writing.language import ENGLISH, say, spoken
 from .canvas import FONT
 from .markup import render, style
 from .tables import table_html, value_text
@@ -33,6 +35,8 @@ STROKES = {
     "longdashdot": "12 3 2 3",
 }
 
+TEXTS = ("text", "name", "ticktext", "hovertemplate", "customdata", "hovertext")  # of a figure, that people read
+
 
 @dataclass(frozen=True)
 class Section:
@@ -46,6 +50,7 @@ class Section:
     numbers: "pd.DataFrame | None" = None  # what the figure shows, to copy; folded away
     points: Sequence[str] = ()  # a list below the text
     folded: bool = False  # whether only the heading is seen at first
+    own: Collection[str] = ()  # which names of the tables are the user's own, never translated: "rows", "columns"
 
 
 def write_report(
@@ -70,10 +75,11 @@ def report_html(
     """Return the whole file that ``write_report`` writes."""
     parts = [_part(section) for section in sections]
     values = {
-        "title": title,
-        "summary": summary,
+        "lang": spoken(),
+        "title": say(title),
+        "summary": [say(point) for point in summary],
         "parts": parts,
-        "settings": {part: _texts(values) for part, values in settings.items()},
+        "settings": {say(part): _texts(values) for part, values in settings.items()},
         "font": FONT,
         "style": style(),
         "plotly": _plotly() if any(part.places for part in parts) else "",
@@ -121,15 +127,15 @@ def _part(section: Section) -> Part:
     places = [_place(figure) for figure in figures]
     common = places[0].legend if len(places) > 1 and all(one.legend == places[0].legend for one in places) else []
     return Part(
-        section.heading,
-        [paragraph for paragraph in paragraphs if paragraph],
+        say(section.heading),
+        [say(paragraph) for paragraph in paragraphs if paragraph],
         [place._replace(legend=[]) for place in places] if common else places,
         {1: "one", 2: "wide", 4: "wide"}.get(len(figures), "small"),
         common,
-        [reading for reading in readings if reading],
-        "" if section.table is None else table_html(section.table, section.best),
-        "" if section.numbers is None else table_html(section.numbers),
-        section.points,
+        [say(reading) for reading in readings if reading],
+        "" if section.table is None else table_html(section.table, section.best, section.own),
+        "" if section.numbers is None else table_html(section.numbers, own=section.own),
+        [say(point) for point in section.points],
         section.folded,
     )
 
@@ -146,7 +152,17 @@ def _place(figure: "Figure") -> Place:
     bare = go.Figure(figure)
     bare.layout.title.text = None
     bare.layout.showlegend = False
-    return Place(figure.layout.title.text or "", figure.layout.height or 400, bare.to_json(), _legend(figure))
+    text = bare.to_json() if spoken() == ENGLISH else json.dumps(_told(json.loads(bare.to_json())), ensure_ascii=False)
+    return Place(say(figure.layout.title.text or ""), figure.layout.height or 400, text, _legend(figure))
+
+
+def _told(part: Any, name: str = "") -> Any:
+    """Return a figure as plain data with its texts in the language that is spoken."""
+    if isinstance(part, dict):
+        return {key: _told(value, key) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_told(value, name) for value in part]
+    return say(part) if isinstance(part, str) and name in TEXTS else part
 
 
 def _legend(figure: "Figure") -> list[Key]:
@@ -155,7 +171,7 @@ def _legend(figure: "Figure") -> list[Key]:
     for trace in figure.data if figure.layout.showlegend is not False else ():
         if trace.type == "scatter" and trace.name and trace.showlegend is not False:
             dash = None if trace.fill else STROKES.get(trace.line.dash or "solid", trace.line.dash)
-            keys[trace.name] = Key(trace.name, trace.fillcolor if trace.fill else trace.line.color, dash)
+            keys[trace.name] = Key(say(trace.name), trace.fillcolor if trace.fill else trace.line.color, dash)
     return list(keys.values()) if len(keys) > 1 else []
 
 

@@ -1,11 +1,12 @@
 """Tables in the report, and any value as a person reads it there."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import pick
+from ..writing.language import say
 from ..writing.numbers import NOTHING, column
 from .canvas import texts_of
 from .markup import render
@@ -23,11 +24,12 @@ class Cell(NamedTuple):
     best: bool = False
 
 
-def table_html(table: "pd.DataFrame", best: Mapping[str, str] | None = None) -> str:
+def table_html(table: "pd.DataFrame", best: Mapping[str, str] | None = None, own: Collection[str] = ()) -> str:
     """Return ``table`` as HTML; in the columns of ``best`` the 'low' or the 'high' value is bold.
 
-    An index that only counts the rows is left out. Raises ConfigError if ``best`` names a column that is not
-    there, or another direction.
+    Its texts are in the language that is spoken, but for names of the user's ``own``: "rows", "columns". An index that
+    only counts the rows is left out. Raises ConfigError if ``best`` names a column that is not there, or another
+    direction.
     """
     counted = table.index.name is None and list(table.index) == list(range(len(table)))
     frame = table if counted else table.rename_axis(table.index.names if any(table.index.names) else "").reset_index()
@@ -35,11 +37,14 @@ def table_html(table: "pd.DataFrame", best: Mapping[str, str] | None = None) -> 
     columns = [frame.iloc[:, n] for n in range(frame.shape[1])]
     bold = _winners({str(name): values for name, values in zip(frame.columns, columns, strict=True)}, best or {})
     numeric = [values.dtype.kind in "iuf" for values in columns]
-    head = [Cell(text, number) for text, number in zip(_texts(frame.columns), numeric, strict=True)]
+    head = [
+        Cell(text, number) for text, number in zip(_texts(frame.columns, "columns" not in own), numeric, strict=True)
+    ]
     cells = []
     for n, values in enumerate(columns):
         winners = bold.get(str(values.name), set())
-        cells.append([Cell(text, numeric[n], n < names, row in winners) for row, text in enumerate(_texts(values))])
+        texts = _texts(values, n >= names or "rows" not in own)
+        cells.append([Cell(text, numeric[n], n < names, row in winners) for row, text in enumerate(texts)])
     return render("table.html.j2", {"head": head, "rows": list(zip(*cells, strict=True))})
 
 
@@ -55,21 +60,21 @@ def _winners(columns: Mapping[str, "pd.Series"], best: Mapping[str, str]) -> dic
     return found
 
 
-def _texts(values: "pd.Series | pd.Index") -> list[str]:
-    """Return one column as people write it: numbers with the same decimals, days without a clock."""
+def _texts(values: "pd.Series | pd.Index", told: bool) -> list[str]:
+    """Return one column as people write it: numbers with the same decimals, days without a clock, words translated."""
     missing = np.asarray(values.isna())
     if values.dtype.kind in "iuf":
         numbers = [None if gone else value for value, gone in zip(values.tolist(), missing, strict=True)]
         return [typeset(text) for text in column(numbers)]
     present = values[~missing]
     known = iter(texts_of(present) if values.dtype.kind == "M" else map(value_text, present))
-    return [NOTHING if gone else next(known) for gone in missing]
+    return [NOTHING if gone else say(next(known)) if told else next(known) for gone in missing]
 
 
 def value_text(value: Any) -> str:
     """Return a single value of whatever kind as a person reads it."""
     if value is None or value is True or value is False:
-        return {None: NOTHING, True: "yes", False: "no"}[value]
+        return {None: NOTHING, True: say("yes"), False: say("no")}[value]
     if isinstance(value, float):
         return typeset(f"{value:.10g}")
     if isinstance(value, (list, tuple)):

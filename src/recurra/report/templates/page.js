@@ -9,7 +9,14 @@ const draw = async () => {
   const element = document.createElement("script");
   element.textContent = script;
   document.head.append(element);
-  const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"]};
+  // plotly knows the dates of English by itself.
+  const months = [...Array(12).keys()].map((n) => `${n + 1}月`), days = [..."日一二三四五六"].map((day) => `周${day}`);
+  const zh = {dictionary: {}, format: {
+    days, shortDays: days, months, shortMonths: months, periods: ["上午", "下午"], dateTime: "%Y-%m-%d %X",
+    date: "%Y-%m-%d", time: "%H:%M:%S", decimal: ".", thousands: ",", grouping: [3], currency: ["", ""],
+    year: "%Y年", month: "%Y年%b", dayMonth: "%b%-d日", dayMonthYear: "%Y年%b%-d日",
+  }};
+  const config = {locales: {zh}, locale: {{ lang | tojson }}, responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"]};
   await Promise.all(JSON.parse(figures).map((figure, n) => Plotly.newPlot(places[n], {...figure, config})));
 };
 // A figure in what is folded has no width until it is opened.
@@ -35,5 +42,5 @@ addEventListener("hashchange", unfold);
 unfold();
 draw().catch(() => places.forEach((place) => {
   place.classList.add("failed");
-  place.textContent = "The figure cannot be drawn: this browser is too old.";
+  place.textContent = {{ "The figure cannot be drawn: this browser is too old." | say | tojson }};
 }));

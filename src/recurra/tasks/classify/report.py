@@ -33,7 +33,7 @@ def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[
     named = ask_network(fitted, CaseExamples.of(data, fitted.learned)).codes
     counts = pd.DataFrame({"cases": np.bincount(named, minlength=len(classes))}, index=pd.Index(classes, name="class"))
     text = f"What the model says of the {len(data):,} cases it was trained on; nothing was held out to judge by."
-    return [Section("Classes", text, table=counts)]
+    return [Section("Classes", text, table=counts, own=("rows",))]
 
 
 def _worst(wrong: np.ndarray, classes: tuple[str, ...]) -> str:
@@ -68,7 +68,7 @@ def _class_table(fitted: Fitted, judged: Judged) -> Section:
         "Precision is how many of those called so are; recall how many of those that are so were called so; F1 lies "
         "between the two."
     )
-    return Section("Class by class", text, table=frame)
+    return Section("Class by class", text, table=frame, own=("rows",))
 
 
 def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:

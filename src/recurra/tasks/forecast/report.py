@@ -55,7 +55,8 @@ def forecast_sections(
     bands = f" The shaded bands should hold {levels} of what happens." if levels else ""
     figure = forecast_figure(next(iter(views.values()))) if len(views) == 1 else series_grid(views, len(views))
     text = f"What comes after the end of the data.{bands}{why}"
-    return [Section("The forecast", text, figure, numbers=forecast_table(views))]
+    own = ("columns",) if len(views) > 1 else ()
+    return [Section("The forecast", text, figure, numbers=forecast_table(views), own=own)]
 
 
 def find_series(panel: Panel, named: str | Sequence[str]) -> tuple[list[int], str]:

@@ -1,0 +1,140 @@
+"""What people read, in their language: every text of the package is written in English, and translated at the door.
+
+A catalog is a TOML file of patterns: an English text, in which ``{1}``, ``{2}``, .. stand for what differs, and the
+same in the other language. What stands in a place is translated, too, unless it is a name: ``'{1}'`` in quotes, `{1}` in
+backticks, or ``{1!}``. A text that no pattern fits is cut into its sentences, these at semicolons, and then at commas;
+what is still not known stays as it is. So no message has to know of languages, and a run that was made in one can be
+told in another.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from ..errors import ConfigError, nearest
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+ENGLISH = "en"
+PLACE = re.compile(r"(['`]?)\{(\d)(!?)\}(['`]?)")
+SENTENCES = re.compile(r"(?<=[.!?:]) (?=[A-Z'`\d])")
+_language: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+class Pattern(NamedTuple):
+    """A text with places: how it is recognised, and what is said instead."""
+
+    literal: str  # its longest part without places: quick to look for
+    english: re.Pattern[str]
+    names: frozenset[int]  # places whose content is never translated
+    other: str
+
+
+class Catalog:
+    """The texts of one language, by their English."""
+
+    def __init__(self, pairs: dict[str, str]):
+        self.texts = {english: other for english, other in pairs.items() if not PLACE.search(english)}
+        patterns = [_pattern(english, other) for english, other in pairs.items() if PLACE.search(english)]
+        # What has more words of its own says more surely what it is.
+        self.patterns = sorted(patterns, key=lambda one: -len(one.english.pattern))
+        self.known: dict[str, str | None] = {}
+
+    def say(self, text: str) -> str:
+        """Return ``text`` in the other language, as far as it is known."""
+        found = self.find(text)
+        return text if found is None else found
+
+    def find(self, text: str) -> str | None:
+        """Return ``text`` in the other language; None if nothing of it is known."""
+        if text not in self.known:
+            if len(self.known) > 20_000:
+                self.known.clear()
+            self.known[text] = self._find(text)
+        return self.known[text]
+
+    def _find(self, text: str) -> str | None:
+        bare = text.strip()
+        if not any("a" <= letter <= "z" or "A" <= letter <= "Z" for letter in bare):
+            return None
+        found = self.texts.get(bare) or self._by_pattern(bare) or self._by_parts(bare)
+        return None if found is None else text.replace(bare, found)
+
+    def _by_pattern(self, text: str) -> str | None:
+        for pattern in self.patterns:
+            if pattern.literal in text and (match := pattern.english.fullmatch(text)):
+                return self._filled(pattern, match)
+        return None
+
+    def _filled(self, pattern: Pattern, match: re.Match[str]) -> str:
+        def content(place: re.Match[str]) -> str:
+            number = int(place[2])
+            value = match[f"p{number}"]
+            return f"{place[1]}{value if number in pattern.names else self.say(value)}{place[4]}"
+
+        return PLACE.sub(content, pattern.other)
+
+    def _by_parts(self, text: str) -> str | None:
+        """Translate sentences one by one, or what stands between semicolons or commas."""
+        for cut, joint in ((SENTENCES.split, ""), (_cut("; "), "；"), (_cut(", "), "，"), (_cut(" and "), "和")):
+            parts = cut(text)
+            found = [self.find(part) for part in parts]
+            if len(parts) > 1 and any(one is not None for one in found):
+                return joint.join(part if one is None else one for part, one in zip(parts, found, strict=True))
+        return None
+
+
+def _cut(mark: str) -> Callable[[str], Sequence[str]]:
+    return lambda text: text.split(mark)
+
+
+def _pattern(english: str, other: str) -> Pattern:
+    names, regex, at, literals = set(), "", 0, [""]
+    for place in PLACE.finditer(english):
+        literal = english[at : place.start()] + place[1]
+        number, after = int(place[2]), place[4]
+        if place[3] or (place[1] and place[1] == after):
+            names.add(number)
+        regex += re.escape(literal) + (f"(?P<p{number}>.*?)" if f"(?P<p{number}>" not in regex else f"(?P=p{number})")
+        regex += re.escape(after)
+        literals.append(literal)
+        at = place.end()
+    literals.append(english[at:])
+    return Pattern(
+        max(literals, key=len), re.compile(regex + re.escape(english[at:]), re.DOTALL), frozenset(names), other
+    )
+
+
+@cache
+def catalog(language: str) -> Catalog:
+    """Return the catalog of a language that is not English."""
+    text = files(__package__).joinpath("languages", f"{language}.toml").read_text(encoding="utf-8")
+    return Catalog(tomllib.loads(text))
+
+
+def say(text: str) -> str:
+    """Return a text of the package in the language that is spoken now."""
+    language = _language.get()
+    return text if language == ENGLISH else catalog(language).say(text)
+
+
+def spoken() -> str:
+    """Return the language that is spoken now: ``en``, ``zh``."""
+    return _language.get()
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Speak a language while the block runs; raises ConfigError for one that there is no catalog of."""
+    if language not in LANGUAGES:
+        names = ", ".join(f"{name} ({own})" for name, own in LANGUAGES.items())
+        raise ConfigError(f"Unknown language '{language}'.{nearest(language, LANGUAGES)} Choose one of: {names}.")
+    token = _language.set(language)
+    try:
+        yield
+    finally:
+        _language.reset(token)
