@@ -273,7 +273,9 @@ def named(config: Config, setting: str) -> str:
 
 
 def _settings(fitted: Fitted) -> dict[str, dict[str, Any]]:
-    record = {name: value for name, value in fitted.record.to_dict().items() if name not in ("metrics", "notes")}
+    record = {
+        name: value for name, value in fitted.record.to_dict().items() if name not in ("metrics", "notes", "answer")
+    }
     found = fitted.learned.to_plain()[0]
     layout = found.get("layout")
     extra = {"found from data and settings": layout} if isinstance(layout, dict) else {}

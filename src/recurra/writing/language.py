@@ -1,15 +1,15 @@
 """What people read, in their language: every text of the package is written in English, and translated at the door.
 
 A catalog is a TOML file of patterns: an English text, in which ``{1}``, ``{2}``, .. stand for what differs, and the
-same in the other language. What stands in a place is translated, too, unless it is a name: ``'{1}'`` in quotes, `{1}` in
-backticks, or ``{1!}``. A text that no pattern fits is cut into its sentences, these at semicolons, and then at commas;
-what is still not known stays as it is. So no message has to know of languages, and a run that was made in one can be
-told in another.
+same in the other language. What stands in a place is translated, too, unless it is a name: in quotes, in backticks, or
+``{1!}``; ``'{1?}'`` is none. A text that no pattern fits is cut into its sentences, these at semicolons, and so on to
+commas; what is still not known stays as it is. So no message has to know of languages, and a run that was made in one
+can be told in another.
 """
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -20,8 +20,12 @@ from ..errors import ConfigError, nearest
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 ENGLISH = "en"
-PLACE = re.compile(r"(['`]?)\{(\d)(!?)\}(['`]?)")
-SENTENCES = re.compile(r"(?<=[.!?:]) (?=[A-Z'`\d])")
+PLACE = re.compile(r"(['`]?)\{(\d)([!?]?)\}(['`]?)")
+SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z'`\d±])")
+CUTS = (
+    (SENTENCES, ""),
+    *((re.compile(cut), mark) for cut, mark in (("; ", "；"), (": ", "："), (" and ", "和"), (", ", "，"))),
+)
 _language: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
@@ -29,6 +33,7 @@ class Pattern(NamedTuple):
     """A text with places: how it is recognised, and what is said instead."""
 
     literal: str  # its longest part without places: quick to look for
+    words: int  # how many letters are its own
     english: re.Pattern[str]
     names: frozenset[int]  # places whose content is never translated
     other: str
@@ -41,7 +46,7 @@ class Catalog:
         self.texts = {english: other for english, other in pairs.items() if not PLACE.search(english)}
         patterns = [_pattern(english, other) for english, other in pairs.items() if PLACE.search(english)]
         # What has more words of its own says more surely what it is.
-        self.patterns = sorted(patterns, key=lambda one: -len(one.english.pattern))
+        self.patterns = sorted(patterns, key=lambda one: -one.words)
         self.known: dict[str, str | None] = {}
 
     def say(self, text: str) -> str:
@@ -66,7 +71,8 @@ class Catalog:
 
     def _by_pattern(self, text: str) -> str | None:
         for pattern in self.patterns:
-            if pattern.literal in text and (match := pattern.english.fullmatch(text)):
+            match = pattern.english.fullmatch(text) if pattern.literal in text else None
+            if match and not any(map(SENTENCES.search, match.groups())):  # else it is several texts
                 return self._filled(pattern, match)
         return None
 
@@ -80,16 +86,12 @@ class Catalog:
 
     def _by_parts(self, text: str) -> str | None:
         """Translate sentences one by one, or what stands between semicolons or commas."""
-        for cut, joint in ((SENTENCES.split, ""), (_cut("; "), "；"), (_cut(", "), "，"), (_cut(" and "), "和")):
-            parts = cut(text)
-            found = [self.find(part) for part in parts]
-            if len(parts) > 1 and any(one is not None for one in found):
+        for cut, joint in CUTS:
+            parts = cut.split(text)
+            found = [self.find(part) for part in parts] if len(parts) > 1 else []
+            if any(one is not None for one in found):
                 return joint.join(part if one is None else one for part, one in zip(parts, found, strict=True))
         return None
-
-
-def _cut(mark: str) -> Callable[[str], Sequence[str]]:
-    return lambda text: text.split(mark)
 
 
 def _pattern(english: str, other: str) -> Pattern:
@@ -97,16 +99,15 @@ def _pattern(english: str, other: str) -> Pattern:
     for place in PLACE.finditer(english):
         literal = english[at : place.start()] + place[1]
         number, after = int(place[2]), place[4]
-        if place[3] or (place[1] and place[1] == after):
+        if place[3] == "!" or (place[1] and place[1] == after and not place[3]):
             names.add(number)
         regex += re.escape(literal) + (f"(?P<p{number}>.*?)" if f"(?P<p{number}>" not in regex else f"(?P=p{number})")
         regex += re.escape(after)
         literals.append(literal)
         at = place.end()
     literals.append(english[at:])
-    return Pattern(
-        max(literals, key=len), re.compile(regex + re.escape(english[at:]), re.DOTALL), frozenset(names), other
-    )
+    whole = re.compile(regex + re.escape(english[at:]), re.DOTALL)
+    return Pattern(max(literals, key=len), len("".join(literals)), whole, frozenset(names), other)
 
 
 @cache
