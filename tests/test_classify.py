@@ -24,7 +24,7 @@ from recurra.cells import CELLS
 from recurra.data.batch import Batch
 from recurra.data.cases import Cases, cases_of
 from recurra.errors import ConfigError, DataError
-from recurra.settings import NoSettings, make_config
+from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
 from recurra.tasks.classify.answers import Guess, statistics_of, stretches
@@ -686,10 +686,16 @@ def test_names_of_classes_survive(tmp_path: Path) -> None:
     prepared = KIND.prepare(KIND.read((X, [names[n % 4] for n in range(20)]), config), config, 4)
     session = Session(prepared)
     list(session.epochs())
-    frame = KIND.frame(KIND.answer(session.fitted, cases_of(X), NoSettings()))
+    frame = KIND.frame(KIND.answer(session.fitted, cases_of(X), KIND.parts.predict()))
     assert list(frame.columns) == ["case", "label", *(f"p_{name}" for name in sorted(names))]
     np.testing.assert_allclose(frame.iloc[:, 2:].sum(axis=1), 1)
     assert set(frame["label"]) <= set(names)
+    session.fit_baselines()
+    for row, columns in (("network", 6), ("nearest_neighbour", 2), ("most_frequent_class", 6)):
+        asked = KIND.frame(KIND.answer(session.fitted, cases_of(X), KIND.parts.predict(model=row)))
+        assert asked.shape == (20, columns), row
+    with pytest.raises(ConfigError, match="Did you mean 'nearest_neighbour'"):
+        KIND.answer(session.fitted, cases_of(X), KIND.parts.predict(model="nearest_neighbor"))
     figure = confusion_figure(np.eye(4, dtype=int), names)
     assert "<b>" not in str(figure.layout.xaxis.ticktext) and "&lt;b&gt;" in str(figure.data[0].text)
 

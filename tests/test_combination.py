@@ -139,7 +139,9 @@ def test_rows_of_the_table_answer_by_name(tmp_path: Path) -> None:
     for name in ("network", "linear", "seasonal_naive_drift"):
         ours, theirs = (forecast(one, model=name).guess.point for one in (forecaster.fitted_, fitted))
         np.testing.assert_array_equal(ours, theirs)
-    with pytest.raises(ConfigError, match=r"Unknown model 'linaer'\. Did you mean 'linear'\? Choose one of: network, "):
+    with pytest.raises(
+        ConfigError, match=r"Unknown model 'linaer'\. Did you mean 'linear'\? Choose one of: linear, network, "
+    ):
         forecast(fitted, model="linaer")
 
 

@@ -161,6 +161,14 @@ def test_predict(fitted: tuple[Forecaster, pd.DataFrame]) -> None:
         assert (np.diff(ends, axis=1) >= 0).all()
 
 
+def test_a_context_shorter_than_the_look_back_is_a_warning() -> None:
+    fitted, told = make().fit(wide()).fitted_, []
+    fitted.kind.read(wide().tail(30), fitted.config, fitted.learned, None, told.extend)
+    assert not [note for note in told if "careful" in note]
+    fitted.kind.read(wide().tail(8), fitted.config, fitted.learned, None, told.extend)
+    assert "fewer rows than the 12 that the model reads (as few as 8)" in told[-1] and told[-1].startswith("careful: ")
+
+
 def test_what_was_trained_on_is_the_default_context(fitted: tuple[Forecaster, pd.DataFrame]) -> None:
     forecaster, df = fitted
     assert same(forecaster.predict(), forecaster.predict(df=df))

@@ -473,6 +473,8 @@ def test_notes_say_what_was_chosen() -> None:
         "72 training rows, then 10 for validation, then 8 for the test; 57 training windows"
     )
     assert note == expected
+    few = cut(SERIES[0][:40]).plan.notes
+    assert few[-1].startswith("careful: only ") and "training windows" in few[-1]
 
 
 def test_a_test_with_origins_apart_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

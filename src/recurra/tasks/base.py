@@ -19,7 +19,7 @@ from torch import nn
 from ..compare.metric import Metric, Statistics
 from ..compare.significance import paired_permutation
 from ..data.batch import Batch
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, RunError, pick
 from ..random import drawing
 from ..settings import Config, Parts
 from ..training.loop import Epoch, Progress, Watch, fit
@@ -38,11 +38,6 @@ Tell = Callable[[Sequence[str]], None]  # takes notes on what was found and assu
 
 def tell_nobody(notes: Sequence[str]) -> None:
     """Take notes and do nothing."""
-
-
-def row_name(label: str) -> str:
-    """Return a row of a table as a setting names it: ``seasonal_naive`` for ``seasonal naive``."""
-    return re.sub(r"\W+", "_", label)
 
 
 class Plan(Protocol):
@@ -119,6 +114,21 @@ class Fitted:
     record: Record
 
 
+def row_name(label: str) -> str:
+    """Return a row of a table as a setting names it: ``seasonal_naive`` for ``seasonal naive``."""
+    return re.sub(r"\W+", "_", label)
+
+
+def row_of(fitted: Fitted, name: str) -> Baseline | None:
+    """Return the baseline that a row of the table is about, None for the network; ConfigError if there is no such row.
+
+    Runs of earlier versions may lack baselines that have to learn: these rows are not there.
+    """
+    known = fitted.kind.baselines(fitted.config, fitted.learned) | fitted.baselines
+    table = {row_name(label): row for label, row in known.items() if label in fitted.baselines or not row.learns}
+    return None if name == THE_NETWORK else pick({THE_NETWORK: None, **table}, name, "model")
+
+
 @dataclass(frozen=True)
 class Exam:
     """Questions with known answers."""
@@ -164,7 +174,6 @@ class Kind(ABC):
 
     parts: ClassVar[Parts]
     remembers: ClassVar[bool] = False  # whether it can answer without data, from what it remembers of its training
-    answers_by_rows: ClassVar[bool] = False  # whether ``model`` in ``parts.predict`` lets one row of the table answer
 
     # ------------------------------------------------------------------------------------------------ data
 

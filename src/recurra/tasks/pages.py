@@ -13,7 +13,7 @@ from ..compare.advice import Held, advise
 from ..compare.metric import Metric
 from ..report.inside import inside_sections, learning_section
 from ..report.page import Section, report_html
-from ..settings import Config
+from ..settings import Config, settings_of
 from .base import THE_NETWORK, THIS_MODEL, Fitted, Judged, row_name
 
 History = Sequence[Mapping[str, Any]]
@@ -223,9 +223,9 @@ def _command(fitted: Fitted, folder: Path | None, row: str) -> list[str]:
         return []
     data = "" if fitted.kind.remembers else " NEW_DATA"
     known = row in fitted.baselines or row == THE_NETWORK  # other rows are what the run answers anyway
-    model = f" --model {row_name(row)}" if known and fitted.kind.answers_by_rows else ""
-    if known and not model:
-        return []
+    if known and "model" not in settings_of(fitted.kind.parts.predict):
+        return []  # this kind answers as the run does and not otherwise
+    model = f" --model {row_name(row)}" if known else ""
     name = fitted.kind.parts.answer.capitalize()
     return [f"{name}: `recurra predict {shlex.quote(str(folder))}{data}{model}`"]
 

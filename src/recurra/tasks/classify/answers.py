@@ -38,10 +38,11 @@ class Classes:
     guess: Guess
 
     def frame(self) -> pd.DataFrame:
-        """Return ``case, label`` and for every class its probability, ``p_<class>``."""
-        assert self.guess.log_probabilities is not None
+        """Return ``case, label`` and, if the model has them, for every class its probability, ``p_<class>``."""
         labels = [self.classes[code] for code in self.guess.codes]
         frame = pd.DataFrame({"case": list(self.cases.names), "label": labels})
+        if self.guess.log_probabilities is None:
+            return frame
         columns = [f"p_{name}" for name in self.classes]
         return pd.concat([frame, pd.DataFrame(np.exp(self.guess.log_probabilities), columns=columns)], axis=1)
 

@@ -13,7 +13,7 @@ from ...data.cases import Cases, fingerprint
 from ...settings import Config, NoSettings
 from ...training.loop import Epoch
 from ...training.task import Task
-from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
+from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
 from ..last import train_gently
 from .answers import Classes, Guess, ask_network, make_exam, statistics_of
 from .baselines import make_baselines
@@ -23,7 +23,7 @@ from .examples import CaseExamples
 from .learned import ClassifyLearned
 from .metrics import METRICS
 from .plan import ClassifyPlan, make_plan, part_to_judge
-from .settings import PARTS
+from .settings import PARTS, ClassesAsked
 from .source import read_source
 
 if TYPE_CHECKING:
@@ -79,10 +79,13 @@ class ClassifyKind(Kind):
         """Name the classes."""
         return ask_network(fitted, examples)
 
-    def answer(self, fitted: Fitted, data: Cases | None, asked: NoSettings) -> Classes:
-        """Name the classes of ``data``."""
+    def answer(self, fitted: Fitted, data: Cases | None, asked: ClassesAsked) -> Classes:
+        """Name the classes of ``data``, by one row of the table if that is asked for."""
         assert data is not None  # this kind remembers no data
-        return Classes(data, fitted.learned.classes, ask_network(fitted, self.encode(data, fitted.learned)))
+        row = None if asked.model is None else row_of(fitted, asked.model)
+        examples = self.encode(data, fitted.learned)
+        guess = ask_network(fitted, examples) if row is None else row.answer(examples)
+        return Classes(data, fitted.learned.classes, guess)
 
     def frame(self, answers: Classes) -> pd.DataFrame:
         """Return ``case, label`` and a probability for every class, ``p_<class>``."""

@@ -67,11 +67,22 @@ class ClassifyTrainingSettings(TrainingSettings):
     learning_rate: float = otherwise(TrainingSettings, "learning_rate", 5e-3)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClassesAsked:
+    """What may be asked of classes."""
+
+    model: str | None = setting(
+        None,
+        "answer by one row of the table: network, nearest_neighbour, most_frequent_class; the network if not given",
+    )
+
+
 PARTS = Parts(
     "classify",
     ClassifySettings,
     model=ClassifyModelSettings,
     training=ClassifyTrainingSettings,
+    predict=ClassesAsked,
     data=(
         "DATA holds labelled sequences: a file of the UCR archive (a case per line, its label first), a .ts file, or a "
         "CSV or Parquet file with a case in each row, or with a step in each row (id, time, label, values)."

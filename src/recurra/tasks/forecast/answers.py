@@ -11,10 +11,9 @@ import torch
 
 from ...data.batch import Batch
 from ...data.series import Panel, long_frame
-from ...errors import ConfigError, nearest
 from ...nn.models import Output
 from ...nn.threads import own_threads
-from ..base import Baseline, Fitted, row_name
+from ..base import Fitted, row_of
 from .combination import NETWORK, combined
 from .context import Context, context_of, times_of
 from .exam import Guess, ask_network
@@ -85,12 +84,8 @@ def network_answer(fitted: Fitted, windows: Windows) -> Guess:
 
 def answer_of(fitted: Fitted, windows: Windows, model: str) -> Guess:
     """Forecast ``windows`` by one row of the table; raises ConfigError if there is none of this name."""
-    known: dict[str, Baseline] = fitted.kind.baselines(fitted.config, fitted.learned) | fitted.baselines
-    table = {row_name(name): row for name, row in known.items() if name in fitted.baselines or not row.learns}
-    if model in (NETWORK, *table):
-        return network_answer(fitted, windows) if model == NETWORK else table[model].answer(windows)
-    names = [NETWORK, *table]
-    raise ConfigError(f"Unknown model '{model}'.{nearest(model, names)} Choose one of: {', '.join(names)}.")
+    row = row_of(fitted, model)
+    return network_answer(fitted, windows) if row is None else row.answer(windows)
 
 
 def looks(fitted: Fitted, panel: Panel | None = None, series: np.ndarray | None = None) -> np.ndarray | None:

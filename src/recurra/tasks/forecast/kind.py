@@ -53,13 +53,16 @@ class ForecastKind(Kind):
 
     parts = PARTS
     remembers = True
-    answers_by_rows = True
 
     def read(
         self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
     ) -> Panel:
         """Return a file, a frame or a panel as a panel."""
-        return read_panel(source, config.task, None if learned is None else learned.schema, most, tell)
+        if learned is None:
+            return read_panel(source, config.task, None, most, tell)
+        panel = read_panel(source, config.task, learned.schema, most, tell)
+        tell(short_of(panel, learned.layout.lookback))
+        return panel
 
     def fingerprint(self, data: Panel) -> str:
         """Return a short text that is another one if any value is."""
@@ -232,6 +235,16 @@ class ForecastKind(Kind):
     def upgrade(self, config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Read runs of format 1."""
         return upgraded(config, tensors)
+
+
+def short_of(panel: Panel, lookback: int) -> list[str]:
+    """Return a warning if series are shorter than what the model reads of them."""
+    short = [name for name, values in zip(panel.names, panel.values, strict=True) if len(values) < lookback]
+    if not short:
+        return []
+    least = min(len(values) for values in panel.values)
+    which = f"'{short[0]}' has" if len(short) == 1 else f"{len(short):,} of {len(panel):,} series have"
+    return [f"careful: {which} fewer rows than the {lookback} that the model reads (as few as {least})"]
 
 
 def whole_part(panel: Panel, learned: ForecastLearned) -> Part:

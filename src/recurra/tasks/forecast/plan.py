@@ -21,6 +21,7 @@ from .settings import ForecastSettings
 # more, one that is learned from zero was better on validation data.
 FEW_WINDOWS = 1000
 MANY_SEASONS, LONGEST = 20, 720  # longer seasons that a look-back of two needs, and its most steps
+SCARCE = 30  # fewer training windows are worth a warning
 VALIDATION_WINDOWS = 4096  # more of them would cost more than they tell
 MOST_WINDOWS = 80_000  # all windows of the usual benchmarks; more of them cost time and tell little
 
@@ -295,4 +296,6 @@ def _describe(layout: Layout, train_ends: tuple[int, ...], valid_size: int, test
     split = f"{max(train_ends)} training rows, then {valid_size} for validation"
     split += f", then {test.size} for the test" if test.size else ""
     notes = [f"{', '.join(parts)}; {split}; {windows} training windows"]
+    if windows < SCARCE:
+        notes.append(f"careful: only {windows} training windows, so that little can be learned; bring more rows")
     return notes + ([describe_test(len(test), test.size, test.step)] if test.step > 1 else [])
