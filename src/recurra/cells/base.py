@@ -4,13 +4,14 @@ Shapes: B batch, T steps, I inputs, H hidden units, G gate blocks.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import ConfigError
 from ..random import current
 
 # A state is a small named tuple of tensors (B, H), or of such tuples; its first field is the output.
@@ -75,6 +76,76 @@ class Cell(nn.Module, ABC):
     def remember(self, time_scale: int) -> None:
         """Set gate biases so that memory lasts up to ``time_scale`` steps (chrono initialisation)."""
 
+    def forward(
+        self, x: Any = None, state: State = None, plan: Any = None, run: Callable[..., Any] | None = None
+    ) -> Any:
+        """Return what ``run(self, x, state, plan)`` returns, for input ``x`` (B, T, I).
+
+        Whoever goes over the steps of a cell calls the cell for it, once, so that what torch hooks onto a module
+        acts here as well: pruning, norms of weights, hooks that look on. Raises ConfigError without a ``run``.
+        """
+        if run is None:
+            raise ConfigError(
+                f"A {type(self).__name__} is not called by itself: one step is cell.step(cell.project(x), state), "
+                "and recurra.Recurrent([[cell]]) or recurra.nn.scan.scan goes over many."
+            )
+        return run(self, x, state, plan)
+
+
+def settled(module: nn.Module, change: Callable[[Tensor], Tensor] | None = None) -> nn.Module:
+    """Return ``module`` with its weights as they are now: what torch parametrises is computed once, here.
+
+    ``change`` is what becomes of recurrent weights, ``weight_hh``, of the module and of those inside it.
+    """
+    inner = {name: part for name, part in module._modules.items() if part is not None and name != "parametrizations"}
+    parametrised = module._modules.get("parametrizations")
+    weights = {} if parametrised is None else {name: getattr(module, name) for name, _ in parametrised.named_children()}
+    if change is not None and (recurrent := getattr(module, "weight_hh", None)) is not None:
+        weights["weight_hh"] = change(recurrent)
+    # A parametrised module has a class of its own, below which is the one that says what it computes.
+    kind: Any = type(module) if parametrised is None else type(module).__bases__[0]
+    twin: nn.Module = kind.__new__(kind)
+    twin.__dict__.update(module.__dict__, _modules={name: settled(part, change) for name, part in inner.items()})
+    twin.__dict__.update(weights)
+    return twin
+
+
+def is_settled(module: nn.Module) -> bool:
+    """Return whether no weight of ``module``, or of what is inside it, is parametrised by torch."""
+    inner = module._modules
+    return not inner or ("parametrizations" not in inner and all(is_settled(part) for part in inner.values() if part))
+
+
+class Lent(dict[str, Any]):
+    """A table of a module whose weights belong to a layer: it can be read, and refuses to be changed."""
+
+    names: Mapping[str, str] = {}  # what the layer calls the weights
+
+    def _refuse(self, key: Any, *_: Any) -> NoReturn:
+        own = next((name for name in self.names if str(key).startswith(name)), None)
+        if own is None:
+            raise ConfigError(
+                f"This cell has the weights of a layer, so '{key}' cannot be put into it or taken from it."
+            )
+        raise ConfigError(
+            f"The {own} of this cell belongs to a layer, as '{self.names[own]}': assign, prune or parametrise it "
+            f"there, as in prune.l1_unstructured(layer, '{self.names[own]}', amount=0.2)."
+        )
+
+    __setitem__ = __delitem__ = _refuse
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)  # a copy is a cell of its own
+
+
+_CLOSED = Lent()
+
+
+def bare(input_size: int, hidden_size: int) -> dict[str, Any]:
+    """Return the attributes of a cell that has no weights: the sizes, and tables of hooks, which are empty."""
+    sizes = {"input_size": input_size, "hidden_size": hidden_size}
+    return nn.Module().__dict__ | sizes | {"bias_ih": None, "bias_hh": None}
+
 
 class GatedCell(Cell):
     """A cell whose gates are blocks of ``weight_ih x + bias_ih`` and ``weight_hh h + bias_hh``.
@@ -106,13 +177,31 @@ class GatedCell(Cell):
         self.register_parameter("bias_hh", nn.Parameter(torch.empty(rows)) if bias else None)
         self.reset_parameters()
 
+    @classmethod
+    def holding(cls, weights: Mapping[str, Any], names: Mapping[str, str], attributes: Mapping[str, Any]) -> Self:
+        """Return a cell that computes with ``weights``, whatever they are: none is drawn, and none becomes its own.
+
+        To change the cell and not the numbers in its weights raises ConfigError, which says by ``names`` what they
+        are called where they belong. ``attributes`` is what ``bare`` returned, and keeps the hooks.
+        """
+        cell, lent = cls.__new__(cls), Lent(weights)
+        lent.names = names
+        # As plain attributes too: those are found at once, parameters only after a search.
+        cell.__dict__.update(attributes, **weights, _parameters=lent, _buffers=_CLOSED, _modules=_CLOSED)
+        return cell
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for name in self._parameters:  # of a copy of a cell that held the weights of another
+            self.__dict__.pop(name, None)
+
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw each input block Xavier-uniform and each recurrent block orthogonal; set the biases."""
         for block in self.weight_ih.chunk(self.blocks):
-            nn.init.xavier_uniform_(block)
+            _draw(nn.init.xavier_uniform_, block)
         for block in self.weight_hh.chunk(self.blocks):
-            nn.init.orthogonal_(block)
+            _draw(nn.init.orthogonal_, block)
         for bias in (self.bias_ih, self.bias_hh):
             if bias is not None:
                 bias.zero_()
@@ -145,3 +234,13 @@ class GatedCell(Cell):
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}"
+
+
+def _draw(fill: Callable[[Tensor], Tensor], block: Tensor) -> None:
+    """Let ``fill`` draw a block of weights; for half precision, in which there is no algebra, in float32."""
+    if block.is_meta:
+        return
+    if block.dtype in (torch.float32, torch.float64):
+        fill(block)
+    else:
+        block.copy_(fill(torch.empty_like(block, dtype=torch.float32)))

@@ -1,10 +1,13 @@
 """An LSTM and a GRU side by side, mixed unit by unit."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError
 from .base import Cell, Gates, Hidden, HiddenAndMemory
 from .gru import GRUCell
 from .lstm import LSTMCell
@@ -36,6 +39,19 @@ class ParallelCell(Cell):
         """Apply chrono initialisation to both cells."""
         self.lstm.remember(time_scale)
         self.gru.remember(time_scale)
+
+    def forward(self, x: Any = None, state: Any = None, plan: Any = None, run: Callable[..., Any] | None = None) -> Any:
+        """Return what ``run`` returns, as every cell does; what is hooked onto the two cells before it acts, too."""
+        if run is None:
+            return super().forward()
+        if self.lstm._forward_hooks or self.gru._forward_hooks:
+            raise ConfigError(
+                "What each of the two cells of a ParallelCell gives is not seen by itself: register the forward hook "
+                "on the ParallelCell."
+            )
+        lstm, gru = (None, None) if state is None else (state.lstm, state.gru)
+        whole = partial(run, self, x, state, plan)
+        return self.lstm(x, lstm, plan, lambda *_: self.gru(x, gru, plan, lambda *_: whole()))
 
     def project(self, x: Tensor) -> Tensor:
         """Return both projections, side by side."""

@@ -4,17 +4,16 @@ Shapes: B batch, T steps, I inputs, H hidden units, D directions.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from ..attention import Attention
 from ..cells import Cell, Gates, State, state_tensors
 from ..errors import ConfigError
 from ..random import bernoulli, dropout
-from .scan import Plan, Scanned, choose_engine, scan
+from .scan import EVERY_STEP, Plan, Scanned, choose_engine, scan
 
 States = tuple[tuple[State, ...], ...]  # one per layer, in it one per direction
 
@@ -48,11 +47,111 @@ class Direction(nn.Module):
         self.cell, self.reverse = cell, reverse
 
     def forward(self, x: Tensor, state: State, plan: Plan, engine: str) -> Scanned:
-        """Scan ``x`` (B, T, I) from ``state``."""
+        """Scan ``x`` (B, T, I) from ``state``, or from the cell's own first state."""
         return scan(self.cell, x, state, plan._replace(reverse=self.reverse), engine)
 
 
-class Recurrent(nn.Module):
+class Directed(Protocol):
+    """A cell and which way it goes: a Direction, or what stands for one."""
+
+    @property
+    def cell(self) -> Cell: ...
+    @property
+    def reverse(self) -> bool: ...
+    def __call__(self, x: Tensor, state: State, plan: Plan, engine: str) -> Scanned: ...
+
+
+class Stack:
+    """Layers of cells over time, whoever holds the cells: ``stack`` says which they are."""
+
+    regularisers: Regularisers
+    truncate: int
+    engine: str
+    training: bool
+    norms: Any  # a module between each layer and the next, or nothing
+
+    def stack(self) -> Sequence[Sequence[Directed]]:
+        """Return the directions of every layer."""
+        raise NotImplementedError
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 if any layer reads from both sides."""
+        return max(len(layer) for layer in self.stack())
+
+    def cells(self) -> list[Cell]:
+        """Return all cells, layer by layer, forwards before backwards."""
+        return [direction.cell for layer in self.stack() for direction in layer]
+
+    def initial(self, batch_size: int) -> States:
+        """Return the states before the first step."""
+        return tuple(tuple(d.cell.initial(batch_size) for d in layer) for layer in self.stack())
+
+    def engines(self, mask: bool = False, record: bool = False) -> tuple[str, ...]:
+        """Return which engine each layer would run on, with or without a mask or recorded gates."""
+        if self._engine(record) != "auto":
+            return tuple(self.engine for _ in self.stack())
+        some = torch.empty(0)
+        plan = Plan(some if mask else None, keep=some if self.regularisers.zoneout else None, record=record)
+        return tuple(_joined(choose_engine(one.cell, plan) for one in layer) for layer in self.stack())
+
+    def forward(
+        self, x: Tensor, states: States | None = None, mask: Tensor | None = None, record: bool = False
+    ) -> Recurrence:
+        """Run all layers over ``x`` (B, T, I); ``mask`` (B, T) is True where a step is real.
+
+        Gates are recorded by an engine that can, whatever ``engine`` is; the result names it.
+        """
+        inputs = x if record else None
+        drop = self.regularisers.weight_drop if self.training else 0.0
+        plan = EVERY_STEP._replace(mask=mask, record=record, truncate=self.truncate, weight_drop=drop)
+        last, gates, engines = [], [], []
+        for number, layer in enumerate(self.stack()):
+            x = self._between(x, number)
+            begun = (None,) * len(layer) if states is None else states[number]
+            done = [self._run(direction, x, state, plan) for direction, state in zip(layer, begun, strict=True)]
+            outputs = done[0].outputs if len(done) == 1 else torch.cat([one.outputs for one in done], -1)
+            x = self._add(x, outputs, mask)
+            last.append(tuple(one.state for one in done))
+            gates.append(tuple(one.gates or {} for one in done))
+            engines.append(_joined(one.engine for one in done))
+        return Recurrence(x, tuple(last), tuple(gates) if record else None, tuple(engines), inputs)
+
+    def step(self, x: Tensor, states: States) -> tuple[Tensor, States]:
+        """Take one observation (B, I) and return the output (B, H) and the new states: streaming."""
+        if self.directions == 2:
+            raise ConfigError("A bidirectional stack reads from the end of the sequence, so it cannot stream.")
+        result: Recurrence = self(x.unsqueeze(1), states)  # type: ignore[operator]
+        return result.outputs[:, 0], result.states
+
+    def _between(self, x: Tensor, number: int) -> Tensor:
+        if number == 0:
+            return x
+        if self.norms:
+            x = self.norms[number - 1](x)
+        return drop(x, self.regularisers.dropout, self.training, self.regularisers.locked)
+
+    def _add(self, x: Tensor, outputs: Tensor, mask: Tensor | None) -> Tensor:
+        if not self.regularisers.residual or x.shape != outputs.shape:
+            return outputs
+        x = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)
+        return x + outputs
+
+    def _run(self, direction: Directed, x: Tensor, state: State, plan: Plan) -> Scanned:
+        if self.regularisers.zoneout:
+            plan = plan._replace(keep=self._keep(x, direction.cell.hidden_size))
+        return direction(x, state, plan, self._engine(plan.record))
+
+    def _engine(self, record: bool) -> str:
+        # Gates are what somebody looks at afterwards: whichever engine is asked to run must not stand in the way.
+        return "auto" if record else self.engine
+
+    def _keep(self, x: Tensor, size: int) -> Tensor:
+        keep = x.new_full((x.shape[0], x.shape[1], size), self.regularisers.zoneout)
+        return bernoulli(keep) if self.training else keep
+
+
+class Recurrent(Stack, nn.Module):
     """A stack of cells over time.
 
     ``layers`` lists the layers; each is one cell, or two for both directions, whose outputs are joined.
@@ -79,95 +178,9 @@ class Recurrent(nn.Module):
         widths = [sum(cell.hidden_size for cell in layer) for layer in layers[:-1]]
         self.norms = nn.ModuleList(nn.LayerNorm(w) for w in widths if regularisers.layer_norm)
 
-    @property
-    def directions(self) -> int:
-        """1, or 2 if any layer reads from both sides."""
-        return max(len(layer) for layer in self.stack())
-
     def stack(self) -> list[list[Direction]]:
         """Return the directions of every layer."""
         return [list(layer) for layer in self.layers]  # type: ignore[call-overload]
-
-    def cells(self) -> list[Cell]:
-        """Return all cells, layer by layer, forwards before backwards."""
-        return [direction.cell for layer in self.stack() for direction in layer]
-
-    def initial(self, batch_size: int) -> States:
-        """Return the states before the first step."""
-        return tuple(tuple(d.cell.initial(batch_size) for d in layer) for layer in self.stack())
-
-    def engines(self, mask: bool = False, record: bool = False) -> tuple[str, ...]:
-        """Return which engine each layer would run on, with or without a mask or recorded gates."""
-        if self._engine(record) != "auto":
-            return tuple(self.engine for _ in self.layers)
-        some = torch.empty(0)
-        plan = Plan(some if mask else None, keep=some if self.regularisers.zoneout else None, record=record)
-        return tuple(_joined(choose_engine(one.cell, plan) for one in layer) for layer in self.stack())
-
-    def forward(
-        self, x: Tensor, states: States | None = None, mask: Tensor | None = None, record: bool = False
-    ) -> Recurrence:
-        """Run all layers over ``x`` (B, T, I); ``mask`` (B, T) is True where a step is real.
-
-        Gates are recorded by an engine that can, whatever ``engine`` is; the result names it.
-        """
-        states = self.initial(x.shape[0]) if states is None else states
-        inputs = x if record else None
-        plan = Plan(mask=mask, record=record, truncate=self.truncate)
-        last, gates, engines = [], [], []
-        for number, layer in enumerate(self.stack()):
-            x = self._between(x, number)
-            done = [
-                self._run(direction, x, state, plan) for direction, state in zip(layer, states[number], strict=True)
-            ]
-            outputs = done[0].outputs if len(done) == 1 else torch.cat([one.outputs for one in done], -1)
-            x = self._add(x, outputs, mask)
-            last.append(tuple(one.state for one in done))
-            gates.append(tuple(one.gates or {} for one in done))
-            engines.append(_joined(one.engine for one in done))
-        return Recurrence(x, tuple(last), tuple(gates) if record else None, tuple(engines), inputs)
-
-    def step(self, x: Tensor, states: States) -> tuple[Tensor, States]:
-        """Take one observation (B, I) and return the output (B, H) and the new states: streaming."""
-        if self.directions == 2:
-            raise ConfigError("A bidirectional stack reads from the end of the sequence, so it cannot stream.")
-        result = self(x.unsqueeze(1), states)
-        return result.outputs[:, 0], result.states
-
-    def _between(self, x: Tensor, number: int) -> Tensor:
-        if number == 0:
-            return x
-        if self.norms:
-            x = self.norms[number - 1](x)
-        return drop(x, self.regularisers.dropout, self.training, self.regularisers.locked)
-
-    def _add(self, x: Tensor, outputs: Tensor, mask: Tensor | None) -> Tensor:
-        if not self.regularisers.residual or x.shape != outputs.shape:
-            return outputs
-        x = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)
-        return x + outputs
-
-    def _run(self, direction: Direction, x: Tensor, state: State, plan: Plan) -> Scanned:
-        plan = plan._replace(keep=self._keep(x, direction.cell.hidden_size))
-        engine = self._engine(plan.record)
-        rate = self.regularisers.weight_drop
-        if not (rate and self.training):
-            return direction(x, state, plan, engine)
-        dropped = {
-            name: dropout(weight, rate) for name, weight in direction.named_parameters() if name.endswith("weight_hh")
-        }
-        return functional_call(direction, dropped, (x, state, plan, engine))
-
-    def _engine(self, record: bool) -> str:
-        # Gates are what somebody looks at afterwards: whichever engine is asked to run must not stand in the way.
-        return "auto" if record else self.engine
-
-    def _keep(self, x: Tensor, size: int) -> Tensor | None:
-        rate = self.regularisers.zoneout
-        if not rate:
-            return None
-        keep = x.new_full((x.shape[0], x.shape[1], size), rate)
-        return bernoulli(keep) if self.training else keep
 
 
 def _joined(engines: Iterable[str]) -> str:

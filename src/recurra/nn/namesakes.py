@@ -1,15 +1,19 @@
 """Layers that stand in for their namesakes in ``torch.nn``: same arguments, same results, same weights."""
 
-from collections.abc import Sequence
-from typing import Any
+import itertools
+import operator
+import warnings
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..cells import GatedCell, GRUCell, LSTMCell, LSTMGRUCell, ReluRNNCell, RNNCell, State
+from ..cells.base import bare
 from ..errors import ConfigError
-from .layers import Recurrence, Recurrent, Regularisers, States
+from .layers import Recurrence, Regularisers, Stack, States
+from .scan import Plan, Scanned, scan
 
 
 class _Take(torch.autograd.Function):
@@ -46,10 +50,103 @@ def _reorder(state: Any, order: Tensor | None) -> Any:
     return state[:, order] if isinstance(state, Tensor) else tuple(part[:, order] for part in state)
 
 
-class Namesake(nn.Module):
-    """The face that all namesakes share; the cell makes the difference."""
+class Turn(NamedTuple):
+    """A cell that has the weights of a layer, and which way it goes: to a stack it is a Direction."""
+
+    cell: GatedCell
+    reverse: bool
+
+    def __call__(self, x: Tensor, state: State, plan: Plan, engine: str) -> Scanned:
+        """Scan ``x`` (B, T, I) from ``state``, or from zeros."""
+        return scan(self.cell, x, state, plan._replace(reverse=self.reverse), engine)
+
+
+class Inside(Stack):
+    """The stack of cells of a namesake, used as ``Recurrent`` is, with the weights that the layer has at the moment.
+
+    It keeps nothing itself: what is not of a stack is asked of the layer, and ``engine`` and ``truncate``, which can
+    be set, are kept there.
+    """
+
+    norms = ()
+
+    def __init__(self, layer: "Namesake"):
+        self.layer = layer
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "layer" or name.startswith("__"):  # as of a copy that has no layer yet
+            raise AttributeError(name)
+        return getattr(self.layer, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in ("layer", "engine", "truncate"):
+            raise ConfigError(f"{name} cannot be set on the stack inside a layer: set it on the layer.")
+        super().__setattr__(name, value)
+
+    @property
+    def engine(self) -> str:
+        """The name of an engine, or ``auto``."""
+        return self.layer._engine
+
+    @engine.setter
+    def engine(self, value: str) -> None:
+        self.layer._engine = value
+
+    @property
+    def truncate(self) -> int:
+        """After how many steps the gradient is cut; 0 is never."""
+        return self.layer._truncate
+
+    @truncate.setter
+    def truncate(self, value: int) -> None:
+        self.layer._truncate = value
+
+    @property
+    def regularisers(self) -> Regularisers:  # type: ignore[override]
+        """What the layer does between its layers."""
+        return Regularisers(dropout=self.layer.dropout, locked=False)
+
+    @property
+    def output_size(self) -> int:
+        """How wide the outputs are."""
+        return self.layer.hidden_size * self.directions
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 if the layer is bidirectional."""
+        return 2 if self.layer.bidirectional else 1
+
+    def stack(self) -> list[list[Turn]]:
+        """Return the directions of every layer."""
+        turns, count = self.layer._turns(), self.directions
+        return [turns[n : n + count] for n in range(0, len(turns), count)]
+
+    __call__ = Stack.forward
+
+
+class Place(NamedTuple):
+    """Where a layer has one of its cells."""
+
+    names: dict[str, str]  # what the layer calls the weights of the cell
+    attributes: dict[str, Any]  # all of the cell but its weights; what is hooked onto it is kept here
+
+
+# What decides the shape of the weights, or what is computed with them.
+FIXED = {"input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size", "mode", "nonlinearity"}
+
+
+class Namesake(nn.RNNBase):
+    """The face that all namesakes share; the cell makes the difference.
+
+    The parameters are the layer's own, under the names that they have in ``torch.nn``. A call looks up what these
+    names stand for at the moment and lends it to cells, so what is done to a weight of ``torch.nn`` can be done here.
+    """
 
     cell_type: type[GatedCell]
+    twin: ClassVar[Any] = None  # the layer of torch.nn that computes the same
+    _engine: str = "auto"
+    _truncate: int = 0
+    __jit_unused_properties__ = ["all_weights", "recurrent"]
 
     def __init__(
         self,
@@ -64,54 +161,128 @@ class Namesake(nn.Module):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ):
-        super().__init__()
         if proj_size:
             raise ConfigError("proj_size is not supported: set it to 0 and put a torch.nn.Linear behind the layer.")
-        for name, size in (
-            ("input_size", input_size),
-            ("hidden_size", hidden_size),
-            ("num_layers", num_layers),
-        ):
-            if size < 1:
-                raise ConfigError(f"{name} is {size}, but it must be at least 1.")
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.batch_first, self.bidirectional = batch_first, bidirectional
-        self.directions = 2 if bidirectional else 1
-        self.recurrent = Recurrent(
-            [
-                [self.cell_type(self._width(layer), hidden_size, bias) for _ in range(self.directions)]
-                for layer in range(num_layers)
-            ],
-            Regularisers(dropout=dropout, locked=False),
+        input_size, hidden_size = _size("input_size", input_size), _size("hidden_size", hidden_size)
+        num_layers = _size("num_layers", num_layers)
+        _require_flags(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
+        _require_share(dropout)
+        self._places = _places(input_size, hidden_size, num_layers, bias, bidirectional)
+        # torch.nn wants to know how many gates there are; its LSTM has as many as the one cell that it does not know.
+        super().__init__(
+            self._mode() if self.twin else "LSTM",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            device=device,
+            dtype=dtype,
         )
-        self.to(device=device, dtype=dtype)
-        self.register_state_dict_post_hook(_to_torch_names)
-        self.register_load_state_dict_pre_hook(_from_torch_names)
+        self.__dict__["mode"] = self._mode()
 
-    def _width(self, layer: int) -> int:
-        return self.input_size if layer == 0 else self.hidden_size * self.directions
+    @property
+    def recurrent(self) -> Inside:
+        """The stack of cells, which also runs with a mask, records gates and streams; its ``engine`` can be set."""
+        return Inside(self)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as recurra's cells do and not as ``torch.nn`` does.
+
+        Blocks for inputs are Xavier-uniform, recurrent blocks orthogonal, biases zero but for the gates that keep
+        memory. (``torch.nn`` draws all from ``U(−k, k)`` with ``k = hidden_size ** −0.5``.) Raises ConfigError if a
+        weight is pruned, normed or parametrised.
+        """
+        self._require_parameters("reset_parameters")
+        for turn in self._turns():
+            turn.cell.reset_parameters()
+
+    def flatten_parameters(self) -> None:
+        """Lay the weights out as cuDNN likes them, where torch's kernel of one layer runs on a GPU; else do nothing."""
+        if self.twin is not None and self.num_layers == 1 and not self.bidirectional:
+            super().flatten_parameters()
+
+    def _mode(self) -> str:
+        return type(self).__name__
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in FIXED and self.__dict__.get(name, value) != value:
+            raise ConfigError(f"{name} decides the shape of the weights and cannot be changed: make a new layer.")
+        if name == "dropout":
+            _require_share(value)
+        super().__setattr__(name, value)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Return the layer of ``torch.nn`` with these very parameters, which is what ``torch.jit.script`` can read.
+
+        Raises ConfigError if there is none, or if a weight is no parameter of its own.
+        """
+        if self.twin is None:
+            raise ConfigError(
+                f"torch.jit.script cannot read {self._get_name()}: use torch.jit.trace, torch.export or torch.compile."
+            )
+        self._require_parameters("torch.jit.script")
+        options = {name: getattr(self, name) for name in ("bias", "batch_first", "dropout", "bidirectional")}
+        options |= {"nonlinearity": self.nonlinearity} if isinstance(self, RNN) else {}
+        with warnings.catch_warnings(action="ignore"):  # which the layer has given already
+            twin = self.twin(self.input_size, self.hidden_size, self.num_layers, **options, device="meta")
+        for name in (name for place in self._places for name in place.names.values()):
+            setattr(twin, name, self._parameters[name])
+        scripted: nn.Module = twin.train(self.training)
+        return scripted
+
+    def _require_parameters(self, use: str) -> None:
+        for name in (name for place in self._places for name in place.names.values()):
+            if self._parameters.get(name) is None:
+                raise ConfigError(
+                    f"{name} is no parameter of its own at the moment: undo what prunes, norms or parametrises it "
+                    f"before {use}."
+                )
+
+    def _turns(self) -> list[Turn]:
+        kind, own, training = self.cell_type, self._parameters, {"training": self.training}
+        turns: list[Turn] = []
+        for names, attributes in self._places:
+            # Parameters are looked up by hand, since a module takes long to find its own.
+            weights = {key: own[name] if name in own else getattr(self, name, None) for key, name in names.items()}
+            if lost := [name for key, name in names.items() if weights[key] is None]:
+                raise ConfigError(f"{lost[0]} is missing: give the layer a parameter of this name.")
+            cell = kind.holding(weights, names, attributes | training)
+            turns.append(Turn(cell, self.bidirectional and len(turns) % 2 == 1))
+        return turns
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Take and return what the ``torch.nn`` namesake takes and returns, PackedSequence included."""
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
+        self._require(input)
         if input.dim() not in (2, 3):
             raise ConfigError(f"The input must have 2 or 3 dimensions, but its shape is {tuple(input.shape)}.")
-        self._require_width(input)
         single = input.dim() == 2
         time_dim = 0 if single else (1 if self.batch_first else 0)
         x = input.unsqueeze(0) if single else (input if time_dim else input.transpose(0, 1))
-        result = self.recurrent(x, self._read(hx, x.shape[0], single))
+        given = self._given(hx, x.shape[0], single)
+        result = self.recurrent(x, self._states(given, single))
         outputs = result.outputs[0] if single else (result.outputs if time_dim else result.outputs.transpose(0, 1))
         return outputs, self._show(result, single)
 
-    def _require_width(self, data: Tensor) -> None:
-        if data.shape[-1] != self.input_size:
+    def _require(self, data: Any) -> None:
+        if not isinstance(data, Tensor):
+            raise ConfigError(f"The input must be a tensor or a PackedSequence, and this is {type(data).__name__}.")
+        if not torch.jit.is_tracing() and data.dim() and data.shape[-1] != self.input_size:
             raise ConfigError(f"The input has {data.shape[-1]} features, but input_size is {self.input_size}.")
+        own = next(iter(self._parameters.values()), None)
+        if own is not None and own.dtype != data.dtype and not torch.is_autocast_enabled(data.device.type):
+            raise ConfigError(
+                f"The input is {data.dtype} and the weights are {own.dtype}: convert one of them, as in "
+                f"layer(x.to({own.dtype})) or layer.to({data.dtype})."
+            )
 
     @torch.compiler.disable  # how many sequences go on at each step is data, which no graph can hold
     def _packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
-        self._require_width(packed.data)
+        self._require(packed.data)
         sizes, device = packed.batch_sizes, packed.data.device
         batch_size, steps = int(sizes[0]), len(sizes)
         # Packed data runs over the steps, and within a step over the sequences that are still going, longest first.
@@ -119,28 +290,37 @@ class Namesake(nn.Module):
         step, row = going.nonzero(as_tuple=True)
         places = (row * steps + step).to(device)
         x = packed.data.new_zeros(batch_size * steps, self.input_size).index_copy(0, places, packed.data)
-        start = self._read(_reorder(hx, packed.sorted_indices), batch_size, False)
-        result = self.recurrent(x.view(batch_size, steps, -1), start, going.T.contiguous().to(device))
+        given = _reorder(self._given(hx, batch_size, False), packed.sorted_indices)
+        mask = going.T.contiguous().to(device)
+        result = self.recurrent(x.view(batch_size, steps, -1), self._states(given, False), mask)
         data = _Take.apply(result.outputs.flatten(0, 1), places)
         return packed._replace(data=data), _reorder(self._show(result, False), packed.unsorted_indices)
 
-    def _read(self, hx: Any, batch_size: int, single: bool) -> States | None:
+    def _given(self, hx: Any, batch_size: int, single: bool) -> tuple[Tensor, ...] | None:
         if hx is None:
             return None
         state_type: Any = self.cell_type.state_type
         names = state_type._fields
-        parts = [hx] if isinstance(hx, Tensor) else list(hx)
-        if len(parts) != len(names) or (len(names) == 1) != isinstance(hx, Tensor):
+        parts = (hx,) if isinstance(hx, Tensor) else tuple(hx) if isinstance(hx, (tuple, list)) else ()
+        tensors = all(isinstance(part, Tensor) for part in parts)
+        if len(parts) != len(names) or (len(names) == 1) != isinstance(hx, Tensor) or not tensors:
             wanted = "one tensor h" if len(names) == 1 else f"a tuple ({', '.join(names)})"
-            raise ConfigError(f"The state of {type(self).__name__} must be {wanted}.")
-        count = self.num_layers * self.directions
+            raise ConfigError(f"The state of {self._get_name()} must be {wanted}.")
+        count = self.num_layers * (2 if self.bidirectional else 1)
         expected = (count, self.hidden_size) if single else (count, batch_size, self.hidden_size)
-        for part in parts:
+        for part in () if torch.jit.is_tracing() else parts:  # a trace warns of what depends on a size
             if tuple(part.shape) != expected:
                 raise ConfigError(f"A state must have shape {expected}, but it has {tuple(part.shape)}.")
-        parts = [part.unsqueeze(1) if single else part for part in parts]
-        flat = [state_type(*row) for row in zip(*parts, strict=True)]
-        return tuple(tuple(flat[n : n + self.directions]) for n in range(0, len(flat), self.directions))
+        return parts
+
+    def _states(self, parts: tuple[Tensor, ...] | None, single: bool) -> States | None:
+        if parts is None:
+            return None
+        parts = tuple(part.unsqueeze(1) for part in parts) if single else parts
+        rows = zip(*(part.unbind() for part in parts), strict=True)
+        flat = [self.cell_type.state_type(*row) for row in rows]
+        directions = 2 if self.bidirectional else 1
+        return tuple(tuple(flat[n : n + directions]) for n in range(0, len(flat), directions))
 
     def _show(self, result: Recurrence, single: bool) -> Any:
         flat: list[State] = [state for layer in result.states for state in layer]
@@ -148,29 +328,35 @@ class Namesake(nn.Module):
         fields = [field[:, 0] if single else field for field in fields]
         return fields[0] if len(fields) == 1 else tuple(fields)
 
-    def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}"
+
+def _places(input_size: int, hidden_size: int, num_layers: int, bias: bool, bidirectional: bool) -> list[Place]:
+    places = []
+    for layer, suffix in itertools.product(range(num_layers), ("", "_reverse")[: 1 + bidirectional]):
+        keys = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if bias else 2]
+        width = hidden_size * (1 + bidirectional) if layer else input_size
+        places.append(Place({key: f"{key}_l{layer}{suffix}" for key in keys}, bare(width, hidden_size)))
+    return places
 
 
-def _pairs(layer: Namesake) -> Sequence[tuple[str, str]]:
-    """Our name and torch's name of every parameter, in torch's order."""
-    pairs = []
-    for name, _ in layer.recurrent.named_parameters():
-        _, number, direction, _, *rest = name.split(".")
-        suffix = "_reverse" if direction == "1" else ""
-        pairs.append((f"recurrent.{name}", f"{'.'.join(rest)}_l{number}{suffix}"))
-    return pairs
+def _size(name: str, value: Any) -> int:
+    try:
+        size = operator.index(value)
+    except TypeError:
+        raise ConfigError(f"{name} is {value!r}, but it must be a whole number.") from None
+    if size < 1:
+        raise ConfigError(f"{name} is {size}, but it must be at least 1.")
+    return size
 
 
-def _to_torch_names(layer: Any, state: dict[str, Tensor], prefix: str, _metadata: Any) -> None:
-    for ours, theirs in _pairs(layer):
-        state[prefix + theirs] = state.pop(prefix + ours)
+def _require_flags(**flags: Any) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} is {value!r}, but it must be True or False.")
 
 
-def _from_torch_names(layer: Any, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    for ours, theirs in _pairs(layer):
-        if prefix + theirs in state:
-            state[prefix + ours] = state.pop(prefix + theirs)
+def _require_share(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ConfigError(f"dropout is {value!r}, but it must be a number between 0 and 1.")
 
 
 class RNN(Namesake):
@@ -196,8 +382,7 @@ class RNN(Namesake):
     ):
         if nonlinearity not in ("tanh", "relu"):
             raise ConfigError(f"nonlinearity must be 'tanh' or 'relu'. Got '{nonlinearity}' instead.")
-        # Set before the parent reads it: which of the two cells this is depends on the argument.
-        self.cell_type = RNNCell if nonlinearity == "tanh" else ReluRNNCell
+        self.nonlinearity = nonlinearity
         super().__init__(
             input_size,
             hidden_size,
@@ -211,6 +396,16 @@ class RNN(Namesake):
             dtype,
         )
 
+    twin = nn.RNN
+
+    def _mode(self) -> str:
+        return f"RNN_{self.nonlinearity.upper()}"
+
+    @property
+    def cell_type(self) -> type[GatedCell]:  # type: ignore[override]
+        """The cell: with a hyperbolic tangent or a rectifier."""
+        return RNNCell if self.nonlinearity == "tanh" else ReluRNNCell
+
 
 class LSTM(Namesake):
     """Long short-term memory over time; arguments and results of ``torch.nn.LSTM`` (see ``LSTMCell``).
@@ -220,6 +415,10 @@ class LSTM(Namesake):
     """
 
     cell_type = LSTMCell
+    twin = nn.LSTM
+    get_expected_cell_size = nn.LSTM.get_expected_cell_size
+    check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
+    permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]
 
 
 class GRU(Namesake):
@@ -230,6 +429,7 @@ class GRU(Namesake):
     """
 
     cell_type = GRUCell
+    twin = nn.GRU
 
 
 class LSTMGRU(Namesake):
@@ -240,3 +440,6 @@ class LSTMGRU(Namesake):
     """
 
     cell_type = LSTMGRUCell
+    get_expected_cell_size = nn.LSTM.get_expected_cell_size
+    check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
+    permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]

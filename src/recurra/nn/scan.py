@@ -4,26 +4,39 @@ Shapes: B batch, T steps, I inputs, H hidden units.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..cells.base import Cell, State, map_state
+from ..cells.base import Cell, State, is_settled, map_state, settled
 from ..errors import ConfigError, pick
+from ..random import dropout
 from .engines import ENGINES, EVERY_STEP, Engine, Plan, Scanned, SelfFed, Steps
 
 # The order in which ``auto`` asks the engines; the reference refuses nothing.
 AUTO = ("native", "torch", "reference")
 
 
-def scan(cell: Steps, x: Tensor, state: State, plan: Plan = EVERY_STEP, engine: str = "auto") -> Scanned:
-    """Run ``cell`` over the steps of ``x`` (B, T, I) from ``state``.
+def scan(cell: Steps, x: Tensor, state: State = None, plan: Plan = EVERY_STEP, engine: str = "auto") -> Scanned:
+    """Run ``cell`` over the steps of ``x`` (B, T, I) from ``state``, or from the cell's own first state.
 
     ``s_t = step(project(x)_t, s_{t−1})``; ``engine`` is a name in ENGINES, or ``"auto"`` for the fastest that
-    applies. Raises ConfigError if there is no step, or if the engine asked for cannot do what is asked.
+    applies. A cell is called for it as a module, so its hooks run. Raises ConfigError if there is no step, or if
+    the engine asked for cannot do what is asked.
     """
-    if x.shape[1] == 0:
+    if not torch.jit.is_tracing() and x.shape[1] == 0:  # a trace warns of what depends on a size
         raise ConfigError("There is no step to run over: the input has length 0 in time.")
+    run = partial(_run, engine)
+    return cell(x, state, plan, run) if isinstance(cell, Cell) else run(cell, x, state, plan)
+
+
+def _run(engine: str, cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned:
+    if isinstance(cell, Cell):
+        if plan.weight_drop or not is_settled(cell):
+            cell = settled(cell, partial(dropout, p=plan.weight_drop) if plan.weight_drop else None)
+        state = cell.initial(x.shape[0]) if state is None else state
     if engine == "auto":
         run = ENGINES[choose_engine(cell, plan)].run
     else:
@@ -39,7 +52,8 @@ def choose_engine(cell: Steps, plan: Plan) -> str:
     """Return the name of the fastest engine that applies."""
     # At none of the sizes in benchmarks/README.md was another engine faster than the first one that applies.
     # A rule that depends on sizes would go here, and on nothing that torch.compile cannot see without running.
-    return next(name for name in AUTO if not ENGINES[name].refuses(cell, plan))
+    now: Any = settled(cell) if isinstance(cell, Cell) and not is_settled(cell) else cell
+    return next(name for name in AUTO if not ENGINES[name].refuses(now, plan))
 
 
 def _truncated(run: Callable[..., Scanned], cell: Steps, x: Tensor, state: State, plan: Plan) -> Scanned:

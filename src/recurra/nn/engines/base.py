@@ -64,6 +64,7 @@ class Plan(NamedTuple):
     keep: Tensor | None = None  # (B, T, H) in [0, 1]: the share of the old state that stays (zoneout)
     record: bool = False  # return the gates of every step
     truncate: int = 0  # cut the gradient through the state every so many steps; 0 is never
+    weight_drop: float = 0.0  # the share of the recurrent weights that are zero, the same ones at every step
 
 
 EVERY_STEP = Plan()

@@ -26,13 +26,16 @@ def run_native(cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned:
         raise ConfigError(library.absent())
     if type(cell) is ParallelCell:
         return _run_parallel(cell, x, state, plan)
-    weight_ih, bias_ih = (cell.weight, cell.bias) if type(cell) is SelfFed else (cell.weight_ih, cell.bias_ih)
-    if type(cell) is not SelfFed and x.shape[-1] == 0:  # which the operator would take for a self-fed cell
-        raise ConfigError(f"The input has 0 features, but the cell was made for {weight_ih.shape[1]}.")
-    cell = cell.cell if type(cell) is SelfFed else cell
+    tracing = torch.jit.is_tracing()
+    if type(cell) is SelfFed:
+        weight_ih, bias_ih, cell = cell.weight, cell.bias, cell.cell
+    else:
+        weight_ih, bias_ih = cell.weight_ih, cell.bias_ih
+        if not tracing and x.shape[-1] == 0:  # which the operator would take for a self-fed cell
+            raise ConfigError(f"The input has 0 features, but the cell was made for {cell.input_size}.")
     leaves = (x, weight_ih, cell.weight_hh, bias_ih, cell.bias_hh, state.h, getattr(state, "c", None))
-    # Without gradients nothing is saved, so that inference takes no memory beyond its outputs.
-    save = torch.is_grad_enabled() and any(leaf is not None and leaf.requires_grad for leaf in leaves)
+    # Without gradients nothing is saved, so that inference takes no memory beyond its outputs. A trace is for both.
+    save = (tracing or torch.is_grad_enabled()) and any(leaf is not None and leaf.requires_grad for leaf in leaves)
     outputs, h, c, _ = run_scan(kernel_name(cell), *leaves, plan.mask, plan.keep, plan.reverse, save)
     return Scanned(outputs, type(state)(h, c) if len(state) == 2 else type(state)(h), None, "native")
 
@@ -61,7 +64,7 @@ def _part_refusal(cell: Any) -> str:
     if not kernel_name(cell):
         return f"the native engine has no kernel for {type(cell).__name__}"
     weight = cell.weight_hh
-    if cell.weight_ih.shape[1] == 0:
+    if cell.input_size == 0:
         return "the native engine needs inputs of at least one feature"
     if weight.device.type != "cpu":
         return f"the native engine runs on the CPU, and the weights are on '{weight.device.type}'"

@@ -14,6 +14,7 @@ from torch._C import _are_functorch_transforms_active as are_transforms_active
 from torch._C._functorch import is_legacy_batchedtensor
 
 from ...cells import CELLS, GatedCell
+from ...cells.base import bare
 from ...errors import ConfigError
 from ..threads import threads_for_scan
 from .base import Plan, SelfFed
@@ -215,7 +216,9 @@ def _differentiable_grads(inputs: Inputs, ends: Sequence[Tensor | None], wanted:
     x, mask = inputs.x, inputs.mask
     kept_out = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)  # what is masked is never read
     state = _cell_type(inputs.cell).state_type(*[part for part in (inputs.h0, inputs.c0) if part is not None])
-    cell = _bound(inputs)
+    weights = {name: getattr(inputs, name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    sizes = inputs.weight_ih.shape[1], inputs.weight_hh.shape[1]
+    cell = _cell_type(inputs.cell).holding(weights, {}, bare(*sizes))
     steps = SelfFed(cell, inputs.weight_ih, inputs.bias_ih) if x.shape[2] == 0 else cell
     done = run_reference(steps, kept_out, state, Plan(mask, inputs.reverse, inputs.keep))
     pairs = [(end, grad) for end, grad in zip((done.outputs, *done.state), ends, strict=False) if grad is not None]
@@ -225,16 +228,6 @@ def _differentiable_grads(inputs: Inputs, ends: Sequence[Tensor | None], wanted:
     )
     left = iter(found)
     return [next(left) if want else None for want in wanted]
-
-
-def _bound(inputs: Inputs) -> GatedCell:
-    """Return a cell that computes with the tensors of ``inputs``, whatever they are; no weight is drawn."""
-    kind = _cell_type(inputs.cell)
-    cell = kind.__new__(kind)
-    nn.Module.__init__(cell)
-    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-        object.__setattr__(cell, name, getattr(inputs, name))
-    return cell
 
 
 _TYPES = {name: kind for kind in CELLS.values() if issubclass(kind, GatedCell) and (name := vars(kind).get("native"))}
