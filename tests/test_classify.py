@@ -599,7 +599,7 @@ def test_a_part_is_held_out(run: Run, tmp_path: Path) -> None:
 
 def test_compare(run: Run, tmp_path: Path) -> None:
     train, folder = write_ucr(tmp_path / "a.csv", waves(40)), tmp_path / "run"
-    command = ["compare", train, "--task", "classify", "--cells", "gru,lstm+gru", "--seeds", 2, "--out", folder]
+    command = ["compare", train, "--task", "classify", "--cells", "gru,lstm/gru", "--seeds", 2, "--out", folder]
     made = run(*command, *FLAGS, "--json")
     assert made.code == 0, made.err
     compared = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))

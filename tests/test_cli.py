@@ -19,6 +19,7 @@ from commands import Answer, Run, run_command
 from recurra import __version__, cli
 from recurra.cli import console
 from recurra.cli import tables as terminal
+from recurra.settings import CompareAsked, TrainAsked, settings_of
 from recurra.tasks.forecast.demo import SETTINGS
 from recurra.tasks.forecast.metrics import ERRORS, forecast_metrics
 from recurra.tasks.forecast.settings import PARTS
@@ -31,6 +32,7 @@ DAYS = pd.date_range("2024-01-01", periods=150)
 VALUES = (
     50 + 10 * np.sin(2 * np.pi * np.arange(150) / 7) + np.random.default_rng(0).normal(size=150)
 ).round(3)  # fmt: skip
+SETTINGS_ASKED = settings_of(CompareAsked)
 VERBS = ["demo", "train", "predict", "evaluate", "compare", "report", "doctor"]
 
 
@@ -244,6 +246,62 @@ def test_a_wrong_settings_file_is_explained(run: Run, text: str, word: str) -> N
     said(run("train", "x.csv", "--config", "."), "cannot be read")
 
 
+def test_a_settings_file_holds_what_the_verbs_take(run: Run, sales: Path) -> None:
+    """One file for train and compare: each takes what it knows, and a flag wins."""
+    text = "".join(
+        f"{name[2:].replace('-', '_')} = {value}\n" for name, value in zip(TINY[::2], TINY[1::2], strict=True)
+    )
+    asked = "test_size = 20\nmax_rows = 140\ncells = ['gru', 'lstm>gru']\nattentions = 'none'\nseeds = 1\njson = true\n"
+    Path("all.toml").write_text(f"data = 'sales.csv'\nout = 'one'\n{asked}steps = 3\nshow = 'x'\n{text}")
+    value = json.loads(run("train", "--config", "all.toml").out)
+    assert value["run"] == "one" and value["about"]["test_size"] == 20 and value["about"]["max_rows"] == 140
+    value = json.loads(run("compare", "--config", "all.toml", "--out", "two", "--seeds", 2, "--seed", 5).out)
+    assert [(one["model"], one["seed"]) for one in value["outcomes"]] == [
+        *(("gru", 5), ("lstm/gru", 5)),
+        *(("gru", 6), ("lstm/gru", 6)),
+    ]
+    assert run("train", "--config", "all.toml", "--no-json", "--out", "three").out.startswith("Training took")
+
+
+@pytest.mark.parametrize("name", sorted(settings_of(CompareAsked)))
+@pytest.mark.parametrize("verb", ["train", "compare"])
+def test_whatever_a_verb_takes_is_checked_in_a_file(run: Run, verb: str, name: str) -> None:
+    own = settings_of({"train": TrainAsked, "compare": CompareAsked}[verb])
+    wrong = "[3]" if own.get(name, SETTINGS_ASKED[name]).kinds[0] is str else "'many'"
+    wrong = "[]" if name in ("cells", "attentions") else wrong
+    Path("my.toml").write_text(f"{name} = {wrong}\n")
+    answer = run(verb, "x.csv", "--horizon", 7, "--config", "my.toml")
+    if name in own:
+        said(answer, f"Error: my.toml: {name} must ")
+    else:
+        said(answer, "There is no file 'x.csv'")
+    misspelt = f"{name[:-1]}{name[-1] * 2}"
+    Path("my.toml").write_text(f"{misspelt} = 3\n")
+    said(
+        run(verb, "x.csv", "--horizon", 7, "--config", "my.toml"),
+        f"Unknown setting '{misspelt}'. Did you mean '{name}'?",
+    )
+
+
+def test_faults_of_file_and_flags_come_at_once(run: Run) -> None:
+    Path("my.toml").write_text("seeds = 0\nhorizon = 'soon'\n")
+    answer = run("compare", "x.csv", "--config", "my.toml", "--hidden-size", 0, "--max-rows", "few")
+    assert answer.err.splitlines() == [
+        "Error: my.toml: seeds must be at least 1. Got 0 instead.",
+        "my.toml: horizon must be a whole number. Got 'soon' instead.",
+        "--max-rows must be a whole number. Got 'few' instead.",
+        "--hidden-size must be at least 1. Got 0 instead.",
+    ]
+
+
+def test_the_task_may_stand_in_the_file(run: Run) -> None:
+    moves(Path("moves.csv"))
+    Path("my.toml").write_text("task = 'classify'\ndata = 'moves.csv'\nmax_epochs = 1\nepoch_steps = 2\nfilters = 4\n")
+    assert run("train", "--config", "my.toml", "--hidden-size", 8, "--out", "run").code == 0
+    assert json.loads(Path("run/config.json").read_text())["task"] == "classify"
+    said(run("train", "--config", "my.toml", "--task", "forecast"), "Unknown setting 'filters'")
+
+
 def test_predict_prints_or_writes_the_forecast(run: Run, trained: Path) -> None:
     folder = trained / "run"
     text = run("predict", folder).out
@@ -299,12 +357,12 @@ def test_evaluate_puts_naive_forecasts_beside(run: Run, trained: Path, monkeypat
 
 
 def test_compare_prints_a_table_and_plain_answers(run: Run, sales: Path) -> None:
-    cells = ("--cells", "gru,lstm+gru,gru", "--attentions", "none,dot", "--seeds", 1)
+    cells = ("--cells", "gru,lstm/gru,lstm+gru,gru", "--attentions", "none,dot", "--seeds", 1)
     answer = run("compare", sales.name, *TINY, *cells, "--out", "run")
     assert answer.code == 0
-    assert "4/4  lstm→gru + dot  seed 0  MASE" in answer.err
+    assert "4/4  lstm/gru + dot  seed 0  MASE" in answer.err
     assert answer.err.index("season 7") < answer.err.index("1/4")
-    for word in ("lstm→gru + dot", "seasonal naive", "linear", "→ ", "Kept: ", "Report:     run/report.html"):
+    for word in ("lstm/gru + dot", "seasonal naive", "linear", "→ ", "Kept: ", "Report:     run/report.html"):
         assert word in answer.out
     assert (Path("run") / "comparison.json").exists()
     value = json.loads(run("compare", sales.name, *TINY, *cells, "--out", "run", "--overwrite", "--json").out)

@@ -25,6 +25,7 @@ from recurra.attention import DotAttention
 from recurra.cells import GRUCell
 from recurra.data.series import Panel, steps_between, to_panel
 from recurra.errors import ConfigError, DataError, RunError
+from recurra.settings import written
 from recurra.tasks.forecast.answers import ask
 from recurra.tasks.forecast.context import context_of
 from recurra.tasks.forecast.settings import PARTS
@@ -74,7 +75,7 @@ def many() -> Forecaster:
 
 KINDS: dict[str, Callable[[], tuple[Forecaster, pd.DataFrame]]] = {
     "one": lambda: (make(), wide()),
-    "wide": lambda: (make(cell="lstm,gru", attention="multi_head", heads=2, segment=3), wide(columns=3)),
+    "wide": lambda: (make(cell="lstm/gru", attention="multi_head", heads=2, segment=3), wide(columns=3)),
     "long": lambda: (make(loss="absolute"), long(90, 60, 75)),
     "joint": lambda: (make(channels="joint", cell="lstm_gru"), wide(columns=3)),
     "vanilla": lambda: (make(decoder="vanilla", attention="dot", cell="lstm"), wide()),
@@ -130,7 +131,7 @@ def test_faults_in_settings_come_with_fit() -> None:
 
 def test_settings_may_be_texts_as_from_a_command_line() -> None:
     settings = {"horizon": 4, **TINY, "cell": ("lstm", "gru"), "levels": (50,), "learning_rate": 0.01}
-    texts = {name: ",".join(map(str, v)) if isinstance(v, tuple) else str(v) for name, v in settings.items()}
+    texts = {name: written(PARTS.settings()[name], value) for name, value in settings.items()}
     assert same(Forecaster(**texts).fit(wide()).predict(), Forecaster(**settings).fit(wide()).predict())
 
 

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recurra.attention import AdditiveAttention
-from recurra.cells import GRUCell, LSTMCell
+from recurra.cells import CELLS, GRUCell, LSTMCell
 from recurra.errors import ConfigError, RunError
 from recurra.settings import (
+    CompareAsked,
     Config,
     ModelSettings,
     NoSettings,
@@ -27,9 +28,11 @@ from recurra.settings import (
     read_toml,
     setting,
     settings_of,
+    written,
 )
 from recurra.settings import make_config as make_any_config
 from recurra.settings.base import checked
+from recurra.tasks import parts_of
 from recurra.tasks.forecast.settings import PARTS, BacktestAsked, ForecastAsked, ForecastSettings
 from recurra.tasks.saving import brought
 
@@ -162,6 +165,7 @@ def test_wrong_values(name: str, value: Any, message: str) -> None:
         ("cycle", "no", False),
         ("cycle", None, None),
         ("cell", "lstm", "lstm"),
+        ("cell", "lstm / gru", ("lstm", "gru")),
         ("cell", "lstm, gru", ("lstm", "gru")),
         ("cell", ["lstm", "gru"], ("lstm", "gru")),
         ("target", "price", "price"),
@@ -178,6 +182,22 @@ def test_values_in_every_spelling(name: str, value: Any, kept: Any) -> None:
     assert found == kept and type(found) is type(kept)
     if isinstance(kept, tuple):
         assert [type(one) for one in found] == [type(one) for one in kept]
+
+
+@given(st.lists(st.sampled_from(sorted(CELLS)), min_size=2, max_size=4), st.data())
+def test_a_stack_has_one_notation_and_the_old_ones_are_read(cells: list[str], data: st.DataObject) -> None:
+    stack = make_config({"cell": tuple(cells)})
+    assert stack.named("cell") == "/".join(cells)
+    signs = data.draw(st.lists(st.sampled_from(["/", " / ", ",", ", ", "+", ">", "→"]), min_size=len(cells)))
+    text = cells[0] + "".join(f"{sign}{cell}" for sign, cell in zip(signs, cells[1:], strict=False))
+    assert make_config({"cell": text}).flat() == stack.flat()
+    assert make_config({"cell": stack.named("cell")}).flat() == stack.flat(), "what is written is read"
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_a_default_is_written_as_it_is_read(name: str) -> None:
+    default = SETTINGS[name].default
+    assert default is None or checked(SETTINGS[name], written(SETTINGS[name], default)) == default
 
 
 def test_limits_are_inclusive() -> None:
@@ -274,6 +294,21 @@ def test_toml_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not a TOML file"):
         read_toml(binary, PARTS)
+
+
+def test_what_verbs_are_asked_stands_above_the_parts(tmp_path: Path) -> None:
+    path = write(tmp_path, "cells = 'gru'\ntest_size = 3\n[model]\nseeds = 2\ntest_sise = 4\n")
+    with pytest.raises(ConfigError) as caught:
+        read_toml(path, PARTS, asked=settings_of(CompareAsked))
+    assert str(caught.value).splitlines() == [
+        f"{path}: The setting seeds belongs at the top of the file, above all parts, not in [model].",
+        f"{path}: Unknown setting 'test_sise' in [model]. Did you mean 'test_size'?",
+    ]
+
+
+def test_no_setting_is_called_like_what_verbs_are_asked() -> None:
+    for parts in (PARTS, parts_of("classify")):
+        assert not {*settings_of(CompareAsked)} & {*parts.settings()}
 
 
 # Where a search looks

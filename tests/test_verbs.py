@@ -448,7 +448,7 @@ def test_the_headline_says_who_is_better(panel: Panel) -> None:
 
 
 def compared(panel: Panel, folder: Path, **options: Any) -> comparing.Compared:
-    candidates = candidates_of(TINY, ["gru", "lstm,gru"], ["none", "dot"])
+    candidates = candidates_of(TINY, ["gru", "lstm/gru"], ["none", "dot"])
     return compare(panel, candidates, [0, 1], folder, **options)
 
 
@@ -456,10 +456,10 @@ def test_a_comparison_judges_all_on_the_same_rows_and_keeps_one(panel: Panel, tm
     seen: list[str] = []
     done = compared(panel, tmp_path / "run", outcome=lambda o: seen.append(f"{o.candidate.label} {o.seed}"))
     assert len(seen) == 8
-    assert seen[:5] == ["gru 0", "gru + dot 0", "lstm→gru 0", "lstm→gru + dot 0", "gru 1"]
+    assert seen[:5] == ["gru 0", "gru + dot 0", "lstm/gru 0", "lstm/gru + dot 0", "gru 1"]
     numbers = json.loads((done.folder / runs.COMPARISON).read_text())
     assert {row["model"] for row in numbers["table"]} == {
-        *("gru", "gru + dot", "lstm→gru", "lstm→gru + dot"),
+        *("gru", "gru + dot", "lstm/gru", "lstm/gru + dot"),
         *(
             "repeat last",
             "seasonal naive",

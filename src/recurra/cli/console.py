@@ -13,6 +13,7 @@ import click
 from ..errors import ConfigError
 from ..writing.atomic import draft_of
 from ..writing.numbers import finite
+from .flags import spoken
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +45,7 @@ def message(text: str) -> None:
 
 def print_notes(notes: Sequence[str]) -> None:
     """Print what was found in the data and assumed."""
-    show_notes(err(), notes)
+    show_notes(err(), [spoken(note) for note in notes])
 
 
 def show_notes(console: "Console", notes: Sequence[str]) -> None:

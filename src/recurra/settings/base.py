@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from typing import Any, NamedTuple
 
 from ..errors import ConfigError, nearest
 from ..registry import Registry
+
+LAYERS = "/"  # stands between the cells of a stack, the lowest first
+OLD_LAYERS = re.compile(r"[/,+>→]")  # and what stood there in settings and commands of earlier versions
 
 
 class Range(NamedTuple):
@@ -34,6 +38,7 @@ class Setting:
     high: float | None = None
     tune: Range | None = None  # the range of a number that is worth searching; choices are worth it as they are
     members: Registry | None = None  # names in this table, or a class of the user's own
+    metavar: str = "VALUE"  # what stands for its value in the help of its flag
 
 
 def setting(
@@ -45,10 +50,11 @@ def setting(
     high: float | None = None,
     tune: Range | None = None,
     members: Registry | None = None,
+    metavar: str = "VALUE",
 ) -> Any:
     """Declare one setting as a field of a dataclass: its default, one line of help, and the values it may have."""
     limits = {"help": help, "choices": choices, "low": low, "high": high, "tune": tune, "members": members}
-    return dataclasses.field(default=default, metadata=limits)
+    return dataclasses.field(default=default, metadata=limits | {"metavar": metavar})
 
 
 def otherwise(part: type, name: str, default: Any) -> Any:
@@ -80,17 +86,30 @@ def checked(setting: Setting, value: Any) -> Any:
     if value is None and types.NoneType in setting.kinds:
         return None
     items = any(typing.get_origin(kind) is tuple for kind in setting.kinds)
-    several = isinstance(value, (list, tuple)) or (isinstance(value, str) and "," in value)
+    several = isinstance(value, (list, tuple)) or (isinstance(value, str) and len(split(setting, value)) > 1)
     if items and (several or str not in setting.kinds):
         return _checked_items(setting, value)
     plain = next(k for k in setting.kinds if k is not types.NoneType and typing.get_origin(k) is not tuple)
     return _checked_one(setting, value, plain)
 
 
+def split(setting: Setting, text: str) -> list[str]:
+    """Return the values in ``text``: the layers of a stack, or what stands between commas."""
+    return [part.strip() for part in (text.split(",") if setting.members is None else OLD_LAYERS.split(text))]
+
+
+def written(setting: Setting, value: Any) -> str:
+    """Return a value as a person writes it, so that ``checked`` reads it again; a class is ``module:Class``."""
+    value = _plain_value(value, setting.members)
+    if isinstance(value, (list, tuple)):
+        return (LAYERS if setting.members is not None else ",").join(map(str, value))
+    return str(value)
+
+
 def _checked_items(setting: Setting, value: Any) -> Any:
     kind = next(typing.get_args(k)[0] for k in setting.kinds if typing.get_origin(k) is tuple)
     kind = str if setting.members is not None else kind
-    given = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    given = split(setting, value) if isinstance(value, str) else value
     given = list(given) if isinstance(given, (list, tuple)) else [given]
     values = tuple(_checked_one(setting, one, kind) for one in given)
     if not values and setting.default is not None:

@@ -14,7 +14,7 @@ class ModelSettings:
     """The recurrent network and its attention."""
 
     cell: str | type | tuple[str | type, ...] = setting(
-        "gru", "recurrent cell, or several for a stack: lstm,gru", choices=CELL_NAMES, members=CELLS
+        "gru", "recurrent cell, or several for a stack, the lowest first: lstm/gru", choices=CELL_NAMES, members=CELLS
     )
     num_layers: int = setting(1, "layers of the cell", low=1, tune=Range(1, 3))
     hidden_size: int = setting(128, "units per layer", low=1, tune=Range(16, 256, log=True))

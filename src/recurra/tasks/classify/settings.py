@@ -77,4 +77,5 @@ PARTS = Parts(
         "CSV or Parquet file with a case in each row, or with a step in each row (id, time, label, values)."
     ),
     answer="classes",
+    estimator="Classifier",
 )

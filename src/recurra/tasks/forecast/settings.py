@@ -124,4 +124,5 @@ PARTS = Parts(
     },
     data=("DATA is a CSV or Parquet file, wide (a time column and a column per series) or long (unique_id, ds, y)."),
     answer="forecast",
+    estimator="Forecaster",
 )
