@@ -502,7 +502,7 @@ def test_faults_of_data_and_settings() -> None:
     fails((X, list("aaabbb")), "leaves none of 6 cases", ConfigError, test_size=6)
     fails((X, list("aaabbb")), "leaves none of 6 cases", ConfigError, validation_size=6)
     fails((X, list("aaabbb")), "keeps none of 6 cases", ConfigError, validation_size=0.01)
-    with pytest.raises(ConfigError, match="needs an attention, but attention is 'none'"):
+    with pytest.raises(ConfigError, match="needs an attention, but attention='none'"):
         trained(cases_of(X, list("aaabbb")), 0, readout="attention", attention="none")
 
 

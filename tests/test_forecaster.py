@@ -180,7 +180,7 @@ def test_a_shorter_h_is_cut(fitted: tuple[Forecaster, pd.DataFrame]) -> None:
 @pytest.mark.parametrize(
     ("h", "message"),
     [
-        (5, r"h=5 is longer than the horizon .* \(4\).*Train again with horizon=5"),
+        (5, r"5 steps are more than the horizon .* \(4\).*Train again with horizon=5"),
         (0, "h must be a whole number from 1 to 4. Got 0 instead"),
         (-1, "Got -1 instead"),
         (2.5, "Got 2.5 instead"),
@@ -728,7 +728,7 @@ def test_a_cell_may_be_a_class(tmp_path: Path) -> None:
     assert same(own.predict(), named.predict()), "the same equation and the same seed"
     assert type(own.network_.core.recurrent.cells()[0]) is Twin  # type: ignore[union-attr]
     folder = own.save(tmp_path / "run")
-    with pytest.raises(RunError, match=r"uses the cell 'test_forecaster:Twin'.*cells=\[Twin\]"):
+    with pytest.raises(RunError, match=r"uses the cell 'test_forecaster:Twin'.*cells=\[test_forecaster\.Twin\]"):
         Forecaster.load(folder)
     again = Forecaster.load(folder, cells=[Twin])
     assert again.cell is Twin and same(again.predict(), own.predict())

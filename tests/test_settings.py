@@ -368,10 +368,7 @@ def test_a_class_of_recurra_is_known_by_its_name() -> None:
 
 def test_the_name_of_a_class_is_not_imported() -> None:
     (fault,) = faults_of(cell="mine:MyCell")
-    assert fault == (
-        "'mine:MyCell' names your own cell: in Python give the class itself, on the command line say "
-        "--cell mine:MyCell."
-    )
+    assert fault == ("'mine:MyCell' names your own cell, and only its name: give the class itself, cell=mine.MyCell.")
     assert "'os:sep' names your own attention" in faults_of(attention="os:sep")[0]
     assert "'mine:MyCell' names your own cell" in faults_of(cell="lstm,mine:MyCell")[0]
     assert faults_of(loss="mine:Loss")[0].startswith("Unknown loss 'mine:Loss'."), "there are no losses of one's own"
@@ -388,7 +385,7 @@ def test_classes_are_brought_to_plain_settings() -> None:
     plain = json.loads(json.dumps(config.to_dict()))
     found = make_config(brought(PARTS, plain, [MyAttention, MyCell]))
     assert found.flat() == config.flat()
-    with pytest.raises(RunError, match=r"This run uses the cell '.*:MyCell', .* load\(folder, cells=\[MyCell\]\)"):
+    with pytest.raises(RunError, match=r"This run uses the cell '.*:MyCell', .* with cells=\[.*\.MyCell\]"):
         brought(PARTS, plain, [MyAttention])
 
 

@@ -286,7 +286,7 @@ train(KIND, Source(panel, "sales.csv"), settings, Path("run"), overwrite=True)
 def test_a_training_goes_on_only_with_its_own_data_and_settings(panel: Panel, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train(panel, TINY, folder, epoch=StopAt(2))
-    with pytest.raises(ConfigError, match=r"has done 2 epochs already, but max_epochs is 1\. Give max_epochs=2 to end"):
+    with pytest.raises(ConfigError, match=r"has done 2 epochs already, but max_epochs=1\. Give max_epochs=2 to end"):
         train(panel, TINY | {"max_epochs": 1}, folder, resume=True)
     with pytest.raises(RunError, match="data are not those"):
         train(panel_of(frame(seed=1)), TINY, folder, resume=True)

@@ -49,9 +49,11 @@ def spoken(text: str) -> str:
     if ctx is None:
         return text
     settings = [_option(setting) for setting in parts_in(ctx).settings().values()]
-    options = {one.name: one for one in (*settings, *ctx.command.get_params(ctx)) if isinstance(one, click.Option)}
-    tasks = {parts_of(task).estimator: task for task in TASKS}
-    return in_flags(text, {name: one for name, one in options.items() if name is not None}, tasks)
+    own = {one.name: one for one in ctx.command.get_params(ctx) if isinstance(one, click.Option) and one.name}
+    options = {one.name: one for one in settings if one.name} | own
+    for name in ("cell", "attention"):  # what one verb calls a cell is cells to another
+        options |= {one: own[same] for same in (name, f"{name}s") if same in own for one in (name, f"{name}s")}
+    return in_flags(text, options, {parts_of(task).estimator: task for task in TASKS})
 
 
 class TaskCommand(Verb):

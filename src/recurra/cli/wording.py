@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import click
 
+OWN = ("cell", "attention", "cells", "attentions")  # a class of the user's own is module:Class there
 VALUE = r"'(?P<text>[^']*)'|\[(?P<list>[^\]]*)\]|\((?P<items>[^)]*)\)|(?P<bare>(?:[\w.,+/:-]*\w)?)"
 
 
@@ -36,6 +37,6 @@ def _given(options: Mapping[str, click.Option], found: re.Match[str]) -> str:
         return (option.secondary_opts or ["no " + _flag(option)])[0] if value == "False" else _flag(option)
     if found["list"] is not None or found["items"] is not None:
         value = ",".join(one.strip().strip("'") for one in value.split(",") if one.strip())
-    if option.metavar == "module:Class":
-        value = re.sub(r"\.(?=\w+$)", ":", value)
+    if found["name"] in OWN:
+        value = re.sub(r"\b([A-Za-z_][\w.]*)\.(?=\w+(,|$))", r"\1:", value)
     return f"{_flag(option)} {shlex.quote(value)}" if value else _flag(option)

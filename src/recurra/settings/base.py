@@ -136,10 +136,8 @@ def _checked_one(setting: Setting, value: Any, kind: type) -> Any:
 
 def _not_a_choice(setting: Setting, name: str) -> str:
     if setting.members is not None and ":" in name:
-        return (
-            f"'{name}' names your own {setting.name}: in Python give the class itself, on the command line say "
-            f"--{setting.name} {name}."
-        )
+        own = f"{setting.name}={name.replace(':', '.')}"
+        return f"'{name}' names your own {setting.name}, and only its name: give the class itself, {own}."
     hint = nearest(name, setting.choices)
     return f"Unknown {setting.name} '{name}'.{hint} Choose one of: {', '.join(setting.choices)}."
 

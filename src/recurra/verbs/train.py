@@ -115,8 +115,8 @@ def check_goes_on(progress: Progress, config: Config) -> None:
         most = getattr(config.training, name)
         if most < count:
             raise ConfigError(
-                f"This training has done {count:,} {name.removeprefix('max_')} already, but {name} is {most:,}. Give "
-                f"{name}={count} to end it where it is, more to go on, or leave {name} out."
+                f"This training has done {count:,} {name.removeprefix('max_')} already, but {name}={most}. Give "
+                f"{name}={count} to end it where it is, more to go on, or leave {name}= out."
             )
 
 

@@ -128,7 +128,7 @@ class ForecastKind(Kind):
             idle["segment"] = "the vanilla decoder goes step by step"
             idle["lags"] = "the vanilla decoder writes steps, not segments"
         elif config.model.attention == "none":
-            idle["lags"] = "attention is 'none'"
+            idle["lags"] = "attention='none' looks nowhere"
         if config.task.loss != "quantile":
             idle["levels"] = f"loss='{config.task.loss}' predicts no intervals"
         return idle
@@ -259,7 +259,7 @@ def checked_steps(steps: Any, horizon: int) -> int:
         raise ConfigError(f"h must be a whole number from 1 to {horizon}. Got {steps!r} instead.")
     if steps > horizon:
         raise ConfigError(
-            f"h={steps} is longer than the horizon this model was trained for ({horizon}). "
+            f"{steps} steps are more than the horizon this model was trained for ({horizon}). "
             f"Train again with horizon={steps}."
         )
     return int(steps)

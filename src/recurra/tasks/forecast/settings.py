@@ -119,8 +119,8 @@ PARTS = Parts(
     evaluate=BacktestAsked,
     report=ReportAsked,
     needed={
-        "horizon": "The horizon is missing: say how many steps ahead to forecast, such as --horizon 24. "
-        "To name the classes of labelled sequences instead, say --task classify."
+        "horizon": "The horizon is missing: say how many steps ahead to forecast, such as horizon=24. "
+        "To name the classes of labelled sequences instead, use Classifier."
     },
     data=("DATA is a CSV or Parquet file, wide (a time column and a column per series) or long (unique_id, ds, y)."),
     answer="forecast",
