@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -398,7 +398,7 @@ class OwnSettings:
 
     target: str | None = setting(None, "column of the label")
     levels: float = setting(0.5, "share of something", low=0, high=1, tune=Range(0.1, 0.9))
-    horizon: str = setting("near", "how far", choices=("near", "far"))
+    horizon: Literal["near", "far"] = setting("near", "how far")
     sampling: int = setting(4, "how many are drawn", low=1)
 
 
@@ -415,7 +415,7 @@ class OwnModel(ModelSettings):
     """A model with a setting more."""
 
     cell: str | type | tuple[str | type, ...] = otherwise(ModelSettings, "cell", ("lstm", "gru"))
-    pool: str = setting("mean", "how steps become one", choices=("mean", "last"))
+    pool: Literal["mean", "last"] = setting("mean", "how steps become one")
 
 
 OWN = Parts("own", OwnSettings, OwnModel, OwnTraining, needed={"target": "The target is missing: say --target."})

@@ -19,11 +19,11 @@ from ..settings import (
     Parts,
     Setting,
     check_all,
+    described,
     make_part,
     read_toml,
     settings_of,
     split,
-    written,
 )
 from ..tasks import TASKS, parts_of
 from .wording import in_flags
@@ -208,11 +208,10 @@ def report_settings(parts: Parts) -> dict[str, Setting]:
 
 def _option(setting: Setting) -> click.Option:
     flag = f"--{setting.name.replace('_', '-')}"
-    text = setting.help + (f": {', '.join(setting.choices)}" if setting.choices else "")
-    shown = "" if setting.default is None or setting.default is False else f"  [{written(setting, setting.default)}]"
+    text = described(setting)
     if bool in setting.kinds:
-        return click.Option([f"{flag}/--no-{flag[2:]}", setting.name], default=None, help=text + shown)
-    return click.Option([flag, setting.name], default=None, metavar=setting.metavar, help=text + shown)
+        return click.Option([f"{flag}/--no-{flag[2:]}", setting.name], default=None, help=text)
+    return click.Option([flag, setting.name], default=None, metavar=setting.metavar, help=text)
 
 
 def given(flags: Mapping[str, Any], config: str | None, parts: Parts, part: type) -> tuple[Any, dict[str, Any]]:

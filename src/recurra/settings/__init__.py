@@ -1,7 +1,7 @@
 """Every setting, once: a Python argument, a TOML key, a flag and a search key at the same time."""
 
 from .asked import CompareAsked, TrainAsked
-from .base import Range, Setting, otherwise, setting, settings_of, split, written
+from .base import Range, Setting, described, otherwise, setting, settings_of, split, written
 from .config import Config, NoSettings, Parts, check_all, make_config, make_part
 from .model import ModelSettings
 from .toml import read_toml
@@ -18,6 +18,7 @@ __all__ = [
     "TrainAsked",
     "TrainingSettings",
     "check_all",
+    "described",
     "make_config",
     "make_part",
     "otherwise",

@@ -45,15 +45,17 @@ def setting(
     default: Any,
     help: str,
     *,
-    choices: tuple[str, ...] = (),
     low: float | None = None,
     high: float | None = None,
     tune: Range | None = None,
     members: Registry | None = None,
     metavar: str = "VALUE",
 ) -> Any:
-    """Declare one setting as a field of a dataclass: its default, one line of help, and the values it may have."""
-    limits = {"help": help, "choices": choices, "low": low, "high": high, "tune": tune, "members": members}
+    """Declare one setting as a field of a dataclass: its default, one line of help, and the values it may have.
+
+    Those of a choice stand in its type: ``Literal["mean", "last"]``.
+    """
+    limits = {"help": help, "low": low, "high": high, "tune": tune, "members": members}
     return dataclasses.field(default=default, metadata=limits | {"metavar": metavar})
 
 
@@ -63,6 +65,7 @@ def otherwise(part: type, name: str, default: Any) -> Any:
     None is for what is found from the data, which the help says then.
     """
     metadata = dict(part.__dataclass_fields__[name].metadata)  # type: ignore[attr-defined]
+    metadata["choices"] = settings_of(part)[name].choices
     if default is None:
         metadata["help"] += "; found from the data if not given"
     return dataclasses.field(default=default, metadata=metadata)
@@ -75,10 +78,26 @@ def settings_of(part: type) -> dict[str, Setting]:
     found = {}
     for field in dataclasses.fields(part):
         hint = hints[field.name]
-        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        kinds = tuple(kind for kind in kinds if kind is not type)
-        found[field.name] = Setting(field.name, field.default, kinds, **field.metadata)
+        united = typing.get_origin(hint) in (types.UnionType, typing.Union)
+        named, kinds = _choices_in(typing.get_args(hint) if united else (hint,))
+        known = dict(field.metadata)
+        inherited = known.pop("choices", ())
+        found[field.name] = Setting(field.name, field.default, kinds, choices=named or inherited, **known)
     return found
+
+
+def _choices_in(hints: tuple[Any, ...]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Return the texts that are named one by one, and the types of all that a setting may be but a class."""
+    named = [hint for hint in hints if typing.get_origin(hint) is typing.Literal]
+    kinds = dict.fromkeys(str if hint in named else hint for hint in hints if hint is not type)
+    return tuple(text for hint in named for text in typing.get_args(hint)), tuple(kinds)
+
+
+def described(setting: Setting) -> str:
+    """Return the line of help with the choices and the default."""
+    choices = f": {', '.join(setting.choices)}" if setting.choices else ""
+    untold = setting.default is None or setting.default is False
+    return setting.help + choices + ("" if untold else f"  [{written(setting, setting.default)}]")
 
 
 def checked(setting: Setting, value: Any) -> Any:
