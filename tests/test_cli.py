@@ -25,7 +25,9 @@ from recurra.tasks.forecast.metrics import ERRORS, forecast_metrics
 from recurra.tasks.forecast.settings import PARTS
 from recurra.training import runs
 from recurra.training.loop import Epoch
+from recurra.training.meter import Outlook, describe_epoch, meter
 from recurra.verbs import compare as comparing
+from recurra.writing.terminal import show_notes
 
 TINY = ["--horizon", "7", "--hidden-size", "8", "--max-epochs", "2", "--epoch-steps", "3", "--batch-size", "16"]
 DAYS = pd.date_range("2024-01-01", periods=150)
@@ -874,19 +876,19 @@ def test_the_comparison_fits_a_terminal() -> None:
 def test_a_terminal_sees_progress_and_a_pipe_sees_lines() -> None:
     page = Console(file=io.StringIO(), width=100, force_terminal=True)
     epoch = Epoch(2, 20, 0.5, 0.25, True, {}, {}, 1.0)
-    with console.meter(page) as meter:
-        meter("gru (seed 0)", epoch, 30)
-        meter.progress.refresh()
+    with meter(page) as shown:
+        shown("gru (seed 0)", epoch, Outlook(30, 33, False))
+        shown.progress.refresh()
     text = page.file.getvalue()  # type: ignore[attr-defined]
     assert "first epoch" in text
     assert "gru (seed 0)" in text
-    assert "epoch 2/30  validation loss 0.2500*" in text
-    assert console.describe_epoch(epoch, 30) == "epoch 2/30  validation loss 0.2500*"
+    assert "epoch 2/30  validation loss 0.2500*  at most 0:33 left" in text
+    assert describe_epoch(epoch, 30) == "epoch 2/30  validation loss 0.2500*"
 
 
 def test_notes_wrap_under_their_bullet() -> None:
     page = Console(file=io.StringIO(), width=30)
-    console.show_notes(page, ["a note that is longer than one line of it [b]", "short"])
+    show_notes(page, ["a note that is longer than one line of it [b]", "short"])
     lines = page.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.rstrip() for line in lines] == [
         "  • a note that is longer than",

@@ -104,7 +104,7 @@ def test_a_class_of_ones_own_may_take_more(task: str) -> None:
             self.extra = extra
 
     assert (Mine(extra=3, seed=2).extra, Mine(seed=2).seed) == (3, 2)
-    with pytest.raises(ConfigError, match="Unknown setting 'sed'. Did you mean 'seed'"):
+    with pytest.raises(ConfigError, match=r"Unknown setting 'sed'\. Did you mean 'seed'"):
         Mine(sed=2)
     assert not (Mine.__doc__ or "").count("Args:")
 

@@ -9,7 +9,9 @@ import click
 from ..errors import ConfigError
 from ..settings import CompareAsked, settings_of
 from ..tasks import kind_of
-from .console import err, message, meter_for, out_console, print_notes
+from ..training.meter import Tally, meter, meter_for
+from ..writing.terminal import moves
+from .console import err, message, out_console, print_notes
 from .flags import (
     DEFAULT,
     TaskCommand,
@@ -83,20 +85,18 @@ def run_comparison(
     kind: Any, source: Any, candidates: list[Any], seeds: range, folder: Path, asked: CompareAsked
 ) -> None:
     """Run a comparison with a live display, and print its table, verdicts and where its files are."""
-    from ..verbs.common import Listener, ignore
+    from ..verbs.common import Listener
     from ..verbs.compare import compare_candidates
 
-    total = len(candidates) * len(seeds)
+    tally = Tally(len(candidates) * len(seeds))
     width = max(len(candidate.label) for candidate in candidates)
     console = err()
-    count = 0
 
     def tell(outcome: Any) -> None:
-        nonlocal count
-        count += 1
         console.print(
-            f"{count:{len(str(total))}}/{total}  {outcome.candidate.label:{width}}  seed {outcome.seed}  "
-            f"{metric.title} {shown_score(outcome.metrics[metric.name], metric)}  {outcome.effort.epochs} epochs",
+            f"{tally.count()}  {outcome.candidate.label:{width}}  seed {outcome.seed}  "
+            f"{metric.title} {shown_score(outcome.metrics[metric.name], metric)}  {outcome.effort.epochs} epochs"
+            f"{tally.left()}",
             markup=False,
             soft_wrap=True,
         )
@@ -104,8 +104,9 @@ def run_comparison(
     from ..settings import make_config
 
     metric = kind.metrics(make_config(kind.parts, candidates[0].settings))[0]
-    with meter_for(asked.json or not console.is_terminal) as shown:
-        listener = Listener(print_notes, shown or ignore, tell)
+    live = moves(console) and not asked.json
+    with meter(console, tally) if live else meter_for(quiet=True) as shown:
+        listener = Listener(print_notes, shown, tell)
         done = compare_candidates(kind, source, candidates, seeds, folder, overwrite=asked.overwrite, listener=listener)
     show_compared(done, asked.json)
     if done.fault:

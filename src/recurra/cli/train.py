@@ -10,7 +10,8 @@ import click
 from ..errors import ConfigError
 from ..settings import TrainAsked, settings_of
 from ..tasks import kind_of
-from .console import message, meter_for, out_console, print_notes
+from ..training.meter import meter_for
+from .console import message, out_console, print_notes
 from .flags import TaskCommand, config_option, data_argument, given, parts_in, task_option, train_settings
 
 NOTHING_KEPT = "Stopped before there was anything to keep."
@@ -34,7 +35,7 @@ def train(ctx: click.Context, config: str | None, **flags: Any) -> None:
         settings = kept_settings(plan, settings, parts)
     require(parts, settings, asked)
     from ..training.runs import CHECKPOINT
-    from ..verbs.common import Listener, ignore
+    from ..verbs.common import Listener
     from ..verbs.train import train as run
 
     kind = kind_of(asked.task or parts.name)
@@ -43,7 +44,7 @@ def train(ctx: click.Context, config: str | None, **flags: Any) -> None:
     options = {"overwrite": asked.overwrite, "resume": bool(asked.resume)}
     try:
         with meter_for(asked.json) as shown:
-            done = run(kind, source, settings, folder, **options, listener=Listener(print_notes, shown or ignore))
+            done = run(kind, source, settings, folder, **options, listener=Listener(print_notes, shown))
     except KeyboardInterrupt:
         kept = (folder / CHECKPOINT).exists()
         message(f"Stopped. Go on with: recurra train --resume {folder}" if kept else NOTHING_KEPT)

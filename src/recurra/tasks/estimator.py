@@ -11,6 +11,8 @@ from ..errors import ArgumentError, ConfigError, nearest
 from ..nn.build import refuse_unused
 from ..settings import Config, described, make_config
 from ..training.loop import Epoch, Progress
+from ..training.meter import meter_for
+from ..writing.terminal import make_console, show_notes
 from . import saving
 from .base import Fitted, Kind, Prepared
 from .session import Session
@@ -136,6 +138,15 @@ class Estimator:
         self._session, self.fitted_ = session, session.fitted
         self.history_, self.progress_ = session.history, session.progress
         return session.epochs()
+
+    def _train(self, epochs: Iterator[Epoch], verbose: bool | int) -> Self:
+        """Go through all ``epochs`` of a training that has begun; show them if ``verbose``."""
+        if verbose:
+            show_notes(make_console(), self.notes_)
+        with meter_for(quiet=not verbose) as show:
+            for epoch in epochs:
+                show("training", epoch, self._session.outlook)
+        return self
 
     def _fitted(self) -> Fitted:
         if not hasattr(self, "fitted_"):

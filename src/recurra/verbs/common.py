@@ -10,9 +10,8 @@ from ..compare.metric import Statistics
 from ..errors import RunError
 from ..settings import Config
 from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
-from ..training.loop import Epoch
+from ..training.meter import OnEpoch
 
-OnEpoch = Callable[[str, Epoch, int], None]  # which model, its epoch, and the most epochs there can be
 THIS_MODEL, THE_NETWORK = "this model", "network"
 
 

@@ -158,7 +158,7 @@ class _Bench:
         if self.best is not None:
             session.fitted.baselines = dict(self.best.fitted.baselines)  # they are the same for all
         for epoch in session.epochs():
-            self.listener.epoch(f"{candidate.label} (seed {seed})", epoch, session.most_epochs)
+            self.listener.epoch(f"{candidate.label} (seed {seed})", epoch, session.outlook)
         fitted = session.fitted
         describe(fitted, plan_of(self.kind, self.source, config, prepared.plan.test_size))
         own = judge_network(fitted, exam, candidate.label)

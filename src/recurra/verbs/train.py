@@ -134,7 +134,7 @@ def _run(
         for epoch in session.epochs():
             weights = session.fitted.network.state_dict()
             runs.write_checkpoint(folder, plan, weights, session.progress, session.history)
-            listener.epoch("training", epoch, session.most_epochs)
+            listener.epoch("training", epoch, session.outlook)
     except KeyboardInterrupt:
         if not session.progress.best_weights:
             raise

@@ -115,11 +115,15 @@ class ForecastKind(Kind):
         """Train ``last_epochs`` more on all that is not held out: the newest rows say most about those to come."""
         plan, network = prepared.plan, fitted.network
         assert isinstance(plan, ForecastPlan) and isinstance(network, ForecastNet)
-        epochs = fitted.config.task.last_epochs
+        epochs = self.more_epochs(fitted.config)
         if epochs:
             examples = self.encode(prepared.data, fitted.learned, plan.whole)
             yield from train_gently(fitted, examples, epochs)
             network.welcome_strangers()
+
+    def more_epochs(self, config: Config) -> int:
+        """Return how many epochs come after the best one."""
+        return config.task.last_epochs or 0
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""
