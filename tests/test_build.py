@@ -104,7 +104,7 @@ def test_stacks() -> None:
     assert cell_names(ModelSettings(cell="gru", num_layers=3)) == ("gru",) * 3
     assert cell_names(ModelSettings(cell=("lstm", "gru"))) == ("lstm", "gru")
     assert cell_names(ModelSettings(cell=("lstm", "gru"), num_layers=2)) == ("lstm", "gru")
-    with pytest.raises(ConfigError, match="cell names 2 layers, but num_layers is 3"):
+    with pytest.raises(ConfigError, match="cell= names 2 layers, but num_layers=3"):
         cell_names(ModelSettings(cell=("lstm", "gru"), num_layers=3))
     stack = make_recurrent(ModelSettings(cell=("lstm", "gru"), hidden_size=8, bidirectional=True), 3)
     assert [type(cell).__name__ for cell in stack.cells()] == ["LSTMCell", "LSTMCell", "GRUCell", "GRUCell"]
@@ -228,11 +228,15 @@ RULES = [
     ({"attention": "dot", "attention_size": 3}, "attention_size", "attention='dot' does not use it"),
     ({"attention": "monotonic", "normaliser": "sparsemax"}, "normaliser", "attention='monotonic' does not use it"),
     ({"attention": "none", "heads": 8}, "heads", "attention='none' does not use it"),
-    ({"attention": "none", "attention_dropout": 0.1}, "attention_dropout", "attention is 'none'"),
-    ({"attention": "none", "attention_learning_rate": 0.1}, "attention_learning_rate", "attention is 'none'"),
-    ({"attention": "none", "attention_weight_decay": 0.1}, "attention_weight_decay", "attention is 'none'"),
-    ({"attention": "none", "attention_warmup": 3}, "attention_warmup", "attention is 'none'"),
-    ({"attention": "none", "entropy_penalty": 0.1}, "entropy_penalty", "attention is 'none'"),
+    ({"attention": "none", "attention_dropout": 0.1}, "attention_dropout", "attention='none' looks nowhere"),
+    (
+        {"attention": "none", "attention_learning_rate": 0.1},
+        "attention_learning_rate",
+        "attention='none' looks nowhere",
+    ),
+    ({"attention": "none", "attention_weight_decay": 0.1}, "attention_weight_decay", "attention='none' looks nowhere"),
+    ({"attention": "none", "attention_warmup": 3}, "attention_warmup", "attention='none' looks nowhere"),
+    ({"attention": "none", "entropy_penalty": 0.1}, "entropy_penalty", "attention='none' looks nowhere"),
     ({"layer_norm": True}, "layer_norm", "it acts between layers, and there is one"),
     ({"locked": False}, "locked", "it acts between layers, and there is one"),
     ({"decoder": "vanilla", "segment": 3}, "segment", "the vanilla decoder goes step by step"),

@@ -502,7 +502,7 @@ def test_faults_of_data_and_settings() -> None:
     fails((X, list("aaabbb")), "leaves none of 6 cases", ConfigError, test_size=6)
     fails((X, list("aaabbb")), "leaves none of 6 cases", ConfigError, validation_size=6)
     fails((X, list("aaabbb")), "keeps none of 6 cases", ConfigError, validation_size=0.01)
-    with pytest.raises(ConfigError, match="needs an attention, but attention is 'none'"):
+    with pytest.raises(ConfigError, match="needs an attention, but attention='none'"):
         trained(cases_of(X, list("aaabbb")), 0, readout="attention", attention="none")
 
 
@@ -599,7 +599,7 @@ def test_a_part_is_held_out(run: Run, tmp_path: Path) -> None:
 
 def test_compare(run: Run, tmp_path: Path) -> None:
     train, folder = write_ucr(tmp_path / "a.csv", waves(40)), tmp_path / "run"
-    command = ["compare", train, "--task", "classify", "--cells", "gru,lstm+gru", "--seeds", 2, "--out", folder]
+    command = ["compare", train, "--task", "classify", "--cells", "gru,lstm/gru", "--seeds", 2, "--out", folder]
     made = run(*command, *FLAGS, "--json")
     assert made.code == 0, made.err
     compared = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))

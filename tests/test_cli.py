@@ -19,18 +19,22 @@ from commands import Answer, Run, run_command
 from recurra import __version__, cli
 from recurra.cli import console
 from recurra.cli import tables as terminal
+from recurra.settings import CompareAsked, TrainAsked, settings_of
 from recurra.tasks.forecast.demo import SETTINGS
 from recurra.tasks.forecast.metrics import ERRORS, forecast_metrics
 from recurra.tasks.forecast.settings import PARTS
 from recurra.training import runs
 from recurra.training.loop import Epoch
+from recurra.training.meter import Outlook, describe_epoch, meter
 from recurra.verbs import compare as comparing
+from recurra.writing.terminal import show_notes
 
 TINY = ["--horizon", "7", "--hidden-size", "8", "--max-epochs", "2", "--epoch-steps", "3", "--batch-size", "16"]
 DAYS = pd.date_range("2024-01-01", periods=150)
 VALUES = (
     50 + 10 * np.sin(2 * np.pi * np.arange(150) / 7) + np.random.default_rng(0).normal(size=150)
 ).round(3)  # fmt: skip
+SETTINGS_ASKED = settings_of(CompareAsked)
 VERBS = ["demo", "train", "predict", "evaluate", "compare", "report", "doctor"]
 
 
@@ -244,6 +248,62 @@ def test_a_wrong_settings_file_is_explained(run: Run, text: str, word: str) -> N
     said(run("train", "x.csv", "--config", "."), "cannot be read")
 
 
+def test_a_settings_file_holds_what_the_verbs_take(run: Run, sales: Path) -> None:
+    """One file for train and compare: each takes what it knows, and a flag wins."""
+    text = "".join(
+        f"{name[2:].replace('-', '_')} = {value}\n" for name, value in zip(TINY[::2], TINY[1::2], strict=True)
+    )
+    asked = "test_size = 20\nmax_rows = 140\ncells = ['gru', 'lstm>gru']\nattentions = 'none'\nseeds = 1\njson = true\n"
+    Path("all.toml").write_text(f"data = 'sales.csv'\nout = 'one'\n{asked}steps = 3\nshow = 'x'\n{text}")
+    value = json.loads(run("train", "--config", "all.toml").out)
+    assert value["run"] == "one" and value["about"]["test_size"] == 20 and value["about"]["max_rows"] == 140
+    value = json.loads(run("compare", "--config", "all.toml", "--out", "two", "--seeds", 2, "--seed", 5).out)
+    assert [(one["model"], one["seed"]) for one in value["outcomes"]] == [
+        *(("gru", 5), ("lstm/gru", 5)),
+        *(("gru", 6), ("lstm/gru", 6)),
+    ]
+    assert run("train", "--config", "all.toml", "--no-json", "--out", "three").out.startswith("Training took")
+
+
+@pytest.mark.parametrize("name", sorted(settings_of(CompareAsked)))
+@pytest.mark.parametrize("verb", ["train", "compare"])
+def test_whatever_a_verb_takes_is_checked_in_a_file(run: Run, verb: str, name: str) -> None:
+    own = settings_of({"train": TrainAsked, "compare": CompareAsked}[verb])
+    wrong = "[3]" if own.get(name, SETTINGS_ASKED[name]).kinds[0] is str else "'many'"
+    wrong = "[]" if name in ("cells", "attentions") else wrong
+    Path("my.toml").write_text(f"{name} = {wrong}\n")
+    answer = run(verb, "x.csv", "--horizon", 7, "--config", "my.toml")
+    if name in own:
+        said(answer, f"Error: my.toml: {name} must ")
+    else:
+        said(answer, "There is no file 'x.csv'")
+    misspelt = f"{name[:-1]}{name[-1] * 2}"
+    Path("my.toml").write_text(f"{misspelt} = 3\n")
+    said(
+        run(verb, "x.csv", "--horizon", 7, "--config", "my.toml"),
+        f"Unknown setting '{misspelt}'. Did you mean '{name}'?",
+    )
+
+
+def test_faults_of_file_and_flags_come_at_once(run: Run) -> None:
+    Path("my.toml").write_text("seeds = 0\nhorizon = 'soon'\n")
+    answer = run("compare", "x.csv", "--config", "my.toml", "--hidden-size", 0, "--max-rows", "few")
+    assert answer.err.splitlines() == [
+        "Error: my.toml: seeds must be at least 1. Got 0 instead.",
+        "my.toml: horizon must be a whole number. Got 'soon' instead.",
+        "--max-rows must be a whole number. Got 'few' instead.",
+        "--hidden-size must be at least 1. Got 0 instead.",
+    ]
+
+
+def test_the_task_may_stand_in_the_file(run: Run) -> None:
+    moves(Path("moves.csv"))
+    Path("my.toml").write_text("task = 'classify'\ndata = 'moves.csv'\nmax_epochs = 1\nepoch_steps = 2\nfilters = 4\n")
+    assert run("train", "--config", "my.toml", "--hidden-size", 8, "--out", "run").code == 0
+    assert json.loads(Path("run/config.json").read_text())["task"] == "classify"
+    said(run("train", "--config", "my.toml", "--task", "forecast"), "Unknown setting 'filters'")
+
+
 def test_predict_prints_or_writes_the_forecast(run: Run, trained: Path) -> None:
     folder = trained / "run"
     text = run("predict", folder).out
@@ -299,12 +359,12 @@ def test_evaluate_puts_naive_forecasts_beside(run: Run, trained: Path, monkeypat
 
 
 def test_compare_prints_a_table_and_plain_answers(run: Run, sales: Path) -> None:
-    cells = ("--cells", "gru,lstm+gru,gru", "--attentions", "none,dot", "--seeds", 1)
+    cells = ("--cells", "gru,lstm/gru,lstm+gru,gru", "--attentions", "none,dot", "--seeds", 1)
     answer = run("compare", sales.name, *TINY, *cells, "--out", "run")
     assert answer.code == 0
-    assert "4/4  lstm→gru + dot  seed 0  MASE" in answer.err
+    assert "4/4  lstm/gru + dot  seed 0  MASE" in answer.err
     assert answer.err.index("season 7") < answer.err.index("1/4")
-    for word in ("lstm→gru + dot", "seasonal naive", "linear", "→ ", "Kept: ", "Report:     run/report.html"):
+    for word in ("lstm/gru + dot", "seasonal naive", "linear", "→ ", "Kept: ", "Report:     run/report.html"):
         assert word in answer.out
     assert (Path("run") / "comparison.json").exists()
     value = json.loads(run("compare", sales.name, *TINY, *cells, "--out", "run", "--overwrite", "--json").out)
@@ -816,19 +876,19 @@ def test_the_comparison_fits_a_terminal() -> None:
 def test_a_terminal_sees_progress_and_a_pipe_sees_lines() -> None:
     page = Console(file=io.StringIO(), width=100, force_terminal=True)
     epoch = Epoch(2, 20, 0.5, 0.25, True, {}, {}, 1.0)
-    with console.meter(page) as meter:
-        meter("gru (seed 0)", epoch, 30)
-        meter.progress.refresh()
+    with meter(page) as shown:
+        shown("gru (seed 0)", epoch, Outlook(30, 33, False))
+        shown.progress.refresh()
     text = page.file.getvalue()  # type: ignore[attr-defined]
     assert "first epoch" in text
     assert "gru (seed 0)" in text
-    assert "epoch 2/30  validation loss 0.2500*" in text
-    assert console.describe_epoch(epoch, 30) == "epoch 2/30  validation loss 0.2500*"
+    assert "epoch 2/30  validation loss 0.2500*  at most 0:33 left" in text
+    assert describe_epoch(epoch, 30) == "epoch 2/30  validation loss 0.2500*"
 
 
 def test_notes_wrap_under_their_bullet() -> None:
     page = Console(file=io.StringIO(), width=30)
-    console.show_notes(page, ["a note that is longer than one line of it [b]", "short"])
+    show_notes(page, ["a note that is longer than one line of it [b]", "short"])
     lines = page.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.rstrip() for line in lines] == [
         "  • a note that is longer than",

@@ -25,6 +25,7 @@ from recurra.attention import DotAttention
 from recurra.cells import GRUCell
 from recurra.data.series import Panel, steps_between, to_panel
 from recurra.errors import ConfigError, DataError, RunError
+from recurra.settings import written
 from recurra.tasks.forecast.answers import ask
 from recurra.tasks.forecast.context import context_of
 from recurra.tasks.forecast.settings import PARTS
@@ -74,7 +75,7 @@ def many() -> Forecaster:
 
 KINDS: dict[str, Callable[[], tuple[Forecaster, pd.DataFrame]]] = {
     "one": lambda: (make(), wide()),
-    "wide": lambda: (make(cell="lstm,gru", attention="multi_head", heads=2, segment=3), wide(columns=3)),
+    "wide": lambda: (make(cell="lstm/gru", attention="multi_head", heads=2, segment=3), wide(columns=3)),
     "long": lambda: (make(loss="absolute"), long(90, 60, 75)),
     "joint": lambda: (make(channels="joint", cell="lstm_gru"), wide(columns=3)),
     "vanilla": lambda: (make(decoder="vanilla", attention="dot", cell="lstm"), wide()),
@@ -130,7 +131,7 @@ def test_faults_in_settings_come_with_fit() -> None:
 
 def test_settings_may_be_texts_as_from_a_command_line() -> None:
     settings = {"horizon": 4, **TINY, "cell": ("lstm", "gru"), "levels": (50,), "learning_rate": 0.01}
-    texts = {name: ",".join(map(str, v)) if isinstance(v, tuple) else str(v) for name, v in settings.items()}
+    texts = {name: written(PARTS.settings()[name], value) for name, value in settings.items()}
     assert same(Forecaster(**texts).fit(wide()).predict(), Forecaster(**settings).fit(wide()).predict())
 
 
@@ -187,7 +188,7 @@ def test_a_shorter_h_is_cut(fitted: tuple[Forecaster, pd.DataFrame]) -> None:
 @pytest.mark.parametrize(
     ("h", "message"),
     [
-        (5, r"h=5 is longer than the horizon .* \(4\).*Train again with horizon=5"),
+        (5, r"5 steps are more than the horizon .* \(4\).*Train again with horizon=5"),
         (0, "h must be a whole number from 1 to 4. Got 0 instead"),
         (-1, "Got -1 instead"),
         (2.5, "Got 2.5 instead"),
@@ -735,7 +736,7 @@ def test_a_cell_may_be_a_class(tmp_path: Path) -> None:
     assert same(own.predict(), named.predict()), "the same equation and the same seed"
     assert type(own.network_.core.recurrent.cells()[0]) is Twin  # type: ignore[union-attr]
     folder = own.save(tmp_path / "run")
-    with pytest.raises(RunError, match=r"uses the cell 'test_forecaster:Twin'.*cells=\[Twin\]"):
+    with pytest.raises(RunError, match=r"uses the cell 'test_forecaster:Twin'.*cells=\[test_forecaster\.Twin\]"):
         Forecaster.load(folder)
     again = Forecaster.load(folder, cells=[Twin])
     assert again.cell is Twin and same(again.predict(), own.predict())

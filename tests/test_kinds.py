@@ -1,9 +1,11 @@
 """What holds for every kind of task that the package has, from its settings to its run folders."""
 
+import inspect
 import json
+import pydoc
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pandas as pd
@@ -54,6 +56,57 @@ def trained(task: str, **settings: Any) -> Session:
         pass
     session.fit_baselines()
     return session
+
+
+ESTIMATORS: dict[str, Any] = {"forecast": Forecaster, "classify": Classifier}
+
+
+@each_kind
+def test_an_estimator_shows_all_its_settings(task: str) -> None:
+    """Names, defaults and choices in the signature, which editors complete; the lines of help in the docstring."""
+    estimator, settings = ESTIMATORS[task], parts_of(task).settings()
+    assert parts_of(task).estimator == estimator.__name__
+    shown, text = inspect.signature(estimator).parameters, pydoc.render_doc(estimator, renderer=pydoc.plaintext)
+    assert list(shown) == list(settings)
+    for name, one in settings.items():
+        assert (shown[name].kind, shown[name].default) == (inspect.Parameter.KEYWORD_ONLY, one.default)
+        hint = shown[name].annotation
+        literals = [kind for kind in (hint, *get_args(hint)) if get_origin(kind) is Literal]
+        assert tuple(choice for literal in literals for choice in get_args(literal)) == one.choices
+        lines = [line for line in text.splitlines() if f"    {name}: {one.help}" in line]
+        assert lines and all(choice in lines[0] for choice in one.choices)
+
+
+@each_kind
+def test_an_argument_that_is_none_is_refused_with_the_nearest(task: str) -> None:
+    estimator = ESTIMATORS[task]
+    for name in parts_of(task).settings():
+        wrong = f"{name}s_"
+        for call in (
+            lambda wrong=wrong: estimator(**{wrong: 1}),
+            lambda wrong=wrong: estimator().set_params(**{wrong: 1}),
+        ):
+            with pytest.raises(ConfigError, match=f"^Unknown setting '{wrong}'. Did you mean '{name}'") as caught:
+                call()
+            assert isinstance(caught.value, TypeError), "as for any function of Python"
+    with pytest.raises(ConfigError, match=f"{estimator.__name__} takes its settings by name. Got 24 without one"):
+        estimator(24)
+    with pytest.raises(ConfigError) as caught:
+        estimator(hiden_size=3, epoch_step=2)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@each_kind
+def test_a_class_of_ones_own_may_take_more(task: str) -> None:
+    class Mine(ESTIMATORS[task]):  # type: ignore[misc]
+        def __init__(self, extra: int = 0, **settings: Any):
+            super().__init__(**settings)
+            self.extra = extra
+
+    assert (Mine(extra=3, seed=2).extra, Mine(seed=2).seed) == (3, 2)
+    with pytest.raises(ConfigError, match=r"Unknown setting 'sed'\. Did you mean 'seed'"):
+        Mine(sed=2)
+    assert not (Mine.__doc__ or "").count("Args:")
 
 
 def answers(session_or_fitted: Any, session: Session) -> dict[str, Any]:

@@ -213,6 +213,6 @@ def test_a_cell_and_an_attention_of_ones_own(folder: Path) -> None:
     assert done.code == 2 and "uses the cell 'mine:Minimal'" in done.err and "--cell mine:Minimal" in done.err
     assert good(recurra(folder, "predict", "mine", *own)).startswith("unique_id,ds,yhat")
     good(recurra(folder, "report", "mine", *own))
-    options = ("--cells", "gru,mine:Minimal,gru+mine:Minimal", "--attentions", "none", "--seeds", 1, "--json")
+    options = ("--cells", "gru,mine:Minimal,gru/mine:Minimal", "--attentions", "none", "--seeds", 1, "--json")
     value = json.loads(good(recurra(folder, "compare", "days.csv", *quick, *options, "--out", "three")))
-    assert {"gru", "mine:Minimal", "gru→mine:Minimal"} < {row["model"] for row in value["table"]}
+    assert {"gru", "mine:Minimal", "gru/mine:Minimal"} < {row["model"] for row in value["table"]}

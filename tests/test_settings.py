@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recurra.attention import AdditiveAttention
-from recurra.cells import GRUCell, LSTMCell
+from recurra.cells import CELLS, GRUCell, LSTMCell
 from recurra.errors import ConfigError, RunError
 from recurra.settings import (
+    CompareAsked,
     Config,
     ModelSettings,
     NoSettings,
@@ -27,9 +28,11 @@ from recurra.settings import (
     read_toml,
     setting,
     settings_of,
+    written,
 )
 from recurra.settings import make_config as make_any_config
 from recurra.settings.base import checked
+from recurra.tasks import parts_of
 from recurra.tasks.forecast.settings import PARTS, BacktestAsked, ForecastAsked, ForecastSettings
 from recurra.tasks.saving import brought
 
@@ -162,6 +165,7 @@ def test_wrong_values(name: str, value: Any, message: str) -> None:
         ("cycle", "no", False),
         ("cycle", None, None),
         ("cell", "lstm", "lstm"),
+        ("cell", "lstm / gru", ("lstm", "gru")),
         ("cell", "lstm, gru", ("lstm", "gru")),
         ("cell", ["lstm", "gru"], ("lstm", "gru")),
         ("target", "price", "price"),
@@ -178,6 +182,22 @@ def test_values_in_every_spelling(name: str, value: Any, kept: Any) -> None:
     assert found == kept and type(found) is type(kept)
     if isinstance(kept, tuple):
         assert [type(one) for one in found] == [type(one) for one in kept]
+
+
+@given(st.lists(st.sampled_from(sorted(CELLS)), min_size=2, max_size=4), st.data())
+def test_a_stack_has_one_notation_and_the_old_ones_are_read(cells: list[str], data: st.DataObject) -> None:
+    stack = make_config({"cell": tuple(cells)})
+    assert stack.named("cell") == "/".join(cells)
+    signs = data.draw(st.lists(st.sampled_from(["/", " / ", ",", ", ", "+", ">", "→"]), min_size=len(cells)))
+    text = cells[0] + "".join(f"{sign}{cell}" for sign, cell in zip(signs, cells[1:], strict=False))
+    assert make_config({"cell": text}).flat() == stack.flat()
+    assert make_config({"cell": stack.named("cell")}).flat() == stack.flat(), "what is written is read"
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_a_default_is_written_as_it_is_read(name: str) -> None:
+    default = SETTINGS[name].default
+    assert default is None or checked(SETTINGS[name], written(SETTINGS[name], default)) == default
 
 
 def test_limits_are_inclusive() -> None:
@@ -276,6 +296,21 @@ def test_toml_that_cannot_be_read(tmp_path: Path) -> None:
         read_toml(binary, PARTS)
 
 
+def test_what_verbs_are_asked_stands_above_the_parts(tmp_path: Path) -> None:
+    path = write(tmp_path, "cells = 'gru'\ntest_size = 3\n[model]\nseeds = 2\ntest_sise = 4\n")
+    with pytest.raises(ConfigError) as caught:
+        read_toml(path, PARTS, asked=settings_of(CompareAsked))
+    assert str(caught.value).splitlines() == [
+        f"{path}: The setting seeds belongs at the top of the file, above all parts, not in [model].",
+        f"{path}: Unknown setting 'test_sise' in [model]. Did you mean 'test_size'?",
+    ]
+
+
+def test_no_setting_is_called_like_what_verbs_are_asked() -> None:
+    for parts in (PARTS, parts_of("classify")):
+        assert not {*settings_of(CompareAsked)} & {*parts.settings()}
+
+
 # Where a search looks
 
 
@@ -333,10 +368,7 @@ def test_a_class_of_recurra_is_known_by_its_name() -> None:
 
 def test_the_name_of_a_class_is_not_imported() -> None:
     (fault,) = faults_of(cell="mine:MyCell")
-    assert fault == (
-        "'mine:MyCell' names your own cell: in Python give the class itself, on the command line say "
-        "--cell mine:MyCell."
-    )
+    assert fault == ("'mine:MyCell' names your own cell, and only its name: give the class itself, cell=mine.MyCell.")
     assert "'os:sep' names your own attention" in faults_of(attention="os:sep")[0]
     assert "'mine:MyCell' names your own cell" in faults_of(cell="lstm,mine:MyCell")[0]
     assert faults_of(loss="mine:Loss")[0].startswith("Unknown loss 'mine:Loss'."), "there are no losses of one's own"
@@ -353,7 +385,7 @@ def test_classes_are_brought_to_plain_settings() -> None:
     plain = json.loads(json.dumps(config.to_dict()))
     found = make_config(brought(PARTS, plain, [MyAttention, MyCell]))
     assert found.flat() == config.flat()
-    with pytest.raises(RunError, match=r"This run uses the cell '.*:MyCell', .* load\(folder, cells=\[MyCell\]\)"):
+    with pytest.raises(RunError, match=r"This run uses the cell '.*:MyCell', .* with cells=\[.*\.MyCell\]"):
         brought(PARTS, plain, [MyAttention])
 
 
@@ -366,7 +398,7 @@ class OwnSettings:
 
     target: str | None = setting(None, "column of the label")
     levels: float = setting(0.5, "share of something", low=0, high=1, tune=Range(0.1, 0.9))
-    horizon: str = setting("near", "how far", choices=("near", "far"))
+    horizon: Literal["near", "far"] = setting("near", "how far")
     sampling: int = setting(4, "how many are drawn", low=1)
 
 
@@ -383,7 +415,7 @@ class OwnModel(ModelSettings):
     """A model with a setting more."""
 
     cell: str | type | tuple[str | type, ...] = otherwise(ModelSettings, "cell", ("lstm", "gru"))
-    pool: str = setting("mean", "how steps become one", choices=("mean", "last"))
+    pool: Literal["mean", "last"] = setting("mean", "how steps become one")
 
 
 OWN = Parts("own", OwnSettings, OwnModel, OwnTraining, needed={"target": "The target is missing: say --target."})

@@ -286,7 +286,7 @@ train(KIND, Source(panel, "sales.csv"), settings, Path("run"), overwrite=True)
 def test_a_training_goes_on_only_with_its_own_data_and_settings(panel: Panel, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train(panel, TINY, folder, epoch=StopAt(2))
-    with pytest.raises(ConfigError, match=r"has done 2 epochs already, but max_epochs is 1\. Give max_epochs=2 to end"):
+    with pytest.raises(ConfigError, match=r"has done 2 epochs already, but max_epochs=1\. Give max_epochs=2 to end"):
         train(panel, TINY | {"max_epochs": 1}, folder, resume=True)
     with pytest.raises(RunError, match="data are not those"):
         train(panel_of(frame(seed=1)), TINY, folder, resume=True)
@@ -459,7 +459,7 @@ def test_a_report_begins_with_what_to_use_and_the_command_for_it(concluded: Call
 
 
 def compared(panel: Panel, folder: Path, **options: Any) -> comparing.Compared:
-    candidates = candidates_of(TINY, ["gru", "lstm,gru"], ["none", "dot"])
+    candidates = candidates_of(TINY, ["gru", "lstm/gru"], ["none", "dot"])
     return compare(panel, candidates, [0, 1], folder, **options)
 
 
@@ -467,10 +467,10 @@ def test_a_comparison_judges_all_on_the_same_rows_and_keeps_one(panel: Panel, tm
     seen: list[str] = []
     done = compared(panel, tmp_path / "run", outcome=lambda o: seen.append(f"{o.candidate.label} {o.seed}"))
     assert len(seen) == 8
-    assert seen[:5] == ["gru 0", "gru + dot 0", "lstm→gru 0", "lstm→gru + dot 0", "gru 1"]
+    assert seen[:5] == ["gru 0", "gru + dot 0", "lstm/gru 0", "lstm/gru + dot 0", "gru 1"]
     numbers = json.loads((done.folder / runs.COMPARISON).read_text())
     assert {row["model"] for row in numbers["table"]} == {
-        *("gru", "gru + dot", "lstm→gru", "lstm→gru + dot"),
+        *("gru", "gru + dot", "lstm/gru", "lstm/gru + dot"),
         *(
             "repeat last",
             "seasonal naive",

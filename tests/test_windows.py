@@ -371,7 +371,7 @@ def test_validation_size() -> None:
     assert cut(values, held_out=0, validation_size=None, horizon=25).plan.train_ends == (165,)  # a few windows
     assert cut(values[:90], held_out=0, validation_size=None, horizon=20).plan.train_ends == (90 - 20 - 4,)
     assert cut(values, held_out=0, validation_size=4).plan.train_ends == (196,)
-    with pytest.raises(ConfigError, match=r"validation_size is 3, but it must hold at least one horizon \(4 steps\)"):
+    with pytest.raises(ConfigError, match=r"validation_size=3 is too small: .* at least one horizon \(4 steps\)"):
         cut(values, validation_size=3)
 
 

@@ -15,6 +15,10 @@ class ConfigError(RecurraError):
     """A setting that does not exist, has a wrong value, or is not used by what was chosen."""
 
 
+class ArgumentError(ConfigError, TypeError):
+    """An argument that does not exist: what Python itself would raise a TypeError for."""
+
+
 class DataError(RecurraError):
     """A table, column or value that cannot be used as it is."""
 

@@ -169,7 +169,7 @@ def describe_busy(load: Load, when: str) -> str:
     """Return one sentence that says what was seen and what to do."""
     return (
         f"Other processes used {percent(load.others)} of the cores {when}, and above {percent(BUSY)} "
-        "times say little: wait until they are done ('top' shows them), or measure nevertheless with --anyway."
+        "times say little: wait until they are done ('top' shows them), or measure nevertheless with anyway=True."
     )
 
 

@@ -256,7 +256,7 @@ def check_free(path: Path, overwrite: bool) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise ConfigError(f"The table cannot be written to {path}: give a file in a folder that is there.")
     if path.exists() and not overwrite:
-        raise RunError(f"The file {path} is there already. Give another name, or replace it with --overwrite.")
+        raise RunError(f"The file {path} is there already. Give another name, or replace it with overwrite=True.")
 
 
 def write_markdown(bench: Bench, path: Path) -> None:

@@ -8,10 +8,10 @@ import click
 
 from ..errors import ConfigError
 from .console import err, message, out_console
-from .flags import json_option
+from .flags import Verb, json_option
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option(
     "--part", "parts", multiple=True, metavar="NAME", help="train, infer, lengths, step, memory; several  [train]"
 )

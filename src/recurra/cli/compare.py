@@ -7,25 +7,30 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
+from ..settings import CompareAsked, settings_of
 from ..tasks import kind_of
-from .console import err, message, meter_for, out_console, print_notes
+from ..training.meter import Tally, meter, meter_for
+from ..writing.terminal import moves
+from .console import err, message, out_console, print_notes
 from .flags import (
     DEFAULT,
     TaskCommand,
+    Verb,
+    candidates_in,
     compare_settings,
+    config_option,
+    data_argument,
     given,
     json_option,
     out_option,
     overwrite_option,
     parts_in,
-    source_options,
     task_option,
-    with_classes,
 )
 from .train import folder_for, places, read_source, require, show_places, stem
 
 
-@click.command()
+@click.command(cls=Verb)
 @task_option
 @out_option
 @overwrite_option
@@ -41,85 +46,57 @@ def demo(task: str | None, out: str | None, overwrite: bool, seeds: int, as_json
     message(f"The demo {shown.about}.")
     print_notes(shown.data.notes)
     candidates = make_candidates(kind, shown.settings, CELLS_COMPARED, ("none", "additive"))
-    run_comparison(
-        kind, Source(shown.data), candidates, range(seeds), folder_for(out, "demo"), as_json, overwrite=overwrite
-    )
+    asked = CompareAsked(out=out, overwrite=overwrite, json=as_json)
+    run_comparison(kind, Source(shown.data), candidates, range(seeds), folder_for(asked, "demo"), asked)
 
 
-@click.command(cls=TaskCommand, settings=compare_settings)
-@click.argument("data")
-@source_options
-@click.option(
-    "--cells", metavar="NAMES", default="rnn,lstm,gru,lstm+gru,parallel,lstm_gru", help="cells, with + for a stack"
-)
-@click.option("--attentions", metavar="NAMES", default="none,additive", help="attentions  [none,additive]")
-@click.option("--seeds", type=click.IntRange(min=1), default=3, help="how many seeds each is trained with  [3]")
-@click.option("--seed", type=click.IntRange(min=0), help="the first seed  [0]")
-@click.option("--equal-parameters", is_flag=True, help="adjust hidden sizes until parameter counts agree")
-@json_option
+@click.command(cls=TaskCommand, settings=compare_settings, asked=settings_of(CompareAsked))
+@data_argument
+@task_option
+@config_option
 @click.pass_context
-def compare(
-    ctx: click.Context,
-    data: str,
-    task: str | None,
-    config: str | None,
-    out: str | None,
-    overwrite: bool,
-    as_json: bool,
-    **flags: Any,
-) -> None:
+def compare(ctx: click.Context, config: str | None, **flags: Any) -> None:
     """Compare cells and attentions on DATA, beside what costs nothing.
 
     All get the same data, seeds and budget, and are judged on the same cases.
     """
     parts = parts_in(ctx)
-    asked = {name: flags.pop(name) for name in ("cells", "attentions", "seeds", "equal_parameters")}
-    origin = {name: flags.pop(name) for name in ("test_size", "test_data", "max_rows")}
-    settings = given(flags, config, parts)
-    require(parts, settings)
+    asked, settings = given(flags, config, parts, CompareAsked)
+    require(parts, settings, asked)
     from ..verbs.compare import equalise, make_candidates
 
-    kind = kind_of(task or parts.name)
-    names = [cell.replace("+", ",").replace(">", ",") for cell in listed(asked["cells"])]
-    cells = [with_classes(name, "cell") for name in names]
-    attentions = [with_classes(name, "attention") for name in listed(asked["attentions"])]
+    kind = kind_of(asked.task or parts.name)
+    known = parts.settings()
+    cells = candidates_in(asked.cells, flags["cells"] is not None, known["cell"])
+    attentions = candidates_in(asked.attentions, flags["attentions"] is not None, known["attention"])
     if not cells or not attentions:
         raise ConfigError("A comparison needs at least one cell and one attention (which may be none): name them.")
     candidates = make_candidates(kind, settings, cells, attentions)
-    source = read_source(kind, data, settings, **origin)
-    if asked["equal_parameters"]:
+    source = read_source(kind, asked, settings)
+    if asked.equal_parameters:
         candidates = equalise(kind, source, candidates)
-    first = settings.get("seed", 0)
-    seeds = range(first, first + asked["seeds"])
-    folder = folder_for(out, f"compare-{stem(data)}")
-    run_comparison(kind, source, candidates, seeds, folder, as_json, overwrite=overwrite)
+    first = settings.get("seed", known["seed"].default)
+    seeds = range(first, first + asked.seeds)
+    folder = folder_for(asked, f"compare-{stem(asked.data)}")
+    run_comparison(kind, source, candidates, seeds, folder, asked)
 
 
 def run_comparison(
-    kind: Any,
-    source: Any,
-    candidates: list[Any],
-    seeds: range,
-    folder: Path,
-    as_json: bool,
-    *,
-    overwrite: bool,
+    kind: Any, source: Any, candidates: list[Any], seeds: range, folder: Path, asked: CompareAsked
 ) -> None:
     """Run a comparison with a live display, and print its table, verdicts and where its files are."""
-    from ..verbs.common import Listener, ignore
+    from ..verbs.common import Listener
     from ..verbs.compare import compare_candidates
 
-    total = len(candidates) * len(seeds)
+    tally = Tally(len(candidates) * len(seeds))
     width = max(len(candidate.label) for candidate in candidates)
     console = err()
-    count = 0
 
     def tell(outcome: Any) -> None:
-        nonlocal count
-        count += 1
         console.print(
-            f"{count:{len(str(total))}}/{total}  {outcome.candidate.label:{width}}  seed {outcome.seed}  "
-            f"{metric.title} {shown_score(outcome.metrics[metric.name], metric)}  {outcome.effort.epochs} epochs",
+            f"{tally.count()}  {outcome.candidate.label:{width}}  seed {outcome.seed}  "
+            f"{metric.title} {shown_score(outcome.metrics[metric.name], metric)}  {outcome.effort.epochs} epochs"
+            f"{tally.left()}",
             markup=False,
             soft_wrap=True,
         )
@@ -127,10 +104,11 @@ def run_comparison(
     from ..settings import make_config
 
     metric = kind.metrics(make_config(kind.parts, candidates[0].settings))[0]
-    with meter_for(as_json or not console.is_terminal) as shown:
-        listener = Listener(print_notes, shown or ignore, tell)
-        done = compare_candidates(kind, source, candidates, seeds, folder, overwrite=overwrite, listener=listener)
-    show_compared(done, as_json)
+    live = moves(console) and not asked.json
+    with meter(console, tally) if live else meter_for(quiet=True) as shown:
+        listener = Listener(print_notes, shown, tell)
+        done = compare_candidates(kind, source, candidates, seeds, folder, overwrite=asked.overwrite, listener=listener)
+    show_compared(done, asked.json)
     if done.fault:
         raise ConfigError(f"{done.fault} The comparison covers what was done until then.")
     if done.interrupted:
@@ -160,8 +138,3 @@ def show_compared(done: Any, as_json: bool) -> None:
         console.print(f"→ {sentence}", markup=False)
     console.print(f"\nKept: {done.chosen} from the seed with the lowest validation loss.", markup=False)
     show_places(done)
-
-
-def listed(names: str) -> list[str]:
-    """Return the names between commas, each once."""
-    return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))

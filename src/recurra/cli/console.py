@@ -4,27 +4,20 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import ConfigError
+from ..training.meter import Tally
 from ..writing.atomic import draft_of
 from ..writing.numbers import finite
+from ..writing.terminal import make_console, show_notes
+from .flags import spoken
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from ..training.loop import Epoch
-
-
-def make_console(stderr: bool = True) -> "Console":
-    """Return a console on stderr (messages) or stdout (results)."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
 
 
 def err() -> "Console":
@@ -44,19 +37,7 @@ def message(text: str) -> None:
 
 def print_notes(notes: Sequence[str]) -> None:
     """Print what was found in the data and assumed."""
-    show_notes(err(), notes)
-
-
-def show_notes(console: "Console", notes: Sequence[str]) -> None:
-    """Print notes as a list; lines after the first stand under it."""
-    from rich.padding import Padding
-    from rich.table import Table
-
-    lines = Table.grid(padding=(0, 1))
-    for note in notes:
-        lines.add_row("•", note)
-    if notes:
-        console.print(Padding(lines, (0, 0, 0, 2), expand=False), style="dim", markup=False)
+    show_notes(err(), [spoken(note) for note in notes])
 
 
 def print_json(value: Any) -> None:
@@ -64,73 +45,38 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(finite(value), ensure_ascii=False, indent=2, default=str, allow_nan=False) + "\n")
 
 
-class Meter:
-    """A live progress display: one line that says which model, which epoch, and how good it is."""
-
-    def __init__(self, progress: Any):
-        self.progress = progress
-        self.name = ""
-        self.task = progress.add_task("", total=None, text="first epoch")  # moves until something is known
-
-    def __call__(self, name: str, epoch: "Epoch", most: int) -> None:
-        """Show that ``name`` finished ``epoch`` of at most ``most``."""
-        if name != self.name:
-            self.progress.remove_task(self.task)
-            self.name, self.task = name, self.progress.add_task(name, total=most, text="")
-        self.progress.update(self.task, completed=epoch.number, text=describe_epoch(epoch, most))
-
-
-def describe_epoch(epoch: "Epoch", most: int) -> str:
-    """Say how an epoch went; a star marks the best so far. What has no validation comes after the best epoch."""
-    if epoch.valid_loss is None:
-        return f"epoch {epoch.number}  training loss {epoch.train_loss:.4f}"
-    return f"epoch {epoch.number}/{most}  validation loss {epoch.valid_loss:.4f}{'*' if epoch.best else ' '}"
-
-
-@contextmanager
-def meter(console: "Console") -> Iterator[Meter]:
-    """Show progress while the block runs."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[text]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield Meter(progress)
-
-
-def meter_for(quiet: bool) -> Any:
-    """Return a progress display: a live line in a terminal, a line for each epoch in a pipe, or nothing."""
-    if quiet:
-        return nullcontext(None)
-    console = err()
-    if console.is_terminal:
-        return meter(console)
-    return nullcontext(lambda name, epoch, most: message(describe_epoch(epoch, most).strip()))
-
-
 def counter(console: "Console", total: int, quiet: bool) -> AbstractContextManager[Callable[[str], None]]:
     """Show which of ``total`` pieces of work begins: a bar in a terminal, a line each in a pipe, or nothing."""
     if console.is_terminal:
         return _bar(console, total)
-    numbers = count(1)
-    width = len(str(total))
-    return nullcontext(lambda what: None if quiet else message(f"{next(numbers):{width}}/{total}  {what}"))
+    tally = Tally(total)
+
+    def line(what: str) -> None:
+        left = tally.left()
+        number = tally.count()
+        if not quiet:
+            message(f"{number}  {what}{left}")
+
+    return nullcontext(line)
 
 
 @contextmanager
 def _bar(console: "Console", total: int) -> Iterator[Callable[[str], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    texts = (TextColumn("{task.description}"), TextColumn("{task.fields[left]}"))
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), *texts, TimeElapsedColumn())
     # It draws only when it is told to: a thread that draws would be in the way of what is timed.
     with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
-        bar, numbers = progress.add_task("looking at the machine", total=total), count()
+        bar, tally = progress.add_task("looking at the machine", total=total, left=""), Tally(total)
         progress.refresh()
-        yield lambda what: progress.update(bar, completed=next(numbers), description=what, refresh=True)
+
+        def show(what: str) -> None:
+            left, begun = tally.left(), tally.done
+            tally.count()
+            progress.update(bar, completed=begun, description=what, left=left, refresh=True)
+
+        yield show
 
 
 Texts = Sequence[str]

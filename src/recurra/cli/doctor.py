@@ -5,10 +5,10 @@ import sys
 import click
 
 from .console import out_console
-from .flags import json_option
+from .flags import Verb, json_option
 
 
-@click.command()
+@click.command(cls=Verb)
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what is installed, and whether the engines agree."""

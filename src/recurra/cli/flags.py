@@ -3,7 +3,8 @@
 Which settings there are depends on the kind of task, so a command line is read twice: first for the task, then whole.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,63 @@ from ..attention import ATTENTIONS
 from ..cells import CELLS
 from ..errors import ConfigError, RecurraError
 from ..registry import bring
-from ..settings import Parts, Setting, make_config, make_part, read_toml, settings_of
+from ..settings import (
+    CompareAsked,
+    Parts,
+    Setting,
+    check_all,
+    described,
+    make_part,
+    read_toml,
+    settings_of,
+    split,
+)
 from ..tasks import TASKS, parts_of
+from .wording import in_flags
 
 DEFAULT = "forecast"
 PARTS = "recurra.parts"  # under which the parts of the task are kept while a command runs
 
 
-class TaskCommand(click.Command):
-    """A command whose flags depend on the kind of task that the command line, or a run named in it, is about."""
+class Verb(click.Command):
+    """A command whose errors speak of flags."""
 
-    def __init__(self, *args: Any, settings: Callable[[Parts], dict[str, Setting]], **named: Any):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except RecurraError as fault:
+            raise type(fault)(spoken(str(fault))) from fault
+
+
+def spoken(text: str) -> str:
+    """Return a message of the package in the words of the command that runs, its flags instead of arguments."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is None:
+        return text
+    settings = [_option(setting) for setting in parts_in(ctx).settings().values()]
+    own = {one.name: one for one in ctx.command.get_params(ctx) if isinstance(one, click.Option) and one.name}
+    options = {one.name: one for one in settings if one.name} | own
+    for name in ("cell", "attention"):  # what one verb calls a cell is cells to another
+        options |= {one: own[same] for same in (name, f"{name}s") if same in own for one in (name, f"{name}s")}
+    return in_flags(text, options, {parts_of(task).estimator: task for task in TASKS})
+
+
+class TaskCommand(Verb):
+    """A command whose flags depend on the kind of task that the command line, or a run named in it, is about.
+
+    There is one for each of the ``settings`` of the task, and for what the verb is ``asked`` besides.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        settings: Callable[[Parts], dict[str, Setting]],
+        asked: Mapping[str, Setting] | None = None,
+        **named: Any,
+    ):
         super().__init__(*args, **named)
-        self.settings = settings
+        self.settings, self.asked = settings, asked or {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find out the task, then read everything."""
@@ -43,8 +88,10 @@ class TaskCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the verb's own parameters and those of the settings."""
-        own = super().get_params(ctx)
+        own = [*super().get_params(ctx)]
         taken = {parameter.name for parameter in own}
+        own[-1:-1] = [_option(setting) for name, setting in self.asked.items() if name not in taken]
+        taken |= {*self.asked}
         settings = self.settings(parts_in(ctx))
         for name in settings:
             if name in taken:
@@ -87,13 +134,14 @@ def task_in(args: list[str], about_run: bool = False) -> str:
 
     The run may stand behind flags if the verb is one ``about_run``s.
     """
-    named = _value_of("--task", args)
-    if named is not None:
+    file = _peeked(_value_of("--config", args))
+    named = _value_of("--task", args) or file.get("task")
+    if isinstance(named, str):
         return named
-    resumed = _value_of("--resume", args)
+    resumed = _value_of("--resume", args) or file.get("resume")
     places = (
         [resumed]
-        if resumed is not None
+        if isinstance(resumed, str)
         else [arg for arg in (args if about_run else args[:1]) if not arg.startswith("-")]
     )
     for place in places:
@@ -110,6 +158,14 @@ def _value_of(flag: str, args: list[str]) -> str | None:
         if arg == flag and place + 1 < len(args):
             return args[place + 1]
     return None
+
+
+def _peeked(config: str | None) -> dict[str, Any]:
+    """Return what a settings file holds; what is wrong with it the verb itself says."""
+    try:
+        return {} if config is None else tomllib.loads(Path(config).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def _task_of_run(folder: Path, unfinished: bool) -> str | None:
@@ -132,7 +188,7 @@ def train_settings(parts: Parts) -> dict[str, Setting]:
 
 def compare_settings(parts: Parts) -> dict[str, Setting]:
     """Return the settings that all models of a comparison share."""
-    return {name: one for name, one in parts.settings().items() if name not in ("cell", "attention", "seed")}
+    return {name: one for name, one in parts.settings().items() if name not in ("cell", "attention")}
 
 
 def predict_settings(parts: Parts) -> dict[str, Setting]:
@@ -152,20 +208,28 @@ def report_settings(parts: Parts) -> dict[str, Setting]:
 
 def _option(setting: Setting) -> click.Option:
     flag = f"--{setting.name.replace('_', '-')}"
-    text = setting.help + (f": {', '.join(setting.choices)}" if setting.choices else "")
-    default = ",".join(map(str, setting.default)) if isinstance(setting.default, tuple) else setting.default
-    shown = "" if default is None else f"  [{default}]"
+    text = described(setting)
     if bool in setting.kinds:
-        return click.Option([f"{flag}/--no-{flag[2:]}", setting.name], default=None, help=text + shown)
-    return click.Option([flag, setting.name], default=None, metavar="VALUE", help=text + shown)
+        return click.Option([f"{flag}/--no-{flag[2:]}", setting.name], default=None, help=text)
+    return click.Option([flag, setting.name], default=None, metavar=setting.metavar, help=text)
 
 
-def given(flags: Mapping[str, Any], config: str | None, parts: Parts) -> dict[str, Any]:
-    """Return the settings of a file and of the flags, in their types; a flag wins, and all faults come at once."""
-    settings = read_toml(Path(config), parts, TASKS) if config else {}
-    settings |= _brought(flags, parts.settings())
-    flat = make_config(parts, settings).flat()
-    return {name: flat[name] for name in settings}
+def given(flags: Mapping[str, Any], config: str | None, parts: Parts, part: type) -> tuple[Any, dict[str, Any]]:
+    """Return what a verb is asked, as an object of ``part``, and the settings, from a file and from the flags.
+
+    A flag wins. All faults come at once. A file may hold what other verbs are asked.
+    """
+    own, settings = settings_of(part), parts.settings()
+    others = [name for one in (CompareAsked, parts.predict, parts.evaluate, parts.report) for name in settings_of(one)]
+    held = read_toml(Path(config), parts, TASKS, [*own, *others]) if config else {}
+    found, faults = check_all(own | settings, held, others)
+    typed, more = check_all(own | settings, _brought(flags, settings))
+    if faults or more:
+        raise ConfigError("\n".join([*(f"{config}: {fault}" for fault in faults), *more]))
+    found |= typed
+    first = {name: setting.default for name, setting in own.items()}
+    asked = part(**first | {name: value for name, value in found.items() if name in own})
+    return asked, {name: value for name, value in found.items() if name in settings}
 
 
 def asked(flags: Mapping[str, Any], part: type) -> Any:
@@ -179,17 +243,23 @@ def _brought(flags: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[
     for name, value in flags.items():
         if value is None:
             continue
-        members = settings[name].members if name in settings else None
-        found[name] = value if members is None else with_classes(value, members.what)
+        named = name in settings and settings[name].members is not None
+        found[name] = with_classes(value, settings[name]) if named else value
     return found
 
 
-def with_classes(names: str, what: str) -> Any:
-    """Return names between commas; where one is ``module:Class`` its class is imported."""
-    if ":" not in names:
-        return names
-    members = tuple(own_class(name.strip(), what) if ":" in name else name.strip() for name in names.split(","))
+def with_classes(text: str, setting: Setting) -> Any:
+    """Return the text of a cell, a stack or an attention; where one is ``module:Class`` its class is imported."""
+    if ":" not in text or setting.members is None:
+        return text
+    members = tuple(own_class(one, setting.members.what) if ":" in one else one for one in split(setting, text))
     return members[0] if len(members) == 1 else members
+
+
+def candidates_in(names: Sequence[str], typed: bool, setting: Setting) -> list[Any]:
+    """Return what is to be compared, each once; only what a person ``typed`` may import a class."""
+    once = dict.fromkeys(name for name in names if name)
+    return [with_classes(name, setting) if typed else name for name in once]
 
 
 def own_class(place: str, what: str) -> type:
@@ -200,9 +270,9 @@ def own_class(place: str, what: str) -> type:
     return found
 
 
-def members_in(cell: tuple[str, ...], attention: tuple[str, ...]) -> Iterator[type]:
+def members_in(cells: tuple[str, ...], attentions: tuple[str, ...]) -> Iterator[type]:
     """Import the classes of the user's own that a run was trained with, and that were named again."""
-    for names, table in ((cell, CELLS), (attention, ATTENTIONS)):
+    for names, table in ((cells, CELLS), (attentions, ATTENTIONS)):
         for name in names:
             if name not in table:
                 yield own_class(name, table.what)
@@ -213,29 +283,18 @@ run_argument = click.argument("run")
 task_option = click.option(
     "--task", metavar="NAME", help=f"the kind of task: {', '.join(TASKS)}, or module:Kind of your own  [{DEFAULT}]"
 )
-config_option = click.option("--config", metavar="FILE", help="a TOML file of settings; flags win over it")
+config_option = click.option(
+    "--config", metavar="FILE", help="a TOML file of settings and of what else the verb takes; flags win"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="print the result as one JSON value to stdout")
 out_option = click.option("--out", metavar="FOLDER", help="the run folder; a fresh one under runs/ if not given")
 overwrite_option = click.option("--overwrite", is_flag=True, help="replace the run in the output folder")
-test_option = click.option(
-    "--test-size", type=click.IntRange(min=0), help="how much of the end is held out to judge by; found if not given"
-)
-test_data_option = click.option("--test-data", metavar="FILE", help="judge on this file instead of holding out a part")
-rows_option = click.option("--max-rows", type=click.IntRange(min=1), help="use only the first rows of each series")
-
-
-def source_options(command: Any) -> Any:
-    """Give a verb that trains what says on which data, how they are cut, and where the run goes."""
-    own = (task_option, config_option, out_option, overwrite_option, test_option, test_data_option, rows_option)
-    for option in reversed(own):
-        command = option(command)
-    return command
 
 
 def run_options(command: Any) -> Any:
     """Give a verb on a run what brings the user's own classes along."""
     for name in ("attention", "cell"):
         command = click.option(
-            f"--{name}", f"own_{name}s", multiple=True, metavar="module:Class", help=f"your own {name} in the run"
+            f"--{name}", f"{name}s", multiple=True, metavar="module:Class", help=f"your own {name} in the run"
         )(command)
     return task_option(command)

@@ -7,7 +7,7 @@ from ..tasks import kind_of
 from .console import print_notes
 from .flags import members_in
 
-BROUGHT = ("task", "own_cells", "own_attentions")  # what a run may need that is not part of recurra
+BROUGHT = ("task", "cells", "attentions")  # what a run may need that is not part of recurra
 
 
 def taken_out(flags: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def load_run(run: str, brought: dict[str, Any]) -> tuple[Any, Any]:
     from ..tasks.saving import load
 
     kind = kind_of(brought["task"]) if brought["task"] else None
-    return load(Path(run), kind, members_in(brought["own_cells"], brought["own_attentions"]))
+    return load(Path(run), kind, members_in(brought["cells"], brought["attentions"]))
 
 
 def read_data(fitted: Any, data: str | None) -> Any:

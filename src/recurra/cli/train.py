@@ -1,5 +1,6 @@
 """``recurra train``: train one model, judge it, and write a report."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,75 +8,48 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
+from ..settings import TrainAsked, settings_of
 from ..tasks import kind_of
-from .console import message, meter_for, out_console, print_notes
-from .flags import (
-    TaskCommand,
-    data_argument,
-    given,
-    json_option,
-    parts_in,
-    source_options,
-    train_settings,
-)
+from ..training.meter import meter_for
+from .console import message, out_console, print_notes
+from .flags import TaskCommand, config_option, data_argument, given, parts_in, task_option, train_settings
 
 NOTHING_KEPT = "Stopped before there was anything to keep."
 
 
-@click.command(cls=TaskCommand, settings=train_settings)
+@click.command(cls=TaskCommand, settings=train_settings, asked=settings_of(TrainAsked))
 @data_argument
-@source_options
-@click.option(
-    "--resume", "resumed", metavar="FOLDER", help="go on with a training that was stopped; DATA may be left out"
-)
-@json_option
+@task_option
+@config_option
 @click.pass_context
-def train(
-    ctx: click.Context,
-    data: str | None,
-    config: str | None,
-    out: str | None,
-    overwrite: bool,
-    resumed: str | None,
-    as_json: bool,
-    **flags: Any,
-) -> None:
+def train(ctx: click.Context, config: str | None, **flags: Any) -> None:
     """Train a model on DATA, judge it, and write a report.
 
     A part of DATA is held out of the training, to judge the model on it; of series it is the last rows.
     """
     parts = parts_in(ctx)
-    task = flags.pop("task")
-    origin = {name: flags.pop(name) for name in ("test_size", "test_data", "max_rows")}
-    settings = given(flags, config, parts)
-    if resumed:
-        plan = plan_of(resumed, out)
-        if task is not None and task != plan.get("task", task):
-            raise ConfigError(f"This training is of the task '{plan['task']}', not of '{task}'. Leave --task out.")
-        task = task or plan.get("task")
+    asked, settings = given(flags, config, parts, TrainAsked)
+    if asked.resume:
+        plan = plan_of(asked)
+        asked = as_before(asked, plan)
         settings = kept_settings(plan, settings, parts)
-        data = data or plan["source"]
-        before = {"test_size": plan["test_size"], "test_data": plan.get("test_source"), "max_rows": plan["max_rows"]}
-        origin = {name: before[name] if value is None else value for name, value in origin.items()}
-    if data is None:
-        raise click.UsageError("Missing argument 'DATA': the file to train on.")
-    require(parts, settings)
+    require(parts, settings, asked)
     from ..training.runs import CHECKPOINT
-    from ..verbs.common import Listener, ignore
+    from ..verbs.common import Listener
     from ..verbs.train import train as run
 
-    kind = kind_of(task or parts.name)
-    source = read_source(kind, data, settings, **origin)
-    folder = Path(resumed) if resumed else folder_for(out, stem(data))
+    kind = kind_of(asked.task or parts.name)
+    source = read_source(kind, asked, settings)
+    folder = folder_for(asked, stem(asked.data))
+    options = {"overwrite": asked.overwrite, "resume": bool(asked.resume)}
     try:
-        with meter_for(as_json) as shown:
-            listener = Listener(print_notes, shown or ignore)
-            done = run(kind, source, settings, folder, overwrite=overwrite, resume=bool(resumed), listener=listener)
+        with meter_for(asked.json) as shown:
+            done = run(kind, source, settings, folder, **options, listener=Listener(print_notes, shown))
     except KeyboardInterrupt:
         kept = (folder / CHECKPOINT).exists()
         message(f"Stopped. Go on with: recurra train --resume {folder}" if kept else NOTHING_KEPT)
         sys.exit(130)
-    show_trained(done, as_json)
+    show_trained(done, asked.json)
     if done.interrupted:
         message(
             f"Stopped by Ctrl-C: the best weights so far were kept. Go on with: recurra train --resume {folder}"
@@ -84,13 +58,30 @@ def train(
         sys.exit(130)
 
 
-def plan_of(resumed: str, out: str | None) -> dict[str, Any]:
+def plan_of(asked: TrainAsked) -> dict[str, Any]:
     """Return what a training that is to go on was asked for."""
     from ..training.runs import read_checkpoint
 
-    if out is not None and Path(out) != Path(resumed):
+    check_own_folder(asked)
+    return read_checkpoint(Path(asked.resume or "")).plan
+
+
+def check_own_folder(asked: TrainAsked) -> None:
+    """Raise a ConfigError if what goes on in its own folder is asked to go to another one."""
+    if asked.out is not None and Path(asked.out) != Path(asked.resume or ""):
         raise ConfigError("--resume goes on in its own folder. Leave --out out.")
-    return read_checkpoint(Path(resumed)).plan
+
+
+def as_before(asked: Any, plan: dict[str, Any]) -> Any:
+    """Return what is asked of what goes on, and what it was asked before where nothing is said now."""
+    if asked.task is not None and asked.task != plan.get("task", asked.task):
+        raise ConfigError(f"What goes on is of the task '{plan['task']}', not of '{asked.task}'. Leave --task out.")
+    before = {"task": plan.get("task"), "data": plan["source"], "max_rows": plan["max_rows"]}
+    before |= {"test_size": plan["test_size"], "test_data": plan.get("test_source")}
+    if asked.test_data and not before["test_data"]:
+        before["test_size"] = None  # what judged is another now, which is said where both are compared
+    kept = {name: value for name, value in before.items() if getattr(asked, name) is None}
+    return dataclasses.replace(asked, **kept)
 
 
 def kept_settings(plan: dict[str, Any], settings: dict[str, Any], parts: Any) -> dict[str, Any]:
@@ -107,25 +98,25 @@ def _classes(value: Any) -> list[type]:
     return [one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, type)]
 
 
-def require(parts: Any, settings: dict[str, Any]) -> None:
-    """Raise a ConfigError before any data is read if a setting is missing."""
+def require(parts: Any, settings: dict[str, Any], asked: TrainAsked) -> None:
+    """Raise an error before any data is read if a setting is missing, or the data are."""
     from ..settings import make_config
 
+    if not asked.data:
+        raise click.UsageError("Missing argument 'DATA': the file to train on.")
+    if asked.test_data and asked.test_size:
+        raise ConfigError("With --test-data nothing is held out of DATA. Leave --test-size out.")
     make_config(parts, settings).require()
 
 
-def read_source(
-    kind: Any, data: str, settings: dict[str, Any], test_size: int | None, test_data: str | None, max_rows: int | None
-) -> Any:
+def read_source(kind: Any, asked: TrainAsked, settings: dict[str, Any]) -> Any:
     """Read what is trained on, and what judges it if that is another file."""
     from ..settings import make_config
     from ..verbs.common import Source
 
-    if test_data and test_size:
-        raise ConfigError("With --test-data nothing is held out of DATA. Leave --test-size out.")
     config = make_config(kind.parts, settings)
-    read = kind.read(data, config, None, max_rows, print_notes)
-    return Source(read, data, max_rows, test_size, test_data or None)
+    read = kind.read(asked.data, config, None, asked.max_rows, print_notes)
+    return Source(read, asked.data or "", asked.max_rows, asked.test_size, asked.test_data or None)
 
 
 def show_trained(done: Any, as_json: bool) -> None:
@@ -175,11 +166,12 @@ def show_places(done: Any) -> None:
         console.print(f"Report:     {done.report}", markup=False, soft_wrap=True)
 
 
-def folder_for(out: str | None, name: str) -> Path:
+def folder_for(asked: TrainAsked, name: str) -> Path:
     """Return the run folder that was asked for, or a fresh one."""
     from ..verbs.common import fresh_folder
 
-    return Path(out) if out else fresh_folder(name)
+    named = asked.resume or asked.out
+    return Path(named) if named else fresh_folder(name)
 
 
 def stem(path: str) -> str:

@@ -20,7 +20,7 @@ def cell_names(settings: ModelSettings) -> tuple[str | type, ...]:
         return (settings.cell,) * settings.num_layers
     if settings.num_layers not in (1, len(settings.cell)):
         raise ConfigError(
-            f"cell names {len(settings.cell)} layers, but num_layers is {settings.num_layers}. Leave num_layers out."
+            f"cell= names {len(settings.cell)} layers, but num_layers={settings.num_layers}. Leave num_layers= out."
         )
     return settings.cell
 
@@ -105,8 +105,8 @@ def _idle_attention(model: ModelSettings) -> dict[str, str]:
     idle = {one: f"attention='{name}' does not use it" for one in ATTENTION_OPTIONS if one not in options}
     if model.attention == "none":
         training = ("dropout", "learning_rate", "weight_decay", "warmup")
-        idle |= {f"attention_{name}": "attention is 'none'" for name in training}
-        idle["entropy_penalty"] = "attention is 'none'"
+        idle |= {f"attention_{name}": "attention='none' looks nowhere" for name in training}
+        idle["entropy_penalty"] = "attention='none' looks nowhere"
     return idle
 
 

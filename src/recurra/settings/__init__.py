@@ -1,23 +1,30 @@
 """Every setting, once: a Python argument, a TOML key, a flag and a search key at the same time."""
 
-from .base import Range, Setting, otherwise, setting, settings_of
-from .config import Config, NoSettings, Parts, make_config, make_part
+from .asked import CompareAsked, TrainAsked
+from .base import Range, Setting, described, otherwise, setting, settings_of, split, written
+from .config import Config, NoSettings, Parts, check_all, make_config, make_part
 from .model import ModelSettings
 from .toml import read_toml
 from .training import TrainingSettings
 
 __all__ = [
+    "CompareAsked",
     "Config",
     "ModelSettings",
     "NoSettings",
     "Parts",
     "Range",
     "Setting",
+    "TrainAsked",
     "TrainingSettings",
+    "check_all",
+    "described",
     "make_config",
     "make_part",
     "otherwise",
     "read_toml",
     "setting",
     "settings_of",
+    "split",
+    "written",
 ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from typing import Any, NamedTuple
 
 from ..errors import ConfigError, nearest
 from ..registry import Registry
+
+LAYERS = "/"  # stands between the cells of a stack, the lowest first
+OLD_LAYERS = re.compile(r"[/,+>→]")  # and what stood there in settings and commands of earlier versions
 
 
 class Range(NamedTuple):
@@ -34,21 +38,25 @@ class Setting:
     high: float | None = None
     tune: Range | None = None  # the range of a number that is worth searching; choices are worth it as they are
     members: Registry | None = None  # names in this table, or a class of the user's own
+    metavar: str = "VALUE"  # what stands for its value in the help of its flag
 
 
 def setting(
     default: Any,
     help: str,
     *,
-    choices: tuple[str, ...] = (),
     low: float | None = None,
     high: float | None = None,
     tune: Range | None = None,
     members: Registry | None = None,
+    metavar: str = "VALUE",
 ) -> Any:
-    """Declare one setting as a field of a dataclass: its default, one line of help, and the values it may have."""
-    limits = {"help": help, "choices": choices, "low": low, "high": high, "tune": tune, "members": members}
-    return dataclasses.field(default=default, metadata=limits)
+    """Declare one setting as a field of a dataclass: its default, one line of help, and the values it may have.
+
+    Those of a choice stand in its type: ``Literal["mean", "last"]``.
+    """
+    limits = {"help": help, "low": low, "high": high, "tune": tune, "members": members}
+    return dataclasses.field(default=default, metadata=limits | {"metavar": metavar})
 
 
 def otherwise(part: type, name: str, default: Any) -> Any:
@@ -57,6 +65,7 @@ def otherwise(part: type, name: str, default: Any) -> Any:
     None is for what is found from the data, which the help says then.
     """
     metadata = dict(part.__dataclass_fields__[name].metadata)  # type: ignore[attr-defined]
+    metadata["choices"] = settings_of(part)[name].choices
     if default is None:
         metadata["help"] += "; found from the data if not given"
     return dataclasses.field(default=default, metadata=metadata)
@@ -69,10 +78,26 @@ def settings_of(part: type) -> dict[str, Setting]:
     found = {}
     for field in dataclasses.fields(part):
         hint = hints[field.name]
-        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        kinds = tuple(kind for kind in kinds if kind is not type)
-        found[field.name] = Setting(field.name, field.default, kinds, **field.metadata)
+        united = typing.get_origin(hint) in (types.UnionType, typing.Union)
+        named, kinds = _choices_in(typing.get_args(hint) if united else (hint,))
+        known = dict(field.metadata)
+        inherited = known.pop("choices", ())
+        found[field.name] = Setting(field.name, field.default, kinds, choices=named or inherited, **known)
     return found
+
+
+def _choices_in(hints: tuple[Any, ...]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Return the texts that are named one by one, and the types of all that a setting may be but a class."""
+    named = [hint for hint in hints if typing.get_origin(hint) is typing.Literal]
+    kinds = dict.fromkeys(str if hint in named else hint for hint in hints if hint is not type)
+    return tuple(text for hint in named for text in typing.get_args(hint)), tuple(kinds)
+
+
+def described(setting: Setting) -> str:
+    """Return the line of help with the choices and the default."""
+    choices = f": {', '.join(setting.choices)}" if setting.choices else ""
+    untold = setting.default is None or setting.default is False
+    return setting.help + choices + ("" if untold else f"  [{written(setting, setting.default)}]")
 
 
 def checked(setting: Setting, value: Any) -> Any:
@@ -80,17 +105,30 @@ def checked(setting: Setting, value: Any) -> Any:
     if value is None and types.NoneType in setting.kinds:
         return None
     items = any(typing.get_origin(kind) is tuple for kind in setting.kinds)
-    several = isinstance(value, (list, tuple)) or (isinstance(value, str) and "," in value)
+    several = isinstance(value, (list, tuple)) or (isinstance(value, str) and len(split(setting, value)) > 1)
     if items and (several or str not in setting.kinds):
         return _checked_items(setting, value)
     plain = next(k for k in setting.kinds if k is not types.NoneType and typing.get_origin(k) is not tuple)
     return _checked_one(setting, value, plain)
 
 
+def split(setting: Setting, text: str) -> list[str]:
+    """Return the values in ``text``: the layers of a stack, or what stands between commas."""
+    return [part.strip() for part in (text.split(",") if setting.members is None else OLD_LAYERS.split(text))]
+
+
+def written(setting: Setting, value: Any) -> str:
+    """Return a value as a person writes it, so that ``checked`` reads it again; a class is ``module:Class``."""
+    value = _plain_value(value, setting.members)
+    if isinstance(value, (list, tuple)):
+        return (LAYERS if setting.members is not None else ",").join(map(str, value))
+    return str(value)
+
+
 def _checked_items(setting: Setting, value: Any) -> Any:
     kind = next(typing.get_args(k)[0] for k in setting.kinds if typing.get_origin(k) is tuple)
     kind = str if setting.members is not None else kind
-    given = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    given = split(setting, value) if isinstance(value, str) else value
     given = list(given) if isinstance(given, (list, tuple)) else [given]
     values = tuple(_checked_one(setting, one, kind) for one in given)
     if not values and setting.default is not None:
@@ -117,10 +155,8 @@ def _checked_one(setting: Setting, value: Any, kind: type) -> Any:
 
 def _not_a_choice(setting: Setting, name: str) -> str:
     if setting.members is not None and ":" in name:
-        return (
-            f"'{name}' names your own {setting.name}: in Python give the class itself, on the command line say "
-            f"--{setting.name} {name}."
-        )
+        own = f"{setting.name}={name.replace(':', '.')}"
+        return f"'{name}' names your own {setting.name}, and only its name: give the class itself, {own}."
     hint = nearest(name, setting.choices)
     return f"Unknown {setting.name} '{name}'.{hint} Choose one of: {', '.join(setting.choices)}."
 

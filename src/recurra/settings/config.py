@@ -1,12 +1,12 @@
 """All settings of one run, part by part: those of its kind of task, of the model, and of the training."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ConfigError, nearest
-from .base import Setting, checked, plain, settings_of
+from .base import Setting, checked, plain, settings_of, written
 from .model import ModelSettings
 from .training import TrainingSettings
 
@@ -33,6 +33,7 @@ class Parts:
     needed: Mapping[str, str] = field(default_factory=dict)  # a setting without default, and how to say that it lacks
     data: str = ""  # what DATA is, one sentence or two, for the help of the verbs
     answer: str = "answer"  # what a model of this kind says, in one word
+    estimator: str = ""  # the class of recurra that is this kind for Python
 
     def __post_init__(self) -> None:
         if self.name in ("model", "training"):
@@ -87,6 +88,10 @@ class Config:
         """Return every setting by its name as plain data."""
         return {name: value for part in self.to_dict().values() for name, value in part.items()}
 
+    def named(self, setting: str) -> str:
+        """Return the value of a setting as a person writes it; a stack of cells is ``lstm/gru``."""
+        return written(self.parts.settings()[setting], self.flat()[setting])
+
     def require(self) -> None:
         """Raise a ConfigError for a setting that has no default and was not given."""
         for name, sentence in self.parts.needed.items():
@@ -107,10 +112,13 @@ def make_config(parts: Parts, settings: Mapping[str, Any]) -> Config:
     return Config(parts, task, model, training)
 
 
-def check_all(known: Mapping[str, Setting], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return ``given`` in the types of their settings, and a sentence for every fault."""
+def check_all(
+    known: Mapping[str, Setting], given: Mapping[str, Any], others: Collection[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """Return ``given`` in the types of their settings, and a sentence for every fault; ``others`` are left out."""
     taken: dict[str, Any] = {}
-    faults = [f"Unknown setting '{name}'.{nearest(name, known)}" for name in given if name not in known]
+    names = [*known, *others]
+    faults = [f"Unknown setting '{name}'.{nearest(name, names)}" for name in given if name not in names]
     for name, value in given.items():
         if name in known:
             try:

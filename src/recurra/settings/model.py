@@ -1,31 +1,37 @@
 """The settings of the recurrent network and its attention."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..attention import ATTENTIONS
 from ..cells import CELLS
 from .base import Range, setting
 
 CELL_NAMES, ATTENTION_NAMES = tuple(CELLS), ("none", *ATTENTIONS)
+if TYPE_CHECKING:  # a checker does not read the tables
+    CellName: TypeAlias = str
+    AttentionName: TypeAlias = str
+else:
+    CellName, AttentionName = Literal[CELL_NAMES], Literal[ATTENTION_NAMES]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ModelSettings:
     """The recurrent network and its attention."""
 
-    cell: str | type | tuple[str | type, ...] = setting(
-        "gru", "recurrent cell, or several for a stack: lstm,gru", choices=CELL_NAMES, members=CELLS
+    cell: CellName | str | type | tuple[str | type, ...] = setting(
+        "gru", "recurrent cell, or lstm/gru for a stack of an LSTM below a GRU", members=CELLS
     )
     num_layers: int = setting(1, "layers of the cell", low=1, tune=Range(1, 3))
     hidden_size: int = setting(128, "units per layer", low=1, tune=Range(16, 256, log=True))
     bidirectional: bool = setting(False, "read the past in both directions")
-    attention: str | type | None = setting(
-        "additive", "how the model looks at what it has read", choices=ATTENTION_NAMES, members=ATTENTIONS
+    attention: AttentionName | type | None = setting(
+        "additive", "how the model looks at what it has read", members=ATTENTIONS
     )
     attention_size: int | None = setting(None, "width of the attention's hidden layer; hidden_size if not given", low=1)
     heads: int = setting(4, "heads of multi_head attention", low=1, tune=Range(1, 8, log=True))
     window: int = setting(10, "half width of the local attentions", low=1, tune=Range(2, 50, log=True))
-    normaliser: str = setting("softmax", "from scores to weights", choices=("softmax", "sparsemax", "entmax"))
+    normaliser: Literal["softmax", "sparsemax", "entmax"] = setting("softmax", "from scores to weights")
     attention_dropout: float = setting(
         0.0, "share of attention weights dropped in training", low=0, high=0.99, tune=Range(0, 0.5)
     )
@@ -43,4 +49,4 @@ class ModelSettings:
         0, "start with memory of about this many steps; 0 for the cell's own start", low=0, tune=Range(0, 1000)
     )
     truncate: int = setting(0, "cut the gradient through time every so many steps; 0 for never", low=0)
-    engine: str = setting("auto", "what runs the loop over time", choices=("auto", "native", "reference", "torch"))
+    engine: Literal["auto", "native", "reference", "torch"] = setting("auto", "what runs the loop over time")

@@ -9,10 +9,11 @@ from ..errors import ConfigError, nearest
 from .config import Parts
 
 
-def read_toml(path: Path, parts: Parts, others: Collection[str] = ()) -> dict[str, Any]:
+def read_toml(path: Path, parts: Parts, others: Collection[str] = (), asked: Collection[str] = ()) -> dict[str, Any]:
     """Read settings from a TOML file: flat, or under the names of ``parts``, such as [forecast] and [model].
 
-    Parts called as in ``others``, which belong to other kinds of task, are left out.
+    Parts called as in ``others``, which belong to other kinds of task, are left out. What verbs are ``asked`` besides
+    stands above all parts.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -26,21 +27,25 @@ def read_toml(path: Path, parts: Parts, others: Collection[str] = ()) -> dict[st
     faults: list[str] = []
     for part, values in table.items():
         if isinstance(values, dict) and (part in parts.by_name() or part not in others):
-            faults += _part_faults(parts, part, values, flat)
+            faults += _part_faults(parts, part, values, flat, asked)
             flat |= values
     if faults:
         raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
     return flat
 
 
-def _part_faults(parts: Parts, part: str, values: dict[str, Any], before: Mapping[str, Any]) -> list[str]:
+def _part_faults(
+    parts: Parts, part: str, values: dict[str, Any], before: Mapping[str, Any], asked: Collection[str]
+) -> list[str]:
     """Return what is wrong with one part of a TOML file; ``before`` are the settings read so far."""
     if part not in parts.by_name():
         return [f"Unknown part [{part}].{nearest(part, parts.by_name())}"]
     home, faults = parts.part_of(), []
     for name in values:
-        if name not in home:
-            faults.append(f"Unknown setting '{name}' in [{part}].{nearest(name, home)}")
+        if name not in home and name in asked:
+            faults.append(f"The setting {name} belongs at the top of the file, above all parts, not in [{part}].")
+        elif name not in home:
+            faults.append(f"Unknown setting '{name}' in [{part}].{nearest(name, [*home, *asked])}")
         elif home[name] != part:
             faults.append(f"The setting {name} belongs in [{home[name]}], not in [{part}].")
         elif name in before:

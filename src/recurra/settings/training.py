@@ -1,6 +1,7 @@
 """The settings of a training."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .base import Range, setting
 
@@ -24,7 +25,7 @@ class TrainingSettings:
     attention_learning_rate: float | None = setting(None, "rate of the attention weights, if another", low=0)
     attention_weight_decay: float | None = setting(None, "decay of the attention weights, if another", low=0)
     attention_warmup: int | None = setting(None, "warm-up of the attention weights, if another", low=0)
-    schedule: str = setting("cosine", "how the rate falls after the warm-up", choices=("cosine", "step", "constant"))
+    schedule: Literal["cosine", "step", "constant"] = setting("cosine", "how the rate falls after the warm-up")
     clip_norm: float = setting(1.0, "largest gradient norm; 0 for no limit", low=0, tune=Range(0.1, 10, log=True))
     clip_value: float = setting(0.0, "largest gradient entry; 0 for no limit", low=0)
     l1: float = setting(0.0, "weight of the sum of absolute weights in the loss", low=0)

@@ -252,6 +252,10 @@ class Kind(ABC):
         """
         yield from ()
 
+    def more_epochs(self, config: Config) -> int:
+        """Return how many epochs ``train_on`` takes."""
+        return 0
+
     def unused(self, config: Config) -> dict[str, str]:
         """Return every setting of this kind that nothing uses, with the reason."""
         return {}

@@ -1,15 +1,18 @@
 """The scikit-learn face that all kinds share: an estimator is a plain dataclass of its settings."""
 
+import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 
-from ..errors import ConfigError, nearest
+from ..errors import ArgumentError, ConfigError, nearest
 from ..nn.build import refuse_unused
-from ..settings import Config, make_config
+from ..settings import Config, described, make_config
 from ..training.loop import Epoch, Progress
+from ..training.meter import meter_for
+from ..writing.terminal import make_console, show_notes
 from . import saving
 from .base import Fitted, Kind, Prepared
 from .session import Session
@@ -24,6 +27,31 @@ class Estimator:
 
     kind: ClassVar[Kind]
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        """Let the docstring of a class that has a kind list its settings."""
+        super().__init_subclass__(**named)
+        if "kind" in vars(cls):
+            lines = [f"    {name}: {described(one)}" for name, one in cls.kind.parts.settings().items()]
+            cls.__doc__ = "\n".join([inspect.cleandoc(cls.__doc__ or ""), "", "Args:", *lines])
+
+    def __new__(cls, *given: Any, **settings: Any) -> Self:
+        """Refuse what is no setting, before the dataclass does so in words of its own."""
+        if given:
+            raise ArgumentError(f"{cls.__name__} takes its settings by name. Got {given[0]!r} without one.")
+        cls._check_names(settings)
+        return super().__new__(cls)
+
+    @classmethod
+    def _check_names(cls, settings: Iterable[str]) -> None:
+        """Raise an ArgumentError that offers the nearest setting for every name that is none."""
+        known = cls.kind.parts.settings()
+        unknown = [name for name in settings if name not in known]
+        if unknown:
+            own = inspect.signature(cls).parameters  # a class of the user's own may take more
+            faults = [f"Unknown setting '{name}'.{nearest(name, known)}" for name in unknown if name not in own]
+            if faults:
+                raise ArgumentError("\n".join(faults))
+
     # scikit-learn asks for these. Its BaseEstimator would bring them too, but importing it takes as long as torch.
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings as they were given."""
@@ -31,10 +59,7 @@ class Estimator:
 
     def set_params(self, **settings: Any) -> Self:
         """Change settings; raises ConfigError for a name that is none."""
-        known = self.kind.parts.settings()
-        unknown = [f"Unknown setting '{name}'.{nearest(name, known)}" for name in settings if name not in known]
-        if unknown:
-            raise ConfigError("\n".join(unknown))
+        self._check_names(settings)
         for name, value in settings.items():
             setattr(self, name, value)
         return self
@@ -113,6 +138,15 @@ class Estimator:
         self._session, self.fitted_ = session, session.fitted
         self.history_, self.progress_ = session.history, session.progress
         return session.epochs()
+
+    def _train(self, epochs: Iterator[Epoch], verbose: bool | int) -> Self:
+        """Go through all ``epochs`` of a training that has begun; show them if ``verbose``."""
+        if verbose:
+            show_notes(make_console(), self.notes_)
+        with meter_for(quiet=not verbose) as show:
+            for epoch in epochs:
+                show("training", epoch, self._session.outlook)
+        return self
 
     def _fitted(self) -> Fitted:
         if not hasattr(self, "fitted_"):

@@ -13,7 +13,7 @@ from ..compare.advice import Held, advise
 from ..compare.metric import Metric
 from ..report.inside import inside_sections, learning_section
 from ..report.page import Section, report_html
-from ..settings import Config, settings_of
+from ..settings import settings_of
 from .base import THE_NETWORK, THIS_MODEL, Fitted, Judged, row_name
 
 History = Sequence[Mapping[str, Any]]
@@ -256,20 +256,14 @@ def facts(fitted: Fitted) -> list[str]:
     """Return what the model is, how it was trained, and what was found in the data."""
     record, model = fitted.record, fitted.config.model
     looks = any(isinstance(module, Attention) for module in fitted.network.modules())
-    attention = f"{named(fitted.config, 'attention')} attention" if looks else "no attention"
-    cell = named(fitted.config, "cell").replace(",", " → ")
+    attention = f"{fitted.config.named('attention')} attention" if looks else "no attention"
+    cell = fitted.config.named("cell")
     said = [f"Model: {cell}, {model.hidden_size} units, {attention}, {record.parameters:,} parameters."]
     if record.epochs:
         said.append(f"Training {record.course()}.")
     if record.answer:
         said.append(record.answer)
     return said + [f"Data: {note}." for note in record.notes]
-
-
-def named(config: Config, setting: str) -> str:
-    """Return a cell or an attention of the settings by name; several with commas between."""
-    value = config.plain()[setting]
-    return ",".join(value) if isinstance(value, (tuple, list)) else str(value)
 
 
 def _settings(fitted: Fitted) -> dict[str, dict[str, Any]]:

@@ -95,7 +95,7 @@ def kind_of_run(config: Mapping[str, Any], kind: Kind | None) -> Kind:
         found: Kind = kind_of(task)
         return found
     if kind is None:
-        hint = f"bring it along with --task {task}" if ":" in task else "install a newer recurra"
+        hint = f"bring it along with task='{task}'" if ":" in task else "install a newer recurra"
         raise RunError(f"This run is of the task '{task}', which is not part of recurra: {hint}.")
     if name_of(kind) != task:
         raise RunError(f"This run is of the task '{task}', not of '{name_of(kind)}'.")
@@ -117,8 +117,8 @@ def brought(parts: Parts, settings: Mapping[str, Mapping[str, Any]], members: It
             return value
         if value not in table:
             raise RunError(
-                f"This run uses the {name} '{value}', which is not part of recurra. Bring the class along: "
-                f"load(folder, {name}s=[{value.partition(':')[2]}]) in Python, --{name} {value} on the command line."
+                f"This run uses the {name} '{value}', which is not part of recurra. Bring the class along with "
+                f"{name}s=[{value.replace(':', '.')}]."
             )
         return table[value]
 

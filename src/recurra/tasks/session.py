@@ -1,6 +1,7 @@
 """One training of one model: its network built, its epochs one at a time, its best weights kept."""
 
 import dataclasses
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,8 +13,12 @@ from ..errors import ConfigError, nearest
 from ..nn.threads import own_threads
 from ..training.device import pick_device
 from ..training.loop import Epoch, Progress, Watch, total_steps
+from ..training.meter import Outlook, describe_epoch
 from ..training.record import Record
 from .base import BY_USER, Baseline, Fitted, Prepared
+
+LOG = logging.getLogger("recurra")
+LOG.addHandler(logging.NullHandler())  # whoever wants to hear of it says so
 
 
 class Session:
@@ -40,11 +45,13 @@ class Session:
         self.history: list[dict[str, Any]] = []
         self.fitted.record.notes = [*getattr(prepared.data, "notes", ()), *prepared.plan.notes]
         self._watch = self._watched()
+        for note in self.fitted.record.notes:
+            LOG.info("%s", note)
 
     def epochs(self) -> Iterator[Epoch]:
         """Train one epoch at a time; at the end the model has its best weights and is finished."""
         for epoch in self.prepared.kind.train(self.fitted, self.prepared, self.progress, self._watch):
-            self.history.append(dataclasses.asdict(epoch))
+            self._note(epoch)
             yield epoch
         self._finish()
         first = self.progress
@@ -52,7 +59,7 @@ class Session:
             epoch = dataclasses.replace(
                 more, number=first.epoch + more.number, steps=first.steps + more.steps, best=False
             )
-            self.history.append(dataclasses.asdict(epoch))
+            self._note(epoch)
             yield epoch
         self._record()
 
@@ -70,9 +77,21 @@ class Session:
         training = self.prepared.config.training
         return math.ceil(total_steps(training) / training.epoch_steps)
 
+    @property
+    def outlook(self) -> Outlook:
+        """How many epochs may still come."""
+        most, more = self.most_epochs, self.prepared.kind.more_epochs(self.fitted.config)
+        done = sum(epoch["number"] > self.progress.epoch for epoch in self.history)
+        over = self.progress.finished
+        return Outlook(most, more - done + (0 if over else most - self.progress.epoch), certain=over)
+
     def fit_baselines(self) -> None:
         """Fit what the model is compared with."""
         self.fitted.baselines = fitted_baselines(self.prepared, self.fitted.baselines)
+
+    def _note(self, epoch: Epoch) -> None:
+        self.history.append(dataclasses.asdict(epoch))
+        LOG.info("%s", describe_epoch(epoch, self.most_epochs).rstrip())
 
     def _finish(self) -> None:
         self._record()

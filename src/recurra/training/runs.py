@@ -61,7 +61,7 @@ def check_writable(folder: Path, overwrite: bool) -> None:
 def _check_free(folder: Path, overwrite: bool) -> None:
     names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
     names = {name for name in names if not name.startswith(".")}
-    again = "replace it with --overwrite (in Python: overwrite=True)"
+    again = "replace it with overwrite=True"
     if not names:
         return
     if not names & {MODEL, CHECKPOINT}:

@@ -10,9 +10,7 @@ from ..compare.metric import Statistics
 from ..errors import RunError
 from ..settings import Config
 from ..tasks.base import THE_NETWORK, THIS_MODEL, Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
-from ..training.loop import Epoch
-
-OnEpoch = Callable[[str, Epoch, int], None]  # which model, its epoch, and the most epochs there can be
+from ..training.meter import OnEpoch
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ..nn.build import attention_options, cell_names, unused
 from ..report.inside import mean_over_heads
 from ..settings import Config, make_config
 from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared
-from ..tasks.pages import comparison_page, is_naive, named
+from ..tasks.pages import comparison_page, is_naive
 from ..tasks.saving import to_run
 from ..tasks.session import Session
 from ..training import runs
@@ -26,17 +26,18 @@ from ..writing.numbers import finite
 from .common import NOBODY, Listener, Source, exchanged, judge_beside, judge_network, prepare
 from .train import describe, plan_of
 
-CELLS_COMPARED = ("rnn", "lstm", "gru", "lstm,gru", "parallel", "lstm_gru", "lstm_gru_full")  # in the demo
+CELLS_COMPARED = ("rnn", "lstm", "gru", "lstm/gru", "parallel", "lstm_gru", "lstm_gru_full")  # in the demo
 
 
 def make_candidates(
     kind: Kind, settings: Mapping[str, Any], cells: Sequence[Any], attentions: Sequence[Any]
 ) -> list[Candidate]:
-    """Return every cell with every attention; settings that one of them does not use are left out for it.
+    """Return every cell with every attention, once; settings that one of them does not use are left out for it.
 
-    A cell is a name, several names with commas between for a stack, or a class; an attention a name or a class.
+    A cell is a name, a stack such as ``lstm/gru``, or a class; an attention a name or a class.
     """
-    return [_candidate(kind, settings, cell, attention) for cell in cells for attention in attentions]
+    every = [_candidate(kind, settings, cell, attention) for cell in cells for attention in attentions]
+    return list({candidate.label: candidate for candidate in every}.values())
 
 
 def _candidate(kind: Kind, settings: Mapping[str, Any], cell: Any, attention: Any) -> Candidate:
@@ -48,8 +49,8 @@ def _candidate(kind: Kind, settings: Mapping[str, Any], cell: Any, attention: An
     first = kind.parts.defaults()
     for name in unused(config, kind.unused(config)):
         own[name] = first[name]
-    cell_name, attention_name = named(config, "cell"), named(config, "attention")
-    label = cell_name.replace(",", "→") + ("" if attention_name == "none" else f" + {attention_name}")
+    cell_name, attention_name = config.named("cell"), config.named("attention")
+    label = cell_name if attention_name == "none" else f"{cell_name} + {attention_name}"
     return Candidate(label, own, attention_name, cell_name, is_hybrid(config))
 
 
@@ -157,7 +158,7 @@ class _Bench:
         if self.best is not None:
             session.fitted.baselines = dict(self.best.fitted.baselines)  # they are the same for all
         for epoch in session.epochs():
-            self.listener.epoch(f"{candidate.label} (seed {seed})", epoch, session.most_epochs)
+            self.listener.epoch(f"{candidate.label} (seed {seed})", epoch, session.outlook)
         fitted = session.fitted
         describe(fitted, plan_of(self.kind, self.source, config, prepared.plan.test_size))
         own = judge_network(fitted, exam, candidate.label)

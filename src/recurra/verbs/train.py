@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ConfigError, RunError
 from ..nn.build import refuse_unused
-from ..settings import Config, make_config
+from ..settings import Config, make_config, written
 from ..tasks import name_of
 from ..tasks.base import Exam, Fitted, Judged, Kind
 from ..tasks.pages import training_page
@@ -93,10 +93,12 @@ def check_same_training(kind: Kind, before: Mapping[str, Any], now: Mapping[str,
     """Raise an error if a training would go on with other data or settings than it began with."""
     if before["data"] != now["data"]:
         raise RunError("The data are not those this training began with, so it cannot go on. Train anew instead.")
-    first = kind.parts.defaults()
+    known, first = kind.parts.settings(), kind.parts.defaults()
     old, new = first | _listed(before["settings"]), first | _listed(now["settings"])
     changed = [
-        f"{name} was {old[name]}, now {new[name]}" for name in new if name not in MAY_CHANGE and old[name] != new[name]
+        f"{name} was {written(known[name], old[name])}, now {written(known[name], new[name])}"
+        for name in new
+        if name not in MAY_CHANGE and old[name] != new[name]
     ]
     if before.get("test_source", "") != now["test_source"]:
         changed.append(f"it was judged on '{before.get('test_source', '')}', now on '{now['test_source']}'")
@@ -113,8 +115,8 @@ def check_goes_on(progress: Progress, config: Config) -> None:
         most = getattr(config.training, name)
         if most < count:
             raise ConfigError(
-                f"This training has done {count:,} {name.removeprefix('max_')} already, but {name} is {most:,}. Give "
-                f"{name}={count} to end it where it is, more to go on, or leave {name} out."
+                f"This training has done {count:,} {name.removeprefix('max_')} already, but {name}={most}. Give "
+                f"{name}={count} to end it where it is, more to go on, or leave {name}= out."
             )
 
 
@@ -132,7 +134,7 @@ def _run(
         for epoch in session.epochs():
             weights = session.fitted.network.state_dict()
             runs.write_checkpoint(folder, plan, weights, session.progress, session.history)
-            listener.epoch("training", epoch, session.most_epochs)
+            listener.epoch("training", epoch, session.outlook)
     except KeyboardInterrupt:
         if not session.progress.best_weights:
             raise

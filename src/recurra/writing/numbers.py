@@ -6,6 +6,7 @@
 - Alone (``short``) a number has three digits that count: ``0.123``, ``12.3``, ``1,234``, ``1.23M``; what is nearer to
   zero than 0.001 is ``<0.001``. Counts below a million are whole.
 - A share (``percent``) is ``12 %``, ``3.4 %``, ``0.05 %``.
+- A time that is left (``duration``) is ``0:07``, ``12:05``, ``3:00:00``.
 - What is not there is ``–``; infinity is ``∞``.
 
 Thousands have a comma and a minus is a hyphen, so that a number can be copied out of the terminal.
@@ -76,6 +77,13 @@ def compared(ratio: float) -> str:
 def in_steps(count: float) -> str:
     """Return a number of steps in words."""
     return f"{count:,.3g} step{'s' * (count != 1)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time that is left as a clock shows it, whole seconds rounded up: ``0:07``, ``12:05``, ``3:00:00``."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def decimals_of(values: Iterable[float]) -> int:

@@ -14,9 +14,7 @@ def readout_of(config: Config) -> str:
     """Return how the network reads out: as the settings say, else by its attention, else the mean."""
     wanted, attends = config.task.readout, config.model.attention != "none"
     if wanted == "attention" and not attends:
-        raise ConfigError(
-            "readout='attention' needs an attention, but attention is 'none'. Name one, or another readout."
-        )
+        raise ConfigError("readout='attention' needs an attention, but attention='none'. Name one, or another readout.")
     return wanted or ("attention" if attends else "mean")
 
 

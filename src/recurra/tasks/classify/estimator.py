@@ -43,11 +43,13 @@ class Classifier(ClassifyTrainingSettings, ClassifyModelSettings, ClassifySettin
             input_tags=InputTags(two_d_array=True, three_d_array=True, allow_nan=True),
         )
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on ``X`` and ``y``, or on a table or file that has the labels in it. Returns self."""
-        for _ in self.epochs(X, y):
-            pass
-        return self
+    def fit(self, X: Any, y: Any = None, *, verbose: bool | int = False) -> Self:
+        """Train on ``X`` and ``y``, or on a table or file that has the labels in it. Returns self.
+
+        With ``verbose`` stderr shows what was found in the data and how the training goes: a line that moves in a
+        terminal or a notebook, a line for each epoch elsewhere. The logger ``recurra`` is told so, too, at INFO.
+        """
+        return self._train(self.epochs(X, y), verbose)
 
     def epochs(
         self,

@@ -69,7 +69,12 @@ class ClassifyKind(Kind):
         """Train ``last_epochs`` more on all cases that are not held out: they are few, and a fifth of them is much."""
         plan: Any = prepared.plan
         cases = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
-        return train_gently(fitted, CaseExamples.of(cases, fitted.learned), fitted.config.task.last_epochs)
+        return train_gently(fitted, CaseExamples.of(cases, fitted.learned), self.more_epochs(fitted.config))
+
+    def more_epochs(self, config: Config) -> int:
+        """Return how many epochs come after the best one."""
+        epochs: int = config.task.last_epochs
+        return epochs
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""

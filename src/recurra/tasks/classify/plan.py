@@ -56,7 +56,7 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
         raise DataError(
             f"No class has two cases to train on: there are {len(rest):,} cases of {len(classes)} classes, and at "
             "least one must be kept to decide when to stop. Bring more cases of each class, or name the column of the "
-            "labels with --target if another one was taken."
+            "labels with target= if another one was taken."
         )
     plan = ClassifyPlan(train, valid, test, classes, ())
     return replace(plan, notes=_describe(codes, plan, settings))

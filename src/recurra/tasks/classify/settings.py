@@ -1,6 +1,7 @@
 """What a classifier may be told."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 
@@ -15,10 +16,9 @@ class ClassifySettings:
     validation_size: float | None = setting(
         None, "cases kept to decide when to stop, a number or a share below 1; a fifth if not given", low=0
     )
-    normalise: str = setting(
+    normalise: Literal["series", "case", "none"] = setting(
         "series",
         "what values are scaled by: each channel over all training cases, each case by itself, or nothing",
-        choices=("series", "case", "none"),
     )
     changes: bool = setting(True, "also read by how much each value differs from the one before it")
     segment: int | None = setting(
@@ -30,10 +30,9 @@ class ClassifySettings:
         low=0,
         tune=Range(8, 64, log=True),
     )
-    readout: str | None = setting(
+    readout: Literal["last", "mean", "max", "attention"] | None = setting(
         None,
         "how what was read becomes one answer; attention if there is one, if not given",
-        choices=("last", "mean", "max", "attention"),
     )
     smoothing: float = setting(
         0.1,
@@ -88,4 +87,5 @@ PARTS = Parts(
         "CSV or Parquet file with a case in each row, or with a step in each row (id, time, label, values)."
     ),
     answer="classes",
+    estimator="Classifier",
 )

@@ -51,7 +51,7 @@ def _with_lags(attention: Attention | None, layout: Layout, lags: bool | None) -
     if lags and attention is not None:
         raise ConfigError(
             f"lags=True needs an attention that scores every segment, and {type(attention).__name__} finds its places "
-            f"another way. Use attention='general', or leave lags out."
+            f"another way. Use attention='general', or leave lags= out."
         )
     return attention
 

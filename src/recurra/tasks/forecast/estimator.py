@@ -46,11 +46,13 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
             input_tags=InputTags(two_d_array=False, allow_nan=True),
         )
 
-    def fit(self, df: Any, y: None = None, *, validation_size: int | None = None) -> Self:
-        """Train on ``df``; its last ``validation_size`` values decide when to stop. Returns self."""
-        for _ in self.epochs(df, validation_size=validation_size):
-            pass
-        return self
+    def fit(self, df: Any, y: None = None, *, validation_size: int | None = None, verbose: bool | int = False) -> Self:
+        """Train on ``df``; its last ``validation_size`` values decide when to stop. Returns self.
+
+        With ``verbose`` stderr shows what was found in the data and how the training goes: a line that moves in a
+        terminal or a notebook, a line for each epoch elsewhere. The logger ``recurra`` is told so, too, at INFO.
+        """
+        return self._train(self.epochs(df, validation_size=validation_size), verbose)
 
     def epochs(
         self,
@@ -96,11 +98,14 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         exam = KIND.exam(panel, fitted.learned, part)
         return -float(np.nanmean(np.abs(exam.truth.values - KIND.ask(fitted, exam.examples).point)))  # type: ignore[arg-type]
 
-    def cross_validation(self, df: Any, n_windows: int = 5, step: int | None = None) -> pd.DataFrame:
+    def cross_validation(
+        self, df: Any, n_windows: int = 5, step: int | None = None, *, verbose: bool | int = False
+    ) -> pd.DataFrame:
         """Fit once on what lies before the first of ``n_windows`` origins, then forecast from each.
 
         Origins lie ``step`` apart (the horizon, if not given) and the last one ends with ``df``. Returns a long
-        frame ``unique_id, ds, cutoff, y, yhat`` and the intervals; the fitted copy is ``cv_estimator_``.
+        frame ``unique_id, ds, cutoff, y, yhat`` and the intervals; the fitted copy is ``cv_estimator_``. ``verbose``
+        as for ``fit``.
         """
         config = self._config()
         horizon = config.task.horizon
@@ -112,9 +117,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         plan = make_plan(panel, config.task, size, step)
         prepared = KIND.prepare_as(panel, plan, config)
         copy = type(self)(**self.get_params())
-        for _ in copy._begin(prepared):
-            pass
-        self.cv_estimator_ = copy
+        self.cv_estimator_ = copy._train(copy._begin(prepared), verbose)
         exam = KIND.exam(panel, prepared.learned, plan.test)
         return backtest_frame(panel, exam, KIND.ask(copy.fitted_, exam.examples))  # type: ignore[arg-type]
 

@@ -74,7 +74,7 @@ def make_exam(panel: Panel, learned: ForecastLearned, part: Part, windows: Windo
             raise DataError("Nothing can be judged: no value is known that a forecast could be compared with.")
         raise DataError(
             f"The last {part.size} rows, which are held out to judge the model, hold no known value. Hold out more "
-            f"with --test-size, or cut the empty end off."
+            f"with test_size=, or cut the empty end off."
         )
     tracks = tracks_of(panel, learned.joint)
     truth = truth_of(windows, tracks, part, learned.layout.season)

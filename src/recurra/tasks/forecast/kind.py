@@ -119,11 +119,15 @@ class ForecastKind(Kind):
         """Train ``last_epochs`` more on all that is not held out: the newest rows say most about those to come."""
         plan, network = prepared.plan, fitted.network
         assert isinstance(plan, ForecastPlan) and isinstance(network, ForecastNet)
-        epochs = fitted.config.task.last_epochs
+        epochs = self.more_epochs(fitted.config)
         if epochs:
             examples = self.encode(prepared.data, fitted.learned, plan.whole)
             yield from train_gently(fitted, examples, epochs)
             network.welcome_strangers()
+
+    def more_epochs(self, config: Config) -> int:
+        """Return how many epochs come after the best one."""
+        return config.task.last_epochs or 0
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""
@@ -132,7 +136,7 @@ class ForecastKind(Kind):
             idle["segment"] = "the vanilla decoder goes step by step"
             idle["lags"] = "the vanilla decoder writes steps, not segments"
         elif config.model.attention == "none":
-            idle["lags"] = "attention is 'none'"
+            idle["lags"] = "attention='none' looks nowhere"
         if config.task.loss != "quantile":
             idle["levels"] = f"loss='{config.task.loss}' predicts no intervals"
         return idle
@@ -279,7 +283,7 @@ def checked_steps(steps: Any, horizon: int) -> int:
         raise ConfigError(f"h must be a whole number from 1 to {horizon}. Got {steps!r} instead.")
     if steps > horizon:
         raise ConfigError(
-            f"h={steps} is longer than the horizon this model was trained for ({horizon}). "
+            f"{steps} steps are more than the horizon this model was trained for ({horizon}). "
             f"Train again with horizon={steps}."
         )
     return int(steps)

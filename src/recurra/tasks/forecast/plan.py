@@ -195,7 +195,7 @@ def _validation_size(settings: ForecastSettings, lengths: tuple[int, ...], held_
     if settings.validation_size is not None:
         if settings.validation_size < settings.horizon:
             raise ConfigError(
-                f"validation_size is {settings.validation_size}, but it must hold at least one horizon "
+                f"validation_size={settings.validation_size} is too small: it must hold at least one horizon "
                 f"({settings.horizon} steps)."
             )
         return settings.validation_size

@@ -1,10 +1,11 @@
 """What a forecaster may be told."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ...attention import ATTENTIONS
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
-from ...settings.model import ATTENTION_NAMES
+from ...settings.model import AttentionName
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -25,15 +26,14 @@ class ForecastSettings:
         "given",
         low=0,
     )
-    decoder: str = setting(
+    decoder: Literal["segment", "vanilla"] = setting(
         "segment",
         "how the future is written: all segments at once, or step by step",
-        choices=("segment", "vanilla"),
     )
     segment: int | None = setting(
         None, "steps the model reads or writes at a time; found if not given", low=1, tune=Range(1, 48, log=True)
     )
-    normalise: str = setting("last", "what is subtracted from each window", choices=("last", "mean", "none"))
+    normalise: Literal["last", "mean", "none"] = setting("last", "what is subtracted from each window")
     log: bool | None = setting(
         None, "let the network see logarithms; yes if the values swing more where they are larger, if not given"
     )
@@ -43,15 +43,13 @@ class ForecastSettings:
         "attention knows how long ago each segment was, and what it looks at is copied; yes if it scores them, "
         "if not given",
     )
-    channels: str = setting(
+    channels: Literal["independent", "joint"] = setting(
         "independent",
         "several columns: one by one with shared weights, or read together",
-        choices=("independent", "joint"),
     )
-    loss: str = setting(
+    loss: Literal["quantile", "absolute", "squared", "huber"] = setting(
         "quantile",
         "what is predicted and how errors count",
-        choices=("quantile", "absolute", "squared", "huber"),
     )
     combine: bool = setting(
         True, "answer with the network and a linear model together, each weighted by how well it did on validation"
@@ -64,10 +62,9 @@ class ForecastModelSettings(ModelSettings):
     """The recurrent network and its attention, as large as the data can teach."""
 
     hidden_size: int | None = otherwise(ModelSettings, "hidden_size", None)  # type: ignore[assignment]
-    attention: str | type | None = setting(
+    attention: AttentionName | type | None = setting(
         None,
         "how the model looks at what it has read; scaled_dot if not given, general if it reads in both directions",
-        choices=ATTENTION_NAMES,
         members=ATTENTIONS,
     )
 
@@ -119,9 +116,10 @@ PARTS = Parts(
     evaluate=BacktestAsked,
     report=ReportAsked,
     needed={
-        "horizon": "The horizon is missing: say how many steps ahead to forecast, such as --horizon 24. "
-        "To name the classes of labelled sequences instead, say --task classify."
+        "horizon": "The horizon is missing: say how many steps ahead to forecast, such as horizon=24. "
+        "To name the classes of labelled sequences instead, use Classifier."
     },
     data=("DATA is a CSV or Parquet file, wide (a time column and a column per series) or long (unique_id, ds, y)."),
     answer="forecast",
+    estimator="Forecaster",
 )

@@ -1,0 +1,38 @@
+"""What a verb that trains is asked besides the settings of a model: flags, and keys of a settings file."""
+
+from dataclasses import dataclass
+
+from .base import setting
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainAsked:
+    """On which data is trained, how they are cut, and where the run goes."""
+
+    data: str | None = setting(None, "the file to train on", metavar="FILE")
+    task: str | None = setting(None, "the kind of task", metavar="NAME")
+    out: str | None = setting(None, "the run folder; a fresh one under runs/ if not given", metavar="FOLDER")
+    overwrite: bool = setting(False, "replace the run in the output folder")
+    test_size: int | None = setting(
+        None, "how much of the end is held out to judge by; found if not given", low=0, metavar="NUMBER"
+    )
+    test_data: str | None = setting(None, "judge on this file instead of holding out a part", metavar="FILE")
+    max_rows: int | None = setting(None, "use only the first rows of each series", low=1, metavar="NUMBER")
+    resume: str | None = setting(
+        None, "go on in the folder of what was stopped; all that it was asked for may be left out", metavar="FOLDER"
+    )
+    json: bool = setting(False, "print the result as one JSON value to stdout")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CompareAsked(TrainAsked):
+    """What is compared, and with how many seeds."""
+
+    cells: tuple[str, ...] = setting(
+        ("rnn", "lstm", "gru", "lstm/gru", "parallel", "lstm_gru"),
+        "cells and stacks of them, such as lstm/gru",
+        metavar="NAMES",
+    )
+    attentions: tuple[str, ...] = setting(("none", "additive"), "attentions", metavar="NAMES")
+    seeds: int = setting(3, "how many seeds each is trained with, from the seed on", low=1, metavar="NUMBER")
+    equal_parameters: bool = setting(False, "adjust hidden sizes until parameter counts agree")
