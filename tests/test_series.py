@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.data.calendar.frequency import grid_of, infer_frequency
+from recurra.data.calendar.frequency import grid_of
+from recurra.data.calendar.pace import infer_frequency
 from recurra.data.series import Panel, Schema, infer_schema, long_frame, steps_between, to_panel
 from recurra.data.series.season import choose_season, longer_season
 from recurra.errors import DataError
@@ -640,7 +641,7 @@ def test_a_thousand_series_in_any_order() -> None:
 
 
 def test_grids_refuse_what_they_cannot_count() -> None:
-    for name in ("bh", "C", "SMS", "nonsense"):
+    for name in ("bh", "C", "nonsense", "M@0,5", "M@29,31", "2h@25:00", "D@XYZ", "5h@08:00-20:00", "h@", "2SMS-15"):
         with pytest.raises(DataError, match="Unknown frequency"):
             grid_of(name)
     with pytest.raises(DataError, match="only one time stamp"):

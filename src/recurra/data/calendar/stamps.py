@@ -8,7 +8,9 @@ import pandas as pd
 
 from ...errors import DataError
 from ..tables.columns import find_column, is_number, is_text, strip_text
-from .frequency import DAY, UNITS, grid_of, infer_frequency
+from .frequency import grid_of
+from .grid import DAY, UNITS
+from .pace import infer_frequency
 
 NAMES = (
     "ds", "date", "datetime", "date_time", "timestamp", "time", "utc_timestamp", "datum", "fecha", "data", "日期",

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.frequency import grid_of, infer_frequency, infer_step, known_frequency
+from ..calendar.frequency import grid_of, known_frequency
+from ..calendar.pace import infer_frequency, infer_step
 from ..calendar.stamps import Stamps, read_time
 from ..tables.columns import as_pandas, find_column
 from .panel import local_clock, to_panel

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.frequency import Grid, grid_of, weekday
+from ..calendar.frequency import grid_of
+from ..calendar.grid import Grid, weekday
 from ..calendar.stamps import read_time
 from ..tables.columns import as_pandas, find_column, numbers
 from .schema import Schema, as_table
