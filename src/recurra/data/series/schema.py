@@ -43,7 +43,10 @@ class Schema:
     longer: int = 0  # a longer season that adds to it, such as the week to the day; 0 for none
     order: str = ""  # how dates such as 01/02/2024 are read: 'day first' or 'month first'
     step: int = 1  # the difference of integer steps
-    snap: bool = False  # average the values that fall into one step, as the user chose the frequency
+    snap: bool = False  # times are moved to the step they fall into, as the user chose the frequency
+    nearest: bool = False  # or to the step that is nearest
+    aggregate: str = ""  # how the rows of one step become its value, such as sum; '': their mean
+    finer: str = ""  # the frequency of those rows, as far as it is known
     rows: bool = False  # each row is a series, each further column a step
     months: bool = False  # each row is a year, each further column a month of one series
 
