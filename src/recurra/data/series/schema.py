@@ -9,17 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.stamps import (
-    NAMES,
-    distinct,
-    has_time_index,
-    holds_dates,
-    index_name,
-    part_of,
-    read_time,
-    sounds_like_time,
-)
+from ..calendar.names import rank_of, sounds_like_time, surely_time
+from ..calendar.stamps import distinct, has_time_index, holds_dates, index_name, read_time
 from ..tables.columns import find_column, is_counter, is_number, is_text, numbers, strip_text, text_numbers
+from .timing import joined_time, spells_dates, why_left
 
 IDS = ("id", "item_id", "series", "series_id", "store", "store_id", "item", "sku", "sensor", "sensor_id")
 MONTHS = (
@@ -101,7 +94,8 @@ def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) ->
         notes.append("time is the index of the table")
         return index_name(frame)
     dates = [n for n in _by_rank(free) if holds_dates(frame[n])]
-    joined = _joined_time(frame, free, dates)
+    dates += [n for n in _by_rank(free) if n not in dates and spells_dates(frame[n], n)]
+    joined = joined_time(frame, free, dates)
     if joined is not None:
         notes.append(f"time is made of the columns {listed(joined.split('+'))}")
         return joined
@@ -114,38 +108,20 @@ def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) ->
 
 
 def _by_rank(names: list[str]) -> list[str]:
-    ranks = {name: rank for rank, name in enumerate(NAMES)}
-    return sorted(names, key=lambda name: ranks.get(name.casefold(), len(NAMES)))
+    return sorted(names, key=rank_of)
 
 
 def _holds_steps(frame: pd.DataFrame, name: str) -> bool:
     """Tell whether a column named like a time holds epochs, years or steps, each once per series."""
     column = frame[name]
-    if not is_number(column) or column.isna().any():
+    passed = column.dtype.kind == "m" or (is_text(column) and surely_time(name))
+    if not (is_number(column) or passed) or column.isna().any():
         return False
     try:
         values = read_time(frame, name).values
     except DataError:
         return False
     return distinct(values) >= 0.95 * len(values) or any(_names_series(frame, n, values) for n in frame.columns)
-
-
-def _joined_time(frame: pd.DataFrame, free: list[str], dates: list[str]) -> str | None:
-    """Return 'year+month+day+hour', 'date+time' or 'date+hour' where such columns belong together."""
-    roles = {role: name for name in reversed(free) if is_number(frame[name]) for role in [part_of(name)] if role}
-    if not dates:
-        order = [role for role in ("year", "quarter", "month", "day", "hour", "minute") if role in roles]
-        return "+".join(roles[role] for role in order) if "year" in roles and len(order) > 1 else None
-    clocks = [n for n in free if is_text(frame[n]) and _is_clock(frame[n])]
-    if not clocks and "hour" in roles:
-        clocks = [roles["hour"]]
-    repeated = clocks and frame[dates[0]].nunique() <= 0.95 * len(frame)
-    return f"{dates[0]}+{clocks[0]}" if repeated else None
-
-
-def _is_clock(column: pd.Series) -> bool:
-    shape = r"\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?"
-    return bool(column.dropna().head(100).astype(str).str.strip().str.fullmatch(shape).all())
 
 
 def _find_id(frame: pd.DataFrame, time: str, given: tuple[str, ...], notes: list[str]) -> str | None:
@@ -202,6 +178,10 @@ def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: l
     found: list[str] = []
     for name in frame.columns:
         if name in taken:
+            continue
+        reason = why_left(frame[name], name)
+        if reason is not None:
+            notes.append(f"left out '{name}' ({reason})")
             continue
         (found if _is_target(frame[name], name) else left).append(name)
     if not found:
