@@ -186,11 +186,12 @@ def read_digits(values: np.ndarray, digits: Iterable[int], name: str, form: str 
         counts = {8}  # the zero of a day below 10 is lost
     if len(counts) != 1:
         return None
-    some = [one for one in FORMS if one.digits == next(iter(counts)) and (not one.wants or _asked(one, name))]
+    some = [one for one in FORMS if one.digits == next(iter(counts))]
     asked = [one for one in some if _asked(one, name)]
     read = {one: one.read(values) for one in some}
-    fits = {one: stamps for one, (stamps, valid) in read.items() if valid.all()}
-    fits = {one: stamps for one, stamps in fits.items() if one in asked} or fits
+    every = {one: stamps for one, (stamps, valid) in read.items() if valid.all()}
+    fits = {one: stamps for one, stamps in every.items() if one in asked}
+    fits = fits or {one: stamps for one, stamps in every.items() if not one.wants or _is_whole(stamps, values)}
     if fits:
         best = max(fits, key=lambda one: regularity(fits[one])) if len(fits) > 1 else next(iter(fits))
         return Reading(fits[best], best.name, best.words)
@@ -199,6 +200,12 @@ def read_digits(values: np.ndarray, digits: Iterable[int], name: str, form: str 
         if read[nearest][1].mean() >= MOSTLY:
             _refuse_invalid(values, read[nearest][1], name, nearest)
     return None
+
+
+def _is_whole(stamps: np.ndarray, values: np.ndarray) -> bool:
+    """Tell whether stamps are all of a calendar, and the numbers that spell them do not rise evenly."""
+    gaps = np.diff(np.unique(values))
+    return len(gaps) >= 7 and bool((gaps != gaps[0]).any()) and regularity(np.unique(stamps)) == (1.0, 1.0)
 
 
 def _asked(form: Form, name: str) -> bool:
@@ -271,8 +278,21 @@ def read_days(values: np.ndarray, name: str, form: str = "") -> Reading | None:
     return None
 
 
-def read_years(values: np.ndarray, form: str = "") -> Reading | None:
+def counts_days(values: np.ndarray) -> bool:
+    """Tell whether rising whole numbers (n,) could be all days, weeks or months of a time, counted from an origin."""
+    if (values != np.round(values)).any() or (np.diff(values) <= 0).any():
+        return False
+    origins = [origin for _, low, high, origin in COUNTS.values() if low <= values[0] and values[-1] <= high]
+    return any(regularity((np.floor(values - origin) * DAY).astype(np.int64)) >= (1.0, 0.95) for origin in origins)
+
+
+def read_years(values: np.ndarray, name: str, form: str = "") -> Reading | None:
     """Return years with months or parts behind the point, 2024.12 or 2024.958, as the starts of months; None if not."""
+    tenths = np.round(values * 10)
+    if (form == "yyyy.q" or QUARTERLY.search(plain(name))) and np.abs(values * 10 - tenths).max() < 1e-6:
+        stamps, valid = _quarters(1)(tenths.astype(np.int64))
+        if valid.all():
+            return Reading(stamps, "yyyy.q", "years with the quarter behind the point")
     if not (np.isfinite(values).all() and values.min() > 1500 and values.max() < 2300):
         return None
     hundredths = (values - np.floor(values)) * 100

@@ -21,6 +21,7 @@ FORMATS = (
 )  # fmt: skip
 CLOCK = re.compile(r"[ T,]+(\d{1,2}):\d{2}(:\d{2})?(\.\d+)?( ?[AaPp][Mm])?( ?(?:Z|[+-]\d{2}:?\d{2}))?$")
 NUMERIC_DATE = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?=\D|$)")
+AMBIGUOUS = re.compile(r"[\d.]*|\d{4}[ \-/_]\d{1,2}|\d{1,2}[ \-/_]\d{4}")  # digits, and 2020-1 of quarters or weeks
 ORDERS = ("day first", "month first")
 
 
@@ -107,7 +108,7 @@ def _from_numbers(column: pd.Series, name: str, order: str) -> Stamps:
         values = column.to_numpy().astype(np.int64)
         digits = (len(str(values.min())), len(str(values.max())))
         return _from_digits(values, range(digits[0], digits[1] + 1), name, order)
-    found = read_epoch(numbers, order) or read_days(numbers, name, order) or read_years(numbers, order)
+    found = read_epoch(numbers, order) or read_days(numbers, name, order) or read_years(numbers, name, order)
     if found is not None:
         return _read_as(found, name, order)
     raise DataError(
@@ -127,7 +128,7 @@ def _read_as(reading: Reading, name: str, order: str) -> Stamps:
 
 
 def _from_text(column: pd.Series, name: str, order: str) -> Stamps:
-    if not order and not re.fullmatch(r"\s*[\d.]*\s*", str(column.iloc[0])):
+    if not order and not AMBIGUOUS.fullmatch(str(column.iloc[0]).strip()):
         found = _try_iso(column)
         if found is not None and not found.isna().any():
             return _with_note(_from_dates(found), column, name)
@@ -144,7 +145,7 @@ def _try_digits(text: pd.Series, name: str, order: str) -> Stamps | None:
     """Read numbers that are written as text, whose zeros in front count."""
     if not re.fullmatch(r"[\d.]{4,}", str(text.iloc[0])):
         return None
-    if text.str.fullmatch(r"\d{5,18}").all():
+    if text.str.fullmatch(r"\d{5,18}|[1-8]\d{18}").all():
         return _from_digits(text.astype(np.int64).to_numpy(), text.str.len().unique().tolist(), name, order)
     if text.str.fullmatch(r"\d{4,12}\.\d+").all() and not text.str.fullmatch(r"\d{4}\.\d{2}").all():
         return _from_numbers(text.astype(np.float64), name, order)
@@ -379,9 +380,14 @@ def _month_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
     return _part(frame, name)
 
 
+def part_numbers(column: pd.Series) -> np.ndarray:
+    """Return a column such as 5, W05, Q1 or 5月 as numbers, NaN where there is none."""
+    text = column.astype(str).str.strip().str.strip("QqWwHhKk第年月日周季度时") if is_text(column) else column
+    return np.asarray(pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan))
+
+
 def _part(frame: pd.DataFrame, name: str) -> np.ndarray:
-    text = frame[name].astype(str).str.strip(" QqWwHh第年月日周季度时") if is_text(frame[name]) else frame[name]
-    values = pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    values = part_numbers(frame[name])
     bad = ~(values == np.round(values))
     if bad.any():
         row = int(np.argmax(bad))

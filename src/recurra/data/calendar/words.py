@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .digits import full_year, read_digits
+from .digits import full_year, read_digits, regularity
 from .grid import UNITS, month_start
 from .names import MONTH_WORDS, QUARTERLY, WEEKLY, plain
 
@@ -146,8 +146,11 @@ def _pairs(text: pd.Series, name: str, form: str) -> Words | None:
         return None
     year, number = (found[part].to_numpy(np.int64) for part in "yn")
     word = plain(name)
-    if QUARTERLY.search(word) and (number <= 4).all() and (number >= 1).all():
-        return _quarters(found.rename(columns={"n": "q"}), name, form)
+    if (number <= 4).all() and (number >= 1).all() and not WEEKLY.search(word):
+        quarters = _quarters(found.rename(columns={"n": "q"}), name, form)
+        months = month_start((year - 1970) * 12 + number - 1)
+        if QUARTERLY.search(word) or regularity(quarters.values) > regularity(months):
+            return quarters
     if form.startswith("yyyyww") or WEEKLY.search(word) or (number > 12).any():
         read = read_digits(year * 100 + number, (6,), f"{name} week", form)
         return None if read is None else Words(read.stamps, form=read.form)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.names import rank_of, sounds_like_time, surely_time
+from ..calendar.names import rank_of, sounds_like_time
 from ..calendar.stamps import distinct, has_time_index, holds_dates, index_name, read_time
 from ..tables.columns import find_column, is_counter, is_number, is_text, numbers, strip_text, text_numbers
 from .timing import joined_time, spells_dates, why_left
@@ -114,7 +114,7 @@ def _by_rank(names: list[str]) -> list[str]:
 def _holds_steps(frame: pd.DataFrame, name: str) -> bool:
     """Tell whether a column named like a time holds epochs, years or steps, each once per series."""
     column = frame[name]
-    passed = column.dtype.kind == "m" or (is_text(column) and surely_time(name))
+    passed = column.dtype.kind == "m" or (is_text(column) and sounds_like_time(name))
     if not (is_number(column) or passed) or column.isna().any():
         return False
     try:
@@ -176,16 +176,14 @@ def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: l
         return ("y",)
     left: list[str] = []
     found: list[str] = []
+    times = {n: reason for n in frame.columns if n not in taken for reason in [why_left(frame[n], n)] if reason}
+    notes += [f"left out '{name}' ({reason})" for name, reason in times.items()]
     for name in frame.columns:
-        if name in taken:
-            continue
-        reason = why_left(frame[name], name)
-        if reason is not None:
-            notes.append(f"left out '{name}' ({reason})")
+        if name in taken or name in times:
             continue
         (found if _is_target(frame[name], name) else left).append(name)
     if not found:
-        found = _last_resort(frame[[name for name in left if is_number(frame[name])]])
+        found = _last_resort(frame[[name for name in left if is_number(frame[name])]], times)
         left = [name for name in left if name not in found]
     text = [name for name in found if is_text(frame[name])]
     if text:
@@ -196,13 +194,14 @@ def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: l
     return tuple(found)
 
 
-def _last_resort(frame: pd.DataFrame) -> list[str]:
+def _last_resort(frame: pd.DataFrame, times: dict[str, str]) -> list[str]:
     """Return a column that counts the rows, if it is the only one that varies, or else those that are constant."""
     names = [str(name) for name in frame.columns if varies(frame[name].to_numpy(np.float64))]
     if names:
         return names[:1]
     if not frame.shape[1]:
-        raise DataError("The table has no column of numbers to forecast; name one with --target.")
+        but = "".join(f", and '{name}' was left out ({reason})" for name, reason in list(times.items())[:3])
+        raise DataError(f"The table has no column of numbers to forecast{but}; name one with --target.")
     constant = [str(name) for name in frame.columns if frame[name].notna().any()]
     if not constant:
         every = listed(list(frame.columns))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.digits import regularity
+from ..calendar.digits import counts_days, regularity
 from ..calendar.names import (
     MONTH_WORDS,
     RANGES,
@@ -16,11 +16,12 @@ from ..calendar.names import (
     sounds_like_time,
     surely_time,
 )
-from ..calendar.stamps import distinct, holds_dates, read_stamps
-from ..calendar.words import is_clock
+from ..calendar.stamps import distinct, holds_dates, part_numbers, read_stamps
+from ..calendar.words import is_clock, written_as_passed
 from ..tables.columns import is_number, is_text, strip_text, text_of_numbers
 
 FEW = 12  # different dates that digits must spell, in a column that is not called like a time
+STATISTICS = ("min", "sec", "mi", "mo", "ora")  # names of parts of a time that mean something else by themselves
 
 
 def spells_dates(column: pd.Series, name: str) -> bool:
@@ -29,7 +30,7 @@ def spells_dates(column: pd.Series, name: str) -> bool:
     What is not called like a time must be every date of a regular calendar, which values of a series never are.
     """
     known = has_time_word(name)
-    if not _are_digits(column, 4 if known else 6):
+    if not _are_digits(column, 4 if known else 5):
         return False
     try:
         stamps = read_stamps(column, name)
@@ -41,7 +42,14 @@ def spells_dates(column: pd.Series, name: str) -> bool:
         return not stamps.integer
     if "since 1970" in stamps.order:
         return False
-    return distinct(stamps.values) >= FEW and regularity(np.unique(stamps.values)) >= (1.0, 0.95)
+    regular = distinct(stamps.values) >= FEW and regularity(np.unique(stamps.values)) >= (1.0, 0.95)
+    return regular and _runs_on(stamps.values)
+
+
+def _runs_on(values: np.ndarray) -> bool:
+    """Tell whether values (n,) run forwards or backwards, but for the rows where another series may begin."""
+    gaps = np.diff(values)
+    return bool(min((gaps < 0).sum(), (gaps > 0).sum()) * FEW < len(values))
 
 
 def _are_digits(column: pd.Series, least: int) -> bool:
@@ -81,9 +89,7 @@ def _together(frame: pd.DataFrame, roles: dict[str, str]) -> list[str]:
 
 
 def _is_year(column: pd.Series) -> bool:
-    if not is_number(column):
-        return False
-    values = column.to_numpy(np.float64, na_value=np.nan)
+    values = part_numbers(column)
     return bool(((values >= 1500) & (values <= 2200)).all() or ((values >= 2) & (values <= 99)).all())
 
 
@@ -91,11 +97,11 @@ def _is_part(column: pd.Series, role: str) -> bool:
     """Tell whether a column holds whole numbers that this part of a date can have, or the names of months."""
     if role == "month" and is_text(column) and _names_months(column):
         return True
-    if is_text(column) and text_of_numbers(column):
-        column = pd.to_numeric(strip_text(column), errors="coerce")
-    if not is_number(column) or not len(column):
+    if not (is_number(column) or is_text(column)):
         return False
-    values = column.to_numpy(np.float64, na_value=np.nan)
+    values = part_numbers(column)
+    if np.isnan(values).any() and (is_text(column) or np.isnan(values).all()):
+        return False
     values = values[~np.isnan(values)]
     low, high = RANGES[role]
     high = 2400 if role == "hour" and (values % 100 == 0).mean() > 0.2 else high
@@ -125,12 +131,12 @@ def why_left(column: pd.Series, name: str) -> str | None:
     """Return why a column is never forecast: it holds a time, or a part of one; None if it may be."""
     if column.dtype.kind == "m":
         return "time that has passed"
-    if (is_text(column) and not text_of_numbers(column)) or column.dtype.kind == "O":
-        return _why_text_left(column)
     role = part_of(name)
-    if role is not None and _is_part(column, role):
+    if role is not None and plain(name) not in STATISTICS and _is_part(column, role):
         return f"the {role} of each row" if role != "weekday" else "the day of the week of each row"
-    return _why_numbers_left(column, name) if is_number(column) or is_text(column) else None
+    if is_number(column) or (is_text(column) and text_of_numbers(column)):
+        return _why_numbers_left(column, name)
+    return _why_text_left(column)
 
 
 def _why_numbers_left(column: pd.Series, name: str) -> str | None:
@@ -140,6 +146,8 @@ def _why_numbers_left(column: pd.Series, name: str) -> str | None:
     except DataError:
         return "numbers of which most are dates, but not all"
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if len(values) >= FEW and counts_days(values):
+        return "it counts days or rows"
     if surely_time(name) or (sounds_like_time(name) and len(values) > 2 and _is_axis(values)):
         return "it is called like a time, but holds neither dates nor whole steps"
     return None
@@ -159,4 +167,6 @@ def _why_text_left(column: pd.Series) -> str | None:
         return "times of day without a date"
     if _names_months(some):
         return "months without a year"
+    if is_text(some) and written_as_passed(strip_text(some)) is not None:
+        return "time that has passed"
     return "dates" if is_text(column) and holds_dates(column) else None
