@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.data.calendar.frequency import grid_of, infer_frequency
+from recurra.data.calendar.frequency import grid_of
+from recurra.data.calendar.pace import infer_frequency
 from recurra.data.series import Panel, Schema, infer_schema, long_frame, steps_between, to_panel
 from recurra.data.series.season import choose_season, longer_season
 from recurra.errors import DataError
@@ -119,22 +120,69 @@ def test_steps_between_inverts_times(frequency: str) -> None:
     ("word", "alias"), [("hourly", "h"), ("H", "h"), ("daily", "D"), ("15min", "15min"), ("M", "MS"), ("W", "W-SUN")]
 )
 def test_a_frequency_in_words(word: str, alias: str) -> None:
-    frame = hours(24 * 70)
-    schema, _ = infer_schema(frame, frequency=word)
-    assert schema.frequency == alias
-    if alias == "D":
-        assert schema.snap and len(to_panel(frame, schema).values[0]) == 70
-        np.testing.assert_allclose(to_panel(frame, schema).values[0][0], frame["y"][:24].mean())
+    frame = (
+        hours(24 * 70)
+        if word != "15min"
+        else pd.DataFrame({"ds": pd.date_range("2024", periods=9, freq=word), "y": wave(9)})
+    )
+    coarse = alias in ("D", "W-SUN", "MS")
+    schema, _ = infer_schema(frame, frequency=word, aggregate="mean" if coarse else None)
+    assert schema.frequency == alias and schema.snap == coarse
 
 
-def test_weeks_and_months_averaged_by_hand() -> None:
-    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=31 + 29), "y": np.arange(60.0)})
-    months = panel_of(frame, frequency="ME")
-    np.testing.assert_allclose(months.values[0], [15.0, 45.0])
-    assert list(months.times(0, 0, 2)) == [pd.Timestamp("2024-01-31"), pd.Timestamp("2024-02-29")]
-    weeks = panel_of(frame[:14], frequency="W-SUN")
-    assert list(weeks.times(0, 0, 2)) == [pd.Timestamp("2024-01-07"), pd.Timestamp("2024-01-14")]
-    np.testing.assert_allclose(weeks.values[0], [3.0, 10.0])
+@pytest.mark.parametrize("how", ["sum", "mean", "last", "first", "min", "max"])
+@pytest.mark.parametrize("frequency", ["D", "W-SUN", "ME", "MS", "QE-DEC", "YS"])
+def test_coarser_steps_are_put_together_as_asked(frequency: str, how: str) -> None:
+    stamps = pd.date_range("2023-12-27", "2027-02-03", freq="6h")
+    frame = pd.DataFrame({"ds": stamps, "y": wave(len(stamps))})
+    frame.loc[40:70, "y"] = np.nan
+    text = refusal(frame, frequency=frequency)
+    assert f"'{frequency}' is coarser than the data" in text and "--aggregate sum" in text
+    panel = panel_of(frame.sample(frac=1, random_state=0), frequency=frequency, aggregate=how)
+    groups = frame.set_index("ds")["y"].resample(frequency)
+    expected = groups.agg(how).where(groups.count() > 0)[0 if frequency == "D" else 1 : -1]
+    assert (panel.times(0, 0, len(panel.values[0])) == expected.index).all()
+    np.testing.assert_allclose(panel.values[0], expected, rtol=1e-12)
+    notes = " ".join(panel.notes)
+    assert "the table ends at 2027-02-03 00:00:00, within the step" in notes
+    assert ("the table begins at" in notes) == (frequency != "D")
+    assert f"steps of '{frequency}' ({how} of each)" in notes
+    later = to_panel(frame[-3600:], Schema.from_dict(json.loads(json.dumps(panel.schema.to_dict()))))
+    np.testing.assert_array_equal(later.values[0], panel.values[0][-len(later.values[0]) :])
+
+
+def test_what_is_already_together_or_has_no_order_within_a_step() -> None:
+    sales = pd.DataFrame({"ds": pd.date_range("2024", periods=90).repeat(3), "y": np.arange(270.0)})
+    panel = panel_of(sales, frequency="D", aggregate="sum")
+    np.testing.assert_array_equal(panel.values[0], np.arange(270.0).reshape(90, 3).sum(1))
+    daily = pd.DataFrame({"ds": pd.date_range("2024", periods=90), "y": 1.0}).assign(y=lambda f: f.index * 1.0)
+    months = panel_of(daily, frequency="MS", aggregate="sum")
+    assert list(months.values[0]) == [465.0, 1305.0]
+    assert "the table ends at 2024-03-30" in " ".join(months.notes)
+    again = to_panel(
+        pd.DataFrame({"ds": pd.date_range("2024-04", periods=3, freq="MS"), "y": [1.0, 2, 3]}), months.schema
+    )
+    assert list(again.values[0]) == [1, 2, 3]
+    holes = panel_of(daily.drop(index=[3, 4, 40]), frequency="MS", aggregate="sum")
+    assert "2 of 2 steps of 'MS' lack rows" in " ".join(holes.notes)
+    assert "no whole step of frequency 'YS'" in refusal(daily, frequency="YS", aggregate="sum")
+    assert "say which with --frequency" in refusal(daily, aggregate="sum")
+
+
+@pytest.mark.parametrize(("own", "given"), [("D", "h"), ("MS", "D"), ("W-SUN", "D"), ("2D", "D"), ("h", "15min")])
+def test_shorter_steps_than_those_of_the_data_are_refused(own: str, given: str) -> None:
+    frame = pd.DataFrame({"ds": pd.date_range("2024", periods=60, freq=own), "y": wave(60)})
+    assert f"the data, which have the frequency '{own}'" in refusal(frame, frequency=given)
+
+
+def test_all_days_instead_of_business_days_and_all_hours_instead_of_those_of_a_shop() -> None:
+    days = pd.DataFrame({"ds": pd.bdate_range("2024-01-01", periods=60), "y": wave(60)})
+    assert len(panel_of(days, frequency="D").values[0]) == 82
+    hour = pd.date_range("2024-01-01", periods=240, freq="h")
+    shop = pd.DataFrame({"ds": hour, "y": wave(240)})[(hour.hour >= 8) & (hour.hour <= 17)]
+    assert panel_of(shop).schema.frequency == "h@08:00-17:00"
+    assert "--frequency h forecasts them too" in notes_of(shop)
+    assert np.isnan(panel_of(shop, frequency="h").values[0]).sum() == 9 * 14
 
 
 def test_unknown_frequency() -> None:
@@ -640,7 +688,7 @@ def test_a_thousand_series_in_any_order() -> None:
 
 
 def test_grids_refuse_what_they_cannot_count() -> None:
-    for name in ("bh", "C", "SMS", "nonsense"):
+    for name in ("bh", "C", "nonsense", "M@0,5", "M@29,31", "2h@25:00", "D@XYZ", "5h@08:00-20:00", "h@", "2SMS-15"):
         with pytest.raises(DataError, match="Unknown frequency"):
             grid_of(name)
     with pytest.raises(DataError, match="only one time stamp"):

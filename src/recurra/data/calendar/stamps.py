@@ -1,31 +1,27 @@
 """A time column as int64 stamps: dates in the ways people write them, numbers, or several columns joined."""
 
+import calendar
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from ...errors import DataError
 from ..tables.columns import find_column, is_number, is_text, strip_text
-from .frequency import DAY, UNITS, grid_of, infer_frequency
+from .digits import Reading, full_year, read_days, read_digits, read_epoch, read_years, regularity
+from .grid import UNITS
+from .names import MONTH_WORDS, RANGES, part_of
+from .words import Words, is_clock, read_passed, read_words, written_as_passed
 
-NAMES = (
-    "ds", "date", "datetime", "date_time", "timestamp", "time", "utc_timestamp", "datum", "fecha", "data", "日期",
-    "时间", "日期时间", "dteday", "day", "week", "month", "quarter", "period", "year", "jahr", "年", "年份", "月份",
-    "step", "t", "index", "zeit", "zeitstempel", "uhrzeit", "ts", "epoch", "unix",
-)  # fmt: skip
-PARTS = {
-    "year": ("year", "yr", "yyyy", "jahr", "年"), "quarter": ("quarter", "qtr"),
-    "month": ("month", "mo", "mon", "mnth", "mth", "monat", "月"),
-    "day": ("day", "mday", "tag", "日"), "hour": ("hour", "hr", "stunde", "时"), "minute": ("minute", "min", "分"),
-}  # fmt: skip
 FORMATS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y %m %d", "%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y",
     "%B %d, %Y", "%b %d %Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y %b", "%Y-%b", "%m/%Y", "%m-%Y", "%m.%Y",
 )  # fmt: skip
 CLOCK = re.compile(r"[ T,]+(\d{1,2}):\d{2}(:\d{2})?(\.\d+)?( ?[AaPp][Mm])?( ?(?:Z|[+-]\d{2}:?\d{2}))?$")
 NUMERIC_DATE = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?=\D|$)")
+AMBIGUOUS = re.compile(r"[\d.]*|\d{4}[ \-/_]\d{1,2}|\d{1,2}[ \-/_]\d{4}")  # digits, and 2020-1 of quarters or weeks
 ORDERS = ("day first", "month first")
 
 
@@ -36,7 +32,7 @@ class Stamps:
     values: np.ndarray
     integer: bool = False
     zone: str | None = None
-    order: str = ""  # how dates such as 01/02/2024 were read
+    order: str = ""  # how what has several readings was read, such as 01/02/2024 or 202401
     notes: list[str] = field(default_factory=list)
 
 
@@ -79,7 +75,10 @@ def read_stamps(column: pd.Series, name: str, order: str = "") -> Stamps:
         return _from_dates(column)
     if is_number(column):
         _refuse_missing(column, name)
-        return _from_numbers(column, name)
+        return _from_numbers(column, name, order)
+    if column.dtype.kind == "m":
+        _refuse_missing(column, name)
+        return _as_passed(read_passed(column), name, order)
     if is_text(column) or str(column.dtype).startswith("date32"):
         return _from_text(column, name, order)
     raise DataError(f"Column '{name}' has the type {column.dtype}, which holds no dates; choose another with --time.")
@@ -100,55 +99,78 @@ def _from_dates(column: pd.Series) -> Stamps:
     return Stamps(values, zone=None if zone is None else str(zone))
 
 
-def _from_numbers(column: pd.Series, name: str) -> Stamps:
-    """Read numbers: epoch seconds to nanoseconds, 20240131, 202401, years with decimals, or plain steps."""
+def _from_numbers(column: pd.Series, name: str, order: str) -> Stamps:
+    """Read numbers: digits that spell dates, seconds since 1970, days of spreadsheets, years, or plain steps."""
     numbers = column.to_numpy(np.float64)
-    if not np.isfinite(numbers).all() or (numbers != np.round(numbers)).any():
-        if numbers.min() >= 1e8 and numbers.max() < 1e11:
-            return Stamps(np.round(numbers * 1e6).astype(np.int64), notes=[f"'{name}' was read as seconds since 1970"])
-        return _from_decimal_years(numbers, name)
-    values = column.to_numpy().astype(np.int64)
-    low, high = int(values.min()), int(values.max())
-    for unit, size in (("s", 1e9), ("ms", 1e12), ("us", 1e15), ("ns", 1e18)):
-        if size / 10 <= low and high < size * 100:
-            stamps = values.astype(f"M8[{unit}]").astype("M8[us]").view(np.int64)
-            return Stamps(
-                stamps, notes=[f"'{name}' was read as seconds since 1970" + ("" if unit == "s" else f" ({unit})")]
-            )
-    if low >= 17000101 and high <= 22001231:
-        return _from_text(pd.Series(values).astype(str), name, "")
-    if low >= 170001 and high <= 220012 and (values % 100 >= 1).all() and (values % 100 <= 12).all():
-        months = (values // 100 - 1970) * 12 + values % 100 - 1
-        return Stamps(_month_stamps(months), notes=[f"'{name}' was read as year and month"])
-    return Stamps(values, integer=True)
+    if not np.isfinite(numbers).all():
+        raise DataError(f"The time column '{name}' holds an infinite number.")
+    if (numbers == np.round(numbers)).all():
+        values = column.to_numpy().astype(np.int64)
+        digits = (len(str(values.min())), len(str(values.max())))
+        return _from_digits(values, range(digits[0], digits[1] + 1), name, order)
+    found = read_epoch(numbers, order) or read_days(numbers, name, order) or read_years(numbers, name, order)
+    if found is not None:
+        return _read_as(found, name, order)
+    raise DataError(
+        f"The time column '{name}' holds numbers that are neither dates nor whole steps; leave it out, and rows are "
+        "steps in their order, or write dates such as 2024-01-31 13:00."
+    )
 
 
-def _month_stamps(months: np.ndarray) -> np.ndarray:
-    """Return the starts of months counted from January 1970."""
-    return months.astype(np.int64).view("M8[M]").astype("M8[us]").view(np.int64)
+def _from_digits(values: np.ndarray, digits: Iterable[int], name: str, order: str) -> Stamps:
+    found = read_digits(values, digits, name, order) or read_epoch(values, order) or read_days(values, name, order)
+    return Stamps(values, integer=True) if found is None else _read_as(found, name, order)
 
 
-def _from_decimal_years(numbers: np.ndarray, name: str) -> Stamps:
-    if np.isfinite(numbers).all() and numbers.min() > 1500 and numbers.max() < 2300:
-        months = np.floor((numbers - 1970) * 12 + 0.02).astype(np.int64)
-        gaps = np.diff(np.sort(months))
-        if len(gaps) and (gaps > 0).all():
-            return Stamps(_month_stamps(months), notes=[f"'{name}' was read as years with decimals, month by month"])
-    raise DataError(f"The time column '{name}' holds numbers that are neither dates nor whole steps.")
+def _read_as(reading: Reading, name: str, order: str) -> Stamps:
+    notes = [] if order or reading.form == "yyyymmdd" else [f"'{name}' was read as {reading.words}"]
+    return Stamps(reading.stamps, order=reading.form, notes=notes)
 
 
 def _from_text(column: pd.Series, name: str, order: str) -> Stamps:
-    if not order:
+    if not order and not AMBIGUOUS.fullmatch(str(column.iloc[0]).strip()):
         found = _try_iso(column)
         if found is not None and not found.isna().any():
             return _with_note(_from_dates(found), column, name)
     text = strip_text(column)
     _refuse_missing(text, name)
-    for reader in (_try_plain, _try_numeric, _try_formats):
+    for reader in (_try_digits, _try_plain, _try_numeric, _try_formats, _try_passed):
         stamps = reader(text, name, order)
         if stamps is not None:
             return stamps
     raise _not_a_date(text, name)
+
+
+def _try_digits(text: pd.Series, name: str, order: str) -> Stamps | None:
+    """Read numbers that are written as text, whose zeros in front count."""
+    if not re.fullmatch(r"[\d.]{4,}", str(text.iloc[0])):
+        return None
+    if text.str.fullmatch(r"\d{5,18}|[1-8]\d{18}").all():
+        return _from_digits(text.astype(np.int64).to_numpy(), text.str.len().unique().tolist(), name, order)
+    if text.str.fullmatch(r"\d{4,12}\.\d+").all() and not text.str.fullmatch(r"\d{4}\.\d{2}").all():
+        return _from_numbers(text.astype(np.float64), name, order)
+    return None
+
+
+def _try_passed(text: pd.Series, name: str, order: str) -> Stamps | None:
+    """Read time that has passed, unless it is the time of day, which has no date."""
+    if not order and is_clock(text):
+        seconds = pd.to_timedelta(text.where(text.str.count(":") > 1, text + ":00"), errors="coerce").to_numpy()
+        passed = np.array_equal(seconds, np.sort(seconds)) and seconds[0] == np.timedelta64(0)
+        if not passed and "elapsed" not in name.casefold():
+            raise DataError(
+                f"The column '{name}' holds times of day without a date; join it with the column of the date, such as "
+                f"--time date+{name}, or leave it out, and rows are steps in their order."
+            )
+    found = written_as_passed(text) if not order or order.startswith("passed") else None
+    return None if found is None else _as_passed(read_passed(found), name, order)
+
+
+def _as_passed(found: Words, name: str, order: str) -> Stamps:
+    if order not in ("", found.form):
+        raise DataError(f"The time column '{name}' holds other parts of seconds than that of the training data.")
+    note = f"'{name}' is the time that has passed; it is read and labelled in {found.note}"
+    return Stamps(found.values, integer=True, order=found.form, notes=[] if order else [note])
 
 
 def _try_iso(text: pd.Series) -> pd.Series | None:
@@ -168,29 +190,18 @@ def _with_note(stamps: Stamps, text: pd.Series, name: str) -> Stamps:
 
 
 def _try_plain(text: pd.Series, name: str, order: str) -> Stamps | None:
-    """Read ISO dates after cleaning, quarters (2024Q1), months (2024M01), weeks (2024-W05) and 2024年1月5日."""
-    first = str(text.iloc[0])
-    if re.fullmatch(r"\d{4}[ \-]?[Qq]\d|[Qq]\d[ \-/]?\d{4}", first):
-        parts = text.str.extract(r"(?P<a>\d{4})[ \-]?[Qq](?P<b>\d)|[Qq](?P<c>\d)[ \-/]?(?P<d>\d{4})")
-        year, quarter = parts["a"].fillna(parts["d"]), parts["b"].fillna(parts["c"])
-        return _from_parts(year, (pd.to_numeric(quarter) - 1) * 3 + 1)
-    if re.fullmatch(r"\d{4}[ \-]?[Mm]\d{1,2}", first):
-        parts = text.str.extract(r"(\d{4})[ \-]?[Mm](\d{1,2})")
-        return _from_parts(parts[0], parts[1])
-    if re.fullmatch(r"\d{4}-?W\d{1,2}", first):
-        weeks = text.str.replace(r"-?W", "-W", regex=True) + "-1"
-        return _try_format(weeks, "%G-W%V-%u")
-    if "年" in first:
-        text = text.str.replace(r"[年月]", "-", regex=True).str.replace("日", "", regex=False).str.strip("-")
+    """Read words (2024Q1, 2024-W05, FY2024), and ISO dates after cleaning, also 2024年1月5日."""
+    words = read_words(text, name, order)
+    if words is not None:
+        notes = [words.note] if words.note and not order else []
+        return Stamps(words.values, integer=words.years, order=words.form, notes=notes)
+    if "年" in str(text.iloc[0]):
+        text = text.str.replace(r"[年月]", "-", regex=True).str.replace(r"[日号] *", " ", regex=True)
+        text = text.str.replace(r"(\d{1,2})[时点]", r"\1:", regex=True).str.replace("分", ":", regex=False)
+        text = text.str.replace("秒", "", regex=False).str.strip("-: ").str.replace(r" (\d+)$", r" \1:00", regex=True)
+        text = text.str.replace(r"(?<=[ -])(\d)(?=[-: ]|$)", r"0\1", regex=True)
     found = _try_iso(text)
     return None if found is None or found.isna().any() else _with_note(_from_dates(found), text, name)
-
-
-def _from_parts(year: pd.Series, month: pd.Series) -> Stamps | None:
-    if year.isna().any() or month.isna().any():
-        return None
-    months = (pd.to_numeric(year) - 1970) * 12 + pd.to_numeric(month) - 1
-    return Stamps(_month_stamps(months.to_numpy()))
 
 
 def _try_format(text: pd.Series, form: str) -> Stamps | None:
@@ -230,7 +241,7 @@ def _try_numeric(text: pd.Series, name: str, order: str) -> Stamps | None:
 
 
 def _choose(fits: dict[str, Stamps], mark: str) -> tuple[str, str]:
-    scores = {order: _regularity(stamps.values) for order, stamps in fits.items()}
+    scores = {order: regularity(stamps.values) for order, stamps in fits.items()}
     day, month = (scores[order] for order in ORDERS)
     if day != month:
         return ORDERS[int(month > day)], " (the other way they would not be regular)"
@@ -238,22 +249,21 @@ def _choose(fits: dict[str, Stamps], mark: str) -> tuple[str, str]:
     return guess, ", though both ways are possible; write them as 2024-01-31 to be sure"
 
 
-def _regularity(values: np.ndarray) -> tuple[float, float]:
-    """Return how much of the column is in order, and how much of its calendar is filled."""
-    gaps = np.diff(values)
-    ordered = max((gaps >= 0).mean(), (gaps <= 0).mean()) if len(gaps) else 1.0
-    stamps = np.unique(values)
-    try:
-        grid = grid_of(infer_frequency(stamps))
-    except DataError:
-        return round(float(ordered), 3), 0.0
-    return round(float(ordered), 3), round(len(stamps) / (int(grid.place(stamps[0], stamps[-1:])[0]) + 1), 3)
-
-
 def _try_formats(text: pd.Series, name: str, order: str) -> Stamps | None:
     clock = _clock(str(text.iloc[0]))[1]
-    found = (_try_format(text, form + clock) for form in FORMATS)
+    spellings = [text, _in_english(text)] if re.search(r"[^\W\d_]{3}", str(text.iloc[0])) else [text]
+    found = (_try_format(some, form + clock) for some in spellings for form in FORMATS)
     return next((stamps for stamps in found if stamps is not None), None)
+
+
+def _in_english(text: pd.Series) -> pd.Series:
+    """Return text whose months are written as in English: 'janv. 2024' is 'Jan 2024'."""
+
+    def english(found: re.Match[str]) -> str:
+        number = MONTH_WORDS.get(found[1].casefold())
+        return found[0] if number is None else calendar.month_abbr[number]
+
+    return text.str.replace(r"([^\W\d_]{3,})\.?", english, regex=True).str.replace(r"(\d)\. ", r"\1 ", regex=True)
 
 
 def _not_a_date(text: pd.Series, name: str) -> DataError:
@@ -273,30 +283,111 @@ def _not_a_date(text: pd.Series, name: str) -> DataError:
 
 
 def _join(frame: pd.DataFrame, parts: list[str], order: str) -> Stamps:
-    """Join year, month, day, hour columns, or a date and a clock time, or a date and an hour."""
+    """Join year, month, day, hour columns, or year and week, or a date and a clock time, or a date and an hour."""
     roles = {role: name for name in parts for role in [part_of(name)] if role}
     if "year" in roles:
-        return _join_numbers(frame, roles)
+        return _join_numbers(frame, roles, order)
     date, clock = parts
-    if is_text(frame[clock]):
-        joined = frame[date].astype(str).str.strip() + " " + frame[clock].astype(str).str.strip()
-        return read_stamps(joined, "+".join(parts), order)
     stamps = read_stamps(frame[date], date, order)
-    hours = _part(frame, clock)
-    return Stamps(stamps.values + hours * UNITS["h"], order=stamps.order, notes=stamps.notes)
+    if stamps.integer:
+        raise DataError(f"The column '{date}' holds plain steps, where a date is needed to be joined with '{clock}'.")
+    hours = frame[clock]
+    if is_number(hours):
+        return replace(stamps, values=stamps.values + _clock_numbers(_part(frame, clock), clock))
+    if stamps.zone is None and is_clock(hours):
+        return replace(stamps, values=stamps.values + _clock_texts(hours, clock))
+    joined = frame[date].astype(str).str.strip() + " " + hours.astype(str).str.strip()
+    return read_stamps(joined, "+".join(parts), order)
 
 
-def _join_numbers(frame: pd.DataFrame, roles: dict[str, str]) -> Stamps:
-    get = {role: _part(frame, name) for role, name in roles.items()}
-    month = get.get("month", (get["quarter"] - 1) * 3 + 1 if "quarter" in get else np.int64(1))
-    values = _month_stamps((get["year"] - 1970) * 12 + month - 1)
-    values = values + (get.get("day", np.int64(1)) - 1) * DAY
-    values = values + get.get("hour", np.int64(0)) * UNITS["h"] + get.get("minute", np.int64(0)) * UNITS["min"]
-    return Stamps(values)
+def _clock_texts(column: pd.Series, name: str) -> np.ndarray:
+    text = (
+        column.astype(str)
+        .str.strip()
+        .str.upper()
+        .str.replace(".", "", regex=False)
+        .str.replace(r"([AP]M)", r" \1", regex=True)
+    )
+    text = text.where(text.str.count(":") > 1, text.str.replace(r"^(\d+:\d+)", r"\1:00", regex=True))
+    half = text.str[-2:].isin(["AM", "PM"])
+    hour = text.str.extract(r"^(\d+)")[0].astype(np.int64)
+    late = (half & (text.str[-2:] == "PM") & (hour < 12)).astype(np.int64) - (
+        half & (text.str[-2:] == "AM") & (hour == 12)
+    )
+    passed = pd.to_timedelta(text.str.replace(r" *[AP]M$", "", regex=True)) + pd.to_timedelta(12 * late, unit="h")
+    return np.asarray(passed.to_numpy().astype("m8[us]").astype(np.int64))
+
+
+def _clock_numbers(values: np.ndarray, name: str) -> np.ndarray:
+    """Return the time of day of hours (0 to 24), or of 930 and 2359 or 235959, in microseconds."""
+    if values.max() <= 24:
+        return values * UNITS["h"]
+    small = values.max() <= 2400
+    hour, minute, second = values // (100 if small else 10_000), values // (1 if small else 100) % 100, values % 100
+    if values.min() < 0 or hour.max() > 24 or minute.max() > 59 or second.max() > 59:
+        raise DataError(
+            f"Column '{name}' is part of the time, but its numbers up to {values.max()} are neither hours nor times "
+            "such as 930 or 93000."
+        )
+    return np.asarray(hour * UNITS["h"] + minute * UNITS["min"] + (0 if small else second * UNITS["s"]))
+
+
+def _join_numbers(frame: pd.DataFrame, roles: dict[str, str], order: str) -> Stamps:
+    get = {role: _month_numbers(frame, name) if role == "month" else _part(frame, name) for role, name in roles.items()}
+    year = full_year(get["year"])
+    _refuse_outside(get | {"year": year}, roles)
+    stamps = _day_of(get | {"year": year}, "+".join(roles.values()), order)
+    clock = _clock_numbers(get["hour"], roles["hour"]) if "hour" in get else np.int64(0)
+    for role, unit in (("minute", "min"), ("second", "s")):
+        clock = clock + get.get(role, np.int64(0)) * UNITS[unit]
+    return replace(stamps, values=stamps.values + clock)
+
+
+def _day_of(get: dict[str, np.ndarray], name: str, order: str) -> Stamps:
+    """Return the day, or the start of the month, quarter or week, that columns name together."""
+    year = get["year"]
+    for role, size, digits in (("yearday", 1000, 7), ("week", 100, 6)):
+        if role in get and "day" not in get:
+            found = read_digits(year * size + get[role], (digits,), f"{name} {role}", order)
+            if found is None:
+                raise DataError(f"'{name}' holds a {role} that its year does not have; write dates such as 2024-01-31.")
+            return _read_as(found, name, order)
+    month = get.get("month", (get["quarter"] - 1) * 3 + 1 if "quarter" in get else np.ones_like(year))
+    read = read_digits((year * 100 + month) * 100 + get.get("day", np.ones_like(year)), (8,), name, "yyyymmdd")
+    assert read is not None  # a form that is given reads or refuses
+    return Stamps(read.stamps)
+
+
+def _refuse_outside(get: dict[str, np.ndarray], roles: dict[str, str]) -> None:
+    for role, values in get.items():
+        low, high = RANGES[role]
+        high = 2400 if role == "hour" else high
+        wrong = (values < low) | (values > high)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(
+                f"Column '{roles[role]}' is part of the time, but has {values[row]} in row {row + 1}, where a {role} "
+                f"from {low} to {high} is expected."
+            )
+
+
+def _month_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """Return months as numbers, those that are written as words too."""
+    if is_text(frame[name]):
+        numbers = frame[name].astype(str).str.strip(" .月").str.casefold().map(MONTH_WORDS)
+        if numbers.notna().all():
+            return np.asarray(numbers.to_numpy(np.int64))
+    return _part(frame, name)
+
+
+def part_numbers(column: pd.Series) -> np.ndarray:
+    """Return a column such as 5, W05, Q1 or 5月 as numbers, NaN where there is none."""
+    text = column.astype(str).str.strip().str.strip("QqWwHhKk第年月日周季度时") if is_text(column) else column
+    return np.asarray(pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan))
 
 
 def _part(frame: pd.DataFrame, name: str) -> np.ndarray:
-    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+    values = part_numbers(frame[name])
     bad = ~(values == np.round(values))
     if bad.any():
         row = int(np.argmax(bad))
@@ -305,17 +396,6 @@ def _part(frame: pd.DataFrame, name: str) -> np.ndarray:
             "whole number."
         )
     return values.astype(np.int64)
-
-
-def sounds_like_time(name: str) -> bool:
-    """Tell whether a column is called like a time, as 'date', or has a word in it such as 'epoch_ms' has."""
-    words = re.split(r"[\W_]+", name.casefold())
-    return name.casefold() in NAMES or any(word in ("ts", "epoch", "unix", "unixtime", "timestamp") for word in words)
-
-
-def part_of(name: str) -> str | None:
-    """Return which part of a date a column name stands for: year, quarter, month, day, hour or minute."""
-    return next((role for role, names in PARTS.items() if name.casefold() in names), None)
 
 
 def holds_dates(column: pd.Series) -> bool:

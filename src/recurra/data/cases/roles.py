@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.stamps import NAMES, distinct, holds_dates, read_time, sounds_like_time
+from ..calendar.names import NAMES, sounds_like_time
+from ..calendar.stamps import distinct, holds_dates, read_time
 from ..tables.columns import is_number, is_text, text_of_numbers
 from .labels import label_codes
 from .rows import Rows, rows_of

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.frequency import grid_of, infer_frequency, infer_step, known_frequency
+from ..calendar.frequency import grid_of, known_frequency
+from ..calendar.grid import BusinessDays, Even, NoLeap, Slots
+from ..calendar.pace import infer_frequency, infer_step
 from ..calendar.stamps import Stamps, read_time
 from ..tables.columns import as_pandas, find_column
-from .panel import local_clock, to_panel
+from .panel import DOUBLED, local_clock, to_panel
 from .schema import (
     Schema,
     as_table,
@@ -36,6 +38,7 @@ def infer_schema(
     id: str | None = None,
     frequency: str | None = None,
     season: int | None = None,
+    aggregate: str | None = None,
 ) -> tuple[Schema, list[str]]:
     """Return what a table is and notes on what was found; arguments that are given are not guessed.
 
@@ -56,7 +59,7 @@ def infer_schema(
         schema = schema_of_years(frame, notes)
     else:
         schema = schema_of_columns(frame, given, time, id, notes)
-    return _with_calendar(frame, schema, frequency, season, notes), notes
+    return _with_calendar(frame, replace(schema, aggregate=aggregate or ""), frequency, season, notes), notes
 
 
 def _with_calendar(
@@ -64,6 +67,11 @@ def _with_calendar(
 ) -> Schema:
     """Add order, zone, frequency and season, which need the values."""
     table, time = as_table(frame, schema)
+    if schema.aggregate and frequency is None:
+        raise DataError(
+            f"--aggregate {schema.aggregate} puts the rows of longer steps together; say which with --frequency, such "
+            "as --frequency D."
+        )
     years: bool | np.bool_ = False
     if time is None:
         if frequency is not None:
@@ -100,10 +108,14 @@ def _with_frequency(
             )
         values, breaks = _in_order(stamps.values, codes)
         return replace(schema, step=infer_step(values, breaks))
-    alias, snap = _frequency(stamps, codes, frequency)
+    schema = _found_frequency(schema, stamps, codes) if frequency is None else _given(schema, stamps, codes, frequency)
     zone = f" in the time zone {stamps.zone}" if stamps.zone else ""
-    notes.append(f"frequency is '{alias}'{zone}" + (", so each time was moved to its step" if snap else ""))
-    return replace(schema, frequency=alias, snap=snap)
+    moved = schema.snap and not schema.aggregate
+    notes.append(f"frequency is '{schema.frequency}'{zone}" + (", so each time was moved to its step" if moved else ""))
+    if frequency is None and isinstance(grid_of(schema.frequency), (BusinessDays, NoLeap, Slots)):
+        plain = str(schema.frequency).partition("@")[0].replace("B", "D")
+        notes.append(f"times that are always empty are taken as closed; --frequency {plain} forecasts them too")
+    return schema
 
 
 def _in_order(values: np.ndarray, codes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -114,22 +126,67 @@ def _in_order(values: np.ndarray, codes: np.ndarray | None) -> tuple[np.ndarray,
     return values[order], np.flatnonzero(np.diff(codes[order])) + 1
 
 
-def _frequency(stamps: Stamps, codes: np.ndarray | None, given: str | None) -> tuple[str, bool]:
-    """Return the alias, and whether values have to be averaged into it because the stamps keep another."""
-    values = stamps.values
+def _found_frequency(schema: Schema, stamps: Stamps, codes: np.ndarray | None) -> Schema:
+    values, local = stamps.values, None
     if stamps.zone is not None:
         values = _on_longer_clock(values, stamps.zone, codes)
+        local = _in_order(local_clock(stamps.values, stamps.zone), codes)[0]
     values, breaks = _in_order(values, codes)
-    if given is None:
-        return infer_frequency(values, breaks), False
+    return replace(schema, frequency=infer_frequency(values, breaks, local))
+
+
+def _given(schema: Schema, stamps: Stamps, codes: np.ndarray | None, given: str) -> Schema:
+    """Add the frequency that was ``given``, and how rows that keep another one are moved or put together."""
     alias = known_frequency(given)
     try:
-        found = infer_frequency(values, breaks)
+        found = _found_frequency(schema, stamps, codes).frequency
     except DataError:
-        return alias, True
-    wanted, has = grid_of(alias), grid_of(found)
-    same = (wanted.kind, wanted.size) == (has.kind, has.size)
-    return (found, False) if same else (alias, not _lies_on(alias, values))
+        found = None
+    wanted = grid_of(alias)
+    same = found is not None and wanted.pace == grid_of(found).pace
+    if same and not schema.aggregate:
+        return replace(schema, frequency=found)
+    if schema.aggregate:
+        return replace(schema, frequency=alias, snap=True, finer="" if same else found or "")
+    zoned = stamps.zone is not None and wanted.wall
+    clock = local_clock(stamps.values, str(stamps.zone)) if zoned else stamps.values
+    ordered, breaks = _in_order(clock, codes)
+    crowded, nearest = _crowded(ordered, breaks, wanted.snap(ordered)), False
+    if crowded and isinstance(wanted, Even):
+        nearest = not _crowded(ordered, breaks, wanted.snap(ordered + wanted.size // 2))
+    if crowded and not nearest:
+        raise _coarser(alias, found)
+    _refuse_finer(alias, found, clock)
+    return replace(schema, frequency=alias, snap=not _lies_on(alias, clock), nearest=nearest)
+
+
+def _crowded(clock: np.ndarray, breaks: np.ndarray | None, steps: np.ndarray) -> bool:
+    """Tell whether many times (n,), sorted within each series, fall into the step of the one before."""
+    later = np.diff(clock) > 0
+    if breaks is not None:
+        later[breaks - 1] = False
+    return bool((later & (np.diff(steps) == 0)).sum() > DOUBLED * later.sum())
+
+
+def _coarser(alias: str, found: str | None) -> DataError:
+    keep = f"the rows have the frequency '{found}'" if found else "several rows fall into most steps"
+    return DataError(
+        f"Frequency '{alias}' is coarser than the data ({keep}); say what its value is with --aggregate sum, mean, "
+        "last, first, min or max."
+    )
+
+
+def _refuse_finer(alias: str, found: str | None, clock: np.ndarray) -> None:
+    """Raise DataError if steps are so short that every other one or more is empty."""
+    if found is None:
+        return
+    first = np.int64(clock.min())
+    labels = grid_of(found).label(first, np.arange(20))
+    if np.diff(grid_of(alias).place(first, labels)).min() >= 2:
+        raise DataError(
+            f"The steps of frequency '{alias}' are shorter than those of the data, which have the frequency '{found}'; "
+            "leave --frequency out, or choose a longer step."
+        )
 
 
 def _lies_on(alias: str, values: np.ndarray) -> bool:

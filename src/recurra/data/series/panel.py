@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.frequency import Grid, grid_of, weekday
+from ..calendar.frequency import grid_of
+from ..calendar.grid import Grid, weekday
 from ..calendar.stamps import read_time
 from ..tables.columns import as_pandas, find_column, numbers
+from .aggregate import put_together, whole_steps
 from .schema import Schema, as_table
 
 DOUBLED = 0.05  # share of doubled time stamps above which a table is taken for several series
@@ -70,8 +72,11 @@ def to_panel(frame: Any, schema: Schema) -> Panel:
 def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
     grid = grid_of(schema.frequency, schema.step)
     clock = _clock(frame, schema, time, grid)
-    columns = [numbers(frame[find_column(frame.columns, n, "target")], n) for n in schema.targets]
     notes: list[str] = []
+    if schema.aggregate:
+        whole = whole_steps(clock, schema, grid, notes)
+        frame, clock = frame[whole], clock[whole]
+    columns = [numbers(frame[find_column(frame.columns, n, "target")], n) for n in schema.targets]
     _say_missing(columns, schema.targets, notes)
     ids: tuple[str, ...] = ()
     if schema.id is None:
@@ -80,6 +85,8 @@ def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
         ids, bounds, order = _long_order(frame, schema.id, clock, notes)
     if order is not None:
         clock, columns = clock[order], [values[order] for values in columns]
+    if schema.snap:
+        clock = grid.snap(clock + grid.size // 2 if schema.nearest else clock)
     steps, filled = _fill(clock, columns, bounds, grid, schema, notes)
     names, values = _named(ids, schema.targets, filled, steps)
     _refuse_hollow(names, values)
@@ -112,7 +119,7 @@ def _clock(frame: pd.DataFrame, schema: Schema, time: str | None, grid: Grid) ->
         values = _to_utc(values, schema.timezone)
     if schema.timezone and stamps.zone and grid.wall:
         values = local_clock(values, schema.timezone)
-    return grid.snap(values) if schema.snap else values
+    return values
 
 
 def _row_steps(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
@@ -214,15 +221,7 @@ def _fill(
     empty = int((counts == 0).sum())
     if empty:
         notes.append(f"{empty:,} of {len(counts):,} time steps had no row and are missing values")
-    return steps, [_averaged(values, slots, len(counts)) for values in columns]
-
-
-def _averaged(values: np.ndarray, slots: np.ndarray, size: int) -> np.ndarray:
-    """Return the mean of the known values of each slot, NaN where there is none."""
-    known = np.isfinite(values)
-    total = np.bincount(slots, np.where(known, values, 0.0), size)
-    count = np.bincount(slots, known, size)
-    return np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
+    return steps, [put_together(values, slots, len(counts), schema.aggregate or "mean") for values in columns]
 
 
 def _refuse_between(clock: np.ndarray, labels: np.ndarray, first: np.ndarray, schema: Schema) -> None:
@@ -251,8 +250,9 @@ def _say_doubled(clock: np.ndarray, slots: np.ndarray, counts: np.ndarray, schem
     if not doubled:
         return
     if schema.snap:
+        how = f" ({schema.aggregate} of each)" if schema.aggregate else ""
         notes.append(
-            f"{len(slots):,} rows were averaged into {int((counts > 0).sum()):,} steps of '{schema.frequency}'"
+            f"{len(slots):,} rows were put together into {int((counts > 0).sum()):,} steps of '{schema.frequency}'{how}"
         )
         return
     if schema.id is None and doubled > DOUBLED * len(slots):

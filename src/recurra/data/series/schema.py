@@ -9,17 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.stamps import (
-    NAMES,
-    distinct,
-    has_time_index,
-    holds_dates,
-    index_name,
-    part_of,
-    read_time,
-    sounds_like_time,
-)
+from ..calendar.names import rank_of, sounds_like_time
+from ..calendar.stamps import distinct, has_time_index, holds_dates, index_name, read_time
 from ..tables.columns import find_column, is_counter, is_number, is_text, numbers, strip_text, text_numbers
+from .timing import joined_time, spells_dates, why_left
 
 IDS = ("id", "item_id", "series", "series_id", "store", "store_id", "item", "sku", "sensor", "sensor_id")
 MONTHS = (
@@ -43,7 +36,10 @@ class Schema:
     longer: int = 0  # a longer season that adds to it, such as the week to the day; 0 for none
     order: str = ""  # how dates such as 01/02/2024 are read: 'day first' or 'month first'
     step: int = 1  # the difference of integer steps
-    snap: bool = False  # average the values that fall into one step, as the user chose the frequency
+    snap: bool = False  # times are moved to the step they fall into, as the user chose the frequency
+    nearest: bool = False  # or to the step that is nearest
+    aggregate: str = ""  # how the rows of one step become its value, such as sum; '': their mean
+    finer: str = ""  # the frequency of those rows, as far as it is known
     rows: bool = False  # each row is a series, each further column a step
     months: bool = False  # each row is a year, each further column a month of one series
 
@@ -98,7 +94,8 @@ def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) ->
         notes.append("time is the index of the table")
         return index_name(frame)
     dates = [n for n in _by_rank(free) if holds_dates(frame[n])]
-    joined = _joined_time(frame, free, dates)
+    dates += [n for n in _by_rank(free) if n not in dates and spells_dates(frame[n], n)]
+    joined = joined_time(frame, free, dates)
     if joined is not None:
         notes.append(f"time is made of the columns {listed(joined.split('+'))}")
         return joined
@@ -111,38 +108,20 @@ def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) ->
 
 
 def _by_rank(names: list[str]) -> list[str]:
-    ranks = {name: rank for rank, name in enumerate(NAMES)}
-    return sorted(names, key=lambda name: ranks.get(name.casefold(), len(NAMES)))
+    return sorted(names, key=rank_of)
 
 
 def _holds_steps(frame: pd.DataFrame, name: str) -> bool:
     """Tell whether a column named like a time holds epochs, years or steps, each once per series."""
     column = frame[name]
-    if not is_number(column) or column.isna().any():
+    passed = column.dtype.kind == "m" or (is_text(column) and sounds_like_time(name))
+    if not (is_number(column) or passed) or column.isna().any():
         return False
     try:
         values = read_time(frame, name).values
     except DataError:
         return False
     return distinct(values) >= 0.95 * len(values) or any(_names_series(frame, n, values) for n in frame.columns)
-
-
-def _joined_time(frame: pd.DataFrame, free: list[str], dates: list[str]) -> str | None:
-    """Return 'year+month+day+hour', 'date+time' or 'date+hour' where such columns belong together."""
-    roles = {role: name for name in reversed(free) if is_number(frame[name]) for role in [part_of(name)] if role}
-    if not dates:
-        order = [role for role in ("year", "quarter", "month", "day", "hour", "minute") if role in roles]
-        return "+".join(roles[role] for role in order) if "year" in roles and len(order) > 1 else None
-    clocks = [n for n in free if is_text(frame[n]) and _is_clock(frame[n])]
-    if not clocks and "hour" in roles:
-        clocks = [roles["hour"]]
-    repeated = clocks and frame[dates[0]].nunique() <= 0.95 * len(frame)
-    return f"{dates[0]}+{clocks[0]}" if repeated else None
-
-
-def _is_clock(column: pd.Series) -> bool:
-    shape = r"\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?"
-    return bool(column.dropna().head(100).astype(str).str.strip().str.fullmatch(shape).all())
 
 
 def _find_id(frame: pd.DataFrame, time: str, given: tuple[str, ...], notes: list[str]) -> str | None:
@@ -197,12 +176,14 @@ def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: l
         return ("y",)
     left: list[str] = []
     found: list[str] = []
+    times = {n: reason for n in frame.columns if n not in taken for reason in [why_left(frame[n], n)] if reason}
+    notes += [f"left out '{name}' ({reason})" for name, reason in times.items()]
     for name in frame.columns:
-        if name in taken:
+        if name in taken or name in times:
             continue
         (found if _is_target(frame[name], name) else left).append(name)
     if not found:
-        found = _last_resort(frame[[name for name in left if is_number(frame[name])]])
+        found = _last_resort(frame[[name for name in left if is_number(frame[name])]], times)
         left = [name for name in left if name not in found]
     text = [name for name in found if is_text(frame[name])]
     if text:
@@ -213,13 +194,14 @@ def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: l
     return tuple(found)
 
 
-def _last_resort(frame: pd.DataFrame) -> list[str]:
+def _last_resort(frame: pd.DataFrame, times: dict[str, str]) -> list[str]:
     """Return a column that counts the rows, if it is the only one that varies, or else those that are constant."""
     names = [str(name) for name in frame.columns if varies(frame[name].to_numpy(np.float64))]
     if names:
         return names[:1]
     if not frame.shape[1]:
-        raise DataError("The table has no column of numbers to forecast; name one with --target.")
+        but = "".join(f", and '{name}' was left out ({reason})" for name, reason in list(times.items())[:3])
+        raise DataError(f"The table has no column of numbers to forecast{but}; name one with --target.")
     constant = [str(name) for name in frame.columns if frame[name].notna().any()]
     if not constant:
         every = listed(list(frame.columns))

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..calendar.frequency import DAY, UNITS, Grid, grid_of
+from ..calendar.frequency import grid_of
+from ..calendar.grid import DAY, UNITS, BusinessDays, MonthDays, Months, Slots
 
 LONGEST = 20_000  # values per series that are looked at
 SERIES = 20  # series that are looked at
@@ -17,16 +18,25 @@ def candidates(frequency: str | None) -> dict[int, str]:
     if frequency is None:
         return {}
     grid = grid_of(frequency)
-    if grid.kind == "month":
+    if isinstance(grid, Months):
         names = {1: "months in a year", 3: "quarters in a year"}
         return {12 // grid.size: names.get(grid.size, "steps in a year")} if grid.size < 12 else {}
-    if grid.kind == "business":
+    if isinstance(grid, MonthDays):
+        return {12 * len(grid.days) // grid.size: "steps in a year"} if 12 % grid.size == 0 and grid.size < 12 else {}
+    if isinstance(grid, BusinessDays):
         return {5: "business days in a week", 261: "business days in a year"} if grid.size == 1 else {}
-    return _fixed(grid)
+    return _of_slots(grid) if isinstance(grid, Slots) else _fixed(grid.size)
 
 
-def _fixed(grid: Grid) -> dict[int, str]:
-    size = grid.size
+def _of_slots(grid: Slots) -> dict[int, str]:
+    """Return the open steps of a day, if every open day has as many, and those of a week."""
+    per_day = {places.size for places in np.split(grid.open, np.searchsorted(grid.open, np.arange(1, 7) * DAY))} - {0}
+    found = {per_day.pop(): "open steps in a day"} if len(per_day) == 1 and grid.size < DAY else {}
+    found |= {len(grid.open): "open days in a week" if grid.size == DAY else "open steps in a week"}
+    return {season: words for season, words in found.items() if season > 1}
+
+
+def _fixed(size: int) -> dict[int, str]:
     if size == 7 * DAY:
         return {52: "weeks in a year"}
     if size == DAY:

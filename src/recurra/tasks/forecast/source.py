@@ -33,6 +33,7 @@ def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, m
             id=settings.id,
             frequency=settings.frequency,
             season=settings.season,
+            aggregate=settings.aggregate,
         )
         tell(found)
     panel = cut_rows(to_panel(source, schema), most)
