@@ -112,7 +112,8 @@ class GatedCell(Cell):
         for block in self.weight_ih.chunk(self.blocks):
             nn.init.xavier_uniform_(block)
         for block in self.weight_hh.chunk(self.blocks):
-            nn.init.orthogonal_(block)
+            # Half precision has no QR decomposition.
+            block.copy_(nn.init.orthogonal_(block if block.dtype.itemsize > 2 else block.float()))
         for bias in (self.bias_ih, self.bias_hh):
             if bias is not None:
                 bias.zero_()
