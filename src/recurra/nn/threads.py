@@ -2,8 +2,12 @@
 
 torch has a number of threads for each thread of Python: one that begins is given the number that was set last, in
 whichever thread, with its first work. The order of sums depends on it, so nobody else may see it lowered.
+
+The same seed gives the same bits with the same number of threads. With another one small work, which runs on one thread
+anyway, gives the same bits, too, and large work the same but for rounding.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,23 +24,38 @@ class _Here(threading.local):
     held_back: int = 0  # the number before it was lowered, 0 while it is not
 
 
-_here = _Here()
-_setting = threading.Lock()
+class _Process:
+    """What is so in this process."""
+
+    def __init__(self, forked: bool = False):
+        self.setting, self.forked = threading.Lock(), forked
+
+    def fork(self) -> None:
+        """Begin anew in a child, where no other thread is left: none that holds the lock, and none of torch's."""
+        self.__init__(forked=True)  # type: ignore[misc]
+
+
+_here, _process = _Here(), _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.fork)
 
 
 def own_threads() -> int:
     """Return the number of threads of this thread, which from then on is its own, whatever others set.
 
-    For the beginning of work: a thread that begins while another one lowers its number must not be given that.
+    For the beginning of work: a thread that begins while another one lowers its number must not be given that. In a
+    process that was forked it is 1, for torch would wait for ever for the threads that its parent had.
     """
-    with _setting:
+    with _process.setting:
+        if _process.forked:
+            torch.set_num_threads(1)
         return torch.get_num_threads()
 
 
 def _lower(before: int) -> None:
     # Set again in a thread that ends with it, the old number is what threads that begin are given.
     for_others = threading.Thread(target=torch.set_num_threads, args=(before,))
-    with _setting:
+    with _process.setting:
         torch.set_num_threads(1)
         for_others.start()
         for_others.join()

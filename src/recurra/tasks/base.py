@@ -20,6 +20,7 @@ from ..compare.metric import Metric, Statistics
 from ..compare.significance import paired_permutation
 from ..data.batch import Batch
 from ..errors import ConfigError, RunError, pick
+from ..nn.surroundings import Plain, on_its_own
 from ..random import drawing
 from ..settings import Config, Parts
 from ..training.loop import Epoch, Progress, Watch, fit
@@ -217,6 +218,7 @@ class Kind(ABC):
         """Plan, learn and encode."""
         return self.prepare_as(data, self.plan(data, config, test_size), config)
 
+    @on_its_own
     def prepare_as(self, data: Any, plan: Any, config: Config) -> Prepared:
         """Learn and encode as a ``plan`` that was made already says."""
         config = self.fill(config, plan)
@@ -232,7 +234,7 @@ class Kind(ABC):
 
     def make(self, config: Config, learned: Any) -> tuple[nn.Module, Task]:
         """Build a network whose first weights follow from the seed, whatever else draws random numbers."""
-        with drawing(torch.Generator().manual_seed(config.training.seed)):
+        with Plain(), drawing(torch.Generator().manual_seed(config.training.seed)):
             return self.build(config, learned)
 
     def begin(self, network: nn.Module, prepared: Prepared) -> None:  # noqa: B027  (a seam)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError
+from ..nn.surroundings import on_its_own
 from ..registry import place_of
 from ..settings import Parts, make_config
 from ..training import runs
@@ -39,6 +40,7 @@ def to_run(fitted: Fitted, history: list[dict[str, Any]]) -> runs.Run:
     return runs.Run(config, tensors, history)
 
 
+@on_its_own
 def from_run(run: runs.Run, folder: Path, kind: Kind | None = None, members: Iterable[type] = ()) -> Fitted:
     """Build a fitted model from what the run in ``folder`` holds.
 

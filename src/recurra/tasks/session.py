@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..compare.metric import Metric
 from ..errors import ConfigError, nearest
-from ..nn.threads import own_threads
+from ..nn.surroundings import on_its_own
 from ..training.device import pick_device
 from ..training.loop import Epoch, Progress, Watch, total_steps
 from ..training.meter import Outlook, describe_epoch
@@ -28,8 +28,8 @@ class Session:
     model at every moment, ``history`` a plain record per epoch, ``progress`` what it takes to go on.
     """
 
+    @on_its_own
     def __init__(self, prepared: Prepared, progress: Progress | None = None, weights: dict[str, Tensor] | None = None):
-        own_threads()
         kind, config = prepared.kind, prepared.config
         network, task = kind.make(config, prepared.learned)
         if weights is None:
@@ -48,6 +48,7 @@ class Session:
         for note in self.fitted.record.notes:
             LOG.info("%s", note)
 
+    @on_its_own
     def epochs(self) -> Iterator[Epoch]:
         """Train one epoch at a time; at the end the model has its best weights and is finished."""
         for epoch in self.prepared.kind.train(self.fitted, self.prepared, self.progress, self._watch):
@@ -63,6 +64,7 @@ class Session:
             yield epoch
         self._record()
 
+    @on_its_own
     def keep_best(self) -> None:
         """Put the best weights so far in place: what to do after stopping ``epochs`` early."""
         if self.progress.best_weights:

@@ -13,7 +13,7 @@ import torch
 from ...compare.metric import Statistics
 from ...data.cases import Cases
 from ...errors import ConfigError, DataError, nearest
-from ...nn.threads import own_threads
+from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
 from .examples import CaseExamples
 from .learned import ClassifyLearned
@@ -47,9 +47,9 @@ class Classes:
         return pd.concat([frame, pd.DataFrame(np.exp(self.guess.log_probabilities), columns=columns)], axis=1)
 
 
+@on_its_own
 def ask_network(fitted: Fitted, examples: CaseExamples) -> Guess:
     """Name the class of all ``examples``."""
-    own_threads()
     network = fitted.network
     network.eval()
     device = next(network.parameters()).device
@@ -61,12 +61,12 @@ def ask_network(fitted: Fitted, examples: CaseExamples) -> Guess:
     return Guess(logs.argmax(1), logs)
 
 
+@on_its_own
 def looks(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]:
     """Return where the network looked in each case: (n,) over its own segments, mean over heads.
 
     Raises ConfigError if the network does not look.
     """
-    own_threads()
     network, layout = fitted.network, fitted.learned.layout
     network.eval()
     device = next(network.parameters()).device

@@ -12,7 +12,7 @@ import torch
 from ...data.batch import Batch
 from ...data.series import Panel, long_frame
 from ...nn.models import Output
-from ...nn.threads import own_threads
+from ...nn.surroundings import on_its_own
 from ..base import Fitted, row_of
 from .combination import NETWORK, combined
 from .context import Context, context_of, times_of
@@ -51,11 +51,11 @@ def flat(values: np.ndarray, steps: int) -> np.ndarray:
     return values[:, :steps].transpose(0, 2, 1).reshape(-1)
 
 
+@on_its_own
 def forecast(
     fitted: Fitted, panel: Panel | None = None, steps: int | None = None, model: str | None = None
 ) -> Forecasts:
     """Forecast from the end of ``panel``, or from the end of what was trained on; by a ``model`` of the table alone."""
-    own_threads()
     learned: ForecastLearned = fitted.learned
     windows = windows_after(context_of(learned, panel), learned.layout)
     guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
@@ -88,6 +88,7 @@ def answer_of(fitted: Fitted, windows: Windows, model: str) -> Guess:
     return network_answer(fitted, windows) if row is None else row.answer(windows)
 
 
+@on_its_own
 def looks(fitted: Fitted, panel: Panel | None = None, series: np.ndarray | None = None) -> np.ndarray | None:
     """Return where forecasts from the end of ``panel`` looked: (S, Q, n), mean over heads; None if nowhere.
 

@@ -11,6 +11,7 @@ import torch
 
 from ...data.series import Panel, long_frame, steps_between
 from ...errors import ConfigError, DataError
+from ...nn.surroundings import on_its_own
 from ...training.loop import Epoch, Progress
 from ..base import Exam
 from ..estimator import Estimator
@@ -85,6 +86,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         steps = checked_steps(h, fitted.learned.layout.horizon)
         return forecast(fitted, self._panel(df), steps).frame()
 
+    @on_its_own
     def score(self, df: Any, y: None = None) -> float:
         """Return the negative mean absolute error of forecasts over ``df``, which follows what was trained on.
 
@@ -98,6 +100,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         exam = KIND.exam(panel, fitted.learned, part)
         return -float(np.nanmean(np.abs(exam.truth.values - KIND.ask(fitted, exam.examples).point)))  # type: ignore[arg-type]
 
+    @on_its_own
     def cross_validation(
         self, df: Any, n_windows: int = 5, step: int | None = None, *, verbose: bool | int = False
     ) -> pd.DataFrame:

@@ -100,7 +100,7 @@ class Windows:
         """Return at most ``most`` windows, evenly spread."""
         if len(self) <= most:
             return self
-        chosen = torch.linspace(0, len(self) - 1, most).round().long()
+        chosen = torch.linspace(0, len(self) - 1, most, dtype=torch.float32).round().long()
         return replace(self, starts=self.starts[chosen], series=self.series[chosen], phases=self.phases[chosen])
 
 
