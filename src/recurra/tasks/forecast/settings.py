@@ -18,10 +18,8 @@ class ForecastSettings:
     time: str | None = setting(None, "column with the time stamps; found if not given")
     id: str | None = setting(None, "column that names the series, for many series below each other")
     frequency: str | None = setting(None, "step between time stamps, such as h, 15min, D, W, MS; found if not given")
-    aggregate: str | None = setting(
-        None,
-        "what the value of a step is where the frequency is coarser than the rows; such a frequency needs it",
-        choices=("sum", "mean", "last", "first", "min", "max"),
+    aggregate: Literal["sum", "mean", "last", "first", "min", "max"] | None = setting(
+        None, "what the value of a step is where the frequency is coarser than the rows; such a frequency needs it"
     )
     season: int | None = setting(None, "steps in a season, 1 for none; found if not given", low=1)
     validation_size: int | None = setting(None, "last steps kept to decide when to stop; a tenth if not given", low=1)
