@@ -213,10 +213,10 @@ def test_lstmgru_is_used_as_lstm() -> None:
 X = torch.zeros(T, B, I)
 REFUSED: list[tuple[Any, str]] = [
     (lambda: namesakes.LSTM(I, H, proj_size=2), "proj_size is not supported"),
-    (lambda: namesakes.GRU(0, H), "input_size is 0, but it must be at least 1"),
-    (lambda: namesakes.GRU(I, 0), "hidden_size is 0"),
-    (lambda: namesakes.GRU(I, H, num_layers=0), "num_layers is 0"),
-    (lambda: namesakes.RNN(I, H, nonlinearity="sigmoid"), "nonlinearity must be 'tanh' or 'relu'"),
+    (lambda: namesakes.GRU(0, H), "input_size must be greater than zero, and it is 0"),
+    (lambda: namesakes.GRU(I, 0), "hidden_size must be greater than zero"),
+    (lambda: namesakes.GRU(I, H, num_layers=0), "num_layers must be greater than zero"),
+    (lambda: namesakes.RNN(I, H, nonlinearity="sigmoid"), "Unknown nonlinearity 'sigmoid'"),
     (lambda: namesakes.GRU(I, H)(torch.zeros(I)), "2 or 3 dimensions"),
     (lambda: namesakes.GRU(I, H)(torch.zeros(1, T, B, I)), "2 or 3 dimensions"),
     (lambda: namesakes.GRU(I, H)(torch.zeros(T, B, I + 1)), "4 features, but input_size is 3"),

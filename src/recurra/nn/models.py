@@ -73,6 +73,11 @@ class AttendingCell(nn.Module):
             self.feed = nn.Linear(cell.hidden_size, gates, bias=False)
             self.combine = nn.Linear(attention.context_size + cell.hidden_size, cell.hidden_size, bias=False)
 
+    def forward(self, loop: Callable[[], Output]) -> Output:
+        """Return what ``loop``, which steps this cell, returns; what torch has hooked onto the cells acts before it."""
+        answer: Output = self.cell(None, None, EVERY_STEP, lambda *_: loop())
+        return answer
+
     def bind(self, memory: Memory | None) -> "BoundCell":
         """Return what ``scan`` can run: this cell looking at one memory."""
         return BoundCell(self, memory)
@@ -223,7 +228,7 @@ class Writer(nn.Module):
         said, read, cell = linear_layers(self.head), linear_layers(self.target_embed), self.decoder.cell
         if self.decoder.attention is not None or not said or read is None or not isinstance(cell, GatedCell):
             return None
-        if self.recurrent.engine not in ("auto", "native"):
+        if self.recurrent.engine not in ("auto", "native") or cell._forward_hooks or cell._forward_pre_hooks:
             return None
         weight, bias = joined(said)
         chosen = (weight[choose], None if bias is None else bias[choose])
@@ -233,15 +238,19 @@ class Writer(nn.Module):
     def _write(self, batch: Batch, steps: int, previous: Callable[[int, Tensor], Tensor], record: bool) -> Output:
         """Write step by step; ``previous`` says, from the step and the last prediction, what is read before it."""
         read, bound, state = self._read(batch, record)
-        predictions: list[Tensor] = [state.output]
-        weights = []
-        for step in range(steps):
-            x = self.target_embed(previous(step, predictions[-1]).unsqueeze(1))
-            state = bound.step(bound.project(x)[:, 0], state)
-            predictions.append(self.head(state.output))
-            weights.append(state.weights)
-        seen = torch.stack(weights, -2) if bound.memory is not None else None
-        return Output(torch.stack(predictions[1:], 1), seen, read)
+
+        def loop() -> Output:
+            now, predictions, weights = state, [state.output], []
+            for step in range(steps):
+                x = self.target_embed(previous(step, predictions[-1]).unsqueeze(1))
+                now = bound.step(bound.project(x)[:, 0], now)
+                predictions.append(self.head(now.output))
+                weights.append(now.weights)
+            seen = torch.stack(weights, -2) if bound.memory is not None else None
+            return Output(torch.stack(predictions[1:], 1), seen, read)
+
+        answer: Output = self.decoder(loop)
+        return answer
 
     def _read(self, batch: Batch, record: bool) -> tuple[Recurrence, BoundCell, AttendingState]:
         read = self.recurrent(self.embed(batch.inputs), mask=batch.mask, record=record)

@@ -11,9 +11,13 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..cells import GatedCell, GRUCell, LSTMCell, LSTMGRUCell, ReluRNNCell, RNNCell, State
 from ..cells.base import bare
-from ..errors import ConfigError
+from ..errors import ConfigError, pick
 from .layers import Recurrence, Regularisers, Stack, States
 from .scan import Plan, Scanned, scan
+
+
+class Misfit(ConfigError, TypeError, RuntimeError):
+    """What does not fit a layer; ``torch.nn`` raises one or another of these for it, and programs catch those."""
 
 
 class _Take(torch.autograd.Function):
@@ -143,6 +147,7 @@ class Namesake(nn.RNNBase):
     """
 
     cell_type: type[GatedCell]
+    kind: ClassVar[str]  # what torch.nn calls the mode
     twin: ClassVar[Any] = None  # the layer of torch.nn that computes the same
     _engine: str = "auto"
     _truncate: int = 0
@@ -162,7 +167,7 @@ class Namesake(nn.RNNBase):
         dtype: torch.dtype | None = None,
     ):
         if proj_size:
-            raise ConfigError("proj_size is not supported: set it to 0 and put a torch.nn.Linear behind the layer.")
+            raise Misfit("proj_size is not supported: set it to 0 and put a torch.nn.Linear behind the layer.")
         input_size, hidden_size = _size("input_size", input_size), _size("hidden_size", hidden_size)
         num_layers = _size("num_layers", num_layers)
         _require_flags(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
@@ -205,13 +210,16 @@ class Namesake(nn.RNNBase):
             super().flatten_parameters()
 
     def _mode(self) -> str:
-        return type(self).__name__
+        return self.kind
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in FIXED and self.__dict__.get(name, value) != value:
             raise ConfigError(f"{name} decides the shape of the weights and cannot be changed: make a new layer.")
         if name == "dropout":
             _require_share(value)
+        known = self.__dict__.get("_parameters", {}).get(name)
+        if known is not None and isinstance(value, Tensor) and value.shape != known.shape:
+            raise Misfit(f"{name} must have shape {tuple(known.shape)}, but this one has {tuple(value.shape)}.")
         super().__setattr__(name, value)
 
     def __prepare_scriptable__(self) -> nn.Module:
@@ -248,7 +256,7 @@ class Namesake(nn.RNNBase):
             # Parameters are looked up by hand, since a module takes long to find its own.
             weights = {key: own[name] if name in own else getattr(self, name, None) for key, name in names.items()}
             if lost := [name for key, name in names.items() if weights[key] is None]:
-                raise ConfigError(f"{lost[0]} is missing: give the layer a parameter of this name.")
+                raise Misfit(f"{lost[0]} is missing: give the layer a parameter of this name.")
             cell = kind.holding(weights, names, attributes | training)
             turns.append(Turn(cell, self.bidirectional and len(turns) % 2 == 1))
         return turns
@@ -257,9 +265,12 @@ class Namesake(nn.RNNBase):
         """Take and return what the ``torch.nn`` namesake takes and returns, PackedSequence included."""
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
+        if isinstance(input, torch.fx.Proxy):  # torch.fx looks into every layer but those of torch.nn
+            tracer: Any = input.tracer
+            return tracer.create_proxy("call_module", tracer.path_of_module(self), (input, hx), {})
         self._require(input)
         if input.dim() not in (2, 3):
-            raise ConfigError(f"The input must have 2 or 3 dimensions, but its shape is {tuple(input.shape)}.")
+            raise Misfit(f"The input must have 2 or 3 dimensions, but its shape is {tuple(input.shape)}.")
         single = input.dim() == 2
         time_dim = 0 if single else (1 if self.batch_first else 0)
         x = input.unsqueeze(0) if single else (input if time_dim else input.transpose(0, 1))
@@ -270,15 +281,15 @@ class Namesake(nn.RNNBase):
 
     def _require(self, data: Any) -> None:
         if not isinstance(data, Tensor):
-            raise ConfigError(f"The input must be a tensor or a PackedSequence, and this is {type(data).__name__}.")
+            raise Misfit(f"The input must be a tensor or a PackedSequence, and this is {type(data).__name__}.")
         if not torch.jit.is_tracing() and data.dim() and data.shape[-1] != self.input_size:
-            raise ConfigError(f"The input has {data.shape[-1]} features, but input_size is {self.input_size}.")
+            raise Misfit(f"The input has {data.shape[-1]} features, but input_size is {self.input_size}.")
         own = next(iter(self._parameters.values()), None)
         if own is not None and own.dtype != data.dtype and not torch.is_autocast_enabled(data.device.type):
-            raise ConfigError(
-                f"The input is {data.dtype} and the weights are {own.dtype}: convert one of them, as in "
-                f"layer(x.to({own.dtype})) or layer.to({data.dtype})."
-            )
+            try:
+                self.check_input(data[None] if data.dim() == 2 else data, None)
+            except ValueError as fault:  # in the words of torch
+                raise Misfit(f"{fault}.") from None
 
     @torch.compiler.disable  # how many sequences go on at each step is data, which no graph can hold
     def _packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
@@ -305,12 +316,12 @@ class Namesake(nn.RNNBase):
         tensors = all(isinstance(part, Tensor) for part in parts)
         if len(parts) != len(names) or (len(names) == 1) != isinstance(hx, Tensor) or not tensors:
             wanted = "one tensor h" if len(names) == 1 else f"a tuple ({', '.join(names)})"
-            raise ConfigError(f"The state of {self._get_name()} must be {wanted}.")
+            raise Misfit(f"The state of {self._get_name()} must be {wanted}.")
         count = self.num_layers * (2 if self.bidirectional else 1)
         expected = (count, self.hidden_size) if single else (count, batch_size, self.hidden_size)
         for part in () if torch.jit.is_tracing() else parts:  # a trace warns of what depends on a size
             if tuple(part.shape) != expected:
-                raise ConfigError(f"A state must have shape {expected}, but it has {tuple(part.shape)}.")
+                raise Misfit(f"A state must have shape {expected}, but it has {tuple(part.shape)}.")
         return parts
 
     def _states(self, parts: tuple[Tensor, ...] | None, single: bool) -> States | None:
@@ -342,21 +353,21 @@ def _size(name: str, value: Any) -> int:
     try:
         size = operator.index(value)
     except TypeError:
-        raise ConfigError(f"{name} is {value!r}, but it must be a whole number.") from None
+        raise Misfit(f"{name} should be of type int, got: {type(value).__name__}, {value!r}.") from None
     if size < 1:
-        raise ConfigError(f"{name} is {size}, but it must be at least 1.")
+        raise Misfit(f"{name} must be greater than zero, and it is {size}.")
     return size
 
 
 def _require_flags(**flags: Any) -> None:
     for name, value in flags.items():
         if not isinstance(value, bool):
-            raise ConfigError(f"{name} is {value!r}, but it must be True or False.")
+            raise Misfit(f"{name} should be of type bool, got: {type(value).__name__}, {value!r}.")
 
 
 def _require_share(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ConfigError(f"dropout is {value!r}, but it must be a number between 0 and 1.")
+        raise Misfit(f"dropout should be a number in the range [0, 1], and it is {value!r}.")
 
 
 class RNN(Namesake):
@@ -380,8 +391,7 @@ class RNN(Namesake):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ):
-        if nonlinearity not in ("tanh", "relu"):
-            raise ConfigError(f"nonlinearity must be 'tanh' or 'relu'. Got '{nonlinearity}' instead.")
+        pick({"tanh": RNNCell, "relu": ReluRNNCell}, nonlinearity, "nonlinearity")
         self.nonlinearity = nonlinearity
         super().__init__(
             input_size,
@@ -415,6 +425,7 @@ class LSTM(Namesake):
     """
 
     cell_type = LSTMCell
+    kind = "LSTM"
     twin = nn.LSTM
     get_expected_cell_size = nn.LSTM.get_expected_cell_size
     check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
@@ -429,6 +440,7 @@ class GRU(Namesake):
     """
 
     cell_type = GRUCell
+    kind = "GRU"
     twin = nn.GRU
 
 
@@ -440,6 +452,7 @@ class LSTMGRU(Namesake):
     """
 
     cell_type = LSTMGRUCell
+    kind = "LSTM_GRU"
     get_expected_cell_size = nn.LSTM.get_expected_cell_size
     check_forward_args = nn.LSTM.check_forward_args  # type: ignore[assignment]
     permute_hidden = nn.LSTM.permute_hidden  # type: ignore[assignment]

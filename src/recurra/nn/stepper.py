@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from ..cells import CELLS, Cell, GatedCell, State, map_state
+from ..cells.base import settled
 from ..errors import ConfigError
 from .engines import library
 from .engines.library import DTYPES, ScanArguments
@@ -30,6 +31,12 @@ class Stepper:
     """
 
     def __init__(self, cell: Cell, batch_size: int = 1, state: State | None = None):
+        if isinstance(cell, Cell):  # called as a module, so that what is hooked onto it puts its weights in place
+            cell(None, state, None, lambda cell, *_: self._start_with(settled(cell), batch_size, state))
+        else:
+            self._start_with(cell, batch_size, state)
+
+    def _start_with(self, cell: Any, batch_size: int, state: State | None) -> None:
         own = _require_kernel(cell, batch_size)
         weight = own.weight_hh
         self._shape, self._dtype = torch.Size((batch_size, own.input_size)), weight.dtype
