@@ -334,6 +334,19 @@ def test_answers_never_replace_the_data_they_are_about(run: Run, trained: Path, 
     said(run("predict", trained / "run", "mine.csv", "--out", "mine.csv", "--overwrite"), "holds the data themselves")
 
 
+@pytest.mark.parametrize("model", ["repeat_last", "seasonal_naive", "seasonal_naive_drift", "ets", "theta", "linear"])
+def test_a_row_without_intervals_says_so(run: Run, trained: Path, model: str) -> None:
+    answer = run("predict", trained / "run", "--model", model)
+    assert answer.out.splitlines()[0] == "unique_id,ds,yhat"
+    assert f"{model} forecasts without intervals; they come with --model network, or with --model left" in answer.err
+
+
+def test_a_row_with_intervals_says_nothing(run: Run, trained: Path) -> None:
+    for more in ((), ("--model", "network")):
+        answer = run("predict", trained / "run", *more)
+        assert "yhat-lo-90" in answer.out and answer.err == ""
+
+
 def test_a_run_that_is_misspelt_is_guessed(run: Run, trained: Path) -> None:
     said(run("predict", trained / "runn"), "There is no run folder", "Did you mean 'run'?")
 
