@@ -27,6 +27,7 @@ from recurra.training import runs
 from recurra.training.loop import Epoch
 from recurra.training.meter import Outlook, describe_epoch, meter
 from recurra.verbs import compare as comparing
+from recurra.verbs.ledger import Ledger
 from recurra.writing.terminal import show_notes
 
 TINY = ["--horizon", "7", "--hidden-size", "8", "--max-epochs", "2", "--epoch-steps", "3", "--batch-size", "16"]
@@ -331,6 +332,19 @@ def test_answers_never_replace_the_data_they_are_about(run: Run, trained: Path, 
     assert run("predict", trained / "run", "mine.csv", "--out", "./mine.csv", *overwrite).code == 2
     assert Path("mine.csv").read_bytes() == before
     said(run("predict", trained / "run", "mine.csv", "--out", "mine.csv", "--overwrite"), "holds the data themselves")
+
+
+@pytest.mark.parametrize("model", ["repeat_last", "seasonal_naive", "seasonal_naive_drift", "ets", "theta", "linear"])
+def test_a_row_without_intervals_says_so(run: Run, trained: Path, model: str) -> None:
+    answer = run("predict", trained / "run", "--model", model)
+    assert answer.out.splitlines()[0] == "unique_id,ds,yhat"
+    assert f"{model} forecasts without intervals; they come with --model network, or with --model left" in answer.err
+
+
+def test_a_row_with_intervals_says_nothing(run: Run, trained: Path) -> None:
+    for more in ((), ("--model", "network")):
+        answer = run("predict", trained / "run", *more)
+        assert "yhat-lo-90" in answer.out and answer.err == ""
 
 
 def test_a_run_that_is_misspelt_is_guessed(run: Run, trained: Path) -> None:
@@ -759,6 +773,72 @@ def test_ctrl_c_in_a_comparison(run: Run, sales: Path, monkeypatch: pytest.Monke
         patch.setattr("recurra.training.loop._Loop.epoch", stopped)
         assert run("compare", sales.name, *TINY, *arguments, "--out", "none").code == 130
     assert not Path("none").exists()
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, count: int, stop: type[BaseException] = KeyboardInterrupt) -> None:
+    """Stop a comparison when so many trainings are finished and on disk."""
+    original, left = Ledger.write, count
+
+    def write(self: Any, *args: Any) -> None:
+        nonlocal left
+        original(self, *args)
+        left -= 1
+        if not left:
+            raise stop
+
+    monkeypatch.setattr(Ledger, "write", write)
+
+
+def test_a_stopped_comparison_goes_on(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("--cells", "gru,lstm/gru", "--attentions", "none,dot", "--seeds", 2, "--equal-parameters")
+    assert run("compare", sales.name, *TINY, *asked, "--out", "whole").code == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        answer = run("compare", sales.name, *TINY, *asked, "--out", "part")
+    assert answer.code == 130 and answer.err.strip().endswith("Go on with: recurra compare --resume part")
+    assert run("predict", "part").code == 0, "what was done is a run"
+    said(run("train", "--resume", "part"), "is a comparison. Go on with: recurra compare --resume part")
+    said(run("compare", "--resume", "part", "--hidden-size", 4), "hidden_size is 4, it was 8")
+    said(run("compare", "--resume", "part", "--seeds", 3), "seeds is [0, 1, 2], it was [0, 1]")
+    said(run("compare", "--resume", "part", "--cells", "gru"), "goes on with what it began with")
+    said(run("compare", "--resume", "part", "--out", "other"), "Leave --out out")
+    with monkeypatch.context() as patch:
+        patch.setattr("recurra.tasks.forecast.source.read_table", stopped)
+        answer = run("compare", "--resume", "part")
+    assert answer.code == 130 and answer.err.strip().endswith("Stopped. Go on with: recurra compare --resume part")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        assert run("compare", "--resume", "part").code == 130
+    answer = run("compare", sales.name, *TINY, *asked, "--resume", "part")
+    assert answer.code == 0 and "5 of 8 trainings are finished already" in answer.err
+    assert "6/8  " in answer.err and "5/8  " not in answer.err
+    one, two = (json.loads(Path(name, "comparison.json").read_text()) for name in ("whole", "part"))
+    assert one["outcomes"] == two["outcomes"] and one["verdicts"] == two["verdicts"]
+    assert run("predict", "part").out == run("predict", "whole").out
+    said(run("compare", "--resume", "part"), "There is no interrupted comparison in part: the run there is finished")
+
+
+def test_a_killed_comparison_is_no_run_yet(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("--cells", "gru,lstm", "--attentions", "none", "--seeds", 1)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        stop_after(patch, 1, ZeroDivisionError)
+        run("compare", sales.name, *TINY, *asked, "--out", "part")
+    said(run("predict", "part"), "The comparison in part was not finished. Go on with: recurra compare --resume part")
+    said(run("train", sales.name, *TINY, "--out", "part"), "holds a comparison that was not finished", "or replace it")
+    assert run("compare", "--resume", "part").code == 0
+    assert run("predict", "part").code == 0
+
+
+def test_a_stopped_demo_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"hidden_size": 4, "max_epochs": 1, "epoch_steps": 2, "batch_size": 8}
+    monkeypatch.setattr("recurra.tasks.forecast.demo.SETTINGS", SETTINGS | small)
+    monkeypatch.setattr(comparing, "CELLS_COMPARED", ("gru",))
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        answer = run("demo", "--seeds", 1, "--out", "demo")
+    assert answer.code == 130 and answer.err.strip().endswith("Go on with: recurra demo --resume demo")
+    said(run("compare", "--resume", "demo"), "Go on with: recurra demo --resume demo")
+    assert run("demo", "--seeds", 1, "--resume", "demo").code == 0
 
 
 def test_a_training_that_fails_ends_a_comparison_but_keeps_it(

@@ -585,12 +585,6 @@ def test_time_split_cuts_by_time() -> None:
 # Data of every kind
 
 
-def test_polars_frames(one: Forecaster, many: Forecaster) -> None:
-    assert same(make().fit(pl.from_pandas(wide())).predict(), one.predict())
-    assert same(many.predict(df=pl.from_pandas(long(90, 60, 75))), many.predict())
-    assert many.score(pl.from_pandas(long(100)[90:])) == many.score(long(100)[90:])
-
-
 def test_series_do_not_depend_on_their_unit() -> None:
     """A thousandfold series gives the same forecast, thousandfold; with an offset, too, where no logarithm is taken."""
     for offset, settings in ((0.0, {}), (-5e4, {"combine": False})):

@@ -14,6 +14,7 @@ import pytest
 
 from recurra import cli
 from recurra.training import runs
+from recurra.verbs.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -201,7 +202,7 @@ def test_a_training_of_it_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert one == two
 
 
-def test_a_cell_and_an_attention_of_ones_own(folder: Path) -> None:
+def test_a_cell_and_an_attention_of_ones_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     days = [f"2024-{1 + n // 28:02}-{1 + n % 28:02},{n % 7}\n" for n in range(112)]
     (folder / "days.csv").write_text("day,y\n" + "".join(days), encoding="utf-8")
     quick = ("--horizon", 7, "--hidden-size", 8, "--max-epochs", 1, "--epoch-steps", 2)
@@ -215,4 +216,17 @@ def test_a_cell_and_an_attention_of_ones_own(folder: Path) -> None:
     good(recurra(folder, "report", "mine", *own))
     options = ("--cells", "gru,mine:Minimal,gru/mine:Minimal", "--attentions", "none", "--seeds", 1, "--json")
     value = json.loads(good(recurra(folder, "compare", "days.csv", *quick, *options, "--out", "three")))
+    original = Ledger.write
+
+    def once(*given: Any) -> None:
+        original(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write", once)
+        assert recurra(folder, "compare", "days.csv", *quick, *options, "--out", "part").code == 130
+    done = recurra(folder, "compare", "--resume", "part")
+    assert done.code == 2 and "give the class itself, --cells mine:Minimal" in done.err, "nothing is imported unasked"
+    again = json.loads(good(recurra(folder, "compare", "--resume", "part", *options)))
+    assert again["outcomes"] == value["outcomes"]
     assert {"gru", "mine:Minimal", "gru/mine:Minimal"} < {row["model"] for row in value["table"]}

@@ -83,9 +83,8 @@ def compare(panel: Panel, candidates: list[Any], seeds: list[int], folder: Path,
     told = {name: options.pop(name) for name in ("epoch", "outcome") if name in options}
     source = {name: options.pop(name) for name in ("test_size",) if name in options}
     listener = Listener(**told)
-    return comparing.compare_candidates(
-        KIND, Source(panel, **source), candidates, seeds, folder, listener=listener, **options
-    )
+    lineup = comparing.Lineup(candidates, seeds)
+    return comparing.compare_candidates(KIND, Source(panel, **source), lineup, folder, listener=listener, **options)
 
 
 ENGINES = ("torch", "reference", pytest.param("native", marks=needs_library))
@@ -518,6 +517,84 @@ def test_ctrl_c_in_a_comparison_keeps_what_was_done(panel: Panel, tmp_path: Path
     with pytest.raises(KeyboardInterrupt):
         compared(panel, tmp_path / "other", epoch=StopAt(1))
     assert not (tmp_path / "other").exists()
+
+
+class Killed(BaseException):
+    """Something that nobody catches, such as the power that goes."""
+
+
+def told(folder: Path) -> dict[str, Any]:
+    """The numbers of a comparison without those of the clock."""
+    numbers = json.loads((folder / runs.COMPARISON).read_text())
+    for row in numbers["table"]:
+        row.pop("seconds_per_epoch", None)
+    return numbers
+
+
+@pytest.mark.parametrize("after", [1, 2, 7])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Killed, RunError])
+def test_a_comparison_that_goes_on_ends_as_if_it_had_never_stopped(
+    panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, stop: type[BaseException]
+) -> None:
+    whole = compared(panel, tmp_path / "whole")
+    trained: list[str] = []
+    original: Callable[..., Any] = comparing.Session.epochs
+
+    def counted(self: Any) -> Any:
+        trained.append(f"{self.prepared.config.named('cell')} {self.prepared.config.named('attention')}")
+        if len(trained) == after + 1 and stop is RunError and not (tmp_path / "part" / runs.MODEL).exists():
+            raise RunError("No space left.")
+        return original(self)
+
+    def stops(outcome: Any) -> None:
+        if len(trained) == after and stop is not RunError:
+            raise stop
+
+    monkeypatch.setattr(comparing.Session, "epochs", counted)
+    if stop is Killed:
+        with pytest.raises(Killed):
+            compared(panel, tmp_path / "part", outcome=stops)
+        assert {path.name for path in (tmp_path / "part").iterdir() if path.is_file()} == {runs.CHECKPOINT}
+    else:
+        assert len(compared(panel, tmp_path / "part", outcome=stops).comparison.outcomes) == after
+        assert (tmp_path / "part" / runs.CHECKPOINT).exists()
+    trained.clear()
+    seen: list[str] = []
+    done = compared(panel, tmp_path / "part", resume=True, outcome=lambda o: seen.append(o.candidate.label))
+    assert len(trained) == len(seen) == 8 - after, "nothing is trained twice"
+    assert not (done.folder / runs.CHECKPOINT).exists() and not done.interrupted
+    assert told(done.folder) == told(whole.folder) and done.chosen == whole.chosen
+    one, other = weights(whole.folder), weights(done.folder)
+    assert one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+    assert done.fitted.record.metrics == whole.fitted.record.metrics
+    with pytest.raises(RunError, match="There is no interrupted comparison"):
+        compared(panel, tmp_path / "part", resume=True)
+
+
+def test_a_comparison_goes_on_only_with_its_own_data_and_models(panel: Panel, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    candidates = candidates_of(TINY, ["gru", "lstm"], ["none"])
+
+    def stop(outcome: Any) -> None:
+        raise KeyboardInterrupt
+
+    compare(panel, candidates, [0, 1], folder, outcome=stop)
+    with pytest.raises(RunError, match="The data are not those this comparison began with"):
+        compare(panel_of(frame(seed=1)), candidates, [0, 1], folder, resume=True)
+    others = [
+        (candidates[:1], [0, 1], {}, r"settings.lstm is null, it was"),
+        (candidates, [0, 1, 2], {}, r"seeds is \[0, 1, 2\], it was \[0, 1\]"),
+        (candidates_of(TINY | {"hidden_size": 4}, ["gru", "lstm"], ["none"]), [0, 1], {}, "hidden_size is 4, it was 8"),
+        (candidates, [0, 1], {"test_size": 20}, "test_size is 20, it was 15"),
+    ]
+    for lineup, seeds, changed, message in others:
+        with pytest.raises(ConfigError, match=f"goes on with what it began with: .*{message}"):
+            compare(panel, lineup, seeds, folder, resume=True, **changed)
+    with pytest.raises(RunError, match=r"interrupted in .* is a comparison. Go on with: recurra compare --resume"):
+        train(panel, TINY, folder, resume=True)
+    with pytest.raises(RunError, match="holds a run already"):
+        compare(panel, candidates, [0, 1], folder)
+    assert len(compare(panel, candidates, [0, 1], folder, resume=True).comparison.outcomes) == 4
 
 
 def test_ctrl_c_in_the_report_of_a_comparison_keeps_the_numbers(

@@ -1,13 +1,11 @@
 """``recurra bench``: time the cells on this machine."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import ConfigError
-from .console import err, message, out_console
+from .console import end, err, message, out_console
 from .flags import Verb, json_option
 
 
@@ -45,11 +43,11 @@ def bench(threads: int | None, out: str | None, overwrite: bool, as_json: bool, 
         if out is not None and not done.unfinished:
             bench_report.write_markdown(done, Path(out))
             message(f"Table: {out}")
-    if done.fault:
-        raise ConfigError(f"{done.fault} The tables cover what was measured until then.")
-    if done.interrupted:
-        message("Stopped by Ctrl-C: the tables cover what was measured until then, and no file was written.")
-        sys.exit(130)
+    end(
+        done,
+        after_fault="The tables cover what was measured until then.",
+        after_stop="Stopped by Ctrl-C: the tables cover what was measured until then, and no file was written.",
+    )
 
 
 def show_bench(done: Any, as_json: bool) -> None:

@@ -1,17 +1,16 @@
 """``recurra compare`` and ``recurra demo``: many models on the same data, and what may be said of them."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import ConfigError
-from ..settings import CompareAsked, settings_of
+from ..settings import CompareAsked, make_config, make_part, settings_of
 from ..tasks import kind_of
 from ..training.meter import Tally, meter, meter_for
 from ..writing.terminal import moves
-from .console import err, message, out_console, print_notes
+from .console import end, err, message, out_console, print_notes
 from .flags import (
     DEFAULT,
     TaskCommand,
@@ -27,7 +26,18 @@ from .flags import (
     parts_in,
     task_option,
 )
-from .train import folder_for, places, read_source, require, show_places, stem
+from .train import (
+    as_before,
+    folder_for,
+    kept_settings,
+    places,
+    plan_of,
+    read_source,
+    require,
+    show_places,
+    stem,
+    stoppable,
+)
 
 
 @click.command(cls=Verb)
@@ -35,19 +45,22 @@ from .train import folder_for, places, read_source, require, show_places, stem
 @out_option
 @overwrite_option
 @click.option("--seeds", type=click.IntRange(min=1), default=2, help="how many seeds each model is trained with  [2]")
+@click.option("--resume", metavar="FOLDER", help="go on in the folder of a demo that was stopped")
 @json_option
-def demo(task: str | None, out: str | None, overwrite: bool, seeds: int, as_json: bool) -> None:
+def demo(task: str | None, out: str | None, overwrite: bool, seeds: int, resume: str | None, as_json: bool) -> None:
     """Compare all cells, with and without attention, on real data."""
     from ..verbs.common import Source
-    from ..verbs.compare import CELLS_COMPARED, make_candidates
+    from ..verbs.compare import CELLS_COMPARED, Lineup, make_candidates
 
     kind = kind_of(task or DEFAULT)
     shown = kind.demo()
     message(f"The demo {shown.about}.")
     print_notes(shown.data.notes)
     candidates = make_candidates(kind, shown.settings, CELLS_COMPARED, ("none", "additive"))
-    asked = CompareAsked(out=out, overwrite=overwrite, json=as_json)
-    run_comparison(kind, Source(shown.data), candidates, range(seeds), folder_for(asked, "demo"), asked)
+    asked = CompareAsked(out=out, overwrite=overwrite, json=as_json, resume=resume)
+    run_comparison(
+        kind, Source(shown.data), Lineup(candidates, range(seeds), verb="demo"), folder_for(asked, "demo"), asked
+    )
 
 
 @click.command(cls=TaskCommand, settings=compare_settings, asked=settings_of(CompareAsked))
@@ -61,9 +74,14 @@ def compare(ctx: click.Context, config: str | None, **flags: Any) -> None:
     All get the same data, seeds and budget, and are judged on the same cases.
     """
     parts = parts_in(ctx)
-    asked, settings = given(flags, config, parts, CompareAsked)
+    found, settings = given(flags, config, parts, CompareAsked)
+    if "resume" in found:
+        plan = plan_of(found, "compare")
+        found = as_before(found, plan)
+        settings = kept_settings(found.pop("settings", {}), settings, parts)
+    asked = make_part(CompareAsked, found)
     require(parts, settings, asked)
-    from ..verbs.compare import equalise, make_candidates
+    from ..verbs.compare import Lineup, equalise, make_candidates
 
     kind = kind_of(asked.task or parts.name)
     known = parts.settings()
@@ -72,23 +90,27 @@ def compare(ctx: click.Context, config: str | None, **flags: Any) -> None:
     if not cells or not attentions:
         raise ConfigError("A comparison needs at least one cell and one attention (which may be none): name them.")
     candidates = make_candidates(kind, settings, cells, attentions)
-    source = read_source(kind, asked, settings)
-    if asked.equal_parameters:
-        candidates = equalise(kind, source, candidates)
+    again = {name: getattr(asked, name) for name in ("cells", "attentions", "seeds", "equal_parameters")}
+    again |= {"settings": {name: make_config(parts, settings).plain()[name] for name in settings}}
+    folder = folder_for(asked, f"compare-{stem(asked.data)}")
+    with stoppable(folder, "compare"):
+        source = read_source(kind, asked, settings)
+        candidates = equalise(kind, source, candidates) if asked.equal_parameters else candidates
     first = settings.get("seed", known["seed"].default)
     seeds = range(first, first + asked.seeds)
-    folder = folder_for(asked, f"compare-{stem(asked.data)}")
-    run_comparison(kind, source, candidates, seeds, folder, asked)
+    run_comparison(kind, source, Lineup(candidates, seeds, again), folder, asked)
 
 
-def run_comparison(
-    kind: Any, source: Any, candidates: list[Any], seeds: range, folder: Path, asked: CompareAsked
-) -> None:
+def run_comparison(kind: Any, source: Any, lineup: Any, folder: Path, asked: CompareAsked) -> None:
     """Run a comparison with a live display, and print its table, verdicts and where its files are."""
+    from ..training.runs import going_on
     from ..verbs.common import Listener
     from ..verbs.compare import compare_candidates
 
-    tally = Tally(len(candidates) * len(seeds))
+    options = {"overwrite": asked.overwrite, "resume": bool(asked.resume)}
+    candidates = lineup.candidates
+    before = finished_in(folder, lineup.verb) if asked.resume else 0
+    tally = Tally(len(candidates) * len(lineup.seeds), before)
     width = max(len(candidate.label) for candidate in candidates)
     console = err()
 
@@ -101,19 +123,26 @@ def run_comparison(
             soft_wrap=True,
         )
 
-    from ..settings import make_config
-
     metric = kind.metrics(make_config(kind.parts, candidates[0].settings))[0]
     live = moves(console) and not asked.json
-    with meter(console, tally) if live else meter_for(quiet=True) as shown:
+    shown_by = meter(console, tally) if live else meter_for(quiet=True)
+    with stoppable(folder, lineup.verb), shown_by as shown:
         listener = Listener(print_notes, shown, tell)
-        done = compare_candidates(kind, source, candidates, seeds, folder, overwrite=asked.overwrite, listener=listener)
+        done = compare_candidates(kind, source, lineup, folder, **options, listener=listener)
     show_compared(done, asked.json)
-    if done.fault:
-        raise ConfigError(f"{done.fault} The comparison covers what was done until then.")
-    if done.interrupted:
-        message("Stopped by Ctrl-C: the comparison covers what was done until then.")
-        sys.exit(130)
+    end(
+        done,
+        after_fault="The comparison covers what was done until then.",
+        after_stop="Stopped by Ctrl-C: the comparison covers what was done until then. Go on with: "
+        f"{going_on(lineup.verb, folder)}",
+    )
+
+
+def finished_in(folder: Path, verb: str) -> int:
+    """Return how many trainings of a comparison that was stopped are finished."""
+    from ..training.runs import read_state
+
+    return len(read_state(folder, verb)[1]["outcomes"])
 
 
 def shown_score(score: float, metric: Any) -> str:

@@ -35,6 +35,15 @@ def message(text: str) -> None:
     click.echo(text, err=True)
 
 
+def end(done: Any, *, after_fault: str, after_stop: str) -> None:
+    """Say what is left of what was ``done``, if a fault or Ctrl-C cut it short, and end with the code of that."""
+    if done.fault:
+        raise ConfigError(f"{done.fault} {after_fault}")
+    if done.interrupted:
+        message(after_stop)
+        sys.exit(130)
+
+
 def print_notes(notes: Sequence[str]) -> None:
     """Print what was found in the data and assumed."""
     show_notes(err(), [spoken(note) for note in notes])

@@ -214,8 +214,10 @@ def _option(setting: Setting) -> click.Option:
     return click.Option([flag, setting.name], default=None, metavar=setting.metavar, help=text)
 
 
-def given(flags: Mapping[str, Any], config: str | None, parts: Parts, part: type) -> tuple[Any, dict[str, Any]]:
-    """Return what a verb is asked, as an object of ``part``, and the settings, from a file and from the flags.
+def given(
+    flags: Mapping[str, Any], config: str | None, parts: Parts, part: type
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a verb is asked, of what its ``part`` knows, and the settings, from a file and from the flags.
 
     A flag wins. All faults come at once. A file may hold what other verbs are asked.
     """
@@ -227,9 +229,8 @@ def given(flags: Mapping[str, Any], config: str | None, parts: Parts, part: type
     if faults or more:
         raise ConfigError("\n".join([*(f"{config}: {fault}" for fault in faults), *more]))
     found |= typed
-    first = {name: setting.default for name, setting in own.items()}
-    asked = part(**first | {name: value for name, value in found.items() if name in own})
-    return asked, {name: value for name, value in found.items() if name in settings}
+    asked, given = ({name: value for name, value in found.items() if name in known} for known in (own, settings))
+    return asked, given
 
 
 def asked(flags: Mapping[str, Any], part: type) -> Any:

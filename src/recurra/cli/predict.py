@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .console import check_spared, check_target, write_frame
+from .console import check_spared, check_target, print_notes, write_frame
 from .flags import TaskCommand, asked, data_argument, json_option, parts_in, predict_settings, run_argument, run_options
 from .runs import load_run, read_data, taken_out
 
@@ -40,5 +40,7 @@ def predict(
         from ..verbs.common import source_of
 
         read = source_of(fitted)
-    frame = fitted.kind.frame(fitted.kind.answer(fitted, read, wanted))
-    write_frame(frame, out, as_json, fitted.kind.parts.answer)
+    answers = fitted.kind.answer(fitted, read, wanted)
+    if notes := getattr(answers, "notes", ()):
+        print_notes(notes)
+    write_frame(fitted.kind.frame(answers), out, as_json, fitted.kind.parts.answer)

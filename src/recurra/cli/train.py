@@ -1,14 +1,15 @@
 """``recurra train``: train one model, judge it, and write a report."""
 
-import dataclasses
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..errors import ConfigError
-from ..settings import TrainAsked, settings_of
+from ..settings import TrainAsked, make_part, settings_of
 from ..tasks import kind_of
 from ..training.meter import meter_for
 from .console import message, out_console, print_notes
@@ -28,27 +29,23 @@ def train(ctx: click.Context, config: str | None, **flags: Any) -> None:
     A part of DATA is held out of the training, to judge the model on it; of series it is the last rows.
     """
     parts = parts_in(ctx)
-    asked, settings = given(flags, config, parts, TrainAsked)
-    if asked.resume:
-        plan = plan_of(asked)
-        asked = as_before(asked, plan)
-        settings = kept_settings(plan, settings, parts)
+    found, settings = given(flags, config, parts, TrainAsked)
+    if "resume" in found:
+        plan = plan_of(found, "train")
+        found = as_before(found, plan)
+        settings = kept_settings(plan["settings"], settings, parts)
+    asked = make_part(TrainAsked, found)
     require(parts, settings, asked)
-    from ..training.runs import CHECKPOINT
     from ..verbs.common import Listener
     from ..verbs.train import train as run
 
     kind = kind_of(asked.task or parts.name)
-    source = read_source(kind, asked, settings)
     folder = folder_for(asked, stem(asked.data))
     options = {"overwrite": asked.overwrite, "resume": bool(asked.resume)}
-    try:
+    with stoppable(folder, "train"):
+        source = read_source(kind, asked, settings)
         with meter_for(asked.json) as shown:
             done = run(kind, source, settings, folder, **options, listener=Listener(print_notes, shown))
-    except KeyboardInterrupt:
-        kept = (folder / CHECKPOINT).exists()
-        message(f"Stopped. Go on with: recurra train --resume {folder}" if kept else NOTHING_KEPT)
-        sys.exit(130)
     show_trained(done, asked.json)
     if done.interrupted:
         message(
@@ -58,39 +55,48 @@ def train(ctx: click.Context, config: str | None, **flags: Any) -> None:
         sys.exit(130)
 
 
-def plan_of(asked: TrainAsked) -> dict[str, Any]:
-    """Return what a training that is to go on was asked for."""
-    from ..training.runs import read_checkpoint
+@contextmanager
+def stoppable(folder: Path, verb: str) -> Iterator[None]:
+    """End with the command that goes on, if there is something to go on, when Ctrl-C stops the block before a run."""
+    from ..training.runs import CHECKPOINT, going_on
 
-    check_own_folder(asked)
-    return read_checkpoint(Path(asked.resume or "")).plan
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = (folder / CHECKPOINT).exists()
+        message(f"Stopped. Go on with: {going_on(verb, folder)}" if kept else NOTHING_KEPT)
+        sys.exit(130)
 
 
-def check_own_folder(asked: TrainAsked) -> None:
-    """Raise a ConfigError if what goes on in its own folder is asked to go to another one."""
-    if asked.out is not None and Path(asked.out) != Path(asked.resume or ""):
+def plan_of(found: dict[str, Any], verb: str) -> dict[str, Any]:
+    """Return what is to go on was asked for."""
+    from ..training.runs import read_state
+
+    folder = Path(found["resume"])
+    if Path(found.get("out", folder)) != folder:
         raise ConfigError("--resume goes on in its own folder. Leave --out out.")
+    plan: dict[str, Any] = read_state(folder, verb)[1]["plan"]
+    return plan
 
 
-def as_before(asked: Any, plan: dict[str, Any]) -> Any:
+def as_before(found: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
     """Return what is asked of what goes on, and what it was asked before where nothing is said now."""
-    if asked.task is not None and asked.task != plan.get("task", asked.task):
-        raise ConfigError(f"What goes on is of the task '{plan['task']}', not of '{asked.task}'. Leave --task out.")
-    before = {"task": plan.get("task"), "data": plan["source"], "max_rows": plan["max_rows"]}
-    before |= {"test_size": plan["test_size"], "test_data": plan.get("test_source")}
-    if asked.test_data and not before["test_data"]:
-        before["test_size"] = None  # what judged is another now, which is said where both are compared
-    kept = {name: value for name, value in before.items() if getattr(asked, name) is None}
-    return dataclasses.replace(asked, **kept)
+    task = plan.get("task") or found.get("task")  # plans of old have none
+    if found.get("task", task) != task:
+        raise ConfigError(f"What goes on is of the task '{task}', not of '{found['task']}'. Leave --task out.")
+    before = {"task": task, "data": plan["source"] or None, "max_rows": plan["max_rows"]}
+    if "test_data" not in found:
+        before |= {"test_size": plan["test_size"], "test_data": plan.get("test_source") or None}
+    return before | plan.get("asked", {}) | found
 
 
-def kept_settings(plan: dict[str, Any], settings: dict[str, Any], parts: Any) -> dict[str, Any]:
+def kept_settings(before: dict[str, Any], settings: dict[str, Any], parts: Any) -> dict[str, Any]:
     """Return the settings a training began with, and those that are given now over them."""
     from ..tasks.saving import brought
 
     given_classes = [one for value in settings.values() for one in _classes(value)]
     first = parts.defaults()
-    before = {name: value for name, value in plan["settings"].items() if name in first}
+    before = {name: value for name, value in before.items() if name in first}
     return brought(parts, {"all": before | {n: v for n, v in settings.items() if not _classes(v)}}, given_classes)
 
 

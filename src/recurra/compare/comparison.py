@@ -203,12 +203,19 @@ def paired_verdict(what: str, pairs: Sequence[tuple[float, float]], against: str
 
 
 def compare(
-    candidates: Sequence[Candidate], seeds: Sequence[int], run: Callable[[Candidate, int], Outcome]
+    candidates: Sequence[Candidate],
+    seeds: Sequence[int],
+    run: Callable[[Candidate, int], Outcome],
+    done: Callable[[str, int], Outcome | None] = lambda label, seed: None,
 ) -> Iterator[Outcome]:
-    """Train and judge every candidate with every seed, seed by seed, so that stopping early stays fair."""
+    """Train and judge every candidate with every seed, seed by seed, so that stopping early stays fair.
+
+    What is ``done`` already, by its label and seed, is left out.
+    """
     for seed in seeds:
         for candidate in candidates:
-            yield run(candidate, seed)
+            if done(candidate.label, seed) is None:
+                yield run(candidate, seed)
 
 
 def equal_size(count: Callable[[int], int], goal: int, step: int = 1) -> int:

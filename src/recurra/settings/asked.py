@@ -34,5 +34,5 @@ class CompareAsked(TrainAsked):
         metavar="NAMES",
     )
     attentions: tuple[str, ...] = setting(("none", "additive"), "attentions", metavar="NAMES")
-    seeds: int = setting(3, "how many seeds each is trained with, from the seed on", low=1, metavar="NUMBER")
+    seeds: int = setting(3, "how many seeds, from seed on, each is trained with", low=1, metavar="NUMBER")
     equal_parameters: bool = setting(False, "adjust hidden sizes until parameter counts agree")

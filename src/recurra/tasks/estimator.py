@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import pandas as pd
 import torch
 
 from ..errors import ArgumentError, ConfigError, nearest
@@ -15,6 +16,7 @@ from ..training.meter import meter_for
 from ..writing.terminal import make_console, show_notes
 from . import saving
 from .base import Fitted, Kind, Prepared
+from .frames import PANDAS, form_of, given_as
 from .session import Session
 
 
@@ -129,6 +131,11 @@ class Estimator:
         config.require()
         refuse_unused(config, self.kind.unused(config))
         return config
+
+    def _answer(self, answer: pd.DataFrame, table: Any = None, time: str | None = None) -> Any:
+        """Return a table as the kind of frame that ``table`` is, or else that which was trained on."""
+        form = getattr(self, "_form", PANDAS) if table is None else form_of(table, time)
+        return given_as(answer, form)
 
     def _begin(
         self, prepared: Prepared, progress: Progress | None = None, weights: dict[str, torch.Tensor] | None = None

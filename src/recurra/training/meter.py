@@ -81,7 +81,7 @@ class Meter:
             self.task = self.progress.add_task(name, total=outlook.most, text="")
         left = self.pace.left(epoch, outlook)
         if self.tally is not None:
-            left = self.tally.left() or (left and f"{left} for this model")
+            left = self.tally.left() or left.replace(" left", " for this model")
         text = describe_epoch(epoch, outlook.most) + left
         self.progress.update(self.task, completed=epoch.number, total=epoch.number + outlook.left, text=text)
 
@@ -93,7 +93,7 @@ def meter(console: "Console", tally: Tally | None = None) -> Iterator[Meter]:
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=12),
         TextColumn("{task.fields[text]}"),
         TimeElapsedColumn(),
     )

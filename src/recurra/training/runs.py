@@ -2,7 +2,8 @@
 
 ``config.json`` says what was trained, ``model.safetensors`` holds the weights and what the other files were,
 ``history.jsonl`` one line per epoch, ``report.html`` the report, ``comparison.json`` the numbers of a
-comparison; ``checkpoint.safetensors`` exists while a training can go on. Nothing in a run folder is ever executed.
+comparison; ``checkpoint.safetensors`` exists while a training or a comparison can go on. Nothing in a run folder is
+ever executed.
 
 A run is written to the folder ``.new`` inside its own. The file ``whole`` in there is written last: from then
 on the new run counts, and whoever reads the folder first moves its files into place.
@@ -29,6 +30,7 @@ CONFIG, MODEL, HISTORY, REPORT = "config.json", "model.safetensors", "history.js
 COMPARISON, CHECKPOINT = "comparison.json", "checkpoint.safetensors"
 OWN = (CONFIG, MODEL, HISTORY, REPORT, COMPARISON, CHECKPOINT)  # all other files in the folder are left alone
 NEW, WHOLE = ".new", "whole"
+UNFINISHED = {"train": "training", "compare": "comparison", "demo": "comparison"}  # what a verb may leave half done
 
 
 class Run(NamedTuple):
@@ -69,10 +71,8 @@ def _check_free(folder: Path, overwrite: bool) -> None:
     if not overwrite and MODEL in names:
         raise RunError(f"The folder {folder} holds a run already. Give another name, or {again}.")
     if not overwrite:
-        raise RunError(
-            f"The folder {folder} holds a training that was not finished. Go on with it: recurra train "
-            f"--resume {folder}, or {again}."
-        )
+        what, command = _unfinished(folder)
+        raise RunError(f"The folder {folder} holds a {what} that was not finished. Go on with: {command}, or {again}.")
 
 
 def write(folder: Path, run: Run, texts: Mapping[str, str] | None = None, keep_checkpoint: bool = False) -> None:
@@ -139,7 +139,8 @@ def read(folder: Path) -> Run:
         )
     recover(folder)
     if not (folder / MODEL).exists() and (folder / CHECKPOINT).exists():
-        raise RunError(f"The training in {folder} was not finished. Go on with: recurra train --resume {folder}")
+        what, command = _unfinished(folder)
+        raise RunError(f"The {what} in {folder} was not finished. Go on with: {command}")
     for name in (CONFIG, MODEL):
         if not (folder / name).exists():
             raise RunError(f"{folder} is not a run folder: {name} is missing.")
@@ -167,7 +168,7 @@ def read_task(folder: Path, unfinished: bool = False) -> str | None:
     recover(folder)
     if (folder / CONFIG).exists() and not (unfinished and (folder / CHECKPOINT).exists()):
         return str(_read_json(folder / CONFIG, dict).get("task"))
-    return str(read_checkpoint(folder).plan.get("task", "forecast")) if (folder / CHECKPOINT).exists() else None
+    return str(_plan_in(folder).get("task", "forecast")) if (folder / CHECKPOINT).exists() else None
 
 
 def read_comparison(folder: Path) -> dict[str, Any] | None:
@@ -246,11 +247,56 @@ def write_checkpoint(
         "param_groups": optimiser["param_groups"],
         "history": history,
     }
+    write_state(folder, tensors, about)
+
+
+def write_state(folder: Path, tensors: Mapping[str, Tensor], about: dict[str, Any]) -> None:
+    """Write all that something unfinished needs to go on into one file, replaced in one move.
+
+    The ``plan`` in ``about`` says what was asked for; its ``verb`` is the command that goes on.
+    """
     beside = folder / NEW / CHECKPOINT
-    with plain_faults(f"The state of the training cannot be written to {folder}"):
+    with plain_faults(f"What is finished so far cannot be written to {folder}"):
         beside.parent.mkdir(parents=True, exist_ok=True)
         _save(beside, tensors, about)
         beside.replace(folder / CHECKPOINT)
+
+
+def read_state(folder: Path, verb: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return what ``write_state`` wrote; raises RunError if nothing of this ``verb`` was stopped in ``folder``."""
+    recover(folder)
+    path = folder / CHECKPOINT
+    if not path.exists():
+        finished = ": the run there is finished" if (folder / MODEL).exists() else ""
+        raise RunError(f"There is no interrupted {UNFINISHED.get(verb, verb)} in {folder}{finished}.")
+    tensors, about = _load(path)
+    if _verb_of(about["plan"]) != verb:
+        what, command = _unfinished(folder)
+        raise RunError(f"What was interrupted in {folder} is a {what}. Go on with: {command}")
+    return tensors, about
+
+
+def _plan_in(folder: Path) -> dict[str, Any]:
+    plan: dict[str, Any] = _load(folder / CHECKPOINT)[1]["plan"]
+    return plan
+
+
+def _verb_of(plan: Mapping[str, Any]) -> str:
+    return str(plan.get("verb", "train"))
+
+
+def _unfinished(folder: Path) -> tuple[str, str]:
+    """Return what was stopped in ``folder``, and the command that goes on with it."""
+    try:
+        verb = _verb_of(_plan_in(folder))
+    except RunError:  # it is damaged, which the command will say
+        verb = "train"
+    return UNFINISHED.get(verb, verb), going_on(verb, folder)
+
+
+def going_on(verb: str, folder: Path) -> str:
+    """Return the command that goes on with what was stopped in ``folder``."""
+    return f"recurra {verb} --resume {folder}"
 
 
 class Checkpoint(NamedTuple):
@@ -264,12 +310,7 @@ class Checkpoint(NamedTuple):
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read the checkpoint in ``folder``."""
-    recover(folder)
-    path = folder / CHECKPOINT
-    if not path.exists():
-        finished = ": the run there is finished" if (folder / MODEL).exists() else ""
-        raise RunError(f"There is no interrupted training in {folder}{finished}.")
-    tensors, about = _load(path)
+    tensors, about = read_state(folder, "train")
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimiser": {}, "carried": {}}
     for name, value in tensors.items():
         part, rest = name.split(".", 1)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..training import runs
 from ..training.memory import step_memory
 from ..writing.numbers import finite
 from .common import NOBODY, Listener, Source, exchanged, judge_beside, judge_network, prepare
+from .ledger import Best, Ledger, Looked, read_ledger
 from .train import describe, plan_of
 
 CELLS_COMPARED = ("rnn", "lstm", "gru", "lstm/gru", "parallel", "lstm_gru", "lstm_gru_full")  # in the demo
@@ -94,41 +95,59 @@ class Compared:
     fault: str  # what ended the comparison before its time, if it was not Ctrl-C
 
 
+@dataclass(frozen=True)
+class Lineup:
+    """What is compared: every candidate with every seed."""
+
+    candidates: Sequence[Candidate]
+    seeds: Sequence[int]
+    asked: Mapping[str, Any] = field(default_factory=dict)  # plain data from which it can be made again
+    verb: str = "compare"  # the command that goes on with it
+
+
 def compare_candidates(
     kind: Kind,
     source: Source,
-    candidates: Sequence[Candidate],
-    seeds: Sequence[int],
+    lineup: Lineup,
     folder: Path,
     *,
     overwrite: bool = False,
+    resume: bool = False,
     listener: Listener = NOBODY,
 ) -> Compared:
     """Train every candidate with every seed, judge all by the same exam, and write one report.
 
-    The run that is kept is the one with the lowest validation loss: the test only judges. Ctrl-C, or a training
-    that fails, ends the comparison and keeps what was done.
+    The run that is kept is the one with the lowest validation loss: the test only judges. What is finished is on
+    disk after every training; with ``resume`` a comparison goes on from there. Ctrl-C, or a training that fails,
+    ends the comparison and keeps what was done.
     """
-    runs.check_writable(folder, overwrite)
-    bench = _Bench(kind, source, listener)
-    outcomes: list[Outcome] = []
+    if not resume:
+        runs.check_writable(folder, overwrite)
+    bench = _Bench(kind, source, lineup, listener)
+    plan = bench.plan()
+    if resume:
+        bench.go_on(read_ledger(folder, plan, kind, lineup.candidates))
     interrupted, fault = False, ""
     try:
-        for outcome in compare(candidates, seeds, bench.run):
-            outcomes.append(outcome)
+        for outcome in compare(lineup.candidates, lineup.seeds, bench.run, bench.ledger.find):
+            bench.ledger.outcomes.append(outcome)
+            bench.ledger.write(folder, plan)
             listener.outcome(outcome)
     except (KeyboardInterrupt, RunError) as stop:
-        if not outcomes:
+        if not bench.ledger.outcomes:
             raise
         interrupted, fault = isinstance(stop, KeyboardInterrupt), str(stop)
-    comparison = bench.compared(outcomes)
-    best, judged = bench.best, bench.judged
+    comparison = bench.compared()
+    best, judged = bench.ledger.best, bench.judged
     assert best is not None and judged is not None
     best.fitted.record.metrics = judged.metrics
-    numbers = comparison_data(comparison, judged.name) | {"attention": bench.looked}
+    numbers = comparison_data(comparison, judged.name) | {"attention": bench.looked()}
+    unfinished = interrupted or bool(fault)
     # The numbers are safe before anything else can go wrong.
+    if interrupted:
+        bench.ledger.write(folder, plan)  # Ctrl-C may have come while it was written
     texts = {runs.COMPARISON: json.dumps(numbers, ensure_ascii=False, indent=2)}
-    runs.write(folder, to_run(best.fitted, best.history), texts)
+    runs.write(folder, to_run(best.fitted, best.history), texts, keep_checkpoint=unfinished)
     report = None
     try:
         html = comparison_page(best.fitted, best.history, source.data, judged, numbers, folder)
@@ -141,22 +160,38 @@ def compare_candidates(
 class _Bench:
     """Trains and judges one candidate at a time, and keeps the one with the lowest validation loss."""
 
-    def __init__(self, kind: Kind, source: Source, listener: Listener):
-        self.kind, self.source, self.listener = kind, source, listener
+    def __init__(self, kind: Kind, source: Source, lineup: Lineup, listener: Listener):
+        self.kind, self.source, self.lineup, self.listener = kind, source, lineup, listener
         self.prepared: dict[str, tuple[Prepared, Exam]] = {}  # by the settings that decide it
-        self.best: Session | None = None
-        self.judged: Judged | None = None
-        # Where the best model that has an attention looked: the kept one may have none.
-        self.looked: dict[str, Any] | None = None
-        self.looked_loss = float("inf")
+        self.ledger = Ledger()
+        self.judged: Judged | None = None  # the best one, with the baselines beside it
+
+    def plan(self) -> dict[str, Any]:
+        """Return what the comparison was asked for, as plain data: it goes on only with the same."""
+        candidates, seeds = self.lineup.candidates, self.lineup.seeds
+        config = self._config(candidates[0], seeds[0])
+        plan = plan_of(self.kind, self.source, config, self._prepare(config)[0].plan.test_size)
+        settings = {one.label: make_config(self.kind.parts, one.settings).plain() for one in candidates}
+        asked = {"verb": self.lineup.verb, "seeds": list(seeds), "asked": dict(self.lineup.asked)}
+        return plan | asked | {"settings": settings}
+
+    def go_on(self, ledger: Ledger) -> None:
+        """Take over what was finished before."""
+        best, self.ledger = ledger.best, ledger
+        assert best is not None
+        candidate = next(one for one in self.lineup.candidates if one.label == best.label)
+        exam = self._prepare(self._config(candidate, best.seed))[1]
+        self.judged = judge_beside(best.fitted, judge_network(best.fitted, exam, best.label))
+        done, total = len(ledger.outcomes), len(self.lineup.candidates) * len(self.lineup.seeds)
+        self.listener.notes([f"{done} of {total} trainings are finished already"])
 
     def run(self, candidate: Candidate, seed: int) -> Outcome:
         """Train ``candidate`` from ``seed`` and judge it by the exam."""
-        config = make_config(self.kind.parts, candidate.settings | {"seed": seed})
+        config = self._config(candidate, seed)
         prepared, exam = self._prepare(config)
         session = Session(prepared)
-        if self.best is not None:
-            session.fitted.baselines = dict(self.best.fitted.baselines)  # they are the same for all
+        if self.ledger.best is not None:
+            session.fitted.baselines = dict(self.ledger.best.fitted.baselines)  # they are the same for all
         for epoch in session.epochs():
             self.listener.epoch(f"{candidate.label} (seed {seed})", epoch, session.outlook)
         fitted = session.fitted
@@ -164,14 +199,14 @@ class _Bench:
         own = judge_network(fitted, exam, candidate.label)
         statistics, metrics = own.statistics[own.name], own.metrics[own.name]
         outcome = Outcome(candidate, seed, statistics, metrics, effort_of(session), session.progress.best_loss)
-        self._keep(session, own)
+        self._keep(session, own, seed)
         self._look(session, candidate.label)
         return outcome
 
-    def compared(self, outcomes: list[Outcome]) -> Comparison:
+    def compared(self) -> Comparison:
         """Return the comparison of all outcomes, with the baselines beside them."""
-        assert self.judged is not None and self.best is not None
-        fitted, judged = self.best.fitted, self.judged
+        assert self.judged is not None and self.ledger.best is not None
+        fitted, judged = self.ledger.best.fitted, self.judged
         metric = self.kind.metrics(fitted.config)[0]
         references = [
             Reference(label, judged.statistics[label], judged.metrics[label], is_naive(fitted, label))
@@ -179,8 +214,19 @@ class _Bench:
             if label != judged.name
         ]
         return Comparison(
-            metric, lambda one, other: self.kind.chance(judged.exam, one, other, metric), references, outcomes
+            metric,
+            lambda one, other: self.kind.chance(judged.exam, one, other, metric),
+            references,
+            self.ledger.outcomes,
         )
+
+    def looked(self) -> dict[str, Any] | None:
+        """Return where the best model that has an attention looked, as plain data."""
+        looked = self.ledger.looked
+        return None if looked is None else {"model": looked.model, "weights": looked.weights}
+
+    def _config(self, candidate: Candidate, seed: int) -> Config:
+        return make_config(self.kind.parts, candidate.settings | {"seed": seed})
 
     def _prepare(self, config: Config) -> tuple[Prepared, Exam]:
         """Cut and encode the data once for all candidates that read them alike."""
@@ -196,7 +242,8 @@ class _Bench:
         return dataclasses.replace(prepared, config=self.kind.fill(config, prepared.plan)), exam
 
     def _look(self, session: Session, label: str) -> None:
-        if session.progress.best_loss >= self.looked_loss:
+        looked, loss = self.ledger.looked, session.progress.best_loss
+        if looked is not None and loss >= looked.loss:
             return
         glimpse = self.kind.glimpse(session.fitted, self.source.data)
         if glimpse is None:
@@ -205,18 +252,20 @@ class _Bench:
             network = session.fitted.network
             weights = network(glimpse.batch.to(next(network.parameters()).device)).weights
         if weights is not None:
-            self.looked_loss = session.progress.best_loss
-            self.looked = {"model": label, "weights": mean_over_heads(weights[0]).tolist()}
+            self.ledger.looked = Looked(label, mean_over_heads(weights[0]).tolist(), loss)
 
-    def _keep(self, session: Session, own: Judged) -> None:
+    def _keep(self, session: Session, own: Judged, seed: int) -> None:
         """Keep a model that is better on validation than all before it, with the baselines beside it."""
-        if self.best is None or self.judged is None:
+        best, fitted, loss = self.ledger.best, session.fitted, session.progress.best_loss
+        if best is None or self.judged is None:
             session.fit_baselines()
-            self.best, self.judged = session, judge_beside(session.fitted, own)
-        elif session.progress.best_loss < self.best.progress.best_loss:
-            baselines = self.best.fitted.baselines
-            session.fitted.baselines = baselines
-            self.best, self.judged = session, exchanged(self.judged, own, baselines)
+            self.judged = judge_beside(fitted, own)
+        elif loss < best.loss:
+            fitted.baselines = best.fitted.baselines
+            self.judged = exchanged(self.judged, own, fitted.baselines)
+        else:
+            return
+        self.ledger.best = Best(own.name, seed, loss, fitted, session.history)
 
 
 def effort_of(session: Session) -> Effort:

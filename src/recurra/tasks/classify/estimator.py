@@ -12,6 +12,7 @@ from ...data.cases import Cases
 from ...training.loop import Epoch, Progress
 from ..base import Fitted
 from ..estimator import Estimator
+from ..frames import collected, form_of
 from .answers import ask_network, looks, stretches
 from .examples import CaseExamples
 from .kind import KIND
@@ -24,7 +25,8 @@ class Classifier(ClassifyTrainingSettings, ClassifyModelSettings, ClassifySettin
     """A recurrent classifier of whole series with attention.
 
     ``fit(X, y)`` takes an array (cases, time) or (cases, channels, time), or a list of sequences of unequal length;
-    ``fit(table)`` and ``fit(path)`` take what has the labels in it. All arguments are settings, stored as given; what
+    ``fit(table)`` and ``fit(path)`` take what has the labels in it. Tables come back as the kind of frame that is
+    given. All arguments are settings, stored as given; what
     is fitted ends in ``_``. Errors are ConfigError, DataError and RunError, all of them ValueErrors.
 
     >>> classifier = Classifier().fit(X, y)  # doctest: +SKIP
@@ -65,9 +67,11 @@ class Classifier(ClassifyTrainingSettings, ClassifyModelSettings, ClassifySettin
         What can be wrong is raised, and ``notes_`` are there, before the first epoch begins. ``held_out`` cases are
         kept out of training. ``progress`` and ``weights`` go on with a training that was interrupted.
         """
-        config = self._config()
+        config, X = self._config(), collected(X)
         data = KIND.read(X if y is None else (X, y), config)
-        return self._begin(KIND.prepare(data, config, held_out), progress, weights)
+        epochs = self._begin(KIND.prepare(data, config, held_out), progress, weights)
+        self._form = form_of(X)
+        return epochs
 
     @property
     def classes_(self) -> np.ndarray:
@@ -97,28 +101,30 @@ class Classifier(ClassifyTrainingSettings, ClassifyModelSettings, ClassifySettin
 
         A class that was not there in training counts as not named.
         """
-        fitted, data = self._fitted(), X if y is None else (X, y)
+        fitted, X = self._fitted(), collected(X)
+        data = X if y is None else (X, y)
         cases = KIND.read(data, fitted.config, fitted.learned)
         labels = labels_of(cases, "to judge by")
         named = ask_network(fitted, CaseExamples.of(cases, fitted.learned)).codes
         return float(np.mean([fitted.learned.classes[n] == label for n, label in zip(named, labels, strict=True)]))
 
-    def attention_table(self, X: Any) -> pd.DataFrame:
+    def attention_table(self, X: Any) -> Any:
         """Return which stretch of each case the network looked at: ``case, from, to, weight``.
 
         Steps are counted from 0, ``to`` is the last one; stretches overlap. The weights of a case sum to 1 for most
         attentions. Heads are averaged. Raises ConfigError if the model looks nowhere.
         """
+        X = collected(X)
         fitted, examples = self._read(X)
         tables = []
         weights = looks(fitted, examples)
         for name, row, steps in zip(examples.cases.names, weights, examples.lengths.tolist(), strict=True):
             first, last = zip(*stretches(steps, fitted.learned), strict=True)
             tables.append(pd.DataFrame({"case": name, "from": first, "to": last, "weight": row}))
-        return pd.concat(tables, ignore_index=True)
+        return self._answer(pd.concat(tables, ignore_index=True), X)
 
     def _read(self, X: Any) -> tuple[Fitted, CaseExamples]:
         """Return cases as the training data were read."""
         fitted = self._fitted()
-        cases: Cases = KIND.read(X, fitted.config, fitted.learned)
+        cases: Cases = KIND.read(collected(X), fitted.config, fitted.learned)
         return fitted, CaseExamples.of(cases, fitted.learned)

@@ -30,6 +30,7 @@ class Forecasts:
     names: tuple[str, ...]
     times: list[pd.Index]  # (H,) per series
     guess: Guess  # (S, H, C)
+    notes: tuple[str, ...] = ()  # what is to be known of them
 
     def frame(self, steps: int | None = None) -> pd.DataFrame:
         """Return the first ``steps`` as a long frame ``unique_id, ds, yhat`` and, per level, the interval's ends."""
@@ -61,7 +62,14 @@ def forecast(
     guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
     names = learned.names if panel is None else panel.names
     steps = learned.layout.horizon if steps is None else steps
-    return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps))
+    return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps), _notes_on(fitted, guess, model))
+
+
+def _notes_on(fitted: Fitted, guess: Guess, model: str | None) -> tuple[str, ...]:
+    """Say so if one row of the table has no intervals where the network has some."""
+    if model is None or guess.bands or fitted.config.task.loss != "quantile":
+        return ()
+    return (f"{model} forecasts without intervals; they come with model='network', or with model= left out",)
 
 
 def answer_to(fitted: Fitted, windows: Windows) -> Guess:

@@ -15,6 +15,7 @@ from ...nn.surroundings import on_its_own
 from ...training.loop import Epoch, Progress
 from ..base import Exam
 from ..estimator import Estimator
+from ..frames import collected, form_of
 from .answers import columns_of, forecast, looks
 from .context import times_of
 from .exam import Guess
@@ -28,9 +29,10 @@ from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingS
 class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettings, Estimator):
     """A recurrent forecaster with attention for one table or many series.
 
-    ``fit(df)`` takes a pandas or polars frame, wide (a time column and one column per series) or long
-    (``unique_id, ds, y``). All arguments are settings, stored as given; what is fitted ends in ``_``.
-    Errors are ConfigError, DataError and RunError, all of them ValueErrors.
+    ``fit(df)`` takes a pandas or polars frame, an Arrow table, or the path of a file, wide (a time column and one
+    column per series) or long (``unique_id, ds, y``); answers come as the kind of frame that is given, or else as that
+    which was trained on, those about files in pandas. All arguments are settings, stored as given; what is fitted ends
+    in ``_``. Errors are ConfigError, DataError and RunError, all of them ValueErrors.
 
     >>> forecaster = Forecaster(horizon=24).fit(df)  # doctest: +SKIP
     >>> forecaster.predict()  # doctest: +SKIP
@@ -71,20 +73,23 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         interrupted. ``df`` may be a Panel.
         """
         changed = {} if validation_size is None else {"validation_size": validation_size}
-        config = self._config(**changed)
-        return self._begin(KIND.prepare(KIND.read(df, config), config, held_out), progress, weights)
+        config, df = self._config(**changed), collected(df)
+        epochs = self._begin(KIND.prepare(KIND.read(df, config), config, held_out), progress, weights)
+        self._form = form_of(df, self._fitted().learned.schema.time)
+        return epochs
 
-    def predict(self, h: int | None = None, df: Any = None) -> pd.DataFrame:
+    def predict(self, h: int | None = None, df: Any = None) -> Any:
         """Forecast ``h`` steps after the end of ``df``, or of what was trained on.
 
         Returns a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``.
-        A table may come first, as scikit-learn's ``predict(X)`` has it.
+        A table or a path may come first, as scikit-learn's ``predict(X)`` has it.
         """
         fitted = self._fitted()
-        if df is None and h is not None and not isinstance(h, (Real, str)):
+        if df is None and h is not None and not _is_number(h):
             h, df = None, h
+        df = collected(df)
         steps = checked_steps(h, fitted.learned.layout.horizon)
-        return forecast(fitted, self._panel(df), steps).frame()
+        return self._answer_about(df, forecast(fitted, self._panel(df), steps).frame())
 
     @on_its_own
     def score(self, df: Any, y: None = None) -> float:
@@ -92,7 +97,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
 
         Forecasts start at every step of ``df``, from the remembered end of training and what came before.
         """
-        fitted, panel = self._fitted(), self._panel(df)
+        fitted, panel = self._fitted(), self._panel(collected(df))
         assert panel is not None
         panel, firsts = after_training(fitted.learned, panel)
         tracks = tracks_of(panel, fitted.learned.joint)
@@ -103,14 +108,14 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
     @on_its_own
     def cross_validation(
         self, df: Any, n_windows: int = 5, step: int | None = None, *, verbose: bool | int = False
-    ) -> pd.DataFrame:
+    ) -> Any:
         """Fit once on what lies before the first of ``n_windows`` origins, then forecast from each.
 
         Origins lie ``step`` apart (the horizon, if not given) and the last one ends with ``df``. Returns a long
         frame ``unique_id, ds, cutoff, y, yhat`` and the intervals; the fitted copy is ``cv_estimator_``. ``verbose``
         as for ``fit``.
         """
-        config = self._config()
+        config, df = self._config(), collected(df)
         horizon = config.task.horizon
         step = horizon if step is None else step
         if n_windows < 1 or step < 1:
@@ -122,14 +127,16 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         copy = type(self)(**self.get_params())
         self.cv_estimator_ = copy._train(copy._begin(prepared), verbose)
         exam = KIND.exam(panel, prepared.learned, plan.test)
-        return backtest_frame(panel, exam, KIND.ask(copy.fitted_, exam.examples))  # type: ignore[arg-type]
+        folds = backtest_frame(panel, exam, KIND.ask(copy.fitted_, exam.examples))  # type: ignore[arg-type]
+        return self._answer(folds, df, panel.schema.time)
 
-    def attention_table(self, df: Any = None) -> pd.DataFrame:
+    def attention_table(self, df: Any = None) -> Any:
         """Return which past steps each future step looked at, for the forecast from the end of ``df``.
 
         A row per future step and stretch of the past: ``unique_id, ds, past_from, past_to, weight``; the weights
         of a future step sum to 1 for most attentions. Heads are averaged. ``df`` defaults to the training data.
         """
+        df = collected(df)
         fitted, panel = self._fitted(), self._panel(df)
         weights = looks(fitted, panel)
         if weights is None:
@@ -152,12 +159,20 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
             )
             for n, name in enumerate(names)
         ]
-        return pd.concat(tables, ignore_index=True)
+        return self._answer_about(df, pd.concat(tables, ignore_index=True))
 
     def _panel(self, df: Any) -> Panel | None:
         """Return ``df`` as the training data were read; None stays None."""
         fitted = self._fitted()
         return None if df is None else KIND.read(df, fitted.config, fitted.learned)
+
+    def _answer_about(self, df: Any, answer: pd.DataFrame) -> Any:
+        return self._answer(answer, df, self._fitted().learned.schema.time)
+
+
+def _is_number(h: Any) -> bool:
+    """Tell whether ``h`` is meant as a number of steps, not as a table or the path of one."""
+    return isinstance(h, Real) or (isinstance(h, str) and h.strip().lstrip("+-").replace(".", "", 1).isdigit())
 
 
 def after_training(learned: ForecastLearned, panel: Panel) -> tuple[Panel, list[int]]:
