@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from recurra.errors import ConfigError
-from recurra.writing.language import LANGUAGES, PLACE, Catalog, catalog, say, speaking, spoken
+from recurra.writing.language import LANGUAGES, PLACE, Catalog, catalog, current, speaking, translated
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 
@@ -17,10 +17,10 @@ def pairs(language: str) -> dict[str, str]:
 
 
 def test_english_stays_as_it_is() -> None:
-    assert spoken() == "en" and say("The numbers") == "The numbers"
+    assert current() == "en" and translated("The numbers") == "The numbers"
     with speaking("zh"):
-        assert spoken() == "zh" and say("The numbers") != "The numbers"
-    assert spoken() == "en"
+        assert current() == "zh" and translated("The numbers") != "The numbers"
+    assert current() == "en"
 
 
 def test_a_language_that_is_not_spoken_is_refused() -> None:

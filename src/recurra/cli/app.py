@@ -7,11 +7,14 @@ import click
 
 from ..errors import RecurraError, nearest
 from ..version import __version__
+from ..writing.language import speaking
 from .bench import bench
 from .compare import compare, demo
 from .console import message
 from .doctor import doctor
 from .evaluate import evaluate, report
+from .flags import lang_option, language_in
+from .help import Help, described_fault
 from .predict import predict
 from .train import NOTHING_KEPT, train
 
@@ -31,6 +34,9 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
+click.Context.formatter_class = Help
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="recurra")
 def recurra() -> None:
@@ -45,12 +51,23 @@ def recurra() -> None:
     """
 
 
+recurra.params.insert(0, lang_option())
 for verb in (demo, train, predict, evaluate, compare, report, bench, doctor):
     recurra.add_command(verb)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: 0 done, 2 the user's input is wrong, 130 Ctrl-C, 1 a fault of ours."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        with speaking(language_in(arguments)):
+            _run(arguments)
+    except RecurraError as wrong:  # there is no such language
+        message(f"Error: {wrong}")
+        sys.exit(2)
+
+
+def _run(arguments: list[str]) -> None:
     try:
         recurra.main(arguments, prog_name="recurra", standalone_mode=False)
         sys.stdout.flush()
@@ -58,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         message(NOTHING_KEPT)
         sys.exit(130)
     except click.ClickException as wrong:
-        wrong.show()
+        message(described_fault(wrong))
         sys.exit(2)
     except RecurraError as wrong:
         message(f"Error: {wrong}")

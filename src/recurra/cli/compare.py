@@ -34,6 +34,7 @@ from .train import (
     plan_of,
     read_source,
     require,
+    show_conclusion,
     show_places,
     stem,
     stoppable,
@@ -152,18 +153,19 @@ def shown_score(score: float, metric: Any) -> str:
 
 def show_compared(done: Any, as_json: bool) -> None:
     """Print the table, the verdicts and the paths."""
+    from ..tasks.pages import conclusion, warnings
     from ..verbs.compare import comparison_data
     from .console import print_json
     from .tables import comparison_table, legend
 
+    concluded = conclusion(done.fitted, done.judged, done.folder)
     if as_json:
-        print_json(places(done) | comparison_data(done.comparison, done.chosen))
+        print_json(places(done) | {"conclusion": concluded} | comparison_data(done.comparison, done.chosen))
         return
     console = out_console()
     console.print()
     console.print(comparison_table(done.comparison.rows(), done.comparison.metric))
     console.print(f"\n{legend(done.comparison.metric)}\n", style="dim", markup=False)
-    for sentence in done.comparison.verdicts():
-        console.print(f"→ {sentence}", markup=False)
+    show_conclusion([*concluded, *done.comparison.verdicts(), *warnings(done.fitted)])
     console.print(f"\nKept: {done.chosen} from the seed with the lowest validation loss.", markup=False)
     show_places(done)

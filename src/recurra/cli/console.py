@@ -12,6 +12,7 @@ import click
 from ..errors import ConfigError
 from ..training.meter import Tally
 from ..writing.atomic import draft_of
+from ..writing.language import translated
 from ..writing.numbers import finite
 from ..writing.terminal import make_console, show_notes
 from .flags import spoken
@@ -32,7 +33,7 @@ def out_console() -> "Console":
 
 def message(text: str) -> None:
     """Print one line for the person."""
-    click.echo(text, err=True)
+    click.echo(translated(text), err=True)
 
 
 def end(done: Any, *, after_fault: str, after_stop: str) -> None:
@@ -99,7 +100,7 @@ def print_sheet(console: "Console", title: str, tables: Sequence[tuple[Texts, Se
     for header, lines in tables:
         table = Table(box=None, pad_edge=False)
         for number, heading in enumerate(header):
-            table.add_column(heading, justify="right" if number else "left", no_wrap=not number)
+            table.add_column(translated(heading), justify="right" if number else "left", no_wrap=not number)
         for line in lines:
             table.add_row(*line)
         console.print(table)

@@ -3,6 +3,7 @@
 Which settings there are depends on the kind of task, so a command line is read twice: first for the task, then whole.
 """
 
+import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,14 +27,30 @@ from ..settings import (
     split,
 )
 from ..tasks import TASKS, parts_of
+from ..writing.language import ENGLISH, LANGUAGES, translated
 from .wording import in_flags
 
 DEFAULT = "forecast"
 PARTS = "recurra.parts"  # under which the parts of the task are kept while a command runs
 
 
+LANGUAGE = "--lang"  # read before all else, so that help and errors speak it, too
+
+
+def lang_option() -> click.Option:
+    """Return the flag of the language, for the help: its value was read already."""
+    names = ", ".join(f"{name} ({called})" for name, called in LANGUAGES.items())
+    said = f"the language of messages and pages: {names}"
+    return click.Option([LANGUAGE], expose_value=False, metavar="NAME", help=said)
+
+
 class Verb(click.Command):
     """A command whose errors speak of flags."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, and last the language, which was read already."""
+        *own, help = super().get_params(ctx)
+        return [*own, lang_option(), help]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -47,13 +64,13 @@ def spoken(text: str) -> str:
     """Return a message of the package in the words of the command that runs, its flags instead of arguments."""
     ctx = click.get_current_context(silent=True)
     if ctx is None:
-        return text
+        return translated(text)
     settings = [_option(setting) for setting in parts_in(ctx).settings().values()]
     own = {one.name: one for one in ctx.command.get_params(ctx) if isinstance(one, click.Option) and one.name}
     options = {one.name: one for one in settings if one.name} | own
     for name in ("cell", "attention"):  # what one verb calls a cell is cells to another
         options |= {one: own[same] for same in (name, f"{name}s") if same in own for one in (name, f"{name}s")}
-    return in_flags(text, options, {parts_of(task).estimator: task for task in TASKS})
+    return in_flags(translated(text), options, {parts_of(task).estimator: task for task in TASKS})
 
 
 class TaskCommand(Verb):
@@ -151,6 +168,12 @@ def task_in(args: list[str], about_run: bool = False) -> str:
     return DEFAULT
 
 
+def language_in(args: list[str]) -> str:
+    """Return the language that a command line, its settings file or the environment asks for; else English."""
+    named = _value_of(LANGUAGE, args) or _peeked(_value_of("--config", args)).get("lang")
+    return str(named or os.environ.get("RECURRA_LANG") or ENGLISH)
+
+
 def _value_of(flag: str, args: list[str]) -> str | None:
     for place, arg in enumerate(args):
         if arg.startswith(f"{flag}="):
@@ -223,6 +246,7 @@ def given(
     """
     own, settings = settings_of(part), parts.settings()
     others = [name for one in (CompareAsked, parts.predict, parts.evaluate, parts.report) for name in settings_of(one)]
+    others.append(LANGUAGE.lstrip("-"))
     held = read_toml(Path(config), parts, TASKS, [*own, *others]) if config else {}
     found, faults = check_all(own | settings, held, others)
     typed, more = check_all(own | settings, _brought(flags, settings))

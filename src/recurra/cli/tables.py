@@ -5,31 +5,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..compare.metric import Metric
+from ..writing.language import translated
 from ..writing.numbers import NOTHING, column, short
+
+WIDTH = 80
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float]], known: Sequence[Metric]) -> Any:
-    """Return a table of metrics, a column per model, with the best of each row in bold."""
+    """Return a table of metrics, a row per model, best first; of the metrics those that 80 columns have room for."""
+    from rich.cells import cell_len
     from rich.table import Table
 
+    rows = _ranked(metrics, known[0])
     table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for label in metrics:
-        table.add_column(label, justify="right")
+    labels = [translated(label) for label in rows]
+    table.add_column("", no_wrap=True)
+    columns, room = [labels], WIDTH - max(map(cell_len, labels))
     for metric in known:
-        values = [row.get(metric.name) for row in metrics.values()]
-        if any(value is not None for value in values):
-            table.add_row(metric.title, *_cells(metric, values))
+        values = [metrics[row].get(metric.name) for row in rows]
+        cells = _cells(metric, values)
+        room -= 2 + max(map(cell_len, (translated(metric.title), *cells)))
+        if any(value is not None for value in values) and (room >= 0 or metric is known[0]):
+            table.add_column(translated(metric.title), justify="right", no_wrap=True)
+            columns.append(cells)
+    for number, row in enumerate(zip(*columns, strict=True)):
+        table.add_row(*row, style=None if number else "bold")
     return table
 
 
+def _ranked(metrics: Mapping[str, Mapping[str, float]], metric: Metric) -> list[str]:
+    """Return the models, best first by the metric that ranks; those of which it is not known last."""
+    sign = -1.0 if metric.better == "high" else 1.0
+    scores = {label: row.get(metric.name, math.nan) for label, row in metrics.items()}
+    return sorted(scores, key=lambda label: (math.isnan(scores[label]), sign * scores[label]))
+
+
 def _cells(metric: Metric, values: Sequence[float | None]) -> list[str]:
-    texts = [_percent(value) for value in values] if metric.share else column(values)
-    known = [value for value in values if value is not None and math.isfinite(value)]
-    if not metric.better or not known:
-        return texts
-    best = max(known) if metric.better == "high" else min(known)
-    return [f"[bold]{text}[/bold]" if v == best else text for v, text in zip(values, texts, strict=True)]
+    return [_percent(value) for value in values] if metric.share else column(values)
 
 
 def _percent(share: float | None) -> str:
@@ -62,7 +74,9 @@ def comparison_table(rows: Sequence[Mapping[str, Any]], metric: Metric) -> Any:
     columns = []
     for name, heading in shown.items():
         left = name == "model"
-        table.add_column(heading, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
+        table.add_column(
+            translated(heading), justify="left" if left else "right", overflow="fold" if left else "ellipsis"
+        )
         values = [row.get(name) for row in rows]
         columns.append(_texts(name, values, metric))
     for row, cells in zip(rows, zip(*columns, strict=True), strict=True):
@@ -73,7 +87,7 @@ def comparison_table(rows: Sequence[Mapping[str, Any]], metric: Metric) -> Any:
 def _texts(name: str, values: Sequence[Any], metric: Metric) -> Sequence[str]:
     """Return one column of a comparison as texts."""
     if name == "model":
-        return values
+        return [translated(value) for value in values]
     if metric.share and name in (metric.name, "interval"):
         return [_percent(value) for value in values]
     return column(values) if name == metric.name else [short(value) for value in values]

@@ -1,7 +1,7 @@
 """``recurra train``: train one model, judge it, and write a report."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..settings import TrainAsked, make_part, settings_of
 from ..tasks import kind_of
 from ..training.meter import meter_for
+from ..writing.language import translated
 from .console import message, out_console, print_notes
 from .flags import TaskCommand, config_option, data_argument, given, parts_in, task_option, train_settings
 
@@ -127,12 +128,14 @@ def read_source(kind: Any, asked: TrainAsked, settings: dict[str, Any]) -> Any:
 
 def show_trained(done: Any, as_json: bool) -> None:
     """Print the metrics and the paths."""
+    from ..tasks.pages import conclusion, warnings
     from .console import print_json
     from .tables import metrics_table
 
     record, fitted = done.fitted.record, done.fitted
     if as_json:
-        print_json(places(done) | {"about": record.to_dict()} | answers_of(fitted))
+        said = {"conclusion": conclusion(fitted, done.judged, done.folder)}
+        print_json(places(done) | said | {"about": record.to_dict()} | answers_of(fitted))
         return
     console = out_console()
     console.print(f"Training {record.course()}.", markup=False)
@@ -145,7 +148,16 @@ def show_trained(done: Any, as_json: bool) -> None:
         console.print(metrics_table(done.judged.metrics, metrics))
         if metrics[0].help:
             console.print(f"\n{metrics[0].sentence}", style="dim", markup=False)
+    show_conclusion([*conclusion(fitted, done.judged, done.folder), *warnings(fitted)])
     show_places(done)
+
+
+def show_conclusion(sentences: Sequence[str]) -> None:
+    """Print what is concluded, a sentence a line."""
+    console = out_console()
+    console.print()
+    for sentence in sentences:
+        console.print(f"→ {translated(sentence).replace('`', '')}", markup=False, soft_wrap="`" in sentence)
 
 
 def answers_of(fitted: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from ..writing.language import say
+from ..writing.language import translated
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,5 +46,5 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters["prose"] = prose
-    environment.filters["say"] = say
+    environment.filters["translated"] = translated
     return environment

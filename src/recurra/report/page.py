@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..writing.atomic import write_text
-from ..writing.language import ENGLISH, say, spoken
+from ..writing.language import ENGLISH, current, translated
 from .canvas import FONT
 from .markup import render, style
 from .tables import table_html, value_text
@@ -75,11 +75,11 @@ def report_html(
     """Return the whole file that ``write_report`` writes."""
     parts = [_part(section) for section in sections]
     values = {
-        "lang": spoken(),
-        "title": say(title),
-        "summary": [say(point) for point in summary],
+        "lang": current(),
+        "title": translated(title),
+        "summary": [translated(point) for point in summary],
         "parts": parts,
-        "settings": {say(part): _texts(values) for part, values in settings.items()},
+        "settings": {translated(part): _texts(values) for part, values in settings.items()},
         "font": FONT,
         "style": style(),
         "plotly": _plotly() if any(part.places for part in parts) else "",
@@ -127,15 +127,15 @@ def _part(section: Section) -> Part:
     places = [_place(figure) for figure in figures]
     common = places[0].legend if len(places) > 1 and all(one.legend == places[0].legend for one in places) else []
     return Part(
-        say(section.heading),
-        [say(paragraph) for paragraph in paragraphs if paragraph],
+        translated(section.heading),
+        [translated(paragraph) for paragraph in paragraphs if paragraph],
         [place._replace(legend=[]) for place in places] if common else places,
         {1: "one", 2: "wide", 4: "wide"}.get(len(figures), "small"),
         common,
-        [say(reading) for reading in readings if reading],
+        [translated(reading) for reading in readings if reading],
         "" if section.table is None else table_html(section.table, section.best, section.own),
         "" if section.numbers is None else table_html(section.numbers, own=section.own),
-        [say(point) for point in section.points],
+        [translated(point) for point in section.points],
         section.folded,
     )
 
@@ -152,8 +152,8 @@ def _place(figure: "Figure") -> Place:
     bare = go.Figure(figure)
     bare.layout.title.text = None
     bare.layout.showlegend = False
-    text = bare.to_json() if spoken() == ENGLISH else json.dumps(_told(json.loads(bare.to_json())), ensure_ascii=False)
-    return Place(say(figure.layout.title.text or ""), figure.layout.height or 400, text, _legend(figure))
+    text = bare.to_json() if current() == ENGLISH else json.dumps(_told(json.loads(bare.to_json())), ensure_ascii=False)
+    return Place(translated(figure.layout.title.text or ""), figure.layout.height or 400, text, _legend(figure))
 
 
 def _told(part: Any, name: str = "") -> Any:
@@ -162,7 +162,7 @@ def _told(part: Any, name: str = "") -> Any:
         return {key: _told(value, key) for key, value in part.items()}
     if isinstance(part, list):
         return [_told(value, name) for value in part]
-    return say(part) if isinstance(part, str) and name in TEXTS else part
+    return translated(part) if isinstance(part, str) and name in TEXTS else part
 
 
 def _legend(figure: "Figure") -> list[Key]:
@@ -171,7 +171,7 @@ def _legend(figure: "Figure") -> list[Key]:
     for trace in figure.data if figure.layout.showlegend is not False else ():
         if trace.type == "scatter" and trace.name and trace.showlegend is not False:
             dash = None if trace.fill else STROKES.get(trace.line.dash or "solid", trace.line.dash)
-            keys[trace.name] = Key(say(trace.name), trace.fillcolor if trace.fill else trace.line.color, dash)
+            keys[trace.name] = Key(translated(trace.name), trace.fillcolor if trace.fill else trace.line.color, dash)
     return list(keys.values()) if len(keys) > 1 else []
 
 

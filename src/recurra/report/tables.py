@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import pick
-from ..writing.language import say
+from ..writing.language import translated
 from ..writing.numbers import NOTHING, column
 from .canvas import texts_of
 from .markup import render
@@ -68,13 +68,13 @@ def _texts(values: "pd.Series | pd.Index", told: bool) -> list[str]:
         return [typeset(text) for text in column(numbers)]
     present = values[~missing]
     known = iter(texts_of(present) if values.dtype.kind == "M" else map(value_text, present))
-    return [NOTHING if gone else say(next(known)) if told else next(known) for gone in missing]
+    return [NOTHING if gone else translated(next(known)) if told else next(known) for gone in missing]
 
 
 def value_text(value: Any) -> str:
     """Return a single value of whatever kind as a person reads it."""
     if value is None or value is True or value is False:
-        return {None: NOTHING, True: say("yes"), False: say("no")}[value]
+        return {None: NOTHING, True: translated("yes"), False: translated("no")}[value]
     if isinstance(value, float):
         return typeset(f"{value:.10g}")
     if isinstance(value, (list, tuple)):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..writing.language import translated
 from ..writing.numbers import duration
 from ..writing.terminal import make_console, moves, say
 
@@ -71,7 +72,7 @@ class Meter:
     def __init__(self, progress: Any, tally: Tally | None = None):
         self.progress, self.tally, self.pace = progress, tally, Pace()
         self.name = ""
-        self.task = progress.add_task("", total=None, text="first epoch")  # moves until something is known
+        self.task = progress.add_task("", total=None, text=translated("first epoch"))  # moves until something is known
 
     def __call__(self, name: str, epoch: "Epoch", outlook: Outlook) -> None:
         """Show that ``name`` finished ``epoch``."""
@@ -82,7 +83,7 @@ class Meter:
         left = self.pace.left(epoch, outlook)
         if self.tally is not None:
             left = self.tally.left() or left.replace(" left", " for this model")
-        text = describe_epoch(epoch, outlook.most) + left
+        text = translated(describe_epoch(epoch, outlook.most)) + translated(left)
         self.progress.update(self.task, completed=epoch.number, total=epoch.number + outlook.left, text=text)
 
 
@@ -116,6 +117,7 @@ def _lines() -> OnEpoch:
     pace = Pace()
 
     def line(name: str, epoch: "Epoch", outlook: Outlook) -> None:
-        say(f"{describe_epoch(epoch, outlook.most)}{pace.left(epoch, outlook)}".rstrip())
+        said = describe_epoch(epoch, outlook.most), pace.left(epoch, outlook)
+        say("".join(map(translated, said)).rstrip())
 
     return line

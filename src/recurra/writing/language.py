@@ -22,6 +22,10 @@ LANGUAGES = {"en": "English", "zh": "中文"}
 ENGLISH = "en"
 PLACE = re.compile(r"(['`]?)\{(\d)([!?]?)\}(['`]?)")
 SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z'`\d±])")
+SEVERAL = re.compile(f"{SENTENCES.pattern}|; ")  # several texts
+LISTED = re.compile(f"{SEVERAL.pattern}|, ")
+FEW = 20  # letters: a pattern with so few of its own is not sure of what stands between commas
+WORD = re.compile(r"[A-Za-z]{2}(?=[^']*(?:'[^']*'[^']*)*$)")  # letters that stand in no quotes
 CUTS = (
     (SENTENCES, ""),
     *((re.compile(cut), mark) for cut, mark in (("; ", "；"), (": ", "："), (" and ", "和"), (", ", "，"))),
@@ -66,13 +70,16 @@ class Catalog:
         bare = text.strip()
         if not any("a" <= letter <= "z" or "A" <= letter <= "Z" for letter in bare):
             return None
-        found = self.texts.get(bare) or self._by_pattern(bare) or self._by_parts(bare)
+        found = self.texts.get(bare) or self._by_pattern(bare, strictly=True) or self._by_parts(bare)
+        found = found or self._by_pattern(bare)
         return None if found is None else text.replace(bare, found)
 
-    def _by_pattern(self, text: str) -> str | None:
+    def _by_pattern(self, text: str, strictly: bool = False) -> str | None:
+        """Translate by the pattern with the most words that fits; ``strictly``, a place holds no other text."""
         for pattern in self.patterns:
             match = pattern.english.fullmatch(text) if pattern.literal in text else None
-            if match and not any(map(SENTENCES.search, match.groups())):  # else it is several texts
+            mark = SENTENCES if not strictly else SEVERAL if pattern.words > FEW else LISTED
+            if match and not any(map(mark.search, match.groups())):
                 return self._filled(pattern, match)
         return None
 
@@ -89,6 +96,10 @@ class Catalog:
         for cut, joint in CUTS:
             parts = cut.split(text)
             found = [self.find(part) for part in parts] if len(parts) > 1 else []
+            if cut is not SENTENCES and any(
+                one is None and WORD.search(part) for one, part in zip(found, parts, strict=False)
+            ):
+                continue  # half a sentence in another language is worse than none
             if any(one is not None for one in found):
                 return joint.join(part if one is None else one for part, one in zip(parts, found, strict=True))
         return None
@@ -117,13 +128,16 @@ def catalog(language: str) -> Catalog:
     return Catalog(tomllib.loads(text))
 
 
-def say(text: str) -> str:
-    """Return a text of the package in the language that is spoken now."""
+def translated(text: str) -> str:
+    """Return a text of the package, of one line or several, in the language that is spoken now."""
     language = _language.get()
-    return text if language == ENGLISH else catalog(language).say(text)
+    if language == ENGLISH:
+        return text
+    words = catalog(language)
+    return "\n".join(words.say(line) for line in text.split("\n"))
 
 
-def spoken() -> str:
+def current() -> str:
     """Return the language that is spoken now: ``en``, ``zh``."""
     return _language.get()
 

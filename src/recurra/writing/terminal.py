@@ -3,17 +3,23 @@
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .language import translated
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def make_console(stderr: bool = True) -> "Console":
-    """Return a console on stderr (messages) or stdout (results)."""
+    """Return a console on stderr (messages) or stdout (results) that speaks the language of the person."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    class Translating(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            super().print(*(translated(one) if isinstance(one, str) else one for one in objects), **options)
+
+    return Translating(stderr=stderr, highlight=False)
 
 
 def moves(console: "Console") -> bool:
@@ -23,7 +29,7 @@ def moves(console: "Console") -> bool:
 
 def say(text: str) -> None:
     """Print one line to stderr at once."""
-    print(text, file=sys.stderr, flush=True)
+    print(translated(text), file=sys.stderr, flush=True)
 
 
 def show_notes(console: "Console", notes: Sequence[str]) -> None:
@@ -33,6 +39,6 @@ def show_notes(console: "Console", notes: Sequence[str]) -> None:
 
     lines = Table.grid(padding=(0, 1))
     for note in notes:
-        lines.add_row("•", note)
+        lines.add_row("•", translated(note))
     if notes:
         console.print(Padding(lines, (0, 0, 0, 2), expand=False), style="dim", markup=False)

@@ -42,5 +42,5 @@ addEventListener("hashchange", unfold);
 unfold();
 draw().catch(() => places.forEach((place) => {
   place.classList.add("failed");
-  place.textContent = {{ "The figure cannot be drawn: this browser is too old." | say | tojson }};
+  place.textContent = {{ "The figure cannot be drawn: this browser is too old." | translated | tojson }};
 }));
