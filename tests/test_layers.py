@@ -1,10 +1,12 @@
 """Stacks of cells, their directions and regularisers; embedding and pooling."""
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations, parametrize, prune
 
 from laws_cells import same
 from laws_native import HAS_LIBRARY, fastest
@@ -367,3 +369,122 @@ def test_empty_batch(name: str, both: bool) -> None:
     assert read.outputs.shape == (0, T, H * (1 + both))
     for kind in ("last", "mean", "max"):
         assert Pool(kind)(read).summary.shape == (0, H * (1 + both))
+
+
+# What torch hooks onto cells.
+
+
+def hidden_weights(stack: Recurrent) -> list[tuple[nn.Module, str]]:
+    """The modules of the first cell that have recurrent weights of their own."""
+    return [(part, "weight_hh") for part in stack.cells()[0].modules() if "weight_hh" in part._parameters]
+
+
+HOOKED: dict[str, tuple[Callable[[nn.Module, str], object], str]] = {
+    "prune": (lambda part, name: prune.l1_unstructured(part, name, 0.3), "weight_hh_orig"),
+    "weight_norm": (parametrizations.weight_norm, "parametrizations.weight_hh.original1"),
+    "old spectral_norm": (nn.utils.spectral_norm, "weight_hh_orig"),
+}
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("how", HOOKED)
+@pytest.mark.parametrize("name", CELLS)
+def test_pruned_and_normed_cells(name: str, how: str, engine: str) -> None:
+    apply, source = HOOKED[how]
+    make = CELLS[name]
+    for number in range(len(hidden_weights(Recurrent([[make(I, H)]])))):  # type: ignore[call-arg]
+        stack = Recurrent([[make(I, H), make(I, H)]], engine=engine)  # type: ignore[call-arg]
+        part, weight = hidden_weights(stack)[number]
+        apply(part, weight)
+        stack.double()
+        leaf, x = part.get_parameter(source), make_x()
+        for _ in range(2):  # a stale weight would be part of a graph that is gone
+            stack(x).outputs.square().sum().backward()
+        assert leaf.grad is not None and leaf.grad.any()
+        stack.eval()
+        before = stack(x).outputs
+        with torch.no_grad():
+            leaf.copy_(torch.randn_like(leaf))
+        result = stack(x)
+        assert not torch.equal(before, result.outputs), "the old weight is still in use"
+        expected = fastest(name) if engine == "auto" else engine
+        assert result.engines == stack.engines() == (expected,), "hooks do not slow it down"
+        same(stack(x, record=True).outputs, result.outputs, "recorded", within=1e-10)
+
+
+@pytest.mark.parametrize("how", HOOKED)
+@pytest.mark.parametrize("name", CELLS)
+def test_weight_drop_of_pruned_and_normed_cells(name: str, how: str) -> None:
+    stack = Recurrent([[CELLS[name](I, H)]], Regularisers(weight_drop=0.5)).double()  # type: ignore[call-arg]
+    for part, weight in hidden_weights(stack):
+        HOOKED[how][0](part, weight)
+    x = make_x()
+    assert not torch.equal(stack(x).outputs, stack(x).outputs)
+    stack(x).outputs.sum().backward()
+    stack.eval()
+    assert torch.equal(stack(x).outputs, stack(x).outputs)
+
+
+class Counted(nn.Module):
+    """A parametrisation that counts."""
+
+    calls = 0
+
+    def forward(self, weight: Tensor) -> Tensor:
+        self.calls += 1
+        return 2.0 * weight
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("name", CELLS)
+def test_a_parametrised_weight_is_computed_once_per_scan(name: str, engine: str) -> None:
+    stack = Recurrent([[CELLS[name](I, H)]], engine=engine)  # type: ignore[call-arg]
+    ((part, weight), *_), counted = hidden_weights(stack), Counted()
+    parametrize.register_parametrization(part, weight, counted)
+    counted.calls = 0
+    outputs = stack(torch.randn(B, T, I)).outputs
+    assert counted.calls == 1 and outputs.requires_grad
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_hooks_of_cells_run_once_per_scan(name: str) -> None:
+    make, seen = CELLS[name], []
+    stack = Recurrent([[make(I, H), make(I, H)], [make(2 * H, H)]], truncate=3).double()  # type: ignore[call-arg]
+    for number, cell in enumerate(stack.cells()):
+        cell.register_forward_pre_hook(lambda _, given, n=number: seen.append((n, given[0].shape)))
+        cell.register_forward_hook(lambda _, __, done, n=number: seen.append((n, done.outputs.shape)))
+        cell.register_full_backward_hook(lambda *_, n=number: seen.append((n, "back")))
+    stack(make_x().requires_grad_(), mask=MASK).outputs.sum().backward()
+    forward = [(n, shape) for n, wide in enumerate((I, I, 2 * H)) for shape in ((B, T, wide), (B, T, H))]
+    assert seen[:6] == forward and sorted(seen[6:]) == [(n, "back") for n in range(3)]
+
+
+def test_hooks_of_the_parts_of_a_cell() -> None:
+    cell, seen = ParallelCell(I, H), []
+    cell.lstm.register_forward_pre_hook(lambda *_: seen.append("lstm"))
+    cell.gru.register_forward_pre_hook(lambda *_: seen.append("gru"))
+    Recurrent([[cell]])(torch.randn(B, T, I))
+    assert seen == ["lstm", "gru"]
+    cell.gru.register_forward_hook(lambda *_: None)
+    with pytest.raises(ConfigError, match="register the forward hook on the ParallelCell"):
+        Recurrent([[cell]])(torch.randn(B, T, I))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_cell_is_not_called_by_itself(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"one step is cell\.step\(cell\.project\(x\), state\)"):
+        CELLS[name](I, H)(torch.zeros(B, I))  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", CELLS)
+def test_cells_of_any_default_dtype(name: str, dtype: torch.dtype) -> None:
+    torch.set_default_dtype(dtype)
+    try:
+        stack = Recurrent([[CELLS[name](I, H)]])  # type: ignore[call-arg]
+        outputs = stack(torch.randn(B, T, I), mask=MASK).outputs
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert outputs.dtype is dtype and outputs.isfinite().all()
+    for part, weight in hidden_weights(stack):
+        assert getattr(part, weight).dtype is dtype and getattr(part, weight).any()

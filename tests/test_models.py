@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 import oracles
 from laws_cells import same
@@ -480,8 +481,25 @@ def test_writing_in_one_scan_is_not_for_every_decoder() -> None:
     hooked = nn.Linear(H, 2)
     hooked.register_forward_hook(lambda *_: None)
     assert linear_layers(hooked) is None and linear_layers(type("Other", (nn.Linear,), {})(H, 2)) is None
+    pruned = AttendingCell(GRUCell(1, H), None)
+    prune.identity(pruned.cell, "weight_hh")
+    assert Writer(nn.Identity(), plain.recurrent, pruned, nn.Identity(), nn.Linear(H, 2))._self_fed(one) is None
     curved = nn.Sequential(nn.Linear(H, 2), nn.Tanh())
     assert Writer(nn.Identity(), plain.recurrent, plain.decoder, nn.Identity(), curved)._self_fed(one) is None
+
+
+@pytest.mark.parametrize("name", ["none", "additive"])
+def test_a_pruned_decoder_uses_the_weights_of_the_moment(name: str) -> None:
+    writer = make_writer(name, "gru")
+    batch, previous = Batch(torch.randint(0, 8, (B, T))), torch.randint(0, 9, (B, Q))
+    cell = writer.decoder.cell
+    prune.l1_unstructured(cell, "weight_hh", 0.5)
+    for _ in range(2):
+        before = writer(batch, previous).prediction
+        before.square().sum().backward()
+    with torch.no_grad():
+        cell.weight_hh_orig.add_(1.0)
+    assert not torch.equal(writer(batch, previous).prediction, before)
 
 
 @pytest.mark.parametrize("name", ["none", "additive", "monotonic", "multi_head"])

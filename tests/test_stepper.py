@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from torch.nn.utils import parametrizations, prune
 
 import recurra
 from laws_native import agree, needs_library
@@ -154,3 +155,18 @@ def test_autograd_notices_that_an_output_was_overwritten() -> None:
     total = sum(head(stepper.step(torch.randn(1, 3))).sum() for _ in range(2))
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         total.backward()  # type: ignore[union-attr]
+
+
+def test_a_cell_with_hooks() -> None:
+    for change in (
+        lambda cell: prune.l1_unstructured(cell, "weight_hh", 0.5),
+        lambda cell: parametrizations.weight_norm(cell, "weight_hh"),
+    ):
+        cell, x = LSTMCell(I, H), torch.randn(1, T, I)
+        change(cell)
+        with torch.no_grad():
+            for parameter in cell.parameters():
+                parameter.add_(0.1)
+        stepper = Stepper(cell)
+        outputs = torch.stack([stepper.step(x[:, t].contiguous()).clone() for t in range(T)], 1)
+        agree([outputs], [scan(cell, x, engine="reference").outputs.detach()], 1e-5)

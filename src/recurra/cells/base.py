@@ -144,7 +144,8 @@ _CLOSED = Lent()
 def bare(input_size: int, hidden_size: int) -> dict[str, Any]:
     """Return the attributes of a cell that has no weights: the sizes, and tables of hooks, which are empty."""
     sizes = {"input_size": input_size, "hidden_size": hidden_size}
-    return nn.Module().__dict__ | sizes | {"bias_ih": None, "bias_hh": None}
+    # Backward hooks are of the kind that torch calls full, which it would note in a cell that lives for one call.
+    return nn.Module().__dict__ | sizes | {"bias_ih": None, "bias_hh": None, "_is_full_backward_hook": True}
 
 
 class GatedCell(Cell):

@@ -38,7 +38,7 @@ class ReluRNNCell(GatedCell):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        torch.nn.init.eye_(self.weight_hh)
+        self.weight_hh.zero_().fill_diagonal_(1.0)
 
     def gates(self, projected: Tensor, state: Hidden) -> Gates:
         return {"candidate": torch.relu(projected + self.recur(state.h))}

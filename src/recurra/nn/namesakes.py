@@ -1,19 +1,17 @@
 """Layers that stand in for their namesakes in ``torch.nn``: same arguments, same results, same weights."""
 
-import itertools
 import operator
 import warnings
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..cells import GatedCell, GRUCell, LSTMCell, LSTMGRUCell, ReluRNNCell, RNNCell, State
-from ..cells.base import bare
 from ..errors import ConfigError, pick
-from .layers import Recurrence, Regularisers, Stack, States
-from .scan import Plan, Scanned, scan
+from .inside import Inside, places, turns
+from .layers import Recurrence, States
 
 
 class Misfit(ConfigError, TypeError, RuntimeError):
@@ -54,87 +52,6 @@ def _reorder(state: Any, order: Tensor | None) -> Any:
     return state[:, order] if isinstance(state, Tensor) else tuple(part[:, order] for part in state)
 
 
-class Turn(NamedTuple):
-    """A cell that has the weights of a layer, and which way it goes: to a stack it is a Direction."""
-
-    cell: GatedCell
-    reverse: bool
-
-    def __call__(self, x: Tensor, state: State, plan: Plan, engine: str) -> Scanned:
-        """Scan ``x`` (B, T, I) from ``state``, or from zeros."""
-        return scan(self.cell, x, state, plan._replace(reverse=self.reverse), engine)
-
-
-class Inside(Stack):
-    """The stack of cells of a namesake, used as ``Recurrent`` is, with the weights that the layer has at the moment.
-
-    It keeps nothing itself: what is not of a stack is asked of the layer, and ``engine`` and ``truncate``, which can
-    be set, are kept there.
-    """
-
-    norms = ()
-
-    def __init__(self, layer: "Namesake"):
-        self.layer = layer
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "layer" or name.startswith("__"):  # as of a copy that has no layer yet
-            raise AttributeError(name)
-        return getattr(self.layer, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in ("layer", "engine", "truncate"):
-            raise ConfigError(f"{name} cannot be set on the stack inside a layer: set it on the layer.")
-        super().__setattr__(name, value)
-
-    @property
-    def engine(self) -> str:
-        """The name of an engine, or ``auto``."""
-        return self.layer._engine
-
-    @engine.setter
-    def engine(self, value: str) -> None:
-        self.layer._engine = value
-
-    @property
-    def truncate(self) -> int:
-        """After how many steps the gradient is cut; 0 is never."""
-        return self.layer._truncate
-
-    @truncate.setter
-    def truncate(self, value: int) -> None:
-        self.layer._truncate = value
-
-    @property
-    def regularisers(self) -> Regularisers:  # type: ignore[override]
-        """What the layer does between its layers."""
-        return Regularisers(dropout=self.layer.dropout, locked=False)
-
-    @property
-    def output_size(self) -> int:
-        """How wide the outputs are."""
-        return self.layer.hidden_size * self.directions
-
-    @property
-    def directions(self) -> int:
-        """1, or 2 if the layer is bidirectional."""
-        return 2 if self.layer.bidirectional else 1
-
-    def stack(self) -> list[list[Turn]]:
-        """Return the directions of every layer."""
-        turns, count = self.layer._turns(), self.directions
-        return [turns[n : n + count] for n in range(0, len(turns), count)]
-
-    __call__ = Stack.forward
-
-
-class Place(NamedTuple):
-    """Where a layer has one of its cells."""
-
-    names: dict[str, str]  # what the layer calls the weights of the cell
-    attributes: dict[str, Any]  # all of the cell but its weights; what is hooked onto it is kept here
-
-
 # What decides the shape of the weights, or what is computed with them.
 FIXED = {"input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size", "mode", "nonlinearity"}
 
@@ -151,7 +68,7 @@ class Namesake(nn.RNNBase):
     twin: ClassVar[Any] = None  # the layer of torch.nn that computes the same
     _engine: str = "auto"
     _truncate: int = 0
-    __jit_unused_properties__ = ["all_weights", "recurrent"]
+    __jit_unused_properties__ = ["all_weights", "recurrent", "_flat_weights"]
 
     def __init__(
         self,
@@ -172,7 +89,7 @@ class Namesake(nn.RNNBase):
         num_layers = _size("num_layers", num_layers)
         _require_flags(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         _require_share(dropout)
-        self._places = _places(input_size, hidden_size, num_layers, bias, bidirectional)
+        self._places = places(input_size, hidden_size, num_layers, bias, bidirectional)
         # torch.nn wants to know how many gates there are; its LSTM has as many as the one cell that it does not know.
         super().__init__(
             self._mode() if self.twin else "LSTM",
@@ -193,6 +110,15 @@ class Namesake(nn.RNNBase):
         """The stack of cells, which also runs with a mask, records gates and streams; its ``engine`` can be set."""
         return Inside(self)
 
+    @property
+    def _flat_weights(self) -> list[Any]:
+        """All weights in the order of ``torch.nn``, which keeps a list of them that can be out of date."""
+        return [getattr(self, name, None) for name in self._flat_weights_names]
+
+    @_flat_weights.setter
+    def _flat_weights(self, value: list[Any]) -> None:
+        """Keep nothing: what ``torch.nn`` sets here are the weights that the layer has already."""
+
     def reset_parameters(self) -> None:
         """Draw the weights anew, as recurra's cells do and not as ``torch.nn`` does.
 
@@ -201,7 +127,7 @@ class Namesake(nn.RNNBase):
         weight is pruned, normed or parametrised.
         """
         self._require_parameters("reset_parameters")
-        for turn in self._turns():
+        for turn in turns(self):
             turn.cell.reset_parameters()
 
     def flatten_parameters(self) -> None:
@@ -220,7 +146,7 @@ class Namesake(nn.RNNBase):
         known = self.__dict__.get("_parameters", {}).get(name)
         if known is not None and isinstance(value, Tensor) and value.shape != known.shape:
             raise Misfit(f"{name} must have shape {tuple(known.shape)}, but this one has {tuple(value.shape)}.")
-        super().__setattr__(name, value)
+        nn.Module.__setattr__(self, name, value)  # not torch's RNNBase, which keeps its list up to date here
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Return the layer of ``torch.nn`` with these very parameters, which is what ``torch.jit.script`` can read.
@@ -248,18 +174,6 @@ class Namesake(nn.RNNBase):
                     f"{name} is no parameter of its own at the moment: undo what prunes, norms or parametrises it "
                     f"before {use}."
                 )
-
-    def _turns(self) -> list[Turn]:
-        kind, own, training = self.cell_type, self._parameters, {"training": self.training}
-        turns: list[Turn] = []
-        for names, attributes in self._places:
-            # Parameters are looked up by hand, since a module takes long to find its own.
-            weights = {key: own[name] if name in own else getattr(self, name, None) for key, name in names.items()}
-            if lost := [name for key, name in names.items() if weights[key] is None]:
-                raise Misfit(f"{lost[0]} is missing: give the layer a parameter of this name.")
-            cell = kind.holding(weights, names, attributes | training)
-            turns.append(Turn(cell, self.bidirectional and len(turns) % 2 == 1))
-        return turns
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Take and return what the ``torch.nn`` namesake takes and returns, PackedSequence included."""
@@ -340,15 +254,6 @@ class Namesake(nn.RNNBase):
         return fields[0] if len(fields) == 1 else tuple(fields)
 
 
-def _places(input_size: int, hidden_size: int, num_layers: int, bias: bool, bidirectional: bool) -> list[Place]:
-    places = []
-    for layer, suffix in itertools.product(range(num_layers), ("", "_reverse")[: 1 + bidirectional]):
-        keys = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if bias else 2]
-        width = hidden_size * (1 + bidirectional) if layer else input_size
-        places.append(Place({key: f"{key}_l{layer}{suffix}" for key in keys}, bare(width, hidden_size)))
-    return places
-
-
 def _size(name: str, value: Any) -> int:
     try:
         size = operator.index(value)
@@ -371,10 +276,30 @@ def _require_share(value: Any) -> None:
 
 
 class RNN(Namesake):
-    """``h' = tanh(W x + U h)`` over time; arguments and results of ``torch.nn.RNN`` (Elman 1990).
+    """The plain recurrent network over time: its output is its whole memory.
 
-    Input (T, B, I), (B, T, I) with ``batch_first``, (T, I) unbatched, or a PackedSequence; returns the
-    outputs and the last h (layers · directions, B, H). Raises ConfigError for a wrong shape.
+    From h = 0, or a given h, each of the T steps computes
+
+        h' = tanh(W x + b + U h + d)
+
+    or, with ``nonlinearity="relu"``, ``h' = max(0, W x + b + U h + d)``. (Elman 1990, Finding structure in time,
+    Cognitive Science 14; the rectifier, whose U starts at the identity: Le et al. 2015, arXiv 1504.00941.)
+
+    ``weight_ih_l0`` (H, I) holds the W, ``weight_hh_l0`` (H, H) the U, ``bias_ih_l0`` and ``bias_hh_l0`` (H) the b
+    and d. Those of higher layers end in ``_l1`` and so on, those of the way back in ``_reverse``.
+
+    Arguments: ``input_size`` I and ``hidden_size`` H; ``num_layers``, each reading the h of the one below;
+    ``nonlinearity``, ``"tanh"`` or ``"relu"``; ``bias=False`` leaves b and d out; ``batch_first=True`` takes and
+    returns (B, T, ·); ``dropout``, the share of what one layer hands to the next that is zeroed in training;
+    ``bidirectional=True`` reads from the end as well, with weights of its own, and puts both outputs side by side (D
+    = 2, else 1); ``proj_size`` must be 0; ``device`` and ``dtype`` of the weights.
+
+    ``layer(x, h)`` returns the outputs of the last layer at every step and the last h. x is (T, B, I), (B, T, I) with
+    ``batch_first``, (T, I) for a single sequence, or a PackedSequence; the outputs are as x is, D·H wide; h is
+    (num_layers·D, B, H), or (num_layers·D, H) for a single sequence. Without h it is zero.
+
+    The names of the parameters are those of ``torch.nn.RNN``, what can be done to them too; they start elsewhere: see
+    ``reset_parameters``. Raises ConfigError for a wrong argument, shape or type.
     """
 
     def __init__(
@@ -418,10 +343,36 @@ class RNN(Namesake):
 
 
 class LSTM(Namesake):
-    """Long short-term memory over time; arguments and results of ``torch.nn.LSTM`` (see ``LSTMCell``).
+    """Long short-term memory over time: what to write, to forget and to show are separate decisions.
 
-    Input (T, B, I), (B, T, I) with ``batch_first``, (T, I) unbatched, or a PackedSequence; returns the
-    outputs and ``(h, c)``, each (layers · directions, B, H). Raises ConfigError for a wrong shape.
+    From h = c = 0, or given ones, each of the T steps computes
+
+        i = σ(W_i x + b_i + U_i h + d_i)        how much is written
+        f = σ(W_f x + b_f + U_f h + d_f)        how much of the memory stays
+        g = tanh(W_g x + b_g + U_g h + d_g)     what is written
+        o = σ(W_o x + b_o + U_o h + d_o)        how much is shown
+        c' = f ⊙ c + i ⊙ g
+        h' = o ⊙ tanh(c')
+
+    (Hochreiter & Schmidhuber 1997, Neural Computation 9; the forget gate f: Gers, Schmidhuber & Cummins 2000, Neural
+    Computation 12.)
+
+    ``weight_ih_l0`` (4H, I) holds the W one below the other, in the order i, f, g, o, ``weight_hh_l0`` (4H, H) the U,
+    ``bias_ih_l0`` and ``bias_hh_l0`` (4H) the b and d. Those of higher layers end in ``_l1`` and so on, those of the
+    way back in ``_reverse``.
+
+    Arguments: ``input_size`` I and ``hidden_size`` H; ``num_layers``, each reading the h of the one below;
+    ``bias=False`` leaves b and d out; ``batch_first=True`` takes and returns (B, T, ·); ``dropout``, the share of
+    what one layer hands to the next that is zeroed in training; ``bidirectional=True`` reads from the end as well,
+    with weights of its own, and puts both outputs side by side (D = 2, else 1); ``proj_size`` must be 0; ``device``
+    and ``dtype`` of the weights.
+
+    ``layer(x, (h, c))`` returns the outputs of the last layer at every step and the last (h, c). x is (T, B, I), (B,
+    T, I) with ``batch_first``, (T, I) for a single sequence, or a PackedSequence; the outputs are as x is, D·H wide;
+    h and c are (num_layers·D, B, H), or (num_layers·D, H) for a single sequence. Without them they are zero.
+
+    The names of the parameters are those of ``torch.nn.LSTM``, what can be done to them too; they start elsewhere:
+    see ``reset_parameters``. Raises ConfigError for a wrong argument, shape or type.
     """
 
     cell_type = LSTMCell
@@ -433,10 +384,33 @@ class LSTM(Namesake):
 
 
 class GRU(Namesake):
-    """The gated recurrent unit over time; arguments and results of ``torch.nn.GRU`` (see ``GRUCell``).
+    """The gated recurrent unit over time: one gate decides how much of the output stays.
 
-    Input (T, B, I), (B, T, I) with ``batch_first``, (T, I) unbatched, or a PackedSequence; returns the
-    outputs and the last h (layers · directions, B, H). Raises ConfigError for a wrong shape.
+    From h = 0, or a given h, each of the T steps computes
+
+        r = σ(W_r x + b_r + U_r h + d_r)            how much of the old output the candidate sees
+        z = σ(W_z x + b_z + U_z h + d_z)            how much of it stays
+        n = tanh(W_n x + b_n + r ⊙ (U_n h + d_n))   the candidate
+        h' = (1 − z) ⊙ n + z ⊙ h
+
+    (Cho et al. 2014, arXiv 1406.1078, with the reset after the product, as in ``torch.nn``.)
+
+    ``weight_ih_l0`` (3H, I) holds the W one below the other, in the order r, z, n, ``weight_hh_l0`` (3H, H) the U,
+    ``bias_ih_l0`` and ``bias_hh_l0`` (3H) the b and d. Those of higher layers end in ``_l1`` and so on, those of the
+    way back in ``_reverse``.
+
+    Arguments: ``input_size`` I and ``hidden_size`` H; ``num_layers``, each reading the h of the one below;
+    ``bias=False`` leaves b and d out; ``batch_first=True`` takes and returns (B, T, ·); ``dropout``, the share of
+    what one layer hands to the next that is zeroed in training; ``bidirectional=True`` reads from the end as well,
+    with weights of its own, and puts both outputs side by side (D = 2, else 1); ``proj_size`` must be 0; ``device``
+    and ``dtype`` of the weights.
+
+    ``layer(x, h)`` returns the outputs of the last layer at every step and the last h. x is (T, B, I), (B, T, I) with
+    ``batch_first``, (T, I) for a single sequence, or a PackedSequence; the outputs are as x is, D·H wide; h is
+    (num_layers·D, B, H), or (num_layers·D, H) for a single sequence. Without h it is zero.
+
+    The names of the parameters are those of ``torch.nn.GRU``, what can be done to them too; they start elsewhere: see
+    ``reset_parameters``. Raises ConfigError for a wrong argument, shape or type.
     """
 
     cell_type = GRUCell
@@ -445,10 +419,36 @@ class GRU(Namesake):
 
 
 class LSTMGRU(Namesake):
-    """The fused LSTM-GRU cell over time, used as ``torch.nn.LSTM`` is used (see ``LSTMGRUCell``).
+    """The LSTM and the GRU fused into one cell, over time, with as many parameters as an LSTM.
 
-    Input (T, B, I), (B, T, I) with ``batch_first``, (T, I) unbatched, or a PackedSequence; returns the
-    outputs and ``(h, c)``, each (layers · directions, B, H). Raises ConfigError for a wrong shape.
+    From the GRU it has the reset gate and the one update gate, from the LSTM the memory behind an output gate. From h
+    = c = 0, or given ones, each of the T steps computes
+
+        r = σ(W_r x + b_r + U_r h + d_r)            how much of the old output the candidate sees
+        u = σ(W_u x + b_u + U_u h + d_u)            how much of the memory is replaced
+        g = tanh(W_g x + b_g + r ⊙ (U_g h + d_g))   the candidate
+        o = σ(W_o x + b_o + U_o h + d_o)            how much is shown
+        c' = (1 − u) ⊙ c + u ⊙ g
+        h' = o ⊙ tanh(c')
+
+    There is no paper with maintained code for a fused cell: its definition is ``recurra.cells.LSTMGRUCell``.
+
+    ``weight_ih_l0`` (4H, I) holds the W one below the other, in the order r, u, g, o, ``weight_hh_l0`` (4H, H) the U,
+    ``bias_ih_l0`` and ``bias_hh_l0`` (4H) the b and d. Those of higher layers end in ``_l1`` and so on, those of the
+    way back in ``_reverse``.
+
+    Arguments: ``input_size`` I and ``hidden_size`` H; ``num_layers``, each reading the h of the one below;
+    ``bias=False`` leaves b and d out; ``batch_first=True`` takes and returns (B, T, ·); ``dropout``, the share of
+    what one layer hands to the next that is zeroed in training; ``bidirectional=True`` reads from the end as well,
+    with weights of its own, and puts both outputs side by side (D = 2, else 1); ``proj_size`` must be 0; ``device``
+    and ``dtype`` of the weights.
+
+    ``layer(x, (h, c))`` returns the outputs of the last layer at every step and the last (h, c). x is (T, B, I), (B,
+    T, I) with ``batch_first``, (T, I) for a single sequence, or a PackedSequence; the outputs are as x is, D·H wide;
+    h and c are (num_layers·D, B, H), or (num_layers·D, H) for a single sequence. Without them they are zero.
+
+    The names of the parameters are those of ``torch.nn.LSTM``, what can be done to them too; see ``reset_parameters``
+    for how they start. Raises ConfigError for a wrong argument, shape or type.
     """
 
     cell_type = LSTMGRUCell

@@ -5,7 +5,9 @@ Shapes: B batch, T steps, I inputs.
 
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch._C._functorch import TransformType, get_interpreter_stack
 
 from ...cells.base import GatedCell, State
 from .base import Plan, Scanned, Steps
@@ -32,4 +34,8 @@ def torch_refuses(cell: Steps, plan: Plan) -> str:
         return "torch's kernels take no mask"
     if plan.keep is not None:
         return "torch's kernels have no zoneout"
-    return "torch's kernels do not return their gates" if plan.record else ""
+    if plan.record:
+        return "torch's kernels do not return their gates"
+    # All that torch.func can stack up: only of vmap the kernels know nothing.
+    active = get_interpreter_stack() or () if torch._C._are_functorch_transforms_active() else ()
+    return "torch's kernels do not take part in vmap" if any(one.key() == TransformType.Vmap for one in active) else ""
