@@ -8,6 +8,7 @@ import click
 from ..errors import RecurraError, nearest
 from ..version import __version__
 from ..writing.language import speaking
+from . import streams
 from .bench import bench
 from .compare import compare, demo
 from .console import message
@@ -57,20 +58,25 @@ for verb in (demo, train, predict, evaluate, compare, report, bench, doctor):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: 0 done, 2 the user's input is wrong, 130 Ctrl-C, 1 a fault of ours."""
+    """Run the command line: 0 done, 2 the user's input is wrong, 130 Ctrl-C, 1 a fault of ours, or nobody reads on."""
+    streams.set_up()
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         with speaking(language_in(arguments)):
             _run(arguments)
+        streams.flush()
     except RecurraError as wrong:  # there is no such language
         message(f"Error: {wrong}")
         sys.exit(2)
+    except OSError as fault:
+        if not streams.broke(fault):
+            raise
+        sys.exit(streams.give_up(fault))
 
 
 def _run(arguments: list[str]) -> None:
     try:
         recurra.main(arguments, prog_name="recurra", standalone_mode=False)
-        sys.stdout.flush()
     except (click.exceptions.Abort, KeyboardInterrupt):
         message(NOTHING_KEPT)
         sys.exit(130)

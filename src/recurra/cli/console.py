@@ -134,7 +134,7 @@ def write_frame(frame: Any, out: str | None, as_json: bool, what: str) -> None:
     """Print a frame as CSV or JSON, or write it to a file."""
     if out is None:
         text = frame.to_json(orient="records", date_format="iso", force_ascii=False)
-        sys.stdout.write(text + "\n" if as_json else frame.to_csv(index=False))
+        sys.stdout.write(text + "\n" if as_json else frame.to_csv(index=False, lineterminator="\n"))
         return
     path = Path(out)
     with draft_of(path, f"The {what} cannot be written to {out}") as draft:

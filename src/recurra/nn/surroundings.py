@@ -1,7 +1,7 @@
 """What was told to torch and NumPy outside has no say in what a model learns and answers.
 
-A default type or device, a mode without gradients, autocast, and what NumPy does about an overflow: torch and NumPy keep
-them for a thread or a process, and a user may have set them for work of another kind. Nothing here changes what others
+A default type or device, a mode without gradients, autocast, and what NumPy does about an overflow are kept for a
+thread or a process, and a user may have set them for work of another kind. Nothing here changes what others
 see: a thread turns away from its own, and the default type, which all threads share, stays as it is.
 """
 

@@ -9,6 +9,7 @@ import pandas as pd
 from ...errors import DataError, nearest
 
 LARGEST = 1e100  # squares of larger numbers, summed, end beyond what a float can hold
+SMALLEST = 1e-100  # squares of smaller numbers are zero
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "–", "—", "?", ".", "<na>", "nat"})
 
 
@@ -103,6 +104,12 @@ def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
     else:
         raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target.")
     refuse_boundless(values, lambda row, what: f"Column '{name}' has {what} in row {row + 1}")
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    if 0 < largest < SMALLEST:
+        raise DataError(
+            f"The largest value of column '{name}' has a size of {largest:g}, which is too small to compute with; "
+            "use a smaller unit."
+        )
     return values
 
 

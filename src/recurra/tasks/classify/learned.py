@@ -13,6 +13,7 @@ import numpy as np
 from ...data.cases import Cases
 from ...data.cases.cases import channel_names
 from ...errors import DataError
+from ..moments import moments
 from .network import Layout
 from .plan import ClassifyPlan, codes_of, labels_of
 from .settings import ClassifySettings
@@ -127,16 +128,6 @@ class ClassifyLearned:
             arrays["std"],
             arrays["change"],
         )
-
-
-def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation of each channel of ``values`` (T, C) over what is known; 1 for a constant one."""
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(0), 1)
-    mean = np.where(known, values, 0.0).sum(0) / count
-    std = np.sqrt(np.where(known, (values - mean) ** 2, 0.0).sum(0) / count)
-    # Rounding leaves a constant a deviation of about 1e-16 times its size.
-    return mean, np.where(std > 1e-9 * np.maximum(np.abs(mean), 1e-12), std, 1.0)
 
 
 def filled(values: np.ndarray) -> np.ndarray:

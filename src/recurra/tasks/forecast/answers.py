@@ -11,6 +11,7 @@ import torch
 
 from ...data.batch import Batch
 from ...data.series import Panel, long_frame
+from ...errors import RunError
 from ...nn.models import Output
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, row_of
@@ -61,6 +62,12 @@ def forecast(
     windows = windows_after(context_of(learned, panel), learned.layout)
     guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
     names = learned.names if panel is None else panel.names
+    if not np.isfinite(guess.point).all():
+        row, channel = (int(place[0]) for place in np.nonzero(~np.isfinite(guess.point).all(1)))
+        raise RunError(
+            f"The forecast of '{names[max(row, channel)]}' is not a finite number: what the model computes is too large "
+            f"there. Train it again, with values in another unit or normalise='last'."
+        )
     steps = learned.layout.horizon if steps is None else steps
     return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps), _notes_on(fitted, guess, model))
 
@@ -81,8 +88,7 @@ def joined(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
     """Let all that answers together join what the ``network`` said of ``windows``."""
     mix = fitted.learned.mix
     others = {name: fitted.baselines[name].answer(windows) for name in mix if name != NETWORK}
-    floor = windows.rows.scaling.floor[windows.series.numpy()]
-    return combined(network, others, mix).counted(floor)
+    return combined(network, others, mix).kept(windows.rows.scaling, windows.series.numpy())
 
 
 def network_answer(fitted: Fitted, windows: Windows) -> Guess:

@@ -51,20 +51,18 @@ class Guess(NamedTuple):
         bands = {level: (low[:, :steps], high[:, :steps]) for level, (low, high) in self.bands.items()}
         return Guess(self.point[:, :steps], bands)
 
-    def counted(self, floor: np.ndarray) -> "Guess":
-        """Return the same with nothing below ``floor`` (W, C).
+    def kept(self, scaling: Scaling, series: np.ndarray) -> "Guess":
+        """Return the same within the bounds of its ``series`` (W,), each interval within the wider ones.
 
-        Counts have one; their intervals end at whole numbers, moved outwards, as the ends belong to an interval.
+        Those of counts end at whole numbers, moved outwards, as the ends belong to an interval.
         """
-        least, counts = floor[:, None], np.isfinite(floor)[:, None]
-        bands = {
-            level: (
-                np.maximum(np.where(counts, np.floor(low), low), least),
-                np.maximum(np.where(counts, np.ceil(high), high), least),
-            )
-            for level, (low, high) in self.bands.items()
-        }
-        return Guess(np.maximum(self.point, least), bands)
+        low = high = point = scaling.kept(self.point, series)
+        counts, bands = scaling.counts[series][:, None], {}
+        for level, (lower, upper) in sorted(self.bands.items()):
+            low = np.minimum(scaling.kept(np.where(counts, np.floor(lower), lower), series), low)
+            high = np.maximum(scaling.kept(np.where(counts, np.ceil(upper), upper), series), high)
+            bands[level] = (low, high)
+        return Guess(point, bands)
 
 
 def make_exam(panel: Panel, learned: ForecastLearned, part: Part, windows: Windows) -> Exam:

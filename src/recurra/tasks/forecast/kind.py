@@ -86,7 +86,7 @@ class ForecastKind(Kind):
 
     def learn(self, data: Panel, plan: ForecastPlan, config: Config) -> ForecastLearned:
         """Return the scale and the end of every series."""
-        return ForecastLearned.of(data, plan, config.task.channels == "joint")
+        return ForecastLearned.of(data, plan, config.task)
 
     def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> ForecastLearned:
         """Return what was learned, from a run."""

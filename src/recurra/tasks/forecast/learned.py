@@ -14,7 +14,9 @@ import pandas as pd
 from ...data.series import Panel, Schema, steps_between
 from .layout import Layout
 from .plan import FEW_WINDOWS, ForecastPlan, tracks_of
+from .range import bounds_in, bounds_of, refuse_far
 from .scaling import Scaling, seasonal_means
+from .settings import ForecastSettings
 
 
 class Identity(NamedTuple):
@@ -39,24 +41,35 @@ class ForecastLearned:
     context: np.ndarray  # (S, L, C) their last values, NaN where missing
     cycles: np.ndarray | None = None  # (S, season, C) to begin a learned cycle with; known only while training
     mix: Mapping[str, float] = field(default_factory=dict)  # what answers together weighs; empty: the network alone
+    bounds: tuple[float, float] = (-np.inf, np.inf)  # that forecasts were told to stay within
 
     @classmethod
-    def of(cls, panel: Panel, plan: ForecastPlan, joint: bool) -> "ForecastLearned":
+    def of(cls, panel: Panel, plan: ForecastPlan, settings: ForecastSettings) -> "ForecastLearned":
         """Learn from the training rows of ``panel``."""
+        joint, bounds = settings.channels == "joint", bounds_in(settings)
         tracks, layout = tracks_of(panel, joint), plan.layout
-        scaling = Scaling.of(tracks, _measured(tracks, plan.train_ends, plan.test_size))
+        scaling = Scaling.of(tracks, _measured(tracks, plan.train_ends, plan.test_size)).within(*bounds)
         context = np.stack([last_values(track, layout.lookback) for track in tracks])
         cycles = None
         if layout.cycle and len(plan.train) < FEW_WINDOWS:
             cycles = seasonal_means(tracks, list(plan.train_ends), scaling, layout.season, layout.log)
         lengths = tuple(len(values) for values in panel.values)
-        return cls(panel.schema, layout, joint, panel.names, panel.starts, lengths, scaling, context, cycles)
+        return cls(
+            panel.schema, layout, joint, panel.names, panel.starts, lengths, scaling, context, cycles, bounds=bounds
+        )
 
     def identify(self, panel: Panel, tracks: list[np.ndarray]) -> Identity:
         """Return what is known of each row series of ``panel``, which are ``tracks`` (T, C).
 
-        A series that was not there in training has the identity S, and is scaled by its own values.
+        A series that was not there in training has the identity S, and is scaled by its own values. Raises DataError
+        for a value that is too far from those of the training.
         """
+        known = self._identify(panel, tracks)
+        for n, track in enumerate(tracks):
+            refuse_far(panel, n, track, known.scaling.rows(np.array([n])))
+        return known
+
+    def _identify(self, panel: Panel, tracks: list[np.ndarray]) -> Identity:
         if panel.names == self.names and panel.starts == self.starts:
             rows = np.arange(len(tracks))
             return Identity(rows, np.zeros(len(rows), np.int64), self.scaling)
@@ -65,7 +78,7 @@ class ForecastLearned:
         unknown = np.flatnonzero(rows < 0).tolist()
         scaling = self.scaling.rows(rows)
         if unknown:
-            own = Scaling.of([tracks[n] for n in unknown], [len(tracks[n]) for n in unknown])
+            own = Scaling.of([tracks[n] for n in unknown], [len(tracks[n]) for n in unknown]).within(*self.bounds)
             scaling = scaling.replaced(np.array(unknown), own)
         starts = [
             steps_between(self.starts[max(row, 0)], panel.starts[n], self.schema) for n, row in enumerate(rows.tolist())
@@ -83,6 +96,7 @@ class ForecastLearned:
             "starts": [_plain_stamp(start) for start in self.starts],
             "lengths": list(self.lengths),
             "mix": dict(self.mix),
+            "bounds": [bound if np.isfinite(bound) else None for bound in self.bounds],
         }
         return plain, {**self.scaling.to_arrays(), "context": self.context}
 
@@ -100,6 +114,7 @@ class ForecastLearned:
             Scaling.from_arrays(arrays),
             arrays["context"],
             mix=plain.get("mix", {}),  # runs of version 0.1 have none
+            bounds=bounds_of(*plain.get("bounds", (None, None))),
         )
 
 

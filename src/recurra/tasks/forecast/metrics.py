@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...compare.metric import Metric, Statistics, ratio
+from ..moments import ROUNDING
 
 Array = np.ndarray
 
@@ -15,14 +16,14 @@ Array = np.ndarray
 def naive_scale(track: Array, season: int) -> Array:
     """Return the mean absolute change over one season of each channel of ``track`` (T, C): the scale of MASE.
 
-    NaN where no two values can be compared, or nothing ever changed.
+    NaN where no two values can be compared, or nothing ever changed but by rounding.
     """
     step = season if len(track) > season else 1
     changes = np.abs(track[step:] - track[:-step])
     known = np.isfinite(changes)
     sums = np.where(known, changes, 0.0).sum(0)
     mean = sums / np.maximum(known.sum(0), 1)
-    return np.where(mean > 0, mean, np.nan)
+    return np.where(mean > ROUNDING * np.nanmax(np.abs(track), 0, initial=0.0), mean, np.nan)
 
 
 def window_sums(truth: Array, point: Array, mase: Array, std: Array) -> dict[str, Array]:

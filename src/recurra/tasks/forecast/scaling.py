@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..moments import moments
+
 RATIOS = (1e-3, 10.0)  # bounds of c
 FLOOR = 1e-2  # of a mean, below which no logarithm is taken
 FAR, MOST, LEAST = 50.0, 0.01, 20  # see limits_of: spreads, share of the values, and values that say what is usual
@@ -19,13 +21,25 @@ class Scaling(NamedTuple):
 
     mean: np.ndarray  # (S, C)
     std: np.ndarray  # (S, C)
-    floor: np.ndarray  # (S, C) below which no forecast goes: 0 for counts, minus infinity for most
+    floor: np.ndarray  # (S, C) below which no forecast goes: as told, 0 for counts, minus infinity for most
     limits: np.ndarray  # (S, C, 2) beyond which a value is a fault of what measured it, mostly infinite
+    ceiling: np.ndarray  # (S, C) above which no forecast goes: as told, infinity for most
+    counts: np.ndarray  # (S, C) bool, whether all values are whole numbers and none is negative
 
     @staticmethod
     def plain(mean: np.ndarray, std: np.ndarray) -> "Scaling":
         """Return a scaling that bounds nothing."""
-        return Scaling(mean, std, np.full(mean.shape, -np.inf), np.tile([-np.inf, np.inf], (*mean.shape, 1)))
+        least, none = np.full(mean.shape, -np.inf), np.zeros(mean.shape, bool)
+        return Scaling(mean, std, least, np.tile([-np.inf, np.inf], (*mean.shape, 1)), -least, none)
+
+    def within(self, lower: float, upper: float) -> "Scaling":
+        """Return the scaling of forecasts that never leave these bounds; an infinite one is none."""
+        floor = np.full(self.floor.shape, lower) if np.isfinite(lower) else self.floor
+        return self._replace(floor=floor, ceiling=np.full(floor.shape, upper))
+
+    def kept(self, values: np.ndarray, series: np.ndarray) -> np.ndarray:
+        """Return ``values`` (W, H, C), in the unit of their ``series`` (W,), within its floor and ceiling."""
+        return np.minimum(np.maximum(values, self.floor[series][:, None]), self.ceiling[series][:, None])
 
     def ratios(self) -> np.ndarray:
         """Return ``c = s / m`` of every series and channel (S, C); next to nothing where the mean is not positive.
@@ -37,7 +51,7 @@ class Scaling(NamedTuple):
 
     def rows(self, chosen: np.ndarray) -> "Scaling":
         """Return the scaling of some row series."""
-        return Scaling(self.mean[chosen], self.std[chosen], self.floor[chosen], self.limits[chosen])
+        return Scaling(*(part[chosen] for part in self))
 
     def replaced(self, places: np.ndarray, other: "Scaling") -> "Scaling":
         """Return the scaling with that of ``other`` at these places."""
@@ -57,10 +71,11 @@ class Scaling(NamedTuple):
         known = [track[:end] for track, end in zip(tracks, ends, strict=True)]
         limits = [limits_of(values) for values in known]
         clean = [without_faults(values, bounds) for values, bounds in zip(known, limits, strict=True)]
-        measured = [_moments(values) for values in clean]
-        floors = np.stack([floors_of(values) for values in clean])
+        measured = [moments(values) for values in clean]
         means, stds = (np.stack(parts) for parts in zip(*measured, strict=True))
-        return Scaling(means, stds, floors, np.stack(limits))
+        counts = np.stack([are_counts(values) for values in clean])
+        floors = np.where(counts, 0.0, -np.inf)
+        return Scaling.plain(means, stds)._replace(floor=floors, limits=np.stack(limits), counts=counts)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return all that is known, by name."""
@@ -68,9 +83,10 @@ class Scaling(NamedTuple):
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Scaling":
-        """Return what ``to_arrays`` gave; runs of version 0.1 have no bounds."""
+        """Return what ``to_arrays`` gave; in older runs only counts have a floor, or nothing is bounded."""
         plain = Scaling.plain(arrays["mean"], arrays["std"])
-        return plain._replace(**{name: arrays[name] for name in ("floor", "limits") if name in arrays})
+        found = {name: arrays[name] for name in plain._fields if name in arrays}
+        return plain._replace(**{"counts": np.isfinite(arrays.get("floor", plain.floor)), **found})
 
 
 def limits_of(values: np.ndarray) -> np.ndarray:
@@ -98,21 +114,11 @@ def without_faults(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
     return np.where(faults, np.nan, values) if faults.any() else values
 
 
-def floors_of(values: np.ndarray) -> np.ndarray:
-    """Return 0 for channels (C,) of whole numbers, none of them negative, and minus infinity for others."""
+def are_counts(values: np.ndarray) -> np.ndarray:
+    """Tell which channels (C,) of ``values`` (T, C) are whole numbers, none of them negative."""
     known = np.isfinite(values)
-    counts = (~known | ((values >= 0) & (values == np.round(np.where(known, values, 0.0))))).all(0) & known.any(0)
-    return np.where(counts, 0.0, -np.inf)
-
-
-def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(0), 1)
-    filled = np.where(known, values, 0.0)
-    mean = filled.sum(0) / count
-    std = np.sqrt(np.where(known, (values - mean) ** 2, 0.0).sum(0) / count)
-    # Rounding leaves a constant a deviation of about 1e-16 times its size.
-    return mean, np.where(std > 1e-9 * np.maximum(np.abs(mean), 1e-12), std, 1.0)
+    whole = ~known | ((values >= 0) & (values == np.round(np.where(known, values, 0.0))))
+    return whole.all(0) & known.any(0)
 
 
 def seasonal_means(
@@ -136,6 +142,5 @@ def seasonal_means(
 
 
 def unscale(values: np.ndarray, scaling: Scaling, series: np.ndarray) -> np.ndarray:
-    """Bring standardised ``values`` (W, H, C) back to the unit of their series, none of them below its floor."""
-    raw = values * scaling.std[series][:, None] + scaling.mean[series][:, None]
-    return np.maximum(raw, scaling.floor[series][:, None])
+    """Bring standardised ``values`` (W, H, C) back to the unit of their series, within its bounds."""
+    return scaling.kept(values * scaling.std[series][:, None] + scaling.mean[series][:, None], series)

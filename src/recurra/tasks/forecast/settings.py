@@ -57,6 +57,12 @@ class ForecastSettings:
     combine: bool = setting(
         True, "answer with the network and a linear model together, each weighted by how well it did on validation"
     )
+    lower: float | None = setting(
+        None, "forecasts and their intervals never go below it, such as 0; nor may the values that are learned from"
+    )
+    upper: float | None = setting(
+        None, "forecasts and their intervals never go above it, such as 100; nor may the values that are learned from"
+    )
     levels: tuple[int, ...] = setting((80, 90), "coverage of the forecast intervals in percent", low=1, high=99)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ...data.series import Panel, Schema, infer_schema, to_panel
 from ...data.tables.files import read_table
 from ..base import Tell
+from .range import refuse_outside
 from .settings import ForecastSettings
 
 
@@ -19,6 +20,8 @@ def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, m
     At most ``most`` steps of each series are used. The notes of the panel say what was found and mended.
     """
     if isinstance(source, Panel):
+        if schema is None:
+            refuse_outside(source, source, settings)
         return cut_rows(source, most)
     notes: list[str] = []
     if isinstance(source, (str, Path)):
@@ -36,7 +39,11 @@ def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, m
             aggregate=settings.aggregate,
         )
         tell(found)
-    panel = cut_rows(to_panel(source, schema), most)
+        panel = to_panel(source, schema)
+        refuse_outside(source, panel, settings)
+    else:
+        panel = to_panel(source, schema)
+    panel = cut_rows(panel, most)
     tell(panel.notes)
     return replace(panel, notes=(*notes, *found, *panel.notes))
 
