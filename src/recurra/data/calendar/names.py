@@ -13,15 +13,15 @@ NAMES = (
 )  # fmt: skip
 UNSURE = ("t", "index", "data", "step", "period", "day", "elapsed")  # of them, what values are called too
 PARTS = {
-    "year": ("year", "yr", "yyyy", "jahr", "annee", "année", "ano", "año", "anno", "isoyear", "mmwryear", "epiyear",
-             "calendaryear", "年", "年份"),
+    "year": ("year", "yr", "yyyy", "yy", "jahr", "annee", "année", "ano", "año", "anno", "isoyear", "mmwryear",
+             "epiyear", "calendaryear", "年", "年份"),
     "quarter": ("quarter", "qtr", "quartal", "trimestre", "季度", "quarterofyear"),
     "month": ("month", "mo", "mon", "mnth", "mth", "monat", "mois", "mes", "mese", "monthofyear", "monthnumber",
               "月", "月份"),
     "week": ("week", "wk", "weekno", "weeknum", "weeknumber", "weekofyear", "isoweek", "epiweek", "mmwrweek", "kw",
              "woche", "semaine", "semana", "settimana", "周", "周次"),
     "yearday": ("doy", "yday", "dayofyear", "yearday", "julianday", "jday"),
-    "day": ("day", "mday", "dom", "dayofmonth", "tag", "jour", "dia", "día", "giorno", "日"),
+    "day": ("day", "dy", "dd", "mday", "dom", "dayofmonth", "tag", "jour", "dia", "día", "giorno", "日"),
     "hour": ("hour", "hr", "hh", "stunde", "heure", "hora", "ora", "hourofday", "hourending", "时", "小时"),
     "minute": ("minute", "min", "mi", "分", "分钟"),
     "second": ("second", "sec", "秒"),
@@ -92,5 +92,7 @@ def surely_time(name: str) -> bool:
 
 def part_of(name: str) -> str | None:
     """Return which part of a date a column name stands for, such as year or hour; None if it is none."""
+    if name in ("MM", "mm"):  # as in 'YY MM DD hh mm'
+        return "month" if name == "MM" else "minute"
     key = plain(name)
     return next((role for role, names in PARTS.items() if key in names), None)

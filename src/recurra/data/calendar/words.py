@@ -149,8 +149,8 @@ def _pairs(text: pd.Series, name: str, form: str) -> Words | None:
     if (number <= 4).all() and (number >= 1).all() and not WEEKLY.search(word):
         quarters = _quarters(found.rename(columns={"n": "q"}), name, form)
         months = month_start((year - 1970) * 12 + number - 1)
-        if QUARTERLY.search(word) or regularity(quarters.values) > regularity(months):
-            return quarters
+        if form == "yyyy-q" or QUARTERLY.search(word) or regularity(quarters.values) > regularity(months):
+            return quarters._replace(form="yyyy-q")
     if form.startswith("yyyyww") or WEEKLY.search(word) or (number > 12).any():
         read = read_digits(year * 100 + number, (6,), f"{name} week", form)
         return None if read is None else Words(read.stamps, form=read.form)
