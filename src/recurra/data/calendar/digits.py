@@ -280,7 +280,7 @@ def read_days(values: np.ndarray, name: str, form: str = "") -> Reading | None:
 
 def counts_days(values: np.ndarray) -> bool:
     """Tell whether rising whole numbers (n,) could be all days, weeks or months of a time, counted from an origin."""
-    if (values != np.round(values)).any() or (np.diff(values) <= 0).any():
+    if not (np.diff(values) > 0).all() or (values != np.round(values)).any():
         return False
     origins = [origin for _, low, high, origin in COUNTS.values() if low <= values[0] and values[-1] <= high]
     return any(regularity((np.floor(values - origin) * DAY).astype(np.int64)) >= (1.0, 0.95) for origin in origins)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..tables.columns import is_number
 from .digits import full_year, read_digits, regularity
 from .grid import UNITS, month_start
 from .names import MONTH_WORDS, QUARTERLY, WEEKLY, plain
@@ -162,6 +163,8 @@ READERS = ((QUARTERS, _quarters), (HALVES, _halves), (WEEKS, _weeks), (MONTHS, _
 
 def is_clock(column: pd.Series) -> bool:
     """Tell whether a column holds times of day, such as 09:30 or 1:05 pm, without a date."""
+    if is_number(column) or column.dtype.kind in "bM":
+        return False
     some = column.dropna().head(100)
     if len(some) and type(some.iloc[0]).__name__ == "time":
         return True

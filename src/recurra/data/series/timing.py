@@ -54,12 +54,11 @@ def _runs_on(values: np.ndarray) -> bool:
 
 def _are_digits(column: pd.Series, least: int) -> bool:
     """Tell whether a column may hold numbers of at least so many digits that are dates, going by its first values."""
-    if column.isna().any() or not len(column):
-        return False
     if is_number(column):
-        first = column.head(100).to_numpy(np.float64)
-        return bool((first >= 10 ** (least - 1)).all() and (first < 3e18).all())
-    if not is_text(column) or isinstance(column.dtype, pd.CategoricalDtype):
+        first = column.head(100).to_numpy(np.float64, na_value=np.nan)
+        likely = len(first) and (first >= 10 ** (least - 1)).all() and (first < 3e18).all()
+        return bool(likely and not column.hasnans)
+    if not is_text(column) or isinstance(column.dtype, pd.CategoricalDtype) or column.hasnans or not len(column):
         return False
     return bool(strip_text(column.head(100)).str.fullmatch(rf"\d{{{least},19}}(\.\d+)?").all())
 
@@ -69,7 +68,7 @@ def joined_time(frame: pd.DataFrame, free: Sequence[str], dates: Sequence[str]) 
     roles = {role: name for name in reversed(free) for role in [part_of(name)] if role and _is_part(frame[name], role)}
     if not dates:
         return "+".join(roles[role] for role in _together(frame, roles)) or None
-    clocks = [n for n in free if n not in dates and (is_text(frame[n]) or is_clock(frame[n])) and is_clock(frame[n])]
+    clocks = [n for n in free if n not in dates and is_clock(frame[n])]
     clocks += [roles["hour"]] if "hour" in roles else []
     clocks += [n for n in free if n not in dates and _is_clock_number(frame[n], n)]
     repeated = clocks and frame[dates[0]].nunique() <= 0.95 * len(frame)
@@ -145,8 +144,8 @@ def _why_numbers_left(column: pd.Series, name: str) -> str | None:
             return "dates written as numbers"
     except DataError:
         return "numbers of which most are dates, but not all"
-    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    if len(values) >= FEW and counts_days(values):
+    values = part_numbers(column.head(100))
+    if len(values) >= FEW and counts_days(values) and counts_days(part_numbers(column)):
         return "it counts days or rows"
     if surely_time(name) or (sounds_like_time(name) and len(values) > 2 and _is_axis(values)):
         return "it is called like a time, but holds neither dates nor whole steps"
