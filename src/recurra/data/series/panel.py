@@ -220,7 +220,9 @@ def _fill(
     _say_doubled(clock, slots, counts, schema, notes)
     empty = int((counts == 0).sum())
     if empty:
-        notes.append(f"{empty:,} of {len(counts):,} time steps had no row and are missing values")
+        notes.append(
+            f"{empty:,} of {len(counts):,} time steps had no row and are missing values; such steps are forecast too"
+        )
     return steps, [put_together(values, slots, len(counts), schema.aggregate or "mean") for values in columns]
 
 
