@@ -155,7 +155,7 @@ def _pairs(text: pd.Series, name: str, form: str) -> Words | None:
     if form.startswith("yyyyww") or WEEKLY.search(word) or (number > 12).any():
         read = read_digits(year * 100 + number, (6,), f"{name} week", form)
         return None if read is None else Words(read.stamps, form=read.form)
-    return None  # months, which are read as every date is
+    return _months(found.rename(columns={"n": "m"}), name, form)
 
 
 READERS = ((QUARTERS, _quarters), (HALVES, _halves), (WEEKS, _weeks), (MONTHS, _months), (YEARS, _years))

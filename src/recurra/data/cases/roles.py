@@ -11,7 +11,8 @@ import pandas as pd
 
 from ...errors import DataError
 from ..calendar.names import NAMES, sounds_like_time
-from ..calendar.stamps import distinct, holds_dates, read_time
+from ..calendar.parts import read_time
+from ..calendar.stamps import distinct, holds_dates
 from ..tables.columns import is_number, is_text, text_of_numbers
 from .labels import label_codes
 from .rows import Rows, rows_of

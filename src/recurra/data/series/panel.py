@@ -13,7 +13,7 @@ import pandas as pd
 from ...errors import DataError
 from ..calendar.frequency import grid_of
 from ..calendar.grid import Grid, weekday
-from ..calendar.stamps import read_time
+from ..calendar.parts import read_time
 from ..tables.columns import as_pandas, find_column, numbers
 from .aggregate import put_together, whole_steps
 from .schema import Schema, as_table

@@ -16,12 +16,27 @@ from ..calendar.names import (
     sounds_like_time,
     surely_time,
 )
-from ..calendar.stamps import distinct, holds_dates, part_numbers, read_stamps
+from ..calendar.parts import part_numbers
+from ..calendar.stamps import distinct, holds_dates, read_stamps
 from ..calendar.words import is_clock, written_as_passed
 from ..tables.columns import is_number, is_text, strip_text, text_of_numbers
 
 FEW = 12  # different dates that digits must spell, in a column that is not called like a time
 STATISTICS = ("min", "sec", "mi", "mo", "ora")  # names of parts of a time that mean something else by themselves
+
+
+def digit_dates(frame: pd.DataFrame, free: Sequence[str], dates: Sequence[str]) -> list[str]:
+    """Return the columns whose numbers are dates; where only most are, DataError is raised if there is no other."""
+    found: list[str] = []
+    fault: DataError | None = None
+    for name in free:
+        try:
+            found += [name] if name not in dates and spells_dates(frame[name], name) else []
+        except DataError as wrong:
+            fault = fault or wrong
+    if fault is not None and not found and not dates:
+        raise fault
+    return found
 
 
 def spells_dates(column: pd.Series, name: str) -> bool:
