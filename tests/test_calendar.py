@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.data.calendar.frequency import grid_of, known_frequency
+from recurra.data.calendar.frequency import grid_of, known_frequency, steps_in_words
 from recurra.data.calendar.grid import DAY
 from recurra.data.calendar.pace import infer_frequency
 from recurra.data.series import Schema, infer_schema, to_panel
+from recurra.data.series.season import candidates
 from recurra.errors import DataError
 
 PANDAS = [
@@ -338,3 +339,181 @@ def test_what_only_sounds_like_a_time_is_left_out_with_its_reason(name: str, col
     assert (dated.time, dated.targets) == ("ds", ("y",)) or dated.time == f"ds+{name}"
     with pytest.raises(DataError, match=f"'{name}' was left out"):
         infer_schema(frame[[name]].assign(ds=pd.date_range("2024", periods=300)).drop(columns=[]).assign(z="x"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda draw: 20210101 + draw.integers(-90, 900_000, 60),  # sales of 20 million
+        lambda draw: 20210100 + draw.integers(1, 29, 60),  # each a date, but in no order
+        lambda draw: 202001 + draw.integers(0, 12, 60),
+        lambda draw: 202000 + np.cumsum(draw.integers(-3, 4, 60)),
+        lambda draw: 20201 + draw.integers(0, 4, 60),
+        lambda draw: 35_000 + np.cumsum(draw.integers(0, 9, 60)),  # a total that grows
+        lambda draw: 1_700_000_000 + draw.integers(0, 10**6, 60),
+        lambda draw: 5.0 + 2 * np.arange(60),
+        lambda draw: draw.normal(size=60),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["sales", "t", "T", "index", "data", "period", "response_time", "last_week_sales", "min"]
+)
+def test_values_that_look_like_dates_stay_values(name: str, values: Any) -> None:
+    column = values(np.random.default_rng(0))
+    frame = pd.DataFrame({"ds": pd.date_range("2020", periods=60), name: column})
+    if name in ("t", "T", "index", "data", "period") and np.ptp(np.diff(column)) == 0:
+        with pytest.raises(DataError, match="neither dates nor whole steps"):  # evenly spaced, as a time is
+            infer_schema(frame)
+        return
+    schema, _ = infer_schema(frame)
+    assert (schema.time, schema.targets) == ("ds", (name,))
+
+
+def test_a_target_that_is_named_is_taken_whatever_it_is_called() -> None:
+    frame = pd.DataFrame(
+        {"ds": pd.date_range("2020", periods=60), "hour": np.random.default_rng(0).integers(0, 24, 60)}
+    )
+    assert infer_schema(frame, target="hour")[0].targets == ("hour",)
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ([*range(202001, 202050), 202054], "has 202054 in row 50, which is no date in the form yyyyww"),
+        ([*range(20240101, 20240132), 20240132], "has 20240132 in row 32, which is no date in the form yyyymmdd"),
+        (["2024-01-01"] * 30 + ["2024-13-01"], "'2024-13-01' in row 31"),
+        (["09:30", "09:31", "09:32"] * 9, "times of day without a date; join it"),
+        (np.arange(30) / 7, "neither dates nor whole steps; leave it out"),
+    ],
+)
+def test_times_that_cannot_be_read_are_refused_with_what_to_do(column: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        infer_schema(table(week=column), time="week")
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"year": [2020, 2020], "month": [1, 13]}, "'month' is part of the time, but has 13 in row 2"),
+        ({"year": [2020, 2020], "month": [1, 2], "day": [31, 31]}, "20200231 in row 2"),
+        ({"year": [2020, 2019], "week": [53, 53]}, "holds a week that its year does not have"),
+        ({"date": ["2020-01-01"] * 2, "time": ["10:00", "noon"]}, "has 'noon' in row 2|not a date like the others"),
+        ({"date": ["2020-01-01"] * 2, "hour": [10, 77]}, "neither hours nor times such as 930"),
+        ({"a": ["2020-01-01"] * 2, "b": [1, 2], "c": [1, 2]}, "joins no date"),
+    ],
+)
+def test_parts_that_make_no_time_are_refused(columns: dict[str, list[Any]], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        infer_schema(table(**columns), time="+".join(columns), target="y")
+
+
+# closed times, in tables
+
+
+def session(
+    days: pd.DatetimeIndex, frequency: str, *hours: tuple[str, str], zone: str | None = None
+) -> pd.DatetimeIndex:
+    """Every step of these hours on these days."""
+    parts = [
+        pd.date_range(f"{d.date()} {a}", f"{d.date()} {b}", freq=frequency, tz=zone) for d in days for a, b in hours
+    ]
+    return parts[0].append(parts[1:]).sort_values()
+
+
+WORKDAYS = pd.bdate_range("2024-02-26", periods=30)  # over the change of clocks in New York
+SATURDAYS = pd.DatetimeIndex([day for day in pd.date_range("2024-02-26", periods=42) if day.day_of_week < 6])
+
+
+@pytest.mark.parametrize(
+    ("stamps", "frequency", "following"),
+    [
+        (session(WORKDAYS, "5min", ("09:30", "15:55")), "5min@MON-FRI@09:30-15:55", "2024-04-08 09:30"),
+        (
+            session(WORKDAYS, "min", ("09:30", "11:29"), ("13:00", "14:59")),
+            "min@MON-FRI@09:30-11:29,13:00-14:59", "2024-04-08 09:30",
+        ),
+        (
+            session(WORKDAYS, "5min", ("09:30", "15:55"), zone="America/New_York"),
+            "5min@MON-FRI@09:30-15:55", "2024-04-08 09:30-04:00",
+        ),
+        (session(SATURDAYS, "h", ("08:00", "19:00")), "h@MON-SAT@08:00-19:00", "2024-04-08 08:00"),
+        (WORKDAYS + pd.Timedelta(hours=16), "B", "2024-04-08 16:00"),
+        (SATURDAYS, "D@MON-SAT", "2024-04-08"),
+        (SATURDAYS.tz_localize("Asia/Riyadh"), "D@MON-SAT", "2024-04-08 00:00+03:00"),
+    ],
+)  # fmt: skip
+def test_closed_times_are_not_forecast(stamps: pd.DatetimeIndex, frequency: str, following: str) -> None:
+    rows = np.random.default_rng(0).random(len(stamps)) > 0.2 * (len(stamps) > 100)  # holidays and quiet minutes
+    rows[[0, -1]] = True
+    frame = table(ds=stamps[rows])
+    schema, notes = infer_schema(frame)
+    panel = to_panel(frame, schema)
+    assert schema.frequency == frequency and "are taken as closed" in " ".join(notes)
+    assert (panel.times(0, 0, len(stamps)) == stamps).all() and len(panel.values[0]) == len(stamps)
+    assert panel.times(0, len(stamps), len(stamps) + 1)[0] == pd.Timestamp(following)
+    assert rows.all() or "had no row and are missing values; such steps are forecast too" in panel.notes[-1]
+    plain = frequency.split("@", maxsplit=1)[0].replace("B", "D")
+    assert f"--frequency {plain} forecasts them too" in " ".join(notes)
+    assert len(to_panel(frame, infer_schema(frame, frequency=plain)[0]).values[0]) > len(stamps)
+
+
+def test_the_hours_of_several_shops_are_those_of_all() -> None:
+    shops = {"a": session(WORKDAYS, "h", ("08:00", "18:00")), "b": session(WORKDAYS[3:], "h", ("10:00", "20:00"))}
+    frame = pd.concat([table(unique_id=[name] * len(stamps), ds=stamps) for name, stamps in shops.items()])
+    schema, _ = infer_schema(frame)
+    panel = to_panel(frame, schema)
+    assert schema.frequency == "h@MON-FRI@08:00-20:00"
+    assert [panel.times(n, len(panel.values[n]), len(panel.values[n]) + 1)[0].hour for n in (0, 1)] == [19, 8]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "seasons", "steps", "words"),
+    [
+        ("5min@MON-FRI@09:30-15:55", {78: "open steps in a day", 390: "open steps in a week"}, 390, "1 week"),
+        ("h@MON-SAT@08:00-20:00+SUN@10:00-16:00", {85: "open steps in a week"}, 170, "2 weeks"),
+        ("D@SUN-THU", {5: "open days in a week"}, 3, "3 open days"),
+        ("D@noleap", {7: "days in a week", 365: "days in a year"}, 14, "2 weeks"),
+        ("M@30", {12: "steps in a year"}, 3, "3 months"),
+        ("M@1,11,21", {36: "steps in a year"}, 36, "1 year"),
+        ("SMS-15", {24: "steps in a year"}, 5, "5 steps"),
+    ],
+)
+def test_seasons_and_words_of_such_calendars(frequency: str, seasons: dict[int, str], steps: int, words: str) -> None:
+    assert candidates(frequency) == seasons
+    assert steps_in_words(frequency, steps) == words
+
+
+@pytest.mark.parametrize(
+    ("stamps", "remedy"),
+    [
+        # last days of trade, with Good Friday and Memorial Day
+        (
+            ["2023-12-29", "2024-01-31", "2024-02-29", "2024-03-28", "2024-04-30", "2024-05-30", "2024-06-28"],
+            "--frequency BME ",
+        ),
+        (
+            pd.Timestamp("2019-02-03") + pd.to_timedelta(np.cumsum([28, 28, 35] * 12), unit="D"),
+            "number the rows of each",
+        ),
+        (
+            pd.Timestamp("2000-01-29") + pd.to_timedelta(np.cumsum([364] * 4 + [371] * 4), unit="D"),
+            "number the rows of each",
+        ),
+    ],
+)
+def test_calendars_without_a_rule_are_refused_with_what_to_do(stamps: Any, remedy: str) -> None:
+    frame = table(ds=pd.DatetimeIndex(stamps))
+    with pytest.raises(DataError, match="do not keep one step") as fault:
+        infer_schema(frame)
+    assert remedy in str(fault.value)
+    if "BME" in remedy:
+        panel = to_panel(frame, infer_schema(frame, frequency="BME")[0])
+        assert panel.times(0, 6, 8).tolist() == [pd.Timestamp("2024-06-28"), pd.Timestamp("2024-07-31")]
+
+
+def test_steps_in_the_columns_may_be_digits_too() -> None:
+    labels = MONTHS[:30].strftime("%Y%m")
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(3, 30)), columns=labels)
+    frame.insert(0, "name", ["a", "b", "c"])
+    panel = to_panel(frame, infer_schema(frame)[0])
+    assert panel.names == ("a", "b", "c") and (panel.times(0, 0, 31) == MONTHS[:31]).all()

@@ -71,6 +71,11 @@ def rank_of(name: str) -> int:
     return PLAIN.get(plain(name), len(NAMES) - (1 if sounds_like_time(name) else 0))
 
 
+def _words(name: str) -> list[str]:
+    """Return the words of a name, those of 'orderDate' too."""
+    return re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold())
+
+
 def sounds_like_time(name: str) -> bool:
     """Tell whether a column is called like a time, as 'date', or has a word in it such as 'epoch_ms' has."""
     words = re.split(r"[\W_]+", name.casefold())
@@ -81,13 +86,14 @@ def sounds_like_time(name: str) -> bool:
 
 def has_time_word(name: str) -> bool:
     """Tell whether one of the words of a name is that of a time, as in 'order date' or 'week_id'."""
-    words = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold())
-    return sounds_like_time(name) or any(word in PLAIN and word not in UNSURE for word in words)
+    return sounds_like_time(name) or any(word in PLAIN and word not in UNSURE for word in _words(name))
 
 
 def surely_time(name: str) -> bool:
     """Tell whether what a column of this name holds cannot be the values of a series."""
-    return sounds_like_time(name) and plain(name) not in UNSURE
+    if plain(name) in UNSURE:
+        return False
+    return sounds_like_time(name) or any(word in ("date", "datetime", "datum", "fecha") for word in _words(name))
 
 
 def part_of(name: str) -> str | None:

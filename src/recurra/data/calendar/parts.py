@@ -98,9 +98,13 @@ def _day_of(get: dict[str, np.ndarray], name: str, order: str) -> Stamps:
     year = get["year"]
     for role, size, digits in (("yearday", 1000, 7), ("week", 100, 6)):
         if role in get and "day" not in get:
-            found = read_digits(year * size + get[role], (digits,), f"{name} {role}", order)
+            values = year * size + get[role]
+            found = read_digits(values, (digits,), f"{name} {role}", order)
             if found is None:
-                raise DataError(f"'{name}' holds a {role} that its year does not have; write dates such as 2024-01-31.")
+                where = "week" if role == "week" else "day"
+                raise DataError(
+                    f"'{name}' holds a {where} that its year does not have; write dates such as 2024-01-31."
+                )
             return read_as(found, name, order)
     month = get.get("month", (get["quarter"] - 1) * 3 + 1 if "quarter" in get else np.ones_like(year))
     read = read_digits((year * 100 + month) * 100 + get.get("day", np.ones_like(year)), (8,), name, "yyyymmdd")

@@ -42,7 +42,7 @@ def digit_dates(frame: pd.DataFrame, free: Sequence[str], dates: Sequence[str]) 
 def spells_dates(column: pd.Series, name: str) -> bool:
     """Tell whether the numbers of a column, or its digits as text, spell dates: by its name, or by their calendar.
 
-    What is not called like a time must be every date of a regular calendar, which values of a series never are.
+    What may be called like a time must run on, and what is not must be every date of a regular calendar, too.
     """
     known = has_time_word(name)
     if not _are_digits(column, 4 if known else 5):
@@ -50,15 +50,14 @@ def spells_dates(column: pd.Series, name: str) -> bool:
     try:
         stamps = read_stamps(column, name)
     except DataError as fault:
-        if known and "which is no date in the form" in str(fault):
+        if surely_time(name) and "which is no date in the form" in str(fault):
             raise
         return False
-    if stamps.integer or known:
+    if stamps.integer or surely_time(name):
         return not stamps.integer
-    if "since 1970" in stamps.order:
+    if not _runs_on(stamps.values) or ("since 1970" in stamps.order and not known):
         return False
-    regular = distinct(stamps.values) >= FEW and regularity(np.unique(stamps.values)) >= (1.0, 0.95)
-    return regular and _runs_on(stamps.values)
+    return known or (distinct(stamps.values) >= FEW and regularity(np.unique(stamps.values)) >= (1.0, 0.95))
 
 
 def _runs_on(values: np.ndarray) -> bool:
@@ -162,7 +161,9 @@ def _why_numbers_left(column: pd.Series, name: str) -> str | None:
     values = part_numbers(column.head(100))
     if len(values) >= FEW and counts_days(values) and counts_days(part_numbers(column)):
         return "it counts days or rows"
-    if surely_time(name) or (sounds_like_time(name) and len(values) > 2 and _is_axis(values)):
+    if (sounds_like_time(name) and surely_time(name)) or (
+        sounds_like_time(name) and len(values) > 2 and _is_axis(values)
+    ):
         return "it is called like a time, but holds neither dates nor whole steps"
     return None
 
