@@ -350,6 +350,7 @@ def test_what_only_sounds_like_a_time_is_left_out_with_its_reason(name: str, col
         lambda draw: 202000 + np.cumsum(draw.integers(-3, 4, 60)),
         lambda draw: 20201 + draw.integers(0, 4, 60),
         lambda draw: 35_000 + np.cumsum(draw.integers(0, 9, 60)),  # a total that grows
+        lambda draw: draw.integers(0, 50, 60),
         lambda draw: 1_700_000_000 + draw.integers(0, 10**6, 60),
         lambda draw: 5.0 + 2 * np.arange(60),
         lambda draw: draw.normal(size=60),

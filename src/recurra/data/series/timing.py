@@ -22,7 +22,8 @@ from ..calendar.words import is_clock, written_as_passed
 from ..tables.columns import is_number, is_text, strip_text, text_of_numbers
 
 FEW = 12  # different dates that digits must spell, in a column that is not called like a time
-STATISTICS = ("min", "sec", "mi", "mo", "ora")  # names of parts of a time that mean something else by themselves
+# Names of parts of a time that mean something else where they stand alone.
+OTHER = ("min", "mi", "sec", "second", "mo", "mon", "mm", "kw", "tag", "dom", "dia", "ora", "hh", "dd", "yy")
 
 
 def digit_dates(frame: pd.DataFrame, free: Sequence[str], dates: Sequence[str]) -> list[str]:
@@ -145,7 +146,7 @@ def why_left(column: pd.Series, name: str) -> str | None:
     if column.dtype.kind == "m":
         return "time that has passed"
     role = part_of(name)
-    if role is not None and plain(name) not in STATISTICS and _is_part(column, role):
+    if role is not None and plain(name) not in OTHER and _is_part(column, role):
         return f"the {role} of each row" if role != "weekday" else "the day of the week of each row"
     if is_number(column) or (is_text(column) and text_of_numbers(column)):
         return _why_numbers_left(column, name)
