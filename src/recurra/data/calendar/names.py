@@ -10,8 +10,8 @@ NAMES = (
 MORE = (
     "yearweek", "year_week", "yearmonth", "year_month", "yearquarter", "year_quarter", "isoweek", "epiweek", "woche",
     "kalenderwoche", "monat", "quartal", "semaine", "mois", "trimestre", "annee", "année", "jour", "heure",
-    "horodatage", "semana", "mes", "ano", "año", "anno", "mese", "settimana", "giorno", "hora", "dato", "周", "周次", "月", "年月",
-    "季度", "年度", "时刻", "elapsed",
+    "horodatage", "semana", "mes", "ano", "año", "anno", "mese", "settimana", "giorno", "hora", "dato", "周", "周次",
+    "月", "年月", "季度", "年度", "时刻", "elapsed",
 )  # fmt: skip
 UNSURE = ("t", "index", "data", "step", "period", "day", "elapsed")  # of them, what values are called too
 EPOCHS = ("ts", "epoch", "unix", "unixtime", "timestamp")  # words of a name that make it one of a time
