@@ -164,6 +164,7 @@ FORMS = (
     Form("yymmdd", "year, month and day", 6, _short),
     Form("yyyyqq", "year and quarter", 6, _quarters(2), "quarter"),
     Form("yyyyq", "year and quarter", 5, _quarters(1), "quarter"),
+    Form("yymmdd from 2000", "year, month and day", 5, _short, "whole"),
     Form("yyddd", "year and day of the year", 5, _yearday, "yyddd"),
     Form("yymm", "year and month", 4, _short_months, "yymm"),
 )
@@ -182,8 +183,8 @@ def read_digits(values: np.ndarray, digits: Iterable[int], name: str, form: str 
         _refuse_invalid(values, valid, name, BY_NAME[form])
         return Reading(stamps, form, BY_NAME[form].words)
     counts = set(digits)
-    if counts == {7, 8}:
-        counts = {8}  # the zero of a day below 10 is lost
+    if counts in ({7, 8}, {5, 6}):
+        counts = {max(counts)}  # the zero of a day or year below 10 is lost
     if len(counts) != 1:
         return None
     some = [one for one in FORMS if one.digits == next(iter(counts))]
@@ -280,7 +281,7 @@ def read_days(values: np.ndarray, name: str, form: str = "") -> Reading | None:
 
 def counts_days(values: np.ndarray) -> bool:
     """Tell whether rising whole numbers (n,) could be all days, weeks or months of a time, counted from an origin."""
-    if (values != np.round(values)).any() or (np.diff(values) <= 0).any():
+    if not (np.diff(values) > 0).all() or (values != np.round(values)).any():
         return False
     origins = [origin for _, low, high, origin in COUNTS.values() if low <= values[0] and values[-1] <= high]
     return any(regularity((np.floor(values - origin) * DAY).astype(np.int64)) >= (1.0, 0.95) for origin in origins)

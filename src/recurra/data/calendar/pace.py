@@ -219,13 +219,21 @@ def _remedy(stamps: np.ndarray, step: int) -> str:
     """Say how to come to one step, with the ordinary frequency next to the step that the stamps seem to keep."""
     sizes = {name: LENGTHS.get(name) or grid_of(name).size for name in ORDINARY}
     near = min(sizes, key=lambda name: abs(math.log(sizes[name] / step)))
-    if near in ("MS", "QS", "YS") and (month_of(stamps + 7 * DAY) > month_of(stamps)).all():
-        near = {"MS": "BME", "QS": "BQE", "YS": "BYE"}[near]  # the last days of months, but not always the last
-    example = f" {near}" if abs(math.log(sizes.get(near, step) / step)) < 0.2 else ""
+    fits = abs(math.log(sizes[near] / step)) < 0.2
+    if near in ("MS", "QS", "YS"):
+        near = _month_name(near, stamps)
+        fits = fits and bool((np.diff(grid_of(near).snap(np.unique(stamps))) > 0).all())
+    example = f" {near}" if fits else ""
     return (
         f"resample the table to one step, choose the step with --frequency{example} (each value is moved to the step "
         "it falls into), or number the rows of each series 1, 2, 3, .. and name that column with --time"
     )
+
+
+def _month_name(name: str, stamps: np.ndarray) -> str:
+    """Return the frequency of the last business days of months or years instead, if stamps lie near their ends."""
+    late = (month_of(stamps + 7 * DAY) > month_of(stamps)).all()
+    return {"MS": "BME", "QS": "BQE", "YS": "BYE"}[name] if late else name
 
 
 def _shown(stamp: int) -> str:

@@ -1,18 +1,17 @@
-"""A time column as int64 stamps: dates in the ways people write them, numbers, or several columns joined."""
+"""A time column as int64 stamps: dates in the ways people write them, or numbers."""
 
 import calendar
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..tables.columns import find_column, is_number, is_text, strip_text
-from .digits import Reading, full_year, read_days, read_digits, read_epoch, read_years, regularity
-from .grid import UNITS
-from .names import MONTH_WORDS, RANGES, part_of
+from ..tables.columns import is_number, is_text, strip_text
+from .digits import Reading, read_days, read_digits, read_epoch, read_years, regularity
+from .names import MONTH_WORDS
 from .words import Words, is_clock, read_passed, read_words, written_as_passed
 
 FORMATS = (
@@ -23,6 +22,7 @@ CLOCK = re.compile(r"[ T,]+(\d{1,2}):\d{2}(:\d{2})?(\.\d+)?( ?[AaPp][Mm])?( ?(?:
 NUMERIC_DATE = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?=\D|$)")
 AMBIGUOUS = re.compile(r"[\d.]*|\d{4}[ \-/_]\d{1,2}|\d{1,2}[ \-/_]\d{4}")  # digits, and 2020-1 of quarters or weeks
 ORDERS = ("day first", "month first")
+STEPS = "steps"  # how numbers were read that are no dates
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,6 @@ def has_time_index(frame: pd.DataFrame) -> bool:
 def index_name(frame: pd.DataFrame) -> str:
     """Return the name that a time index has as a column."""
     return str(frame.index.name) if frame.index.name is not None else "ds"
-
-
-def read_time(frame: pd.DataFrame, time: str, order: str = "") -> Stamps:
-    """Return the stamps of a column, of columns joined by '+', or of a time index with that name."""
-    if time in frame.columns:
-        return read_stamps(frame[time], time, order)
-    parts = time.split("+")
-    if len(parts) > 1 and all(part in frame.columns for part in parts):
-        return _join(frame, parts, order)
-    if has_time_index(frame) and time in (index_name(frame), "ds"):
-        return read_stamps(frame.index.to_series(), time, order)
-    return read_stamps(frame[find_column(frame.columns, time, "time")], time, order)
 
 
 def read_stamps(column: pd.Series, name: str, order: str = "") -> Stamps:
@@ -110,7 +98,7 @@ def _from_numbers(column: pd.Series, name: str, order: str) -> Stamps:
         return _from_digits(values, range(digits[0], digits[1] + 1), name, order)
     found = read_epoch(numbers, order) or read_days(numbers, name, order) or read_years(numbers, name, order)
     if found is not None:
-        return _read_as(found, name, order)
+        return read_as(found, name, order)
     raise DataError(
         f"The time column '{name}' holds numbers that are neither dates nor whole steps; leave it out, and rows are "
         "steps in their order, or write dates such as 2024-01-31 13:00."
@@ -118,11 +106,14 @@ def _from_numbers(column: pd.Series, name: str, order: str) -> Stamps:
 
 
 def _from_digits(values: np.ndarray, digits: Iterable[int], name: str, order: str) -> Stamps:
-    found = read_digits(values, digits, name, order) or read_epoch(values, order) or read_days(values, name, order)
-    return Stamps(values, integer=True) if found is None else _read_as(found, name, order)
+    found = None
+    if order != STEPS:
+        found = read_digits(values, digits, name, order) or read_epoch(values, order) or read_days(values, name, order)
+    return Stamps(values, integer=True, order=STEPS) if found is None else read_as(found, name, order)
 
 
-def _read_as(reading: Reading, name: str, order: str) -> Stamps:
+def read_as(reading: Reading, name: str, order: str) -> Stamps:
+    """Return what digits say as stamps, with a note on how they were read if that was not known before."""
     notes = [] if order or reading.form == "yyyymmdd" else [f"'{name}' was read as {reading.words}"]
     return Stamps(reading.stamps, order=reading.form, notes=notes)
 
@@ -147,7 +138,7 @@ def _try_digits(text: pd.Series, name: str, order: str) -> Stamps | None:
         return None
     if text.str.fullmatch(r"\d{5,18}|[1-8]\d{18}").all():
         return _from_digits(text.astype(np.int64).to_numpy(), text.str.len().unique().tolist(), name, order)
-    if text.str.fullmatch(r"\d{4,12}\.\d+").all() and not text.str.fullmatch(r"\d{4}\.\d{2}").all():
+    if text.str.fullmatch(r"\d{4,12}\.\d+").all() and not text.str.fullmatch(r"\d{4}\.\d{1,2}").all():
         return _from_numbers(text.astype(np.float64), name, order)
     return None
 
@@ -282,122 +273,6 @@ def _not_a_date(text: pd.Series, name: str) -> DataError:
     )
 
 
-def _join(frame: pd.DataFrame, parts: list[str], order: str) -> Stamps:
-    """Join year, month, day, hour columns, or year and week, or a date and a clock time, or a date and an hour."""
-    roles = {role: name for name in parts for role in [part_of(name)] if role}
-    if "year" in roles:
-        return _join_numbers(frame, roles, order)
-    date, clock = parts
-    stamps = read_stamps(frame[date], date, order)
-    if stamps.integer:
-        raise DataError(f"The column '{date}' holds plain steps, where a date is needed to be joined with '{clock}'.")
-    hours = frame[clock]
-    if is_number(hours):
-        return replace(stamps, values=stamps.values + _clock_numbers(_part(frame, clock), clock))
-    if stamps.zone is None and is_clock(hours):
-        return replace(stamps, values=stamps.values + _clock_texts(hours, clock))
-    joined = frame[date].astype(str).str.strip() + " " + hours.astype(str).str.strip()
-    return read_stamps(joined, "+".join(parts), order)
-
-
-def _clock_texts(column: pd.Series, name: str) -> np.ndarray:
-    text = (
-        column.astype(str)
-        .str.strip()
-        .str.upper()
-        .str.replace(".", "", regex=False)
-        .str.replace(r"([AP]M)", r" \1", regex=True)
-    )
-    text = text.where(text.str.count(":") > 1, text.str.replace(r"^(\d+:\d+)", r"\1:00", regex=True))
-    half = text.str[-2:].isin(["AM", "PM"])
-    hour = text.str.extract(r"^(\d+)")[0].astype(np.int64)
-    late = (half & (text.str[-2:] == "PM") & (hour < 12)).astype(np.int64) - (
-        half & (text.str[-2:] == "AM") & (hour == 12)
-    )
-    passed = pd.to_timedelta(text.str.replace(r" *[AP]M$", "", regex=True)) + pd.to_timedelta(12 * late, unit="h")
-    return np.asarray(passed.to_numpy().astype("m8[us]").astype(np.int64))
-
-
-def _clock_numbers(values: np.ndarray, name: str) -> np.ndarray:
-    """Return the time of day of hours (0 to 24), or of 930 and 2359 or 235959, in microseconds."""
-    if values.max() <= 24:
-        return values * UNITS["h"]
-    small = values.max() <= 2400
-    hour, minute, second = values // (100 if small else 10_000), values // (1 if small else 100) % 100, values % 100
-    if values.min() < 0 or hour.max() > 24 or minute.max() > 59 or second.max() > 59:
-        raise DataError(
-            f"Column '{name}' is part of the time, but its numbers up to {values.max()} are neither hours nor times "
-            "such as 930 or 93000."
-        )
-    return np.asarray(hour * UNITS["h"] + minute * UNITS["min"] + (0 if small else second * UNITS["s"]))
-
-
-def _join_numbers(frame: pd.DataFrame, roles: dict[str, str], order: str) -> Stamps:
-    get = {role: _month_numbers(frame, name) if role == "month" else _part(frame, name) for role, name in roles.items()}
-    year = full_year(get["year"])
-    _refuse_outside(get | {"year": year}, roles)
-    stamps = _day_of(get | {"year": year}, "+".join(roles.values()), order)
-    clock = _clock_numbers(get["hour"], roles["hour"]) if "hour" in get else np.int64(0)
-    for role, unit in (("minute", "min"), ("second", "s")):
-        clock = clock + get.get(role, np.int64(0)) * UNITS[unit]
-    return replace(stamps, values=stamps.values + clock)
-
-
-def _day_of(get: dict[str, np.ndarray], name: str, order: str) -> Stamps:
-    """Return the day, or the start of the month, quarter or week, that columns name together."""
-    year = get["year"]
-    for role, size, digits in (("yearday", 1000, 7), ("week", 100, 6)):
-        if role in get and "day" not in get:
-            found = read_digits(year * size + get[role], (digits,), f"{name} {role}", order)
-            if found is None:
-                raise DataError(f"'{name}' holds a {role} that its year does not have; write dates such as 2024-01-31.")
-            return _read_as(found, name, order)
-    month = get.get("month", (get["quarter"] - 1) * 3 + 1 if "quarter" in get else np.ones_like(year))
-    read = read_digits((year * 100 + month) * 100 + get.get("day", np.ones_like(year)), (8,), name, "yyyymmdd")
-    assert read is not None  # a form that is given reads or refuses
-    return Stamps(read.stamps)
-
-
-def _refuse_outside(get: dict[str, np.ndarray], roles: dict[str, str]) -> None:
-    for role, values in get.items():
-        low, high = RANGES[role]
-        high = 2400 if role == "hour" else high
-        wrong = (values < low) | (values > high)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise DataError(
-                f"Column '{roles[role]}' is part of the time, but has {values[row]} in row {row + 1}, where a {role} "
-                f"from {low} to {high} is expected."
-            )
-
-
-def _month_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """Return months as numbers, those that are written as words too."""
-    if is_text(frame[name]):
-        numbers = frame[name].astype(str).str.strip(" .月").str.casefold().map(MONTH_WORDS)
-        if numbers.notna().all():
-            return np.asarray(numbers.to_numpy(np.int64))
-    return _part(frame, name)
-
-
-def part_numbers(column: pd.Series) -> np.ndarray:
-    """Return a column such as 5, W05, Q1 or 5月 as numbers, NaN where there is none."""
-    text = column.astype(str).str.strip().str.strip("QqWwHhKk第年月日周季度时") if is_text(column) else column
-    return np.asarray(pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan))
-
-
-def _part(frame: pd.DataFrame, name: str) -> np.ndarray:
-    values = part_numbers(frame[name])
-    bad = ~(values == np.round(values))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(
-            f"Column '{name}' is part of the time, but has '{frame[name].iloc[row]}' in row {row + 1} instead of a "
-            "whole number."
-        )
-    return values.astype(np.int64)
-
-
 def holds_dates(column: pd.Series) -> bool:
     """Tell whether a column holds dates, going by its type or by most of its first hundred values."""
     if column.dtype.kind == "M" or isinstance(column.dtype, pd.PeriodDtype):
@@ -408,7 +283,7 @@ def holds_dates(column: pd.Series) -> bool:
     if not len(text) or (text.str.fullmatch(r"[-+]?[\d.,]*(\d\d)?:?\d*").mean() > 0.5 and not _numeric_dates(text)):
         return False
     try:
-        return not read_time(text.head(1).to_frame("ds"), "ds").integer
+        return not read_stamps(text.head(1), "ds").integer
     except DataError:
         return False
 

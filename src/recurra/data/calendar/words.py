@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..tables.columns import is_number
 from .digits import full_year, read_digits, regularity
 from .grid import UNITS, month_start
 from .names import MONTH_WORDS, QUARTERLY, WEEKLY, plain
@@ -149,12 +150,12 @@ def _pairs(text: pd.Series, name: str, form: str) -> Words | None:
     if (number <= 4).all() and (number >= 1).all() and not WEEKLY.search(word):
         quarters = _quarters(found.rename(columns={"n": "q"}), name, form)
         months = month_start((year - 1970) * 12 + number - 1)
-        if QUARTERLY.search(word) or regularity(quarters.values) > regularity(months):
-            return quarters
+        if form == "yyyy-q" or QUARTERLY.search(word) or regularity(quarters.values) > regularity(months):
+            return quarters._replace(form="yyyy-q")
     if form.startswith("yyyyww") or WEEKLY.search(word) or (number > 12).any():
         read = read_digits(year * 100 + number, (6,), f"{name} week", form)
         return None if read is None else Words(read.stamps, form=read.form)
-    return None  # months, which are read as every date is
+    return _months(found.rename(columns={"n": "m"}), name, form)
 
 
 READERS = ((QUARTERS, _quarters), (HALVES, _halves), (WEEKS, _weeks), (MONTHS, _months), (YEARS, _years))
@@ -162,6 +163,8 @@ READERS = ((QUARTERS, _quarters), (HALVES, _halves), (WEEKS, _weeks), (MONTHS, _
 
 def is_clock(column: pd.Series) -> bool:
     """Tell whether a column holds times of day, such as 09:30 or 1:05 pm, without a date."""
+    if is_number(column) or column.dtype.kind in "bM":
+        return False
     some = column.dropna().head(100)
     if len(some) and type(some.iloc[0]).__name__ == "time":
         return True

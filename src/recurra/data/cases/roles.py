@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.names import NAMES, sounds_like_time
-from ..calendar.stamps import distinct, holds_dates, read_time
+from ..calendar.names import NAMES, is_usual
+from ..calendar.parts import read_time
+from ..calendar.stamps import distinct, holds_dates
 from ..tables.columns import is_number, is_text, text_of_numbers
 from .labels import label_codes
 from .rows import Rows, rows_of
@@ -126,7 +127,7 @@ def time_columns(frame: pd.DataFrame, taken: tuple[str | None, ...]) -> list[str
     ranks = {name: rank for rank, name in enumerate(NAMES)}
     free = sorted((n for n in frame.columns if n not in taken), key=lambda n: ranks.get(n.casefold(), len(NAMES)))
     dates = [name for name in free if holds_dates(frame[name])]
-    steps = [name for name in free if sounds_like_time(name) and is_number(frame[name])]
+    steps = [name for name in free if is_usual(name) and is_number(frame[name])]
     return dates + sorted(steps, key=lambda name: frame[name].hasnans)
 
 

@@ -11,7 +11,8 @@ from ...errors import DataError
 from ..calendar.frequency import grid_of, known_frequency
 from ..calendar.grid import BusinessDays, Even, NoLeap, Slots
 from ..calendar.pace import infer_frequency, infer_step
-from ..calendar.stamps import Stamps, read_time
+from ..calendar.parts import read_time
+from ..calendar.stamps import Stamps
 from ..tables.columns import as_pandas, find_column
 from .panel import DOUBLED, local_clock, to_panel
 from .schema import (

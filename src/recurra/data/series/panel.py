@@ -13,7 +13,7 @@ import pandas as pd
 from ...errors import DataError
 from ..calendar.frequency import grid_of
 from ..calendar.grid import Grid, weekday
-from ..calendar.stamps import read_time
+from ..calendar.parts import read_time
 from ..tables.columns import as_pandas, find_column, numbers
 from .aggregate import put_together, whole_steps
 from .schema import Schema, as_table
@@ -220,7 +220,9 @@ def _fill(
     _say_doubled(clock, slots, counts, schema, notes)
     empty = int((counts == 0).sum())
     if empty:
-        notes.append(f"{empty:,} of {len(counts):,} time steps had no row and are missing values")
+        notes.append(
+            f"{empty:,} of {len(counts):,} time steps had no row and are missing values; such steps are forecast too"
+        )
     return steps, [put_together(values, slots, len(counts), schema.aggregate or "mean") for values in columns]
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from ...errors import DataError
 from ..calendar.names import rank_of, sounds_like_time
-from ..calendar.stamps import distinct, has_time_index, holds_dates, index_name, read_time
+from ..calendar.parts import read_time
+from ..calendar.stamps import distinct, has_time_index, holds_dates, index_name
 from ..tables.columns import find_column, is_counter, is_number, is_text, numbers, strip_text, text_numbers
-from .timing import joined_time, spells_dates, why_left
+from .timing import digit_dates, joined_time, why_left
 
 IDS = ("id", "item_id", "series", "series_id", "store", "store_id", "item", "sku", "sensor", "sensor_id")
 MONTHS = (
@@ -94,7 +95,7 @@ def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) ->
         notes.append("time is the index of the table")
         return index_name(frame)
     dates = [n for n in _by_rank(free) if holds_dates(frame[n])]
-    dates += [n for n in _by_rank(free) if n not in dates and spells_dates(frame[n], n)]
+    dates += digit_dates(frame, _by_rank(free), dates)
     joined = joined_time(frame, free, dates)
     if joined is not None:
         notes.append(f"time is made of the columns {listed(joined.split('+'))}")
@@ -247,7 +248,7 @@ def schema_of_rows(frame: pd.DataFrame, notes: list[str]) -> Schema:
     """Return the schema, without calendar, of a table with a series in each row."""
     name = str(frame.columns[0])
     labels = pd.Series(frame.columns[1:].astype(str))
-    dated = holds_dates(labels)
+    dated = holds_dates(labels) or bool(digit_dates(labels.to_frame("ds"), ["ds"], []))
     years = bool(labels.str.fullmatch(r"(1[5-9]|20|21)\d\d").all())
     notes.append(f"each row is a series named by '{name}', and the other {len(labels)} columns are its steps")
     return Schema("ds" if dated or years else None, name, ("y",), None, rows=True)

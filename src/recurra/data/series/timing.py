@@ -16,18 +16,34 @@ from ..calendar.names import (
     sounds_like_time,
     surely_time,
 )
-from ..calendar.stamps import distinct, holds_dates, part_numbers, read_stamps
+from ..calendar.parts import part_numbers
+from ..calendar.stamps import distinct, holds_dates, read_stamps
 from ..calendar.words import is_clock, written_as_passed
 from ..tables.columns import is_number, is_text, strip_text, text_of_numbers
 
 FEW = 12  # different dates that digits must spell, in a column that is not called like a time
-STATISTICS = ("min", "sec", "mi", "mo", "ora")  # names of parts of a time that mean something else by themselves
+# Names of parts of a time that mean something else where they stand alone.
+OTHER = ("min", "mi", "sec", "second", "mo", "mon", "mm", "kw", "tag", "dom", "dia", "ora", "hh", "dd", "yy")
+
+
+def digit_dates(frame: pd.DataFrame, free: Sequence[str], dates: Sequence[str]) -> list[str]:
+    """Return the columns whose numbers are dates; where only most are, DataError is raised if there is no other."""
+    found: list[str] = []
+    fault: DataError | None = None
+    for name in free:
+        try:
+            found += [name] if name not in dates and spells_dates(frame[name], name) else []
+        except DataError as wrong:
+            fault = fault or wrong
+    if fault is not None and not found and not dates:
+        raise fault
+    return found
 
 
 def spells_dates(column: pd.Series, name: str) -> bool:
     """Tell whether the numbers of a column, or its digits as text, spell dates: by its name, or by their calendar.
 
-    What is not called like a time must be every date of a regular calendar, which values of a series never are.
+    What may be called like a time must run on, and what is not must be every date of a regular calendar, too.
     """
     known = has_time_word(name)
     if not _are_digits(column, 4 if known else 5):
@@ -35,15 +51,14 @@ def spells_dates(column: pd.Series, name: str) -> bool:
     try:
         stamps = read_stamps(column, name)
     except DataError as fault:
-        if known and "which is no date in the form" in str(fault):
+        if surely_time(name) and "which is no date in the form" in str(fault):
             raise
         return False
-    if stamps.integer or known:
+    if stamps.integer or surely_time(name):
         return not stamps.integer
-    if "since 1970" in stamps.order:
+    if not _runs_on(stamps.values) or ("since 1970" in stamps.order and not known):
         return False
-    regular = distinct(stamps.values) >= FEW and regularity(np.unique(stamps.values)) >= (1.0, 0.95)
-    return regular and _runs_on(stamps.values)
+    return known or (distinct(stamps.values) >= FEW and regularity(np.unique(stamps.values)) >= (1.0, 0.95))
 
 
 def _runs_on(values: np.ndarray) -> bool:
@@ -54,12 +69,11 @@ def _runs_on(values: np.ndarray) -> bool:
 
 def _are_digits(column: pd.Series, least: int) -> bool:
     """Tell whether a column may hold numbers of at least so many digits that are dates, going by its first values."""
-    if column.isna().any() or not len(column):
-        return False
     if is_number(column):
-        first = column.head(100).to_numpy(np.float64)
-        return bool((first >= 10 ** (least - 1)).all() and (first < 3e18).all())
-    if not is_text(column) or isinstance(column.dtype, pd.CategoricalDtype):
+        first = column.head(100).to_numpy(np.float64, na_value=np.nan)
+        likely = len(first) and (first >= 10 ** (least - 1)).all() and (first < 3e18).all()
+        return bool(likely and not column.hasnans)
+    if not is_text(column) or isinstance(column.dtype, pd.CategoricalDtype) or column.hasnans or not len(column):
         return False
     return bool(strip_text(column.head(100)).str.fullmatch(rf"\d{{{least},19}}(\.\d+)?").all())
 
@@ -69,7 +83,7 @@ def joined_time(frame: pd.DataFrame, free: Sequence[str], dates: Sequence[str]) 
     roles = {role: name for name in reversed(free) for role in [part_of(name)] if role and _is_part(frame[name], role)}
     if not dates:
         return "+".join(roles[role] for role in _together(frame, roles)) or None
-    clocks = [n for n in free if n not in dates and (is_text(frame[n]) or is_clock(frame[n])) and is_clock(frame[n])]
+    clocks = [n for n in free if n not in dates and is_clock(frame[n])]
     clocks += [roles["hour"]] if "hour" in roles else []
     clocks += [n for n in free if n not in dates and _is_clock_number(frame[n], n)]
     repeated = clocks and frame[dates[0]].nunique() <= 0.95 * len(frame)
@@ -132,7 +146,7 @@ def why_left(column: pd.Series, name: str) -> str | None:
     if column.dtype.kind == "m":
         return "time that has passed"
     role = part_of(name)
-    if role is not None and plain(name) not in STATISTICS and _is_part(column, role):
+    if role is not None and plain(name) not in OTHER and _is_part(column, role):
         return f"the {role} of each row" if role != "weekday" else "the day of the week of each row"
     if is_number(column) or (is_text(column) and text_of_numbers(column)):
         return _why_numbers_left(column, name)
@@ -145,10 +159,12 @@ def _why_numbers_left(column: pd.Series, name: str) -> str | None:
             return "dates written as numbers"
     except DataError:
         return "numbers of which most are dates, but not all"
-    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    if len(values) >= FEW and counts_days(values):
+    values = part_numbers(column.head(100))
+    if len(values) >= FEW and counts_days(values) and counts_days(part_numbers(column)):
         return "it counts days or rows"
-    if surely_time(name) or (sounds_like_time(name) and len(values) > 2 and _is_axis(values)):
+    if (sounds_like_time(name) and surely_time(name)) or (
+        sounds_like_time(name) and len(values) > 2 and _is_axis(values)
+    ):
         return "it is called like a time, but holds neither dates nor whole steps"
     return None
 
