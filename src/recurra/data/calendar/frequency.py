@@ -282,9 +282,9 @@ def _remedy(step: int) -> str:
     """Say how to come to one step, with the ordinary frequency next to the step that the stamps seem to keep."""
     sizes = {name: 7 * DAY if name == "W" else grid_of(name).size for name in ORDINARY}
     near = min(sizes, key=lambda name: abs(math.log(sizes[name] / step)))
-    example = f" {near}" if abs(math.log(sizes[near] / step)) < 0.2 else ""
+    example = f"'{near}'" if abs(math.log(sizes[near] / step)) < 0.2 else ""
     return (
-        f"resample the table to one step, or choose the step with --frequency{example} (values that fall into the "
+        f"resample the table to one step, or choose the step with frequency={example} (values that fall into the "
         "same step are averaged)"
     )
 
