@@ -1,6 +1,7 @@
 """Imports run one way, the core knows nothing of any one task, and the settings name what there is."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -231,6 +232,31 @@ def test_names_become_objects_in_one_place() -> None:
         assert not read & tables, f"{name} looks up {read & tables}"
 
 
+COMMAND = re.compile(r"recurra \S+( \S+)? --\w|xcode-select --install")  # a whole command may be said anywhere
+FLAG = re.compile(r"(?<![\w-])--[a-z]")
+
+
+def flags_said(source: str) -> list[str]:
+    """The texts of a module, docstrings aside, that speak of a flag."""
+    tree = ast.parse(source)
+    formed = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    apart = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    apart |= {id(part) for node in formed for part in node.values}
+    said = [
+        "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values) for node in formed
+    ]
+    plain = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in apart]
+    said += [node.value for node in plain if isinstance(node.value, str)]
+    return [text for text in said if FLAG.search(COMMAND.sub("", text))]
+
+
+def test_only_the_command_line_speaks_of_flags() -> None:
+    """Elsewhere an argument is ``season=7`` or ``season=``: cli/wording.py makes a flag of it for a command."""
+    for name, path in MODULES.items():
+        if not name.startswith("cli") and name != "bench.report":  # which writes down the command that was given
+            assert flags_said(path.read_text(encoding="utf-8")) == [], f"{name}: write season=, not --season"
+
+
 def test_there_is_one_loop_over_time() -> None:
     """Outside ``scan``, nobody steps a cell but the decoder, which must choose what it reads next."""
     for name in ("nn.layers", "nn.namesakes", "training.loop"):
@@ -283,6 +309,8 @@ def test_the_rules_find_what_breaks_them() -> None:
     assert wrong_way({"nn.scan": {"training.loop"}, "training.loop": {"nn.scan"}}) == ["nn.scan imports training.loop"]
     assert wrong_way({"compare": {"nn.heads"}}) == ["compare imports nn.heads"]
     assert wrong_way({"data.tables.files": {"data.batch"}, "training.loop": {"settings.config"}}) == []
+    assert flags_said("x = f'use --season {y}'") == ["use --season …"] and not flags_said("'a --b'")
+    assert flags_said("x = 'Go on with: recurra train --resume'; z = 'a -- b'; w = 'season=7'") == []
     assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
     assert "cells.gru" in MODULES and GRAPH["nn.scan"] >= {"cells.base", "errors"}

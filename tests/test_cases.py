@@ -810,7 +810,7 @@ def test_wide_and_long_are_told_apart_by_whether_ids_repeat() -> None:
         (
             WIDE.drop(columns="label"),
             {},
-            "No column is the label of a case; name it with --target. The columns are: s1",
+            "No column is the label of a case; name it with target=. The columns are: s1",
         ),
         (WIDE.drop(columns="label").assign(s1=[True, False, True]), {}, "No column is the label"),
         (WIDE.drop(columns="label").assign(note=list("abc")), {}, "No column is the label"),

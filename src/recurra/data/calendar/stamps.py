@@ -69,7 +69,7 @@ def read_stamps(column: pd.Series, name: str, order: str = "") -> Stamps:
         return _as_passed(read_passed(column), name, order)
     if is_text(column) or str(column.dtype).startswith("date32"):
         return _from_text(column, name, order)
-    raise DataError(f"Column '{name}' has the type {column.dtype}, which holds no dates; choose another with --time.")
+    raise DataError(f"Column '{name}' has the type {column.dtype}, which holds no dates; choose another with time=.")
 
 
 def _refuse_missing(column: pd.Series, name: str) -> None:

@@ -139,7 +139,7 @@ def _with_labels(cases: Cases, column: pd.Series, rows: Rows | None, labelled: b
             one, other = list(found)[:2]
             raise DataError(
                 f"Case '{cases.names[twice]}' has two labels in '{column.name}', '{one}' and '{other}'; give all its "
-                "rows the same, or name the column that tells cases apart with --id."
+                "rows the same, or name the column that tells cases apart with id=."
             )
         codes = each
     return replace(cases, labels=labels_of(codes, classes, cases.names, labelled))

@@ -58,7 +58,7 @@ def find_id(frame: pd.DataFrame, label: str | None, time: str | None) -> str | N
     if times:
         raise DataError(
             f"Column '{times[0]}' is the time of a step, but no column tells which case a row belongs to; name it with "
-            f"--id, or leave '{times[0]}' out if each row is a case."
+            f"id=, or leave '{times[0]}' out if each row is a case."
         )
     return None
 
@@ -166,7 +166,7 @@ def find_time(
     if names:
         raise DataError(
             f"{rows.doubled:,} rows have the same '{id}' and the same '{names[-1]}' as another row; name the column "
-            "that tells cases apart with --id, or the time of a step with --time."
+            "that tells cases apart with id=, or the time of a step with time=."
         )
     return None, rows_of(codes, None)
 
@@ -185,9 +185,9 @@ def find_label(frame: pd.DataFrame, taken: Taken, rows: Rows | None, cases: int,
     if len(texts) == 1 or not labelled:
         return texts[0] if len(texts) == 1 else None
     if texts:
-        raise DataError(f"Columns '{texts[0]}' and '{texts[1]}' could both be the label; name it with --target.")
+        raise DataError(f"Columns '{texts[0]}' and '{texts[1]}' could both be the label; name it with target=.")
     shown = ", ".join(free[:20]) + (", ..." if len(free) > 20 else "")
-    raise DataError(f"No column is the label of a case; name it with --target. The columns are: {shown}.")
+    raise DataError(f"No column is the label of a case; name it with target=. The columns are: {shown}.")
 
 
 def _y_is_label(frame: pd.DataFrame, name: str, rows: Rows | None) -> bool:

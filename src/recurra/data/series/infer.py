@@ -76,7 +76,7 @@ def _with_calendar(
     years: bool | np.bool_ = False
     if time is None:
         if frequency is not None:
-            raise DataError(f"There is no time column for the frequency '{frequency}'; name one with --time.")
+            raise DataError(f"There is no time column for the frequency '{frequency}'; name one with time=.")
     else:
         stamps = read_time(table, time)
         notes += stamps.notes
@@ -105,7 +105,7 @@ def _with_frequency(
         if frequency is not None:
             raise DataError(
                 f"The time column '{schema.time}' holds plain steps, which have no frequency '{frequency}'; "
-                "leave --frequency out."
+                "leave frequency= out."
             )
         values, breaks = _in_order(stamps.values, codes)
         return replace(schema, step=infer_step(values, breaks))

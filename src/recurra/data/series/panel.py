@@ -235,7 +235,7 @@ def _refuse_between(clock: np.ndarray, labels: np.ndarray, first: np.ndarray, sc
     stamp, start = (_labels(np.array([v]), schema.timezone, grid)[0] for v in (clock[row], first[row]))
     raise DataError(
         f"The time {stamp} does not lie on the steps of frequency '{schema.frequency or schema.step}' that begin at "
-        f"{start}; resample the table, or choose the step with --frequency."
+        f"{start}; resample the table, or choose the step with frequency=."
     )
 
 
@@ -243,7 +243,7 @@ def _refuse_sparse(steps: int, rows: int, schema: Schema) -> None:
     if steps > SPARSE * rows + 1000:
         raise DataError(
             f"With frequency '{schema.frequency or schema.step}' only {rows:,} of {steps:,} time steps have a row; "
-            "choose a longer step with --frequency."
+            "choose a longer step with frequency=."
         )
 
 
@@ -260,7 +260,7 @@ def _say_doubled(clock: np.ndarray, slots: np.ndarray, counts: np.ndarray, schem
     if schema.id is None and doubled > DOUBLED * len(slots):
         raise DataError(
             f"{doubled:,} of {len(slots):,} rows have the same time stamp as another row; are these several series in "
-            "one table? Name the column that tells them apart with --id."
+            "one table? Name the column that tells them apart with id=."
         )
     again = clock[1:][np.diff(slots) == 0]
     cause = " (the hour that comes twice when clocks go back)" if _clock_change(again, schema) else ""

@@ -104,7 +104,7 @@ def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) ->
     found = next(iter(dates + steps), None)
     notes.append("there is no time column, so rows are steps 1, 2, 3, .." if found is None else f"time is '{found}'")
     if len(dates) > 1:
-        notes.append(f"'{dates[1]}' holds dates too; choose it with --time if it is the time")
+        notes.append(f"'{dates[1]}' holds dates too; choose it with time= if it is the time")
     return found
 
 
@@ -150,7 +150,7 @@ def _refuse_pair(frame: pd.DataFrame, time: str, id: str | None, given: tuple[st
         if codes.max() < len(frame) / 2 and _distinct_pairs(codes, stamps) > 0.95 * len(frame):
             raise DataError(
                 f"Only the columns '{one}' and '{other}' together tell the series apart; join them into one column, "
-                "such as 'A/B', and name it with --id."
+                "such as 'A/B', and name it with id=."
             )
 
 

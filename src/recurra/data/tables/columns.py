@@ -102,7 +102,7 @@ def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
     elif pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c":
         values = _plain(column)
     else:
-        raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target.")
+        raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with target=.")
     refuse_boundless(values, lambda row, what: f"Column '{name}' has {what} in row {row + 1}")
     largest = float(np.nanmax(np.abs(values), initial=0.0))
     if 0 < largest < SMALLEST:
