@@ -223,10 +223,10 @@ def _remedy(stamps: np.ndarray, step: int) -> str:
     if near in ("MS", "QS", "YS"):
         near = _month_name(near, stamps)
         fits = fits and bool((np.diff(grid_of(near).snap(np.unique(stamps))) > 0).all())
-    example = f" {near}" if fits else ""
+    example = f"'{near}'" if fits else ""
     return (
-        f"resample the table to one step, choose the step with --frequency{example} (each value is moved to the step "
-        "it falls into), or number the rows of each series 1, 2, 3, .. and name that column with --time"
+        f"resample the table to one step, choose the step with frequency={example} (each value is moved to the step "
+        "it falls into), or number the rows of each series 1, 2, 3, .. and name that column with time="
     )
 
 

@@ -151,7 +151,7 @@ def _try_passed(text: pd.Series, name: str, order: str) -> Stamps | None:
         if not passed and "elapsed" not in name.casefold():
             raise DataError(
                 f"The column '{name}' holds times of day without a date; join it with the column of the date, such as "
-                f"--time date+{name}, or leave it out, and rows are steps in their order."
+                f"time='date+{name}', or leave it out, and rows are steps in their order."
             )
     found = written_as_passed(text) if not order or order.startswith("passed") else None
     return None if found is None else _as_passed(read_passed(found), name, order)

@@ -70,8 +70,8 @@ def _with_calendar(
     table, time = as_table(frame, schema)
     if schema.aggregate and frequency is None:
         raise DataError(
-            f"--aggregate {schema.aggregate} puts the rows of longer steps together; say which with --frequency, such "
-            "as --frequency D."
+            f"aggregate='{schema.aggregate}' puts the rows of longer steps together; say which with frequency=, such as "
+            "frequency='D'."
         )
     years: bool | np.bool_ = False
     if time is None:
@@ -115,7 +115,7 @@ def _with_frequency(
     notes.append(f"frequency is '{schema.frequency}'{zone}" + (", so each time was moved to its step" if moved else ""))
     if frequency is None and isinstance(grid_of(schema.frequency), (BusinessDays, NoLeap, Slots)):
         plain = str(schema.frequency).partition("@")[0].replace("B", "D")
-        notes.append(f"times that are always empty are taken as closed; --frequency {plain} forecasts them too")
+        notes.append(f"times that are always empty are taken as closed; frequency='{plain}' forecasts them too")
     return schema
 
 
@@ -172,8 +172,8 @@ def _crowded(clock: np.ndarray, breaks: np.ndarray | None, steps: np.ndarray) ->
 def _coarser(alias: str, found: str | None) -> DataError:
     keep = f"the rows have the frequency '{found}'" if found else "several rows fall into most steps"
     return DataError(
-        f"Frequency '{alias}' is coarser than the data ({keep}); say what its value is with --aggregate sum, mean, "
-        "last, first, min or max."
+        f"Frequency '{alias}' is coarser than the data ({keep}); say what its value is with aggregate=: 'sum', "
+        "'mean', 'last', 'first', 'min' or 'max'."
     )
 
 
@@ -186,7 +186,7 @@ def _refuse_finer(alias: str, found: str | None, clock: np.ndarray) -> None:
     if np.diff(grid_of(alias).place(first, labels)).min() >= 2:
         raise DataError(
             f"The steps of frequency '{alias}' are shorter than those of the data, which have the frequency '{found}'; "
-            "leave --frequency out, or choose a longer step."
+            "leave frequency= out, or choose a longer step."
         )
 
 

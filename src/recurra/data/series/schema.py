@@ -202,7 +202,7 @@ def _last_resort(frame: pd.DataFrame, times: dict[str, str]) -> list[str]:
         return names[:1]
     if not frame.shape[1]:
         but = "".join(f", and '{name}' was left out ({reason})" for name, reason in list(times.items())[:3])
-        raise DataError(f"The table has no column of numbers to forecast{but}; name one with --target.")
+        raise DataError(f"The table has no column of numbers to forecast{but}; name one with target=.")
     constant = [str(name) for name in frame.columns if frame[name].notna().any()]
     if not constant:
         every = listed(list(frame.columns))
