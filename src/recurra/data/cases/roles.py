@@ -139,16 +139,6 @@ def time_values(frame: pd.DataFrame, time: str) -> np.ndarray:
     return frame[time].to_numpy()  # as they are: seconds may have fractions, and only their order counts
 
 
-def id_codes(frame: pd.DataFrame, id: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return int64 codes (n,) of the ids in the order in which they appear, and the ids as text."""
-    codes, found = pd.factorize(frame[id])
-    if (codes < 0).any():
-        row = int(np.argmax(codes < 0)) + 1
-        raise DataError(f"The id column '{id}' is empty in row {row}; fill it in, or leave the row out.")
-    whole = found.dtype.kind == "f" and all(float(value).is_integer() for value in found)
-    return codes.astype(np.int64), tuple(str(int(value)) if whole else str(value).strip() for value in found)
-
-
 def find_time(
     frame: pd.DataFrame, id: str, codes: np.ndarray, time: str | None, label: str | None
 ) -> tuple[str | None, Rows]:

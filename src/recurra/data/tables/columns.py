@@ -7,25 +7,32 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError, nearest
+from .dtypes import plain_types
 
 LARGEST = 1e100  # squares of larger numbers, summed, end beyond what a float can hold
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "–", "—", "?", ".", "<na>", "nat"})
 
 
 def as_pandas(frame: Any) -> pd.DataFrame:
-    """Return any table (pandas, polars, pyarrow, or one pandas series) as a pandas frame with text names."""
+    """Return any table (pandas, polars, pyarrow, or one pandas series) as a pandas frame with text names.
+
+    Columns are as NumPy holds them, whatever type they came in.
+    """
     if isinstance(frame, pd.Series):
         frame = frame.to_frame(name=frame.name if frame.name is not None else "y")
     if not isinstance(frame, pd.DataFrame):
         frame = _from_other(frame)
     if frame.columns.nlevels > 1:
-        raise DataError("The table has several rows of column names; join them into one row of names first.")
+        raise DataError(
+            f"The table has {frame.columns.nlevels} rows of column names; join them into one first, such as with "
+            "frame.columns = ['_'.join(map(str, name)) for name in frame.columns]."
+        )
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     if not frame.columns.is_unique:
         double = frame.columns[frame.columns.duplicated()][0]
         raise DataError(f"The table has several columns named '{double}'; give each column its own name.")
-    return frame
+    return plain_types(frame)
 
 
 def _from_other(frame: Any) -> pd.DataFrame:
