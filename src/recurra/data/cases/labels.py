@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..tables.columns import is_number
+from ..tables.columns import MISSING, NAMES_TOO, is_number, is_text
 from ..tables.dtypes import plain_column
 from ..tables.names import name_codes
 
@@ -34,15 +34,16 @@ def label_codes(column: Any, *, as_is: bool = True) -> tuple[np.ndarray, tuple[s
 
 def _refuse_nameless(column: pd.Series) -> None:
     """Refuse what names no class: numbers with fractions, dates, lists."""
-    column = pd.Series(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = pd.Series(column.cat.categories)
     if is_number(column) and column.dtype.kind in "iuf":
-        values = column.to_numpy()
-        values = values[np.isinf(values) | (values != np.round(values))] if values.dtype.kind == "f" else values[:0]
-        values = values[~np.isnan(values)]
+        values = column.to_numpy()[column.notna().to_numpy()]
+        odd = list(values[values != np.round(values)][:1]) + list(values[np.isinf(values)][:1])
+    elif column.dtype.kind == "b" or isinstance(column.dtype, pd.StringDtype):
+        odd = []
     else:
-        texts = isinstance(column.dtype, pd.StringDtype) or pd.api.types.infer_dtype(column, skipna=True) == "string"
-        values = [] if texts or column.dtype == bool else column[column.notna()]
-    for value in values:
+        odd = list(column[column.notna()])
+    for value in odd:
         _check(value)
 
 
@@ -78,6 +79,13 @@ def plain(text: str) -> str | None:
     if POINTED.fullmatch(text) and float(text).is_integer():
         return str(int(float(text)))
     return text or None
+
+
+def without_missing(column: pd.Series) -> pd.Series:
+    """Return a column of labels without those that say that there is none, such as '?'; NA and none are answers."""
+    if not is_text(column):
+        return column
+    return column.mask(column.str.strip().str.casefold().isin(MISSING - NAMES_TOO))
 
 
 def labels_of(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, RowError
 from ..calendar.stamps import NAMES, distinct, holds_dates, read_time, sounds_like_time
 from ..tables.columns import is_number, is_text, text_of_numbers
 from .labels import label_codes
@@ -30,6 +30,16 @@ Taken = Sequence[str | None]  # columns that have a role already
 def key(name: str) -> str:
     """Return a column name as it is compared: 'Case ID' and 'case-id' are 'case_id'."""
     return re.sub(r"[\s_\-]+", "_", name.strip().casefold())
+
+
+def is_label(name: str) -> bool:
+    """Tell whether a column is called a label."""
+    return key(name) in LABELS
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a column is called a label or an id, so that its cells are names."""
+    return is_label(name) or key(name) in IDS
 
 
 def by_rank(columns: Iterable[str], names: tuple[str, ...]) -> list[str]:
@@ -134,8 +144,10 @@ def time_values(frame: pd.DataFrame, time: str) -> np.ndarray:
     if time not in frame.columns or not is_number(frame[time]):
         return read_time(frame, time).values
     if frame[time].hasnans:
-        row = int(np.argmax(frame[time].isna().to_numpy())) + 1
-        raise DataError(f"The time column '{time}' is empty in row {row}; fill it in, or leave the row out.")
+        row = int(np.argmax(frame[time].isna().to_numpy()))
+        raise RowError(
+            lambda place: f"The time column '{time}' is empty in {place}; fill it in, or leave the row out.", row
+        )
     return frame[time].to_numpy()  # as they are: seconds may have fractions, and only their order counts
 
 

@@ -23,6 +23,11 @@ def sounds_like_id(name: str) -> bool:
     return name.casefold() in NAMES or words[-1] in WORDS
 
 
+def id_names(id: str | None) -> tuple[str, ...]:
+    """Return what the columns that tell series apart may be called, if ``id`` is what the user or a run says."""
+    return ("unique_id",) if id is None else (id, *id.split("+"))
+
+
 def id_parts(frame: pd.DataFrame, id: str) -> list[str]:
     """Return the columns that make up an id; raises DataError if one is missing."""
     parts = id.split("+") if id not in frame.columns else [id]

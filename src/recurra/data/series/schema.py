@@ -22,6 +22,7 @@ MONTHS = (
     "jul july juli", "aug august", "sep sept september", "oct october okt oktober", "nov november",
     "dec december dez dezember",
 )  # fmt: skip
+MOST = 6  # columns of names that are tried together
 MANY = 20  # columns of numbers beside one of names, from which rows are taken for series
 
 
@@ -84,7 +85,7 @@ def schema_of_columns(
         find_column(frame.columns, part, "time")
     if time is not None:
         id = _find_id(frame, time, given, keys, notes) if id is None else id
-        _refuse_pair(frame, time, id, given)
+        _refuse_pair(frame, time, id, given, keys)
     taken = {*parts, *([] if id is None else id_parts(frame, id))}
     for name in given:
         if name in taken:
@@ -98,9 +99,7 @@ def schema_of_columns(
     return Schema(time, id, targets, None)
 
 
-def _find_time(
-    frame: pd.DataFrame, taken: tuple[str, ...], keys: tuple[str, ...], notes: list[str]
-) -> str | None:
+def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], keys: tuple[str, ...], notes: list[str]) -> str | None:
     """Return the column (or columns) that hold the time, or None; what was the index comes first."""
     free = [name for name in frame.columns if name not in taken]
     ranked = sorted(_by_rank(free), key=lambda name: name not in keys)
@@ -112,14 +111,20 @@ def _find_time(
     if joined is not None:
         notes.append(f"time is made of the columns {listed(joined.split('+'))}")
         return joined
-    # An index is made of the last level on, as names come before steps.
-    called = [n for n in ranked if sounds_like_time(n)] + [n for n in reversed(keys) if not sounds_like_id(n)]
-    steps = [n for n in called if n in free and _holds_steps(frame, n, keys)]
-    found = next(iter(dates + steps), None)
+    found = next(iter(dates + _steps(frame, ranked, keys)), None)
     notes.append("there is no time column, so rows are steps 1, 2, 3, .." if found is None else f"time is '{found}'")
     if len(dates) > 1:
         notes.append(f"'{dates[1]}' holds dates too; choose it with --time if it is the time")
     return found
+
+
+def _steps(frame: pd.DataFrame, ranked: list[str], keys: tuple[str, ...]) -> list[str]:
+    """Return the columns of whole steps, by their names or as an index: of its levels that with the most first."""
+    called = [name for name in ranked if sounds_like_time(name)]
+    levels = sorted(
+        (n for n in reversed(keys) if n in ranked and not sounds_like_id(n)), key=lambda n: -frame[n].nunique()
+    )
+    return [name for name in called + levels if _holds_steps(frame, name, keys)]
 
 
 def _by_rank(names: list[str]) -> list[str]:
@@ -164,9 +169,10 @@ def _find_id(
     values = read_time(frame, time).values
     levels = [name for name in keys if name not in (*given, time, *time.split("+"))]
     if time in keys and levels:
-        notes.append(f"the index {listed(levels)} tells the series apart, so it is the id")
         alone = [name for name in levels if pairs_are_distinct(name_codes(frame[name])[0], values)]
-        return max(alone, key=lambda name: frame[name].nunique()) if alone else "+".join(levels)
+        chosen = [max(alone, key=lambda name: frame[name].nunique())] if alone else levels
+        notes.append(f"what else is in the index, {listed(chosen)}, tells the series apart, so it is the id")
+        return "+".join(chosen)
     if distinct(values) > 0.95 * len(values):
         return None
     free = [n for n in frame.columns if n not in (*given, time, *time.split("+"))]
@@ -176,22 +182,28 @@ def _find_id(
     return found
 
 
-def _refuse_pair(frame: pd.DataFrame, time: str, id: str | None, given: tuple[str, ...]) -> None:
-    """Refuse a long table whose series are told apart by two columns only together."""
+def _refuse_pair(frame: pd.DataFrame, time: str, id: str | None, given: tuple[str, ...], keys: tuple[str, ...]) -> None:
+    """Refuse a long table whose series are told apart by two or three columns only together."""
     stamps = read_time(frame, time).values
     if id is None and distinct(stamps) > 0.95 * len(stamps):
         return
     if id is not None and pairs_are_distinct(id_codes(frame, id)[0], stamps):
         return
-    names = [n for n in frame.columns if n not in (*given, id, time, *time.split("+")) and _can_name(frame, n)]
-    for pair in combinations(names, 2) if id is None else ((id, name) for name in names):
-        codes = id_codes(frame, "+".join(pair))[0]
-        if codes.max() < len(frame) / 2 and pairs_are_distinct(codes, stamps):
-            one, other = pair
-            raise DataError(
-                f"Only the columns '{one}' and '{other}' together tell the series apart; name both of them with "
-                f"--id {one}+{other}."
-            )
+    known = (*given, time, *time.split("+"), *([] if id is None else id_parts(frame, id)))
+    names = [name for name in frame.columns if name not in known and _can_name(frame, name, keys)][:MOST]
+    first = [] if id is None else [id]
+    for size in (1, 2, 3):
+        for more in combinations(names, size):
+            parts = [*first, *more]
+            if len(parts) < 2 or len(parts) > 3:
+                continue
+            codes = id_codes(frame, "+".join(parts))[0]
+            if codes.max() < len(frame) / 2 and pairs_are_distinct(codes, stamps):
+                said = ", ".join(f"'{name}'" for name in parts[:-1]) + f" and '{parts[-1]}'"
+                raise DataError(
+                    f"Only the columns {said} together tell the series apart; name all of them with "
+                    f"--id {'+'.join(parts)}."
+                )
 
 
 def _can_name(frame: pd.DataFrame, name: str, keys: tuple[str, ...] = ()) -> bool:

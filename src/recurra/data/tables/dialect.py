@@ -22,6 +22,7 @@ YEAR = r"(1[5-9]|20|21)\d\d"
 CURRENCY = re.compile(r"(?<![\d.,])[$€£¥₹]\s?|\s?[$€£¥₹]$")
 FOOTNOTE = re.compile(r"(?<=[\d)%$€£])\s?[*†‡]+$")
 NUMERIC = re.compile(r"[-+]?[\d.,]*\d[\d.,'’ \u00a0\u202f]*([eE][-+]?\d+)?")
+UNIT = re.compile(r"(?<=\d)(?:\s+(?!(?:[ap]m|noon)$)([^\W\d_]{1,8}(?:[/·²³]\w{0,6})?)|\s*(?=°)(°[CF]))$", re.IGNORECASE)
 GROUPED = {  # thousands separator -> a whole cell written with it, the decimal mark put in for {0}
     ",": r"[-+]?[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\{0}\d+)?",
     ".": r"[-+]?[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:\{0}\d+)?",
@@ -39,6 +40,8 @@ class Dialect:
     skip: int  # physical lines before the first row of data
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    spaced: bool = False  # cells begin with blanks
+    quoted: bool = False  # quotes stand behind such blanks, which are then no part of a cell
 
 
 def find_dialect(sample: bytes, name: str) -> Dialect:
@@ -67,7 +70,17 @@ def find_dialect(sample: bytes, name: str) -> Dialect:
     notes = _dialect_notes(encoding, separator, decimal, comments) + notes
     if titles:
         notes.append(f"left out {titles} title line(s) above the header, beginning with '{body[0].strip()[:40]}'")
-    return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes))
+    spaced, quoted = _padding(lines[skip:], separator)
+    return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes), spaced, quoted)
+
+
+def _padding(lines: list[str], separator: str) -> tuple[bool, bool]:
+    """Tell whether cells begin with blanks, and whether quotes stand behind these."""
+    if separator in ("", r"\s+"):
+        return True, False
+    blank = rf"(?:^|{re.escape(separator)})[^\S\t]+"
+    spaced = any(re.search(blank + r"\S", line) for line in lines)
+    return spaced, spaced and any(re.search(blank + '"', line) for line in lines)
 
 
 def find_encoding(sample: bytes) -> str:

@@ -1,11 +1,12 @@
 """A column as NumPy holds it, whatever holds it now: Arrow, nullable types, sparse ones, objects, categories."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-WHOLE = {"integer": "int64", "boolean": "bool"}  # what objects are, and the type that holds them all
+WHOLE: dict[str, Any] = {"integer": "int64", "boolean": "bool"}  # what objects are, and the type that holds them all
 TIMES = ("datetime", "datetime64", "date")
 
 
@@ -26,25 +27,27 @@ def without_categories(frame: pd.DataFrame) -> pd.DataFrame:
 
 def plain_column(column: pd.Series) -> pd.Series:
     """Return a column as NumPy holds it: the same one if it is so already."""
-    dtype = column.dtype
+    dtype: Any = column.dtype
     if isinstance(dtype, np.dtype):
-        return _from_objects(column) if dtype == object else column
+        return _from_objects(column) if dtype.kind == "O" else column
     if isinstance(dtype, pd.ArrowDtype):
         return _from_arrow(column, dtype)
     if isinstance(dtype, pd.SparseDtype):
-        return plain_column(column.sparse.to_dense())
+        return plain_column(column.astype(dtype.subtype))
     if isinstance(dtype, pd.CategoricalDtype):
         dated = dtype.categories.dtype.kind == "M" or _kind(dtype.categories) in TIMES
         return plain_column(_of_categories(column)) if dated else column
     if isinstance(column.array, (pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray)):
-        return _from_nullable(column, dtype.numpy_dtype)  # type: ignore[union-attr]
+        return _from_nullable(column, dtype.numpy_dtype)
     return column
 
 
 def _of_categories(column: pd.Series) -> pd.Series:
     """Return the values that categories stand for."""
     values = column.cat.categories.array
-    taken = pd.api.extensions.take(values.to_numpy() if values.dtype.kind in "biuf" else values, column.cat.codes, allow_fill=True)
+    taken = pd.api.extensions.take(
+        values.to_numpy() if values.dtype.kind in "biuf" else values, column.cat.codes.to_numpy(), allow_fill=True
+    )
     return _like(column, taken)
 
 
@@ -59,7 +62,7 @@ def _like(column: pd.Series, values: Any) -> pd.Series:
 def _from_nullable(column: pd.Series, dtype: np.dtype) -> pd.Series:
     if not column.hasnans:
         return _like(column, column.to_numpy(dtype))
-    return column if dtype == bool else _like(column, column.to_numpy(np.float64, na_value=np.nan))
+    return column if dtype.kind == "b" else _like(column, column.to_numpy(np.float64, na_value=np.nan))
 
 
 def _from_objects(column: pd.Series) -> pd.Series:
@@ -68,17 +71,26 @@ def _from_objects(column: pd.Series) -> pd.Series:
     try:
         if kind in WHOLE and not column.hasnans:
             return column.astype(WHOLE[kind])
-        if kind in ("integer", "floating", "mixed-integer-float", "empty"):
-            return _like(column, pd.array(column, dtype="Float64").to_numpy(np.float64, na_value=np.nan))
-        if kind in TIMES:
-            return pd.to_datetime(column)
-        if kind == "period":
-            return _like(column, pd.PeriodIndex(column))
-        if kind == "bytes":
-            return column.map(bytes.decode, na_action="ignore")
+        reader = READERS.get(kind)
+        return column if reader is None else _like(column, reader(column))
     except (ValueError, TypeError, OverflowError):  # beyond what one type holds
         return column
-    return column
+
+
+def _floats(column: pd.Series) -> np.ndarray:
+    return pd.array(list(column), dtype="Float64").to_numpy(np.float64, na_value=np.nan)
+
+
+def _text(column: pd.Series) -> pd.Series:
+    return column.map(bytes.decode, na_action="ignore")
+
+
+READERS: dict[str, Callable[[pd.Series], Any]] = {
+    **dict.fromkeys(("integer", "floating", "mixed-integer-float", "empty"), _floats),
+    **dict.fromkeys(TIMES, pd.to_datetime),
+    "period": pd.PeriodIndex,
+    "bytes": _text,
+}
 
 
 def _from_arrow(column: pd.Series, dtype: pd.ArrowDtype) -> pd.Series:
@@ -87,19 +99,19 @@ def _from_arrow(column: pd.Series, dtype: pd.ArrowDtype) -> pd.Series:
 
     kind: Any = dtype.pyarrow_dtype
     if pa.types.is_dictionary(kind):
-        decoded = pa.chunked_array(column.array._pa_array).cast(kind.value_type)  # type: ignore[attr-defined]
+        decoded = pa.chunked_array(column.array._pa_array).cast(kind.value_type)
         return plain_column(_like(column, pd.arrays.ArrowExtensionArray(decoded)))
-    if pa.types.is_boolean(kind):
-        return plain_column(column.astype("boolean"))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         plain = np.dtype(kind.to_pandas_dtype())
         return _like(column, column.to_numpy(np.float64, na_value=np.nan) if column.hasnans else column.to_numpy(plain))
-    if pa.types.is_timestamp(kind):
-        zone = f", {kind.tz}" if kind.tz else ""
-        return column.astype(f"datetime64[{kind.unit}{zone}]")
-    if pa.types.is_date(kind):
-        return column.astype("datetime64[s]")
-    if pa.types.is_duration(kind):
-        return column.astype(f"timedelta64[{kind.unit}]")
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    return column.astype("str") if text else _from_objects(column.astype(object))
+    names = (
+        (pa.types.is_timestamp, lambda: f"datetime64[{kind.unit}{f', {kind.tz}' if kind.tz else ''}]"),
+        (pa.types.is_date, lambda: "datetime64[s]"),
+        (pa.types.is_duration, lambda: f"timedelta64[{kind.unit}]"),
+        (pa.types.is_boolean, lambda: "boolean"),
+        (pa.types.is_string, lambda: "str"),
+        (pa.types.is_large_string, lambda: "str"),
+        (pa.types.is_string_view, lambda: "str"),
+    )
+    found: Any = next((name() for fits, name in names if fits(kind)), "object")
+    return plain_column(column.astype(found))

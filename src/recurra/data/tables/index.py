@@ -13,8 +13,8 @@ def with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the table with what its index holds as columns in front, and how these are called.
 
     An index without a name that only numbers rows, as a filter or a sort leaves it, holds nothing. A level that has
-    no name is called 'ds' if it holds dates, else 'time' as the last of several, 'unique_id' as the first of them,
-    and 'index' if it is the only one. Raises DataError if a column has the name of a level but other values.
+    no name is called 'ds' if it holds dates, else 'time' as the last of several; beside one of these 'unique_id', and
+    'index' if it is the only one. Raises DataError if a column has the name of a level but other values.
     """
     index = frame.index
     if _only_numbers_rows(index):
@@ -65,7 +65,9 @@ def _level_names(index: pd.Index, levels: list[pd.Series], taken: set[str]) -> l
             names.append(str(given))
             continue
         steps = i == last > 0 and not any(dates)
-        wanted = "ds" if dates[i] else "time" if steps else "unique_id" if last else "index"
+        wanted = (
+            "ds" if dates[i] else "time" if steps else "unique_id" if last == 1 else f"level_{i}" if last else "index"
+        )
         used = taken | set(names)
         names.append(wanted if wanted not in used else next(n for k in range(99) if (n := f"level_{k}") not in used))
     return names

@@ -90,7 +90,7 @@ def name_of(value: Any, column: Any) -> str:
     if isinstance(value, (list, tuple, dict, set, np.ndarray)):
         raise DataError(f"Column '{column}' has a whole {type(value).__name__} in a cell, which names nothing.")
     if isinstance(value, (float, np.floating)) and value == np.round(value):
-        if not abs(value) < _lost_from(value):  # infinity, too
+        if not abs(float(value)) < _lost_from(value):  # infinity, too
             raise DataError(
                 f"Column '{column}' has {value:.0f} as a number with a point, which cannot tell names of so many "
                 "digits apart; make them text or whole numbers where they come from."

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...data.series import Panel, Schema, infer_schema, to_panel
-from ...data.tables.files import read_table
+from ...data.series.ids import id_names, sounds_like_id
+from ...data.tables.files import placed, read_table
 from ..base import Tell
 from .settings import ForecastSettings
 
@@ -20,9 +21,15 @@ def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, m
     """
     if isinstance(source, Panel):
         return cut_rows(source, most)
+    with placed(source):
+        return _read(source, settings, schema, most, tell)
+
+
+def _read(source: Any, settings: ForecastSettings, schema: Schema | None, most: int | None, tell: Tell) -> Panel:
     notes: list[str] = []
     if isinstance(source, (str, Path)):
-        source, notes = read_table(source)
+        id = settings.id if schema is None else schema.id
+        source, notes = read_table(source, id_names(id), sounds_like_id)
         tell(notes)
     found: list[str] = []
     if schema is None:
