@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 
 from ...errors import DataError, RowError, nearest
@@ -221,7 +222,8 @@ def _holds_fractions(column: pd.Series, decimal: str) -> bool:
     if pd.to_numeric(text, errors="coerce").isna().any():
         return False
     values = pd.to_numeric(column.str.strip().str.replace(decimal, ".", regex=False), errors="coerce")
-    return bool(values.isna().sum() == column.isna().sum() and (values.dropna() % 1 != 0).any())
+    known = values.dropna()
+    return bool(len(known) == column.notna().sum() and np.isfinite(known).all() and (known % 1 != 0).any())
 
 
 def _as_written(
