@@ -34,6 +34,10 @@ class RowError(DataError):
         return DataError, (str(self),)
 
 
+class KindError(DataError):
+    """Data that are not of the kind that a task needs, such as text to forecast; another task may read them."""
+
+
 class RunError(RecurraError):
     """A file or run folder that cannot be written or read, or a training that cannot go on."""
 

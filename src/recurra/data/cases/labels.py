@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, KindError
 from ..tables.columns import MISSING, NAMES_TOO, is_number, is_text
 from ..tables.dtypes import plain_column
 from ..tables.names import name_codes
@@ -53,7 +53,7 @@ def _check(value: Any) -> None:
     if isinstance(value, (float, np.floating)):
         if np.isfinite(value) and value == round(value):
             return
-        raise DataError(
+        raise KindError(
             f"A label is {value}, but classes are named by text or whole numbers; choose another label, or write the "
             "classes as text."
         )

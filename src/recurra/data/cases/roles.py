@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError, RowError
+from ...errors import DataError, KindError, RowError
 from ..calendar.stamps import NAMES, distinct, holds_dates, read_time, sounds_like_time
 from ..tables.columns import is_number, is_text, text_of_numbers
 from .labels import label_codes
@@ -64,7 +64,7 @@ def find_id(frame: pd.DataFrame, label: str | None, time: str | None) -> str | N
         if found is not None:
             return found
     if times:
-        raise DataError(
+        raise KindError(
             f"Column '{times[0]}' is the time of a step, but no column tells which case a row belongs to; name it with "
             f"--id, or leave '{times[0]}' out if each row is a case."
         )
@@ -187,7 +187,7 @@ def find_label(frame: pd.DataFrame, taken: Taken, rows: Rows | None, cases: int,
     if texts:
         raise DataError(f"Columns '{texts[0]}' and '{texts[1]}' could both be the label; name it with --target.")
     shown = ", ".join(free[:20]) + (", ..." if len(free) > 20 else "")
-    raise DataError(f"No column is the label of a case; name it with --target. The columns are: {shown}.")
+    raise KindError(f"No column is the label of a case; name it with --target. The columns are: {shown}.")
 
 
 def _y_is_label(frame: pd.DataFrame, name: str, rows: Rows | None) -> bool:

@@ -95,7 +95,7 @@ def schema_of_columns(
         say_targets(given, [name for name in frame.columns if name not in (*taken, *given, *idle)], id, notes)
     targets = given or find_targets(frame, {*taken, *idle}, id, notes)
     if idle:
-        notes.append(f"the index {listed(idle)} is neither time nor id, so it is not used; name it with --time or --id")
+        notes.append(f"the index {listed(idle)} is neither time nor id, so it is not used; name it with time= or id=")
     return Schema(time, id, targets, None)
 
 
@@ -202,7 +202,7 @@ def _refuse_pair(frame: pd.DataFrame, time: str, id: str | None, given: tuple[st
                 said = ", ".join(f"'{name}'" for name in parts[:-1]) + f" and '{parts[-1]}'"
                 raise DataError(
                     f"Only the columns {said} together tell the series apart; name all of them with "
-                    f"--id {'+'.join(parts)}."
+                    f"id='{'+'.join(parts)}'."
                 )
 
 

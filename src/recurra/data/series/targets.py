@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, KindError
 from ..calendar.stamps import holds_dates
 from ..tables.columns import is_counter, is_number, is_text, numbers, strip_text, text_numbers
 
@@ -45,7 +45,7 @@ def _said(targets: Sequence[str], id: str | None) -> str:
     if len(targets) == 1:
         return f"forecasts '{targets[0]}'{each}"
     names = _shortened([f"'{name}'" for name in targets], 20)
-    return f"forecasts {len(targets)} columns{each}: {names}; name one with --target"
+    return f"forecasts {len(targets)} columns{each}: {names}; name one with target="
 
 
 def _why_not(column: pd.Series, name: str) -> str:
@@ -90,7 +90,7 @@ def _last_resort(frame: pd.DataFrame, left: dict[str, str]) -> list[str]:
     if not numeric:
         reasons = _shortened([f"'{name}' ({why})" for name, why in left.items()])
         said = f" The columns are {reasons}." if left else ""
-        raise DataError(f"The table has no column of numbers to forecast; name one with --target.{said}")
+        raise KindError(f"The table has no column of numbers to forecast; name one with target=.{said}")
     constant = [name for name in numeric if left[name] == "never changes"]
     if not constant:
         every = listed(numeric)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError, RowError, nearest
+from ...errors import DataError, KindError, RowError, nearest
 from .dtypes import plain_types
 
 LARGEST = 1e100  # squares of larger numbers, summed, end beyond what a float can hold
@@ -111,7 +111,7 @@ def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
     elif pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c":
         values = _plain(column)
     else:
-        raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target.")
+        raise KindError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another one with target=.")
     found = find_boundless(values)
     if found is not None:
         row, what, end = found
@@ -149,7 +149,7 @@ def _refuse_text(column: pd.Series, name: Hashable, bad: np.ndarray) -> None:
     row = int(np.argmax(bad))
     value = str(column.iloc[row]).strip()
     if bad.sum() > 0.5 * column.notna().sum():
-        raise DataError(f"Column '{name}' holds text such as '{value}', not numbers; choose another with --target.")
+        raise KindError(f"Column '{name}' holds text such as '{value}', not numbers; choose another one with target=.")
     bare = value.replace(",", "", 1).strip("+- ").isdigit() and "," in value
     comma = " (is its comma for decimals or for thousands?)" if bare else ""
     raise RowError(

@@ -18,6 +18,7 @@ from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
 from ..last import train_gently
+from ..others import another_suggested
 from .answers import Forecasts, answer_to, forecast, joined, network_answer
 from .baselines import make_baselines
 from .build import make_forecaster
@@ -58,7 +59,10 @@ class ForecastKind(Kind):
         self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
     ) -> Panel:
         """Return a file, a frame or a panel as a panel."""
-        return read_panel(source, config.task, None if learned is None else learned.schema, most, tell)
+        if learned is not None:
+            return read_panel(source, config.task, learned.schema, most, tell)
+        with another_suggested(PARTS.name, source, config.task):
+            return read_panel(source, config.task, None, most, tell)
 
     def fingerprint(self, data: Panel) -> str:
         """Return a short text that is another one if any value is."""

@@ -9,9 +9,11 @@ import numpy as np
 
 from ...data.series import Panel, Schema, infer_schema, to_panel
 from ...data.series.ids import id_names, sounds_like_id
+from ...data.tables.columns import as_pandas, is_text
 from ...data.tables.files import placed, read_table
 from ..base import Tell
-from .settings import ForecastSettings
+from ..others import other_task
+from .settings import PARTS, ForecastSettings
 
 
 def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, most: int | None, tell: Tell) -> Panel:
@@ -41,10 +43,21 @@ def _read(source: Any, settings: ForecastSettings, schema: Schema | None, most: 
             frequency=settings.frequency,
             season=settings.season,
         )
+        found += _doubt(source, schema, settings)
         tell(found)
     panel = cut_rows(to_panel(source, schema), most)
     tell(panel.notes)
     return replace(panel, notes=(*notes, *found, *panel.notes))
+
+
+def _doubt(source: Any, schema: Schema, settings: ForecastSettings) -> list[str]:
+    """Return a note if a table without time but with text looks made for another kind of task."""
+    frame = as_pandas(source)
+    if schema.time is not None or schema.rows or not any(is_text(frame[name]) for name in frame.columns):
+        return []
+    other = other_task(PARTS.name, source, settings)
+    said = f"careful: the table has no time but looks made for the task '{other}'; choose that with --task {other}"
+    return [said] if other else []
 
 
 def cut_rows(panel: Panel, most: int | None) -> Panel:
