@@ -7,7 +7,7 @@ import pandas as pd
 
 from ...errors import DataError, KindError
 from ..calendar.stamps import holds_dates
-from ..tables.columns import is_counter, is_number, is_text, numbers, strip_text, text_numbers
+from ..tables.columns import find_boundless, is_counter, is_number, is_text, numbers, strip_text, text_numbers
 
 COUNTS = "only counts the rows"
 
@@ -55,7 +55,7 @@ def _why_not(column: pd.Series, name: str) -> str:
         values, bad = text_numbers(strip_text(column))
         if bad.sum() >= 0.5 * max(1, np.isfinite(values).sum()):
             return _why_text(column, bad)
-        values = numbers(column, name)
+        values = numbers(column, name) if bad.any() or find_boundless(values) else values
     elif is_number(column):
         values = numbers(column, name)
     else:

@@ -218,6 +218,8 @@ def _with_fractions(
 
 def _holds_fractions(column: pd.Series, decimal: str) -> bool:
     """Tell whether text is numbers, of which some have a decimal mark and not only zeros behind it."""
+    if not column.str.contains(decimal, regex=False).any():
+        return False
     text = column.dropna().head(100).str.strip().str.replace(decimal, ".", regex=False)
     if pd.to_numeric(text, errors="coerce").isna().any():
         return False
