@@ -111,7 +111,6 @@ def _from_arrow(column: pd.Series, dtype: pd.ArrowDtype) -> pd.Series:
         (pa.types.is_boolean, lambda: "boolean"),
         (pa.types.is_string, lambda: "str"),
         (pa.types.is_large_string, lambda: "str"),
-        (pa.types.is_string_view, lambda: "str"),
     )
     found: Any = next((name() for fits, name in names if fits(kind)), "object")
     return plain_column(column.astype(found))

@@ -5,6 +5,7 @@ import pandas as pd
 
 from ...errors import DataError
 from ..calendar.stamps import holds_dates, read_stamps
+from .dtypes import plain_column
 
 YEARS = (1500, 2200)
 
@@ -21,7 +22,7 @@ def with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
         plain = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
         return (frame if plain else frame.reset_index(drop=True)), ()
     frame = frame.reset_index(drop=True)
-    levels = [pd.Series(index.get_level_values(i).array) for i in range(index.nlevels)]
+    levels = [plain_column(pd.Series(index.get_level_values(i).array)) for i in range(index.nlevels)]
     names = _level_names(index, levels, set(frame.columns))
     fresh = {}
     for name, level in zip(names, levels, strict=True):
@@ -39,7 +40,7 @@ def _only_numbers_rows(index: pd.Index) -> bool:
     """Tell whether an index is one of whole numbers without a name that spell neither dates nor years."""
     if index.nlevels > 1 or index.name is not None or index.dtype.kind not in "iu":
         return False
-    return (isinstance(index, pd.RangeIndex) and index.start == 0) or not spells_time(pd.Series(index))
+    return (isinstance(index, pd.RangeIndex) and index.start == 0) or not spells_time(plain_column(pd.Series(index)))
 
 
 def spells_time(numbers: pd.Series) -> bool:
