@@ -129,7 +129,12 @@ def test_a_column_that_counts_rows_goes_and_a_nameless_one_gets_a_name(tmp_path:
     counted, notes = read_table(write(tmp_path, frame.to_csv()))
     assert list(counted.columns) == ["date", "y"] and "counts the rows" in notes[0]
     named, notes = read_table(write(tmp_path, frame.set_index("date").to_csv(index_label="")))
-    assert list(named.columns) == ["index", "y"] and "has no name" in notes[0]
+    assert list(named.columns) == ["y"] and named.index.name == "index" and "has no name" in notes[0]
+    for some in (frame.sample(frac=1, random_state=0), frame[frame["y"] > 100]):
+        left, notes = read_table(write(tmp_path, some.to_csv()))
+        assert list(left.columns) == ["date", "y"] and "counts the rows" in notes[0]
+    years = pd.DataFrame({"y": VALUES}, index=range(1960, 2000))
+    assert read_table(write(tmp_path, years.to_csv()))[0].index.tolist() == list(range(1960, 2000))
 
 
 def test_empty_cells_at_the_edges_go(tmp_path: Path) -> None:
@@ -237,7 +242,7 @@ def test_title_lines_above_the_header(tmp_path: Path, title: str) -> None:
 
 def test_a_short_header_is_no_title(tmp_path: Path) -> None:
     frame, notes = read_table(write(tmp_path, table(head="y")))
-    assert list(frame.columns) == ["index", "y"] and len(frame) == 40
+    assert list(frame.columns) == ["y"] and frame.index.name == "index" and len(frame) == 40
     assert "title" not in " ".join(notes)
 
 

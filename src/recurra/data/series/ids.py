@@ -18,9 +18,13 @@ WORDS = ("id", "sku", "fips", "geoid", "plz", "zip", "zipcode", "postcode", "ean
 
 
 def sounds_like_id(name: str) -> bool:
-    """Tell whether a column is called like what tells series apart, as 'store', or has a word in it such as 'id'."""
-    words = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold())
-    return name.casefold() in NAMES or words[-1] in WORDS
+    """Tell whether a column is called like what tells series apart, as 'store', or is a number of something."""
+    return name.casefold() in NAMES or is_code(name)
+
+
+def is_code(name: str) -> bool:
+    """Tell whether the last word of a column's name says that it names something, as in 'store_id' or 'storeId'."""
+    return re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold())[-1] in WORDS
 
 
 def id_names(id: str | None) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
-from ..calendar.stamps import NAMES, distinct, holds_dates, part_of, read_time, sounds_like_time
+from ...errors import DataError, RowError
+from ..calendar.stamps import NAMES, distinct, holds_dates, part_of, read_stamps, read_time, sounds_like_time
 from ..tables.columns import as_pandas, find_column, is_number, is_text, numbers
 from ..tables.dtypes import without_categories
 from ..tables.index import with_index
@@ -231,7 +231,10 @@ def schema_of_rows(frame: pd.DataFrame, notes: list[str]) -> Schema:
     name = str(frame.columns[0])
     labels = pd.Series(frame.columns[1:].astype(str))
     dated = holds_dates(labels)
-    years = bool(labels.str.fullmatch(r"(1[5-9]|20|21)\d\d").all())
+    called = labels.str.fullmatch(r"(1[5-9]|20|21)\d\d")
+    years = bool(called.all())
+    if not years and called.mean() > 0.8:
+        raise _undated(labels[~called].iloc[0])
     notes.append(f"each row is a series named by '{name}', and the other {len(labels)} columns are its steps")
     return Schema("ds" if dated or years else None, name, ("y",), None, rows=True)
 
@@ -280,6 +283,23 @@ def _years_to_steps(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     return pd.DataFrame({"ds": stamps, "y": values[row, month]})
 
 
+def _refuse_undated(labels: pd.Series) -> None:
+    """Refuse a column that is not called by a date, as the others are."""
+    if labels.str.fullmatch(r"\d{4}").all():
+        return
+    try:
+        read_stamps(labels, "ds")
+    except RowError as fault:
+        raise _undated(labels.iloc[fault.row]) from None
+
+
+def _undated(label: str) -> DataError:
+    return DataError(
+        f"Each row is a series and each column a step, but the column '{label}' is not called by a date as the others "
+        "are; leave it out."
+    )
+
+
 def rows_to_long(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Return a table of one series per row as a long table; the empty cells at the ends go."""
     wide = frame.drop(columns=find_column(frame.columns, str(schema.id), "id"))
@@ -289,6 +309,7 @@ def rows_to_long(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         stamps: Any = step + 1
     else:
         labels = pd.Series(wide.columns)
+        _refuse_undated(labels)
         stamps = (labels.astype(int) if labels.str.fullmatch(r"\d{4}").all() else labels).take(step).to_numpy()
     names = frame[schema.id].to_numpy()[row]
     return pd.DataFrame({str(schema.id): names, "ds": stamps, "y": values[row, step]})

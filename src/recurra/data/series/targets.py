@@ -8,6 +8,7 @@ import pandas as pd
 from ...errors import DataError, KindError
 from ..calendar.stamps import holds_dates
 from ..tables.columns import find_boundless, is_counter, is_number, is_text, numbers, strip_text, text_numbers
+from .ids import is_code, sounds_like_id
 
 COUNTS = "only counts the rows"
 
@@ -22,8 +23,12 @@ def find_targets(frame: pd.DataFrame, taken: Collection[str], id: str | None, no
         say_targets(("y",), [name for name in free if name != "y"], id, notes)
         return ("y",)
     left = {name: why for name in free if (why := _why_not(frame[name], name))}
-    found = [name for name in free if name not in left] or _last_resort(frame, left)
-    written = [name for name in found if is_text(frame[name])]
+    found = [name for name in free if name not in left]
+    codes = [name for name in found if is_code(name)]
+    if len(codes) < len(found):
+        left |= dict.fromkeys(codes, "an id by its name")
+    found = [name for name in found if name not in left] or _last_resort(frame, left)
+    written = [name for name in found if is_text(frame[name]) and not sounds_like_id(name)]
     if written:
         notes.append(f"{listed(written)} held numbers written as text, which were converted")
     unused = {name: why for name, why in left.items() if name not in found}

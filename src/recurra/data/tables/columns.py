@@ -52,7 +52,7 @@ def find_column(columns: Iterable[str], name: str, what: str) -> str:
     columns = list(columns)
     if name in columns:
         return name
-    same = [column for column in columns if column.casefold() == name.casefold()]
+    same = [column for column in columns if column.strip().casefold() == name.strip().casefold()]
     hint = f" Did you mean '{same[0]}'?" if same else nearest(name, columns)
     shown = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
     raise DataError(f"There is no column '{name}' for the {what}.{hint} The columns are: {shown}.")

@@ -42,6 +42,7 @@ class Dialect:
     notes: tuple[str, ...]
     spaced: bool = False  # cells begin with blanks
     quoted: bool = False  # quotes stand behind such blanks, which are then no part of a cell
+    padded: tuple[str, ...] = ()  # columns whose name begins with a blank, as behind ', '
 
 
 def find_dialect(sample: bytes, name: str) -> Dialect:
@@ -71,7 +72,16 @@ def find_dialect(sample: bytes, name: str) -> Dialect:
     if titles:
         notes.append(f"left out {titles} title line(s) above the header, beginning with '{body[0].strip()[:40]}'")
     spaced, quoted = _padding(lines[skip:], separator)
-    return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes), spaced, quoted)
+    padded = _padded_names(lines[skip - 1], names, separator) if has_header else ()
+    return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes), spaced, quoted, padded)
+
+
+def _padded_names(header: str, names: list[str], separator: str) -> tuple[str, ...]:
+    """Return the columns whose cell in the header begins with a blank."""
+    if separator in ("", r"\s+"):
+        return ()
+    cells = next(csv.reader([header], delimiter=separator))
+    return tuple(name for name, cell in zip(names, cells, strict=False) if cell[:1].isspace())
 
 
 def _padding(lines: list[str], separator: str) -> tuple[bool, bool]:
@@ -180,7 +190,8 @@ def _header(rows: list[list[str]], comments: list[str], separator: str) -> tuple
     """Return the column names, whether the first row holds them, and notes."""
     width = Counter(len(row) for row in rows[1:] or rows).most_common(1)[0][0]
     if not _starts_with_data(rows):
-        return _unique(_padded(rows[0], width, rows[1:])), True, []
+        names = _padded(rows[0], width, rows[1:])
+        return _unique(names), True, _doubled(names)
     commented = _commented_names(comments, separator)
     if len(commented) == width:
         return _unique(commented), False, ["column names taken from the line that starts with '#'"]
@@ -245,6 +256,12 @@ def _unique(names: list[str]) -> list[str]:
         unique.append(f"{fresh}.{seen[fresh]}" if seen[fresh] else fresh)
         seen[fresh] += 1
     return unique
+
+
+def _doubled(names: list[str]) -> list[str]:
+    """Return a note on a name that several columns have."""
+    often = next((name for name, count in Counter(names).items() if count > 1 and name), None)
+    return [f"several columns are called '{often}'; the second is read as '{often}.1'"] if often else []
 
 
 def _decimal(rows: list[list[str]], separator: str) -> str:

@@ -25,11 +25,15 @@ from .dialect import SAMPLE, Dialect, find_dialect, find_encoding
 from .tidy import tidy
 
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-OTHER = {  # endings of files that hold tables, but are not read, and the pandas function that reads them
-    ".json": ("JSON", "read_json"), ".jsonl": ("JSON", "read_json"), ".xlsx": ("Excel", "read_excel"),
-    ".xls": ("Excel", "read_excel"), ".xlsm": ("Excel", "read_excel"), ".ods": ("OpenDocument", "read_excel"),
-    ".feather": ("Feather", "read_feather"), ".pkl": ("pickle", "read_pickle"), ".h5": ("HDF5", "read_hdf"),
+OTHER = {  # endings of files that hold tables, but are not read, and the pandas expression that reads them
+    ".json": ("JSON", "read_json({0}, dtype=False)"), ".feather": ("Feather", "read_feather({0})"),
+    ".jsonl": ("JSON lines", "read_json({0}, lines=True, dtype=False)"),
+    ".ndjson": ("JSON lines", "read_json({0}, lines=True, dtype=False)"),
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm"), ("Excel", "read_excel({0}, dtype=str, keep_default_na=False)")),
+    ".ods": ("OpenDocument", "read_excel({0}, dtype=str, keep_default_na=False)"),
+    ".pkl": ("pickle", "read_pickle({0})"), ".h5": ("HDF5", "read_hdf({0})"),
 }  # fmt: skip
+INDEXED = (".pkl", ".h5")  # what keeps the index of a frame
 LINES, LONGEST = 20, 8_000_000  # lines that the first bytes of a file should hold, and how many bytes they may be
 NOT_TEXT = {b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
 
@@ -40,7 +44,7 @@ def read_table(
     """Read a CSV, TSV, TXT (also .gz .xz .bz2 .zip) or Parquet file; return the frame and what was not ordinary.
 
     Columns in ``names`` name something: their cells are text as it is written, '01' and 'NA' and '1E5'. So are those
-    whose name is ``like`` one, unless they hold numbers with fractions.
+    whose name is ``like`` one, unless they hold numbers with fractions. A first column without name is the index.
     """
     path = Path(path)
     if is_parquet(path):
@@ -53,6 +57,8 @@ def read_table(
     frame, kept = _with_fractions(frame, path, dialect, perhaps, kept)
     frame, last = tidy(frame, dialect.decimal, kept)
     frame, holes = _as_written(frame, path, dialect, kept)
+    if frame.columns[0] not in dialect.names and frame.shape[1] > 1:  # it has no name there, as an index has none
+        frame = frame.set_index(frame.columns[0])
     return frame, [*dialect.notes, *more, *last, *holes]
 
 
@@ -95,9 +101,10 @@ def _check_there(path: Path) -> None:
         raise DataError(f"The file '{path.name}' is empty.")
     if path.suffix.lower() in OTHER:
         kind, reader = OTHER[path.suffix.lower()]
+        index = "" if path.suffix.lower() in INDEXED else ", index=False"
         raise DataError(
             f"'{path.name}' is named as {kind}, but CSV or Parquet is wanted; save it as CSV, or convert it in Python "
-            f"with pandas.{reader}('{path.name}').to_csv('{path.stem}.csv', index=False)."
+            f"with pandas.{reader.format(repr(path.name))}.to_csv('{path.stem}.csv'{index})."
         )
 
 
@@ -245,14 +252,15 @@ def _as_written(
     raw = _parse(path, dialect, {"usecols": asked, "dtype": "str", "keep_default_na": False, **blanks})
     raw = raw.loc[frame.index]
     notes: list[str] = []
-    named = {name: _restored(frame[name], _without_padding(raw[name]), name in kept, notes) for name in asked}
+    named = {name: _restored(frame[name], _unpadded(raw[name], dialect), name in kept, notes) for name in asked}
     return frame.assign(**named), notes
 
 
-def _without_padding(raw: pd.Series) -> pd.Series:
-    """Return text without the blanks at its beginning if every cell has one, as behind ', '; and blank as missing."""
+def _unpadded(raw: pd.Series, dialect: Dialect) -> pd.Series:
+    """Return text with blank cells missing, and without the blank that follows every separator of a file."""
     raw = raw.mask(raw.str.strip() == "")
-    return raw.str.lstrip() if raw.dropna().str.match(r"\s").all() else raw
+    padded = raw.name in dialect.padded and raw.dropna().str.match(r"\s").all()
+    return raw.str.lstrip() if padded else raw
 
 
 def _restored(column: pd.Series, raw: pd.Series, kept: bool, notes: list[str]) -> pd.Series:

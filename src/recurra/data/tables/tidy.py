@@ -112,7 +112,7 @@ def _as_numbers(column: pd.Series, decimal: str, notes: list[str]) -> pd.Series:
 def _undecorated(column: pd.Series) -> pd.Series | None:
     """Return the cells without marks around their numbers; None if there are none, or they do not agree."""
     start = strip_text(column.dropna().head(100)).dropna()
-    units = {found[1] if (found := UNIT.search(cell)) else "" for cell in start}
+    units = {(found[1] or found[2]) if (found := UNIT.search(cell)) else "" for cell in start}
     if len(units) == 1 and "" not in units:
         return _without_unit(strip_text(column), units.pop())
     if not len(start) or not all(NUMERIC.fullmatch(plain_number(cell)) for cell in start):

@@ -41,7 +41,7 @@ from .plan import (
 )
 from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
 from .sizes import sized
-from .source import fingerprint_of, read_panel
+from .source import fingerprint_of, read_panel, strangers
 from .upgrade import upgraded
 from .windows import Windows, rows_of
 
@@ -60,7 +60,9 @@ class ForecastKind(Kind):
     ) -> Panel:
         """Return a file, a frame or a panel as a panel."""
         if learned is not None:
-            return read_panel(source, config.task, learned.schema, most, tell)
+            panel = read_panel(source, config.task, learned.schema, most, tell)
+            tell(new := strangers(panel, set(learned.names)))
+            return replace(panel, notes=(*panel.notes, *new))
         with another_suggested(PARTS.name, source, config.task):
             return read_panel(source, config.task, None, most, tell)
 

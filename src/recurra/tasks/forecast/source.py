@@ -1,5 +1,6 @@
 """From a file or a frame to a panel of regular series."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,7 @@ from ...data.series import Panel, Schema, infer_schema, to_panel
 from ...data.series.ids import id_names, sounds_like_id
 from ...data.tables.columns import as_pandas, is_text
 from ...data.tables.files import placed, read_table
+from ...data.tables.names import look_alikes
 from ..base import Tell
 from ..others import other_task
 from .settings import PARTS, ForecastSettings
@@ -48,6 +50,16 @@ def _read(source: Any, settings: ForecastSettings, schema: Schema | None, most: 
     panel = cut_rows(to_panel(source, schema), most)
     tell(panel.notes)
     return replace(panel, notes=(*notes, *found, *panel.notes))
+
+
+def strangers(panel: Panel, known: Collection[str]) -> list[str]:
+    """Return a warning if series that were not there in training look like those that were."""
+    alike = look_alikes((name for name in panel.names if name not in known), known)
+    if not alike:
+        return []
+    before, now = alike[0]
+    more = f" ({len(alike):,} are like that)" if len(alike) > 1 else ""
+    return [f"careful: the series '{now}' is new, though '{before}' of the training looks like it{more}"]
 
 
 def _doubt(source: Any, schema: Schema, settings: ForecastSettings) -> list[str]:
