@@ -42,6 +42,7 @@ class Dialect:
     notes: tuple[str, ...]
     spaced: bool = False  # cells begin with blanks
     quoted: bool = False  # quotes stand behind such blanks, which are then no part of a cell
+    returns: bool = False  # lines end in a carriage return alone
     padded: tuple[str, ...] = ()  # columns whose name begins with a blank, as behind ', '
 
 
@@ -73,7 +74,8 @@ def find_dialect(sample: bytes, name: str) -> Dialect:
         notes.append(f"left out {titles} title line(s) above the header, beginning with '{body[0].strip()[:40]}'")
     spaced, quoted = _padding(lines[skip:], separator)
     padded = _padded_names(lines[skip - 1], names, separator) if has_header else ()
-    return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes), spaced, quoted, padded)
+    returns = "\r" in text and "\n" not in text
+    return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes), spaced, quoted, returns, padded)
 
 
 def _padded_names(header: str, names: list[str], separator: str) -> tuple[str, ...]:

@@ -193,7 +193,9 @@ def _parse(path: Path, dialect: Dialect, more: dict[str, Any]) -> pd.DataFrame:
     options |= {"names": dialect.names, "header": None, "skiprows": dialect.skip, "decimal": dialect.decimal}
     options |= {"index_col": False, "skipinitialspace": dialect.spaced, "low_memory": False, **more}
     try:
-        with _open(path) as file, warnings.catch_warnings():
+        # Where it skips lines, pandas takes two carriage returns for one.
+        opened = io.TextIOWrapper(_open(path), dialect.encoding) if dialect.returns else _open(path)
+        with opened as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(file, **options)
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as fault:
@@ -278,8 +280,7 @@ def _restored(column: pd.Series, raw: pd.Series, kept: bool, notes: list[str]) -
 def line_of(path: str | Path, row: int) -> int:
     """Return the line, from 1, of a text file where a row of its table begins; ``row`` is counted from 0."""
     dialect = find_dialect(_sample(Path(path)), Path(path).name)
-    with _open(Path(path)) as file:
-        lines = io.TextIOWrapper(file, dialect.encoding, errors="replace", newline="")
+    with io.TextIOWrapper(_open(Path(path)), dialect.encoding, errors="replace", newline="") as lines:
         for number, record in enumerate(_records(lines, dialect)):
             if number == row:
                 return record

@@ -62,6 +62,8 @@ def _is_total(frame: pd.DataFrame, name: str) -> bool:
     last, above = frame[name].iloc[-1], frame[name].iloc[:-1]
     if not isinstance(last, str) or last.strip().rstrip(":").casefold() not in TOTALS:
         return False
+    if (above == last).any():  # a series of that name
+        return False
     counted = pd.to_numeric(above, errors="coerce")
     if counted.notna().sum() >= 0.9 * above.notna().sum() > 0 or holds_dates(above):
         return True
