@@ -38,12 +38,12 @@ def read_source(
         places = np.linspace(0, len(cases) - 1, most).round()
         note = f"only {most:,} of {len(cases):,} cases are used, evenly spread"
         cases = replace(cases.some(places), notes=(*cases.notes, note))
-    cases, spelt = _spelt_as_learned(cases, learned)
+    cases, spelt = spelt_as_learned(cases, learned)
     tell([*cases.notes, *_unlike(cases, learned), *spelt])
     return cases if learned is None else learned.with_channels(cases)
 
 
-def _spelt_as_learned(cases: Cases, learned: "ClassifyLearned | None") -> tuple[Cases, list[str]]:
+def spelt_as_learned(cases: Cases, learned: "ClassifyLearned | None") -> tuple[Cases, list[str]]:
     """Return the cases with labels that are no class of the training as that class which they look like, with notes."""
     if learned is None or cases.labels is None:
         return cases, []
