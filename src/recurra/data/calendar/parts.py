@@ -6,24 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, RowError
 from ..tables.columns import find_column, is_number, is_text
 from .digits import full_year, read_digits
 from .grid import UNITS
 from .names import MONTH_WORDS, RANGES, part_of
-from .stamps import Stamps, has_time_index, index_name, read_as, read_stamps
+from .stamps import Stamps, read_as, read_stamps
 from .words import is_clock
 
 
 def read_time(frame: pd.DataFrame, time: str, order: str = "") -> Stamps:
-    """Return the stamps of a column, of columns joined by '+', or of a time index with that name."""
+    """Return the stamps of a column, or of columns joined by '+'."""
     if time in frame.columns:
         return read_stamps(frame[time], time, order)
     parts = time.split("+")
     if len(parts) > 1 and all(part in frame.columns for part in parts):
         return _join(frame, parts, order)
-    if has_time_index(frame) and time in (index_name(frame), "ds"):
-        return read_stamps(frame.index.to_series(), time, order)
     return read_stamps(frame[find_column(frame.columns, time, "time")], time, order)
 
 
@@ -145,8 +143,11 @@ def _part(frame: pd.DataFrame, name: str) -> np.ndarray:
     bad = ~(values == np.round(values))
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(
-            f"Column '{name}' is part of the time, but has '{frame[name].iloc[row]}' in row {row + 1} instead of a "
-            "whole number."
+        value = frame[name].iloc[row]
+        raise RowError(
+            lambda place: (
+                f"Column '{name}' is part of the time, but has '{value}' in {place} instead of a whole number."
+            ),
+            row,
         )
     return values.astype(np.int64)

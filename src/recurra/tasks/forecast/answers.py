@@ -65,8 +65,8 @@ def forecast(
     if not np.isfinite(guess.point).all():
         row, channel = (int(place[0]) for place in np.nonzero(~np.isfinite(guess.point).all(1)))
         raise RunError(
-            f"The forecast of '{names[max(row, channel)]}' is not a finite number: what the model computes is too large "
-            f"there. Train it again, with values in another unit or normalise='last'."
+            f"The forecast of '{names[max(row, channel)]}' is not a finite number: what the model computes is too "
+            "large there. Train it again, with values in another unit or normalise='last'."
         )
     steps = learned.layout.horizon if steps is None else steps
     return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps), _notes_on(fitted, guess, model))

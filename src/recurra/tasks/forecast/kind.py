@@ -18,6 +18,7 @@ from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
 from ..last import train_gently
+from ..others import another_suggested
 from .answers import Forecasts, answer_to, forecast, joined, network_answer
 from .baselines import make_baselines
 from .build import make_forecaster
@@ -40,7 +41,7 @@ from .plan import (
 )
 from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
 from .sizes import sized
-from .source import fingerprint_of, read_panel
+from .source import fingerprint_of, read_panel, strangers
 from .upgrade import upgraded
 from .windows import Windows, rows_of
 
@@ -58,11 +59,12 @@ class ForecastKind(Kind):
         self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
     ) -> Panel:
         """Return a file, a frame or a panel as a panel."""
-        if learned is None:
+        if learned is not None:
+            panel = read_panel(source, config.task, learned.schema, most, tell)
+            tell(new := [*strangers(panel, set(learned.names)), *short_of(panel, learned.layout.lookback)])
+            return replace(panel, notes=(*panel.notes, *new))
+        with another_suggested(PARTS.name, source, config.task):
             return read_panel(source, config.task, None, most, tell)
-        panel = read_panel(source, config.task, learned.schema, most, tell)
-        tell(short_of(panel, learned.layout.lookback))
-        return panel
 
     def fingerprint(self, data: Panel) -> str:
         """Return a short text that is another one if any value is."""

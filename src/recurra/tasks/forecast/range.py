@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...data.series import Panel, Schema
-from ...data.tables.columns import as_pandas, find_column, numbers
-from ...errors import ConfigError, DataError
+from ...data.series.schema import series_table
+from ...data.tables.columns import find_column, numbers
+from ...errors import ConfigError, DataError, RowError
 from .scaling import Scaling, without_faults
 from .settings import ForecastSettings
 
@@ -44,12 +45,16 @@ def refuse_outside(source: Any, panel: Panel, settings: ForecastSettings) -> Non
 
 def _refuse_rows(source: Any, schema: Schema, bounds: tuple[float, float]) -> None:
     """Name the row, where the steps of a table are its rows."""
-    frame = as_pandas(source)
+    frame = series_table(source)[0]
     for name in () if schema.rows or schema.months else schema.targets:
         values = numbers(frame[find_column(frame.columns, name, "target")], name)
         at = _first_outside(values, bounds)
         if at is not None:
-            raise DataError(_outside(f"Column '{name}'", values[at], f"in row {at + 1}", bounds))
+            raise _row_outside(name, values[at], at, bounds)
+
+
+def _row_outside(name: str, value: float, row: int, bounds: tuple[float, float]) -> RowError:
+    return RowError(lambda place: _outside(f"Column '{name}'", value, f"in {place}", bounds), row)
 
 
 def _first_outside(values: np.ndarray, bounds: tuple[float, float]) -> int | None:
