@@ -33,13 +33,16 @@ class CaseExamples:
     def of(cls, cases: Cases, learned: ClassifyLearned) -> "CaseExamples":
         """Scale ``cases`` as those of the training were."""
         lengths = torch.from_numpy(cases.lengths)
-        values = np.concatenate([learned.inputs(case) for case in cases.values])
-        if np.abs(values).max(initial=0.0) > MOST:
-            raise DataError(
-                f"A value is {np.abs(values).max():g} as the network would read it, too large to learn from. Scale the "
-                "values with normalise='series' or 'case', or bring them in a larger unit."
-            )
-        values = values.astype(np.float32)
+        inputs = [learned.inputs(case) for case in cases.values]
+        for name, case, raw in zip(cases.names, inputs, cases.values, strict=True):
+            if np.abs(case).max(initial=0.0) > MOST:
+                at, channel = np.unravel_index(np.abs(case).argmax(), case.shape)
+                raise DataError(
+                    f"Case '{name}' has the value {raw[at, channel % raw.shape[1]]:g} in step {at + 1}, which is "
+                    f"{case[at, channel]:g} as the network would read it, too large to learn from. Scale the values "
+                    "with normalise='series' or 'case', or bring them in a larger unit."
+                )
+        values = np.concatenate(inputs).astype(np.float32)
         known = None
         if learned.layout.told:
             known = torch.from_numpy(np.isfinite(np.concatenate(cases.values)))

@@ -4,6 +4,7 @@ Shapes: S row series, L look-back, H horizon, C channels, Q outputs, n segments 
 """
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -62,12 +63,7 @@ def forecast(
     windows = windows_after(context_of(learned, panel), learned.layout)
     guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
     names = learned.names if panel is None else panel.names
-    if not np.isfinite(guess.point).all():
-        row, channel = (int(place[0]) for place in np.nonzero(~np.isfinite(guess.point).all(1)))
-        raise RunError(
-            f"The forecast of '{names[max(row, channel)]}' is not a finite number: what the model computes is too "
-            "large there. Train it again, with values in another unit or normalise='last'."
-        )
+    _refuse_infinite(guess, names)
     steps = learned.layout.horizon if steps is None else steps
     return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps), _notes_on(fitted, guess, model))
 
@@ -77,6 +73,15 @@ def _notes_on(fitted: Fitted, guess: Guess, model: str | None) -> tuple[str, ...
     if model is None or guess.bands or fitted.config.task.loss != "quantile":
         return ()
     return (f"{model} forecasts without intervals; they come with model='network', or with model= left out",)
+
+
+def _refuse_infinite(guess: Guess, names: tuple[str, ...]) -> None:
+    finite = np.all([np.isfinite(part).all(1) for part in (guess.point, *chain(*guess.bands.values()))], 0)  # (S, C)
+    if not finite.all():
+        raise RunError(
+            f"The forecast of '{names[int(np.argmin(finite.reshape(-1)))]}' is not a finite number: what the model "
+            "computes there is too large. Train it again, with values in another unit or normalise='last'."
+        )
 
 
 def answer_to(fitted: Fitted, windows: Windows) -> Guess:

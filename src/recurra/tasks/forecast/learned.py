@@ -66,7 +66,7 @@ class ForecastLearned:
         """
         known = self._identify(panel, tracks)
         for n, track in enumerate(tracks):
-            refuse_far(panel, n, track, known.scaling.rows(np.array([n])))
+            refuse_far(panel, n, track, known.scaling)
         return known
 
     def _identify(self, panel: Panel, tracks: list[np.ndarray]) -> Identity:

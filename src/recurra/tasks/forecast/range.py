@@ -70,14 +70,14 @@ def _outside(what: str, value: float, where: str, bounds: tuple[float, float]) -
 def refuse_far(panel: Panel, number: int, track: np.ndarray, scaling: Scaling) -> None:
     """Raise DataError for a value of a row series (T, C) that is so far from the training that nothing can be computed.
 
-    ``number`` is that of the row series in ``panel``, ``scaling`` its own; what is a fault is not looked at.
+    ``number`` is that of the row series in ``panel`` and in ``scaling``; what is a fault is not looked at.
     """
-    mean, std = scaling.mean[0], scaling.std[0]
+    mean, std = scaling.mean[number], scaling.std[number]
     far = FARTHEST * std
     wide = (track > mean + far) | (track < mean - far)
     if not wide.any():
         return
-    wide &= np.isfinite(without_faults(track, scaling.limits[0]))
+    wide &= np.isfinite(without_faults(track, scaling.limits[number]))
     if not wide.any():
         return
     at, channel = (int(place[0]) for place in np.nonzero(wide))
