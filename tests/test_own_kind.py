@@ -196,7 +196,8 @@ def test_a_training_of_it_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch)
         patch.setattr(runs, "write_checkpoint", once)
         done = recurra(folder, "train", "bits.csv", *TASK, *QUICK, "--out", "part")
     assert done.code == 130 and "recurra train --resume part" in done.err
-    assert recurra(folder, "train", "--resume", "part").code == 2
+    done = recurra(folder, "train", "--resume", "part")
+    assert done.code == 2 and "say --task counting:Counting" in done.err, "nothing is imported unasked"
     good(recurra(folder, "train", "--resume", "part", *TASK))
     one, two = (good(recurra(folder, "predict", run, *TASK)) for run in ("run", "part"))
     assert one == two

@@ -40,7 +40,8 @@ class Verb(click.Command):
         try:
             return super().invoke(ctx)
         except RecurraError as fault:
-            raise type(fault)(spoken(str(fault))) from fault
+            fault.args = (spoken(str(fault)),)
+            raise
 
 
 def spoken(text: str) -> str:
