@@ -225,9 +225,9 @@ def test_a_cell_and_an_attention_of_ones_own(folder: Path, monkeypatch: pytest.M
 
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "write", once)
-        assert recurra(folder, "compare", "days.csv", *quick, *options, "--out", "part").code == 130
-    done = recurra(folder, "compare", "--resume", "part")
+        assert recurra(folder, "compare", "days.csv", *quick, *options, "--out", "half").code == 130
+    done = recurra(folder, "compare", "--resume", "half")
     assert done.code == 2 and "give the class itself, --cells mine:Minimal" in done.err, "nothing is imported unasked"
-    again = json.loads(good(recurra(folder, "compare", "--resume", "part", *options)))
+    again = json.loads(good(recurra(folder, "compare", "--resume", "half", *options)))
     assert again["outcomes"] == value["outcomes"]
     assert {"gru", "mine:Minimal", "gru/mine:Minimal"} < {row["model"] for row in value["table"]}
