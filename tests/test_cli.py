@@ -296,6 +296,12 @@ def test_faults_of_file_and_flags_come_at_once(run: Run) -> None:
         "--max-rows must be a whole number. Got 'few' instead.",
         "--hidden-size must be at least 1. Got 0 instead.",
     ]
+    Path("my.toml").write_text("[model]\nseeds = 2\n")
+    answer = run("compare", "x.csv", "--config", "my.toml", "--hidden-size", 0)
+    assert answer.err.splitlines() == [
+        "Error: my.toml: The setting seeds belongs at the top of the file, above all parts, not in [model].",
+        "--hidden-size must be at least 1. Got 0 instead.",
+    ]
 
 
 def test_the_task_may_stand_in_the_file(run: Run) -> None:

@@ -196,7 +196,8 @@ def test_a_training_of_it_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch)
         patch.setattr(runs, "write_checkpoint", once)
         done = recurra(folder, "train", "bits.csv", *TASK, *QUICK, "--out", "part")
     assert done.code == 130 and "recurra train --resume part" in done.err
-    assert recurra(folder, "train", "--resume", "part").code == 2
+    done = recurra(folder, "train", "--resume", "part")
+    assert done.code == 2 and "say --task counting:Counting" in done.err, "nothing is imported unasked"
     good(recurra(folder, "train", "--resume", "part", *TASK))
     one, two = (good(recurra(folder, "predict", run, *TASK)) for run in ("run", "part"))
     assert one == two
@@ -224,9 +225,9 @@ def test_a_cell_and_an_attention_of_ones_own(folder: Path, monkeypatch: pytest.M
 
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "write", once)
-        assert recurra(folder, "compare", "days.csv", *quick, *options, "--out", "part").code == 130
-    done = recurra(folder, "compare", "--resume", "part")
+        assert recurra(folder, "compare", "days.csv", *quick, *options, "--out", "half").code == 130
+    done = recurra(folder, "compare", "--resume", "half")
     assert done.code == 2 and "give the class itself, --cells mine:Minimal" in done.err, "nothing is imported unasked"
-    again = json.loads(good(recurra(folder, "compare", "--resume", "part", *options)))
+    again = json.loads(good(recurra(folder, "compare", "--resume", "half", *options)))
     assert again["outcomes"] == value["outcomes"]
     assert {"gru", "mine:Minimal", "gru/mine:Minimal"} < {row["model"] for row in value["table"]}

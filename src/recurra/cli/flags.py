@@ -57,7 +57,8 @@ class Verb(click.Command):
         try:
             return super().invoke(ctx)
         except RecurraError as fault:
-            raise type(fault)(spoken(str(fault))) from fault
+            fault.args = (spoken(str(fault)),)
+            raise
 
 
 def spoken(text: str) -> str:
@@ -247,11 +248,15 @@ def given(
     own, settings = settings_of(part), parts.settings()
     others = [name for one in (CompareAsked, parts.predict, parts.evaluate, parts.report) for name in settings_of(one)]
     others.append(LANGUAGE.lstrip("-"))
-    held = read_toml(Path(config), parts, TASKS, [*own, *others]) if config else {}
+    held, wrong = {}, []
+    try:
+        held = read_toml(Path(config), parts, TASKS, [*own, *others]) if config else {}
+    except ConfigError as fault:
+        wrong = [str(fault)]
     found, faults = check_all(own | settings, held, others)
     typed, more = check_all(own | settings, _brought(flags, settings))
-    if faults or more:
-        raise ConfigError("\n".join([*(f"{config}: {fault}" for fault in faults), *more]))
+    if wrong or faults or more:
+        raise ConfigError("\n".join([*wrong, *(f"{config}: {fault}" for fault in faults), *more]))
     found |= typed
     asked, given = ({name: value for name, value in found.items() if name in known} for known in (own, settings))
     return asked, given

@@ -83,6 +83,8 @@ def plan_of(found: dict[str, Any], verb: str) -> dict[str, Any]:
 def as_before(found: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
     """Return what is asked of what goes on, and what it was asked before where nothing is said now."""
     task = plan.get("task") or found.get("task")  # plans of old have none
+    if ":" in str(task) and "task" not in found:
+        raise ConfigError(f"What goes on is of the task '{task}', which is not part of recurra: say --task {task}.")
     if found.get("task", task) != task:
         raise ConfigError(f"What goes on is of the task '{task}', not of '{found['task']}'. Leave --task out.")
     before = {"task": task, "data": plan["source"] or None, "max_rows": plan["max_rows"]}

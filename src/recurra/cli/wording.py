@@ -14,11 +14,11 @@ def in_flags(text: str, options: Mapping[str, click.Option], tasks: Mapping[str,
     """Return ``text`` with the flag of each of the ``options`` where its argument stands.
 
     ``season=7`` is ``--season 7``, ``log=False`` is ``--no-log``, ``time=`` is ``--time``. A line that begins with
-    ``time must`` begins with ``--time must``. An estimator, by its name in ``tasks``, is ``--task`` of what it does.
+    ``time must`` begins with ``--time must``. To use an estimator, by its name in ``tasks``, is to use its ``--task``.
     """
     names = "|".join(map(re.escape, options))
     for name, task in tasks.items():
-        text = re.sub(rf"\b{name}\b", f"--task {task}", text)
+        text = re.sub(rf"\buse {name}\b", f"use --task {task}", text)
     if not names:
         return text
     text = re.sub(rf"^({names})(?= must )", lambda found: _flag(options[found[1]]), text, flags=re.MULTILINE)

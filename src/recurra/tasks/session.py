@@ -85,7 +85,8 @@ class Session:
         most, more = self.most_epochs, self.prepared.kind.more_epochs(self.fitted.config)
         done = sum(epoch["number"] > self.progress.epoch for epoch in self.history)
         over = self.progress.finished
-        return Outlook(most, more - done + (0 if over else most - self.progress.epoch), certain=over)
+        left = more - done + (0 if over else most - self.progress.epoch)
+        return Outlook(most, max(0, left), certain=over)
 
     def fit_baselines(self) -> None:
         """Fit what the model is compared with."""

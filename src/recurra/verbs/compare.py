@@ -19,7 +19,7 @@ from ..settings import Config, make_config
 from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared
 from ..tasks.pages import comparison_page, is_naive
 from ..tasks.saving import to_run
-from ..tasks.session import Session
+from ..tasks.session import LOG, Session
 from ..training import runs
 from ..training.memory import step_memory
 from ..writing.numbers import finite
@@ -132,6 +132,7 @@ def compare_candidates(
         for outcome in compare(lineup.candidates, lineup.seeds, bench.run, bench.ledger.find):
             bench.ledger.outcomes.append(outcome)
             bench.ledger.write(folder, plan)
+            LOG.info("%s, seed %s, is finished", outcome.candidate.label, outcome.seed)
             listener.outcome(outcome)
     except (KeyboardInterrupt, RunError) as stop:
         if not bench.ledger.outcomes:
