@@ -454,7 +454,7 @@ def test_closed_times_are_not_forecast(stamps: pd.DatetimeIndex, frequency: str,
     assert panel.times(0, len(stamps), len(stamps) + 1)[0] == pd.Timestamp(following)
     assert rows.all() or "had no row and are missing values; such steps are forecast too" in panel.notes[-1]
     plain = frequency.split("@", maxsplit=1)[0].replace("B", "D")
-    assert f"--frequency {plain} forecasts them too" in " ".join(notes)
+    assert f"frequency='{plain}' forecasts them too" in " ".join(notes)
     assert len(to_panel(frame, infer_schema(frame, frequency=plain)[0]).values[0]) > len(stamps)
 
 
@@ -490,7 +490,7 @@ def test_seasons_and_words_of_such_calendars(frequency: str, seasons: dict[int, 
         # last days of trade, with Good Friday and Memorial Day
         (
             ["2023-12-29", "2024-01-31", "2024-02-29", "2024-03-28", "2024-04-30", "2024-05-30", "2024-06-28"],
-            "--frequency BME ",
+            "frequency='BME' ",
         ),
         (
             pd.Timestamp("2019-02-03") + pd.to_timedelta(np.cumsum([28, 28, 35] * 12), unit="D"),

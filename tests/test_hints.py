@@ -14,6 +14,7 @@ from recurra.settings import make_config
 from recurra.tasks import kind_of
 from recurra.tasks.classify.source import spelt_as_learned
 from recurra.tasks.forecast.source import strangers
+from recurra.tasks.others import estimator_of
 
 RNG = np.random.default_rng(0)
 DAYS = pd.date_range("2024-01-01", periods=40)
@@ -51,15 +52,15 @@ def test_data_that_another_task_can_read_say_so(
     frame.to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(DataError) as fault:
         read(task, tmp_path / "a.csv" if file else frame, **settings)
-    said = f"The task '{other}' can read these data: --task {other}."
-    assert str(fault.value).endswith(said) if other else "--task" not in str(fault.value)
+    said = f"The task '{other}' can read these data: use {estimator_of(other)}." if other else ""
+    assert str(fault.value).endswith(said) if other else "can read these data" not in str(fault.value)
 
 
 def test_cases_that_were_taken_for_series_are_doubted() -> None:
-    doubt = "careful: the table has no time but looks made for the task 'classify'; choose that with --task classify"
+    doubt = "careful: the table has no time but looks made for the task 'classify'; use Classifier for that"
     assert doubt in read("forecast", CASES).notes and doubt in read("forecast", STEPS).notes
     for frame in (SERIES.assign(shop="n"), SERIES[["sales"]].assign(shop="n"), SERIES[["sales"]], PANEL):
-        assert "--task" not in " ".join(read("forecast", frame).notes)
+        assert "looks made for" not in " ".join(read("forecast", frame).notes)
 
 
 def test_new_series_that_look_like_known_ones_are_said() -> None:

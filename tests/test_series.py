@@ -137,7 +137,7 @@ def test_coarser_steps_are_put_together_as_asked(frequency: str, how: str) -> No
     frame = pd.DataFrame({"ds": stamps, "y": wave(len(stamps))})
     frame.loc[40:70, "y"] = np.nan
     text = refusal(frame, frequency=frequency)
-    assert f"'{frequency}' is coarser than the data" in text and "--aggregate sum" in text
+    assert f"'{frequency}' is coarser than the data" in text and "aggregate=: 'sum'" in text
     panel = panel_of(frame.sample(frac=1, random_state=0), frequency=frequency, aggregate=how)
     groups = frame.set_index("ds")["y"].resample(frequency)
     expected = groups.agg(how).where(groups.count() > 0)[0 if frequency == "D" else 1 : -1]
@@ -166,7 +166,7 @@ def test_what_is_already_together_or_has_no_order_within_a_step() -> None:
     holes = panel_of(daily.drop(index=[3, 4, 40]), frequency="MS", aggregate="sum")
     assert "2 of 2 steps of 'MS' lack rows" in " ".join(holes.notes)
     assert "no whole step of frequency 'YS'" in refusal(daily, frequency="YS", aggregate="sum")
-    assert "say which with --frequency" in refusal(daily, aggregate="sum")
+    assert "say which with frequency=" in refusal(daily, aggregate="sum")
 
 
 @pytest.mark.parametrize(("own", "given"), [("D", "h"), ("MS", "D"), ("W-SUN", "D"), ("2D", "D"), ("h", "15min")])
@@ -181,7 +181,7 @@ def test_all_days_instead_of_business_days_and_all_hours_instead_of_those_of_a_s
     hour = pd.date_range("2024-01-01", periods=240, freq="h")
     shop = pd.DataFrame({"ds": hour, "y": wave(240)})[(hour.hour >= 8) & (hour.hour <= 17)]
     assert panel_of(shop).schema.frequency == "h@08:00-17:00"
-    assert "--frequency h forecasts them too" in notes_of(shop)
+    assert "frequency='h' forecasts them too" in notes_of(shop)
     assert np.isnan(panel_of(shop, frequency="h").values[0]).sum() == 9 * 14
 
 

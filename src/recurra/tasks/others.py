@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import DataError, KindError, RecurraError
 from ..settings import make_config
-from . import TASKS, kind_of
+from . import TASKS, kind_of, parts_of
 
 ASKING = ContextVar("ASKING", default=False)  # whether another kind is being asked, which asks nobody in turn
 
@@ -21,6 +21,11 @@ def other_task(own: str, source: Any, settings: Any) -> str:
         return next((name for name in TASKS if name != own and _can_use(name, source, settings)), "")
     finally:
         ASKING.reset(token)
+
+
+def estimator_of(task: str) -> str:
+    """Return the name of the estimator of a task, as messages call it in Python."""
+    return parts_of(task).estimator
 
 
 def _can_use(name: str, source: Any, settings: Any) -> bool:
@@ -50,4 +55,4 @@ def another_suggested(own: str, source: Any, settings: Any) -> Iterator[None]:
         other = other_task(own, source, settings)
         if not other:
             raise
-        raise DataError(f"{fault} The task '{other}' can read these data: --task {other}.") from None
+        raise DataError(f"{fault} The task '{other}' can read these data: use {estimator_of(other)}.") from None

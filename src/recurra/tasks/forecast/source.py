@@ -14,7 +14,7 @@ from ...data.tables.columns import as_pandas, is_text
 from ...data.tables.files import placed, read_table
 from ...data.tables.names import look_alikes
 from ..base import Tell
-from ..others import other_task
+from ..others import estimator_of, other_task
 from .range import refuse_outside
 from .settings import PARTS, ForecastSettings
 
@@ -76,8 +76,9 @@ def _doubt(source: Any, schema: Schema, settings: ForecastSettings) -> list[str]
     if schema.time is not None or schema.rows or not any(is_text(frame[name]) for name in frame.columns):
         return []
     other = other_task(PARTS.name, source, settings)
-    said = f"careful: the table has no time but looks made for the task '{other}'; choose that with --task {other}"
-    return [said] if other else []
+    if not other:
+        return []
+    return [f"careful: the table has no time but looks made for the task '{other}'; use {estimator_of(other)} for that"]
 
 
 def cut_rows(panel: Panel, most: int | None) -> Panel:
