@@ -163,8 +163,8 @@ def test_train_writes_a_run_and_says_what_it_found_first(run: Run, sales: Path) 
     answer = run("train", sales.name, *TINY, "--out", "runs/mine")
     assert answer.code == 0
     order = [
+        "forecasts 'sales'",
         "time is 'date'",
-        "target is 'sales'",
         "frequency is 'D'",
         "season 7",
         "look-back",
@@ -449,15 +449,15 @@ BAD: dict[str, tuple[bytes, list[str], list[str]]] = {
     "misspelt target": (rows(len), ["--target", "sale"], ["no column 'sale'", "Did you mean 'sales'?"]),
     "misspelt time": (rows(len), ["--time", "dates"], ["no column 'dates'", "Did you mean 'date'?"]),
     "misspelt id": (rows(len), ["--id", "shop"], ["no column 'shop' for the id"]),
-    "text among numbers": (rows(put(41, "2024-02-11,oops")), [], ["'sales'", "'oops'", "row 42"]),
+    "text among numbers": (rows(put(41, "2024-02-11,oops")), [], ["'sales'", "'oops'", "line 43 of 'data.csv'"]),
     "text as the target": (
         rows(lambda lines: lines.__setitem__(slice(None), [f"{line},x" for line in lines]), "date,sales,note"),
         ["--target", "note"],
-        ["'note'", "'x'", "row 1"],
+        ["'note'", "'x'", "not numbers"],
     ),
-    "infinity": (rows(put(9, "2024-01-10,inf")), [], ["infinite", "row 10"]),
-    "no date": (rows(put(9, "soon,3")), [], ["'date'", "'soon'", "row 10"]),
-    "no date at all": (rows(put(9, ",3")), [], ["'date'", "empty in row 10"]),
+    "infinity": (rows(put(9, "2024-01-10,inf")), [], ["infinite", "line 11"]),
+    "no date": (rows(put(9, "soon,3")), [], ["'date'", "'soon'", "line 11"]),
+    "no date at all": (rows(put(9, ",3")), [], ["'date'", "empty in line 11"]),
     "two steps": (rows(mixed), [], ["comes 31 days after", "--frequency"]),
     "many the same": (
         csv("date,sales", *[f"{d:%Y-%m-%d},{v}" for d, v in zip(DAYS.repeat(2), VALUES.repeat(2) + 1, strict=False)]),
@@ -528,7 +528,7 @@ ODD: dict[str, tuple[bytes, list[str], str]] = {
         ["decimal comma", "Latin-1", "day first"],
         "2024-05-30",
     ),
-    "UTF-8 with a mark": (b"\xef\xbb\xbf" + written(DAYS, "%Y-%m-%d"), ["target is 'sales'"], "2024-05-30"),
+    "UTF-8 with a mark": (b"\xef\xbb\xbf" + written(DAYS, "%Y-%m-%d"), ["forecasts 'sales'"], "2024-05-30"),
     "thousands in quotes": (
         csv("Date,Sales", *[f'{d:%m/%d/%Y},"{v * 100:,.2f}"' for d, v in zip(DAYS, VALUES, strict=True)]),
         ["month first"],
@@ -569,7 +569,7 @@ ODD: dict[str, tuple[bytes, list[str], str]] = {
     ),
     "no header": (csv(*[str(v) for v in VALUES]), ["no header line", "no time column"], "151"),
     "two columns of a name": (table(x=VALUES * 2).rename(columns={"x": "sales"}).to_csv(index=False).encode(),
-                              ["2 targets: 'sales', 'sales.1'"], "2024-05-30"),
+                              ["forecasts 2 columns: 'sales', 'sales.1'"], "2024-05-30"),
 }  # fmt: skip
 
 

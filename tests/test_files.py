@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recurra.data.tables.files import read_table
+from recurra.data.tables.columns import numbers
+from recurra.data.tables.files import placed, read_table
 from recurra.errors import DataError
 
 DAYS = pd.date_range("2024-01-25", periods=40)
@@ -129,7 +131,12 @@ def test_a_column_that_counts_rows_goes_and_a_nameless_one_gets_a_name(tmp_path:
     counted, notes = read_table(write(tmp_path, frame.to_csv()))
     assert list(counted.columns) == ["date", "y"] and "counts the rows" in notes[0]
     named, notes = read_table(write(tmp_path, frame.set_index("date").to_csv(index_label="")))
-    assert list(named.columns) == ["index", "y"] and "has no name" in notes[0]
+    assert list(named.columns) == ["y"] and named.index.name == "index" and "has no name" in notes[0]
+    for some in (frame.sample(frac=1, random_state=0), frame[frame["y"] > 100]):
+        left, notes = read_table(write(tmp_path, some.to_csv()))
+        assert list(left.columns) == ["date", "y"] and "counts the rows" in notes[0]
+    years = pd.DataFrame({"y": VALUES}, index=range(1960, 2000))
+    assert read_table(write(tmp_path, years.to_csv()))[0].index.tolist() == list(range(1960, 2000))
 
 
 def test_empty_cells_at_the_edges_go(tmp_path: Path) -> None:
@@ -205,6 +212,9 @@ def test_spellings_of_missing(tmp_path: Path) -> None:
         (["(12.3)", "4.5", '"($1,000.00)"'], [-12.3, 4.5, -1000.0]),
         (["\u22123.5", "4", "\u22125"], [-3.5, 4.0, -5.0]),
         (["12.3*", "4.5", "6"], [12.3, 4.5, 6.0]),
+        (["12.3 kg", "4 kg", "-6.5  kg"], [12.3, 4.0, -6.5]),
+        (["12.5°C", "4 °C", "-6°C"], [12.5, 4.0, -6.0]),
+        (["10 m³/h", "4.5 m³/h", "6 m³/h"], [10.0, 4.5, 6.0]),
     ],
 )
 def test_marks_around_numbers(tmp_path: Path, cells: list[str], values: list[float]) -> None:
@@ -219,6 +229,66 @@ def test_marks_with_a_decimal_comma_and_marks_that_differ(tmp_path: Path) -> Non
     assert frame["y"].tolist() == [1234.5, 7.25] and frame["z"].tolist() == [7.5, 8.0]
     frame, notes = read_table(write(tmp_path, "date,y,z\n2024-01-01,$5,7%\n2024-01-02,€6,0.07\n"))
     assert notes == [] and frame["y"].tolist() == ["$5", "€6"] and frame["z"].tolist() == ["7%", "0.07"]
+
+
+@pytest.mark.parametrize("cells", [["12 kg", "500 g"], ["1 am", "2 am"], ["1a", "2a"], ["12 kg", "5"]])
+def test_units_that_differ_or_are_none_stay_text(tmp_path: Path, cells: list[str]) -> None:
+    text = "date,y\n" + "".join(f"2024-01-0{i + 1},{cell}\n" for i, cell in enumerate(cells * 2))
+    assert read_table(write(tmp_path, text))[0]["y"].tolist() == cells * 2
+
+
+def test_several_columns_of_one_name_are_said(tmp_path: Path) -> None:
+    frame, notes = read_table(write(tmp_path, table(head="date,y ").replace("\n", ",1\n").replace("y ,1", "y,y ")))
+    assert list(frame.columns) == ["date", "y", "y.1"] and "several columns are called 'y'" in notes[0]
+
+
+def faulty(line: int, form: str) -> tuple[str, int]:
+    """A table whose y is wrong in one row, and the line where that row stands."""
+    rows = table().splitlines(keepends=True)
+    rows[line] = rows[line].split(",")[0] + ",oops\n"
+    head, body = rows[0], rows[1:]
+    forms = {
+        "plain": [head, *body],
+        "comments": ["# one\n", "# two\n", head, *body],
+        "title": ["Sales,\n", "\n", head, *body],
+        "excel": ["sep=,\n", head, *body],
+        "blank": [head, "\n", *body[:3], "  \n", "\n", *body[3:]],
+        "no header": body,
+        "counter": ["," + head, *(f"{i},{row}" for i, row in enumerate(body))],
+        "quotes": ["date,note,y\n", *(row.replace(",", ',"two\nlines",') for row in body)],
+        "total": [head, *body, "Total,3\n"],
+    }
+    lines = "".join(forms[form]).splitlines()
+    at = next(i for i, text in enumerate(lines) if "oops" in text)
+    return "".join(forms[form]), at + (0 if form == "quotes" else 1)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "form", ["plain", "comments", "title", "excel", "blank", "no header", "counter", "quotes", "total"]
+)
+def test_a_fault_in_a_row_names_its_line(tmp_path: Path, form: str, encoding: str, packed: bool, end: str) -> None:
+    for line in (1, 17, 40):
+        text, wanted = faulty(line, form)
+        content = text.replace("\n", end).encode(encoding)
+        path = write(tmp_path, gzip.compress(content) if packed else content, "t.csv.gz" if packed else "t.csv")
+        with pytest.raises(DataError) as fault, placed(path):
+            frame, _ = read_table(path)
+            numbers(frame[frame.columns[-1]], "y")
+        assert f"'oops' in line {wanted} of '{path.name}', where" in str(fault.value)
+
+
+def test_a_fault_in_a_row_of_other_tables_names_the_row(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"y": ["1", "2", "oops", "4", "5"]}, index=[9, 8, 7, 6, 5])
+    frame.to_parquet(tmp_path / "a.parquet")
+    for source, words in ((tmp_path / "a.parquet", "row 3 of 'a.parquet'"), (frame, "in row 3, where")):
+        with pytest.raises(DataError) as fault, placed(source):
+            numbers(frame["y"], "y")
+        assert words in str(fault.value)
+    again = pickle.loads(pickle.dumps(fault.value))
+    assert isinstance(again, DataError) and str(again) == str(fault.value)
 
 
 def test_the_first_line_of_excel_names_the_separator(tmp_path: Path) -> None:
@@ -237,7 +307,7 @@ def test_title_lines_above_the_header(tmp_path: Path, title: str) -> None:
 
 def test_a_short_header_is_no_title(tmp_path: Path) -> None:
     frame, notes = read_table(write(tmp_path, table(head="y")))
-    assert list(frame.columns) == ["index", "y"] and len(frame) == 40
+    assert list(frame.columns) == ["y"] and frame.index.name == "index" and len(frame) == 40
     assert "title" not in " ".join(notes)
 
 
@@ -254,15 +324,34 @@ def test_a_total_at_the_end_goes(tmp_path: Path, text: str, last: object) -> Non
     assert any("which is a total" in note for note in notes)
 
 
+def test_totals_below_many_series_and_several_of_them_go(tmp_path: Path) -> None:
+    rows = [f"{d:%Y-%m-%d},{name},{i}\n" for name in ("a", "b") for i, d in enumerate(DAYS[:4])]
+    frame, notes = read_table(write(tmp_path, "".join(["date,store,y\n", *rows, ",Total,12\n,Average,1.5\n"])))
+    assert len(frame) == 8 and [note.split("'")[1] for note in notes] == ["Average", "Total"]
+    numbered = "".join(["date,store,y\n", *rows, "2024-01-25,Total,3\n2024-01-26,Total,4\n"]).replace(",a,", ",1,")
+    frame, notes = read_table(write(tmp_path, numbered.replace(",b,", ",2,")))
+    assert len(frame) == 10 and notes == [], "a series of that name"
+
+
 def test_a_series_called_total_stays(tmp_path: Path) -> None:
     frame, _ = read_table(write(tmp_path, "Country,2000,2001\nDE,1.5,2.5\nFR,3.5,4.5\nTotal,5,7\n"))
     assert frame["Country"].tolist() == ["DE", "FR", "Total"]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("a.json", "JSON"), ("a.xlsx", "Excel"), ("a.xls", "Excel")])
-def test_other_tables_say_how_to_convert(tmp_path: Path, name: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "call"),
+    [
+        ("a.json", "JSON", "read_json('a.json', dtype=False).to_csv('a.csv', index=False)"),
+        ("a.jsonl", "JSON lines", "read_json('a.jsonl', lines=True, dtype=False)"),
+        ("a.xlsx", "Excel", "read_excel('a.xlsx', dtype=str, keep_default_na=False)"),
+        ("a.ods", "OpenDocument", "read_excel('a.ods', dtype=str"),
+        ("a.pkl", "pickle", "read_pickle('a.pkl').to_csv('a.csv')"),
+        ("a.feather", "Feather", "read_feather('a.feather').to_csv('a.csv', index=False)"),
+    ],
+)
+def test_other_tables_say_how_to_convert(tmp_path: Path, name: str, kind: str, call: str) -> None:
     text = message(write(tmp_path, b"PK\x03\x04" + bytes(50), name))
-    assert f"named as {kind}, but CSV or Parquet is wanted" in text and "to_csv('a.csv'" in text
+    assert f"named as {kind}, but CSV or Parquet is wanted" in text and f"pandas.{call}" in text
 
 
 BAD = {

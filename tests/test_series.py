@@ -294,9 +294,17 @@ def test_wide_takes_every_column_of_numbers_that_varies() -> None:
     frame = hours(load=wave(240), note="x", flat=1.0, empty=np.nan, row=np.arange(1, 241))
     panel = panel_of(frame)
     assert panel.names == ("y", "load") and panel.aligned and len(panel) == 2
-    said = notes_of(frame)
-    assert "2 targets: 'y', 'load'" in said
-    assert "left out 'note', 'flat', 'empty', 'row'" in said
+    first, second, *_ = infer_schema(frame.assign(ok=[True, False] * 120))[1]
+    assert first == "forecasts 2 columns: 'y', 'load'; name one with target="
+    assert second == (
+        "not used: 'note' (text such as 'x'), 'flat' (never changes), 'empty' (no values), 'row' (only counts the "
+        "rows), 'ok' (true or false)"
+    )
+    told = infer_schema(frame, target="load")[1]
+    assert told[:2] == [
+        "forecasts 'load'",
+        "not used: 'y', 'note', 'flat', 'empty', 'row' (only the past of what is forecast is read)",
+    ]
 
 
 def test_long_tables() -> None:
@@ -454,8 +462,13 @@ def test_two_columns_that_tell_series_apart_only_together() -> None:
     frame = pd.concat(parts, ignore_index=True)
     for asked in ({}, {"id": "shop"}):
         text = refusal(frame, **asked)
-        assert "'shop' and 'item' together" in text and "join them into one column" in text
-    assert len(panel_of(frame.assign(both=frame["shop"] + frame["item"]), id="both")) == 4
+        assert "'shop' and 'item' together" in text and "id='shop+item'" in text
+    assert panel_of(frame, id="shop+item").names == ("n/x", "n/z", "s/x", "s/z")
+    more = pd.concat([frame.assign(land=land) for land in ("p", "q")])
+    assert "id='shop+item+land'" in refusal(more) and len(panel_of(more, id="land+shop+item")) == 8
+    clash = pd.concat([hours(30).assign(shop=a, item=b) for a, b in (("a/b", "c"), ("a", "b/c"))])
+    assert "Two series would be called 'a/b/c'" in refusal(clash, id="shop+item")
+    assert "no column 'kind' for the id" in refusal(frame, id="shop+kind")
 
 
 def test_mixed_frequencies() -> None:

@@ -1,7 +1,7 @@
 """The three ways a request can be wrong, and the lookup that offers the nearest name."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -21,6 +21,25 @@ class ArgumentError(ConfigError, TypeError):
 
 class DataError(RecurraError):
     """A table, column or value that cannot be used as it is."""
+
+
+class RowError(DataError):
+    """A fault in one row of a table: ``said`` makes the sentence from the place, such as 'row 17'.
+
+    Rows are counted from 1; whoever read the table from a file says the line of the file instead.
+    """
+
+    def __init__(self, said: Callable[[str], str], row: int):
+        super().__init__(said(f"row {row + 1}"))
+        self.said, self.row = said, row
+
+    def __reduce__(self) -> tuple[type[DataError], tuple[str]]:
+        """Return what a copy is made of, which crosses processes: the sentence alone."""
+        return DataError, (str(self),)
+
+
+class KindError(DataError):
+    """Data that are not of the kind that a task needs, such as text to forecast; another task may read them."""
 
 
 class RunError(RecurraError):

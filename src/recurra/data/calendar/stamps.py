@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, RowError
 from ..tables.columns import find_column, is_number, is_text, strip_text
 from .digits import Reading, full_year, read_days, read_digits, read_epoch, read_years, regularity
 from .grid import UNITS
@@ -44,25 +44,13 @@ def distinct(values: np.ndarray) -> int:
     return int((gaps > 0).sum()) + 1
 
 
-def has_time_index(frame: pd.DataFrame) -> bool:
-    """Tell whether the index of a pandas frame holds its time stamps."""
-    return isinstance(frame.index, (pd.DatetimeIndex, pd.PeriodIndex))
-
-
-def index_name(frame: pd.DataFrame) -> str:
-    """Return the name that a time index has as a column."""
-    return str(frame.index.name) if frame.index.name is not None else "ds"
-
-
 def read_time(frame: pd.DataFrame, time: str, order: str = "") -> Stamps:
-    """Return the stamps of a column, of columns joined by '+', or of a time index with that name."""
+    """Return the stamps of a column, or of columns joined by '+'."""
     if time in frame.columns:
         return read_stamps(frame[time], time, order)
     parts = time.split("+")
     if len(parts) > 1 and all(part in frame.columns for part in parts):
         return _join(frame, parts, order)
-    if has_time_index(frame) and time in (index_name(frame), "ds"):
-        return read_stamps(frame.index.to_series(), time, order)
     return read_stamps(frame[find_column(frame.columns, time, "time")], time, order)
 
 
@@ -86,8 +74,10 @@ def read_stamps(column: pd.Series, name: str, order: str = "") -> Stamps:
 
 def _refuse_missing(column: pd.Series, name: str) -> None:
     if column.hasnans:
-        row = int(np.argmax(column.isna().to_numpy())) + 1
-        raise DataError(f"The time column '{name}' is empty in row {row}; give it a date, or leave the row out.")
+        row = int(np.argmax(column.isna().to_numpy()))
+        raise RowError(
+            lambda place: f"The time column '{name}' is empty in {place}; give it a date, or leave the row out.", row
+        )
 
 
 def _from_dates(column: pd.Series) -> Stamps:
@@ -276,9 +266,12 @@ def _not_a_date(text: pd.Series, name: str) -> DataError:
         forms += [f"%d{mark}%m{mark}{year}{clock}", f"%m{mark}%d{mark}{year}{clock}"]
     bad = min((pd.to_datetime(text, format=f, errors="coerce", utc=True).isna() for f in forms), key=lambda b: b.sum())
     row = int(np.argmax(bad.to_numpy()))
-    return DataError(
-        f"The time column '{name}' has '{text.iloc[row]}' in row {row + 1}, which is not a date like the others; "
-        "write dates such as 2024-01-31 or 2024-01-31 13:00."
+    return RowError(
+        lambda place: (
+            f"The time column '{name}' has '{text.iloc[row]}' in {place}, which is not a date like the others; "
+            "write dates such as 2024-01-31 or 2024-01-31 13:00."
+        ),
+        row,
     )
 
 
@@ -391,9 +384,12 @@ def _part(frame: pd.DataFrame, name: str) -> np.ndarray:
     bad = ~(values == np.round(values))
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(
-            f"Column '{name}' is part of the time, but has '{frame[name].iloc[row]}' in row {row + 1} instead of a "
-            "whole number."
+        value = frame[name].iloc[row]
+        raise RowError(
+            lambda place: (
+                f"Column '{name}' is part of the time, but has '{value}' in {place} instead of a whole number."
+            ),
+            row,
         )
     return values.astype(np.int64)
 

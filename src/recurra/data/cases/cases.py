@@ -7,12 +7,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from ...errors import DataError
-from ..tables.columns import refuse_boundless
+from ..tables.columns import find_boundless
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +61,13 @@ def checked(cases: Cases) -> Cases:
             raise DataError(f"Case '{name}' has no steps; give it values, or leave it out.")
         if not values.shape[1]:
             raise DataError(f"Case '{name}' has no channels; give it at least one.")
-        refuse_boundless(values, partial(_in_step, name))
+        found = find_boundless(values)
+        if found is not None:
+            step, what, end = found
+            raise DataError(f"Case '{name}' has {what} in step {step + 1}{end}")
         if np.isnan(values).all():
             raise DataError(f"Case '{name}' has only missing values; leave it out.")
     return cases
-
-
-def _in_step(name: str, step: int, what: str) -> str:
-    return f"Case '{name}' has {what} in step {step + 1}"
 
 
 def channel_names(count: int) -> tuple[str, ...]:

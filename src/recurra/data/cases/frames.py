@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.stamps import has_time_index
 from ..tables.columns import as_pandas, find_column, numbers
+from ..tables.index import with_index
+from ..tables.names import filled_names
 from .cases import Cases, channel_names, checked, counted, cut, missing_note
-from .labels import label_codes, labels_of
-from .roles import Taken, find_id, find_label, find_time, id_codes, is_wide, row_names, values_in
+from .labels import label_codes, labels_of, merged_note
+from .roles import Taken, find_id, find_label, find_time, is_wide, row_names, values_in
 from .rows import Rows
 
 
@@ -28,7 +29,7 @@ def frame_cases(
     Raises DataError if a column is missing, a value is no number, or a case has no label or two; where ``labelled``
     is false, a table without labels is allowed.
     """
-    table = _with_index(as_pandas(frame))
+    table, _ = with_index(as_pandas(frame))
     if not len(table):
         raise DataError("The table has no rows; give it at least one case.")
     _refuse_lists(table)
@@ -60,21 +61,6 @@ def _refuse_twice(target: str | None, id: str | None, time: str | None) -> None:
                 raise DataError(f"Column '{name}' cannot be the {second} and the {what}; name another for one of them.")
 
 
-def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with an index that has names, levels or dates as columns in front."""
-    index = frame.index
-    last = "time" if index.nlevels > 1 else "ds" if has_time_index(frame) else None
-    spare = ["id", *(f"level_{i}" for i in range(1, index.nlevels - 1)), last][-index.nlevels :]
-    names = [other if name is None else str(name) for name, other in zip(index.names, spare, strict=True)]
-    levels = {
-        name: index.get_level_values(i)
-        for i, name in enumerate(names)
-        if name is not None and name not in frame.columns
-    }
-    frame = frame.reset_index(drop=True)
-    return pd.concat([pd.DataFrame(levels), frame], axis=1) if levels else frame
-
-
 def _label(
     table: pd.DataFrame, target: str | None, taken: Taken, rows: Rows | None, cases: int, labelled: bool
 ) -> str | None:
@@ -93,7 +79,7 @@ def _wide(table: pd.DataFrame, target: str | None, case: str | None, labelled: b
     steps, notes = values_in(table, (case, label))
     block = np.stack([numbers(table[name], name) for name in steps], axis=1)
     values, more = cut(block[:, :, None])
-    names = counted(len(table)) if case is None else id_codes(table, case)[1]
+    names = counted(len(table)) if case is None else filled_names(table[case])[1]
     said = f"each row is a case, named by {_quoted(case, 'its number')}, with {_said(label)}; "
     said += f"its {len(steps)} step(s) are the columns of numbers from '{steps[0]}' to '{steps[-1]}'"
     cases = Cases(values, None, names, channel_names(1), (said, *notes, *more))
@@ -102,7 +88,7 @@ def _wide(table: pd.DataFrame, target: str | None, case: str | None, labelled: b
 
 def _long(table: pd.DataFrame, target: str | None, case: str, time: str | None, labelled: bool) -> Cases:
     """Read a step in each row."""
-    codes, names = id_codes(table, case)
+    codes, names = filled_names(table[case])
     time, rows = find_time(table, case, codes, time, target)
     taken = (case, time, *(time or "").split("+"))
     label = _label(table, target, taken, rows, len(names), labelled)
@@ -131,6 +117,7 @@ def _listed(names: Sequence[str]) -> str:
 def _with_labels(cases: Cases, column: pd.Series, rows: Rows | None, labelled: bool) -> Cases:
     """Return the cases with the labels in a column, where each case has one row or ``rows``."""
     codes, classes = label_codes(column, as_is=False)
+    notes = (*cases.notes, *merged_note(column))
     if rows is not None:
         each, twice = rows.one_each(codes)
         if twice is not None:
@@ -142,4 +129,4 @@ def _with_labels(cases: Cases, column: pd.Series, rows: Rows | None, labelled: b
                 "rows the same, or name the column that tells cases apart with --id."
             )
         codes = each
-    return replace(cases, labels=labels_of(codes, classes, cases.names, labelled))
+    return replace(cases, labels=labels_of(codes, classes, cases.names, labelled), notes=notes)

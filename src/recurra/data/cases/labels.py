@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, KindError
+from ..tables.columns import MISSING, NAMES_TOO, is_number, is_text
+from ..tables.dtypes import plain_column
+from ..tables.names import name_codes
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 POINTED = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?")  # a number with a point or an exponent
@@ -21,35 +24,53 @@ def label_codes(column: Any, *, as_is: bool = True) -> tuple[np.ndarray, tuple[s
     Names are kept ``as_is``, or as ``plain`` makes them; blank ones are missing. Raises DataError for a value that
     cannot name a class.
     """
-    try:
-        codes, found = pd.factorize(column)
-    except TypeError:
-        raise DataError("A label is itself a list or table; give one name or whole number for each case.") from None
-    names = [_name(value) for value in found]
-    again, kept = pd.factorize(np.array([_kept(name, as_is) for name in names], dtype=object))
+    column = plain_column(column if isinstance(column, pd.Series) else pd.Series(column, name="y"))
+    _refuse_nameless(column)
+    codes, names = name_codes(column)
+    again, kept = pd.factorize(np.array([name if as_is else plain(name) for name in names], dtype=object))
     known = np.append(again, -1)  # so that the code -1 stays -1
     return known[codes].astype(np.int64), tuple(str(name) for name in kept)
 
 
-def _kept(name: str, as_is: bool) -> str | None:
-    tidy = plain(name)
-    return name if as_is and tidy is not None else tidy
+def _refuse_nameless(column: pd.Series) -> None:
+    """Refuse what names no class: numbers with fractions, dates, lists."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = pd.Series(column.cat.categories)
+    if is_number(column) and column.dtype.kind in "iuf":
+        values = column.to_numpy()[column.notna().to_numpy()]
+        odd = list(values[values != np.round(values)][:1]) + list(values[np.isinf(values)][:1])
+    elif column.dtype.kind == "b" or isinstance(column.dtype, pd.StringDtype):
+        odd = []
+    else:
+        odd = list(column[column.notna()])
+    for value in odd:
+        _check(value)
 
 
-def _name(value: Any) -> str:
-    if isinstance(value, (str, bool, np.bool_, int, np.integer)):
-        return str(value)
+def _check(value: Any) -> None:
+    if isinstance(value, (list, tuple, dict, set, np.ndarray, pd.Series)):
+        raise DataError("A label is itself a list or table; give one name or whole number for each case.")
     if isinstance(value, (float, np.floating)):
         if np.isfinite(value) and value == round(value):
-            return str(int(value))
-        raise DataError(
+            return
+        raise KindError(
             f"A label is {value}, but classes are named by text or whole numbers; choose another label, or write the "
             "classes as text."
         )
-    raise DataError(
-        f"A label is '{value}' of type {type(value).__name__}, but classes are named by text or whole numbers; turn "
-        "the labels into text."
-    )
+    if not isinstance(value, (str, bool, np.bool_, int, np.integer)):
+        raise DataError(
+            f"A label is '{value}' of type {type(value).__name__}, but classes are named by text or whole numbers; "
+            "turn the labels into text."
+        )
+
+
+def merged_note(column: Any) -> list[str]:
+    """Return a note on labels that were written in several ways, such as '1' and '1.0', and are one class."""
+    written: dict[str | None, list[str]] = {}
+    for name in label_codes(column)[1]:
+        written.setdefault(plain(name), []).append(name)
+    several = [names for names in written.values() if len(names) > 1]
+    return [f"the labels {' and '.join(map(repr, names))} were taken as one class" for names in several[:3]]
 
 
 def plain(text: str) -> str | None:
@@ -58,6 +79,13 @@ def plain(text: str) -> str | None:
     if POINTED.fullmatch(text) and float(text).is_integer():
         return str(int(float(text)))
     return text or None
+
+
+def without_missing(column: pd.Series) -> pd.Series:
+    """Return a column of labels without those that say that there is none, such as '?'; NA and none are answers."""
+    if not is_text(column):
+        return column
+    return column.mask(column.str.strip().str.casefold().isin(MISSING - NAMES_TOO))
 
 
 def labels_of(

@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import DataError
-from ..tables.files import first_text, is_parquet, read_table, read_text
+from ..tables.files import first_text, is_parquet, placed, read_table, read_text
 from .cases import Cases
 from .frames import frame_cases
+from .labels import without_missing
+from .roles import is_label, is_name
 from .ts import looks_like_ts, read_ts
 from .ucr import find_plain, read_ucr
 
@@ -35,8 +37,10 @@ def read_cases(
     if plain is not None:
         _refuse_columns(path, labelled, target=target, id=id, time=time)
         return read_ucr(read_text(path), path.name, plain, labelled)
-    frame, notes = read_table(path)
-    cases = frame_cases(frame, target=target, id=id, time=time, labelled=labelled)
+    frame, notes = read_table(path, () if id is None else (id,), lambda name: name == target or is_name(name))
+    labels = {name: without_missing(frame[name]) for name in frame.columns if name == target or is_label(name)}
+    with placed(path):
+        cases = frame_cases(frame.assign(**labels), target=target, id=id, time=time, labelled=labelled)
     return replace(cases, notes=(*notes, *cases.notes))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, KindError, RowError
 from ..calendar.names import NAMES, sounds_like_time
 from ..calendar.stamps import distinct, holds_dates, read_time
 from ..tables.columns import is_number, is_text, text_of_numbers
@@ -31,6 +31,16 @@ Taken = Sequence[str | None]  # columns that have a role already
 def key(name: str) -> str:
     """Return a column name as it is compared: 'Case ID' and 'case-id' are 'case_id'."""
     return re.sub(r"[\s_\-]+", "_", name.strip().casefold())
+
+
+def is_label(name: str) -> bool:
+    """Tell whether a column is called a label."""
+    return key(name) in LABELS
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a column is called a label or an id, so that its cells are names."""
+    return is_label(name) or key(name) in IDS
 
 
 def by_rank(columns: Iterable[str], names: tuple[str, ...]) -> list[str]:
@@ -55,7 +65,7 @@ def find_id(frame: pd.DataFrame, label: str | None, time: str | None) -> str | N
         if found is not None:
             return found
     if times:
-        raise DataError(
+        raise KindError(
             f"Column '{times[0]}' is the time of a step, but no column tells which case a row belongs to; name it with "
             f"--id, or leave '{times[0]}' out if each row is a case."
         )
@@ -135,19 +145,11 @@ def time_values(frame: pd.DataFrame, time: str) -> np.ndarray:
     if time not in frame.columns or not is_number(frame[time]):
         return read_time(frame, time).values
     if frame[time].hasnans:
-        row = int(np.argmax(frame[time].isna().to_numpy())) + 1
-        raise DataError(f"The time column '{time}' is empty in row {row}; fill it in, or leave the row out.")
+        row = int(np.argmax(frame[time].isna().to_numpy()))
+        raise RowError(
+            lambda place: f"The time column '{time}' is empty in {place}; fill it in, or leave the row out.", row
+        )
     return frame[time].to_numpy()  # as they are: seconds may have fractions, and only their order counts
-
-
-def id_codes(frame: pd.DataFrame, id: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return int64 codes (n,) of the ids in the order in which they appear, and the ids as text."""
-    codes, found = pd.factorize(frame[id])
-    if (codes < 0).any():
-        row = int(np.argmax(codes < 0)) + 1
-        raise DataError(f"The id column '{id}' is empty in row {row}; fill it in, or leave the row out.")
-    whole = found.dtype.kind == "f" and all(float(value).is_integer() for value in found)
-    return codes.astype(np.int64), tuple(str(int(value)) if whole else str(value).strip() for value in found)
 
 
 def find_time(
@@ -186,7 +188,7 @@ def find_label(frame: pd.DataFrame, taken: Taken, rows: Rows | None, cases: int,
     if texts:
         raise DataError(f"Columns '{texts[0]}' and '{texts[1]}' could both be the label; name it with --target.")
     shown = ", ".join(free[:20]) + (", ..." if len(free) > 20 else "")
-    raise DataError(f"No column is the label of a case; name it with --target. The columns are: {shown}.")
+    raise KindError(f"No column is the label of a case; name it with --target. The columns are: {shown}.")
 
 
 def _y_is_label(frame: pd.DataFrame, name: str, rows: Rows | None) -> bool:

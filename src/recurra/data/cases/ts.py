@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import DataError
 from .cases import Cases, channel_names, checked, counted, missing_note
-from .labels import label_codes, labels_of, plain
+from .labels import label_codes, labels_of, merged_note, plain
 
 OTHER = {  # words of the header whose 'true' is not read, and why
     "timestamps": "has a time stamp with each value (@timestamps true)",
@@ -48,7 +48,8 @@ def read_ts(text: str, name: str, labelled: bool) -> Cases:
     _check_channels(values, places, header)
     names, channels = counted(len(values)), channel_names(values[0].shape[1])
     labels = _labels([label for _, label in written], places, names, header, labelled) if header.labelled else None
-    notes = (f"'{name}' is a .ts file with {len(channels)} channel(s)", *missing_note(values))
+    merged = merged_note([label for _, label in written]) if header.labelled else []
+    notes = (f"'{name}' is a .ts file with {len(channels)} channel(s)", *merged, *missing_note(values))
     return checked(Cases(values, labels, names, channels, notes))
 
 

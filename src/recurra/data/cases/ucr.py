@@ -14,7 +14,7 @@ from ...errors import DataError
 from ..tables.columns import MISSING
 from ..tables.dialect import climbs
 from .cases import Cases, channel_names, checked, counted, cut
-from .labels import NUMBER, POINTED, label_codes, labels_of
+from .labels import NUMBER, POINTED, label_codes, labels_of, merged_note
 from .roles import IDS, LABELS, key
 
 INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
@@ -104,15 +104,15 @@ def read_ucr(text: str, name: str, plain: Plain, labelled: bool) -> Cases:
     frame, numbers = _frame([line for _, line in lines], plain), [number for number, _ in lines]
     values = _values(frame.iloc[:, 1:], name, numbers)
     codes, classes = label_codes(frame[0], as_is=False)
-    names, labels = counted(len(frame)), None
+    names, labels, merged = counted(len(frame)), None, list[str]()
     with_labels = labelled or _has_labels(codes, classes, values)
     if with_labels:
         _refuse_fractions(codes, classes, name, numbers)
-        labels = labels_of(codes, classes, names, labelled)
+        labels, merged = labels_of(codes, classes, names, labelled), merged_note(frame[0])
     else:
         values = np.concatenate([_values(frame[[0]], name, numbers), values], axis=1)
     cases, more = cut(values[:, :, None])
-    notes = (*_notes(name, plain, with_labels), *more)
+    notes = (*_notes(name, plain, with_labels), *merged, *more)
     return checked(Cases(cases, labels, names, channel_names(1), notes))
 
 

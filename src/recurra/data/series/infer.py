@@ -12,20 +12,21 @@ from ..calendar.frequency import grid_of, known_frequency
 from ..calendar.grid import BusinessDays, Even, NoLeap, Slots
 from ..calendar.pace import infer_frequency, infer_step
 from ..calendar.stamps import Stamps, read_time
-from ..tables.columns import as_pandas, find_column
+from ..tables.columns import find_column
+from .ids import id_codes
 from .panel import DOUBLED, local_clock, to_panel
 from .schema import (
     Schema,
     as_table,
-    listed,
     rows_are_series,
     rows_are_years,
     schema_of_columns,
     schema_of_rows,
     schema_of_years,
-    varies,
+    series_table,
 )
 from .season import choose_season, longer_season
+from .targets import listed, varies
 
 SEEN = 0.8  # share of each series, from its begin, on which the season is chosen
 
@@ -46,7 +47,7 @@ def infer_schema(
     to validate and to test, have no say in it.
     Raises DataError if a column is missing, or time or values cannot be used.
     """
-    frame = as_pandas(frame)
+    frame, keys = series_table(frame)
     if len(frame) < 2:
         raise DataError(f"The table has {'one row' if len(frame) else 'no rows'}; a series needs at least two.")
     notes: list[str] = []
@@ -58,7 +59,7 @@ def infer_schema(
     elif time in (None, frame.columns[0]) and id is None and not given and rows_are_years(frame):
         schema = schema_of_years(frame, notes)
     else:
-        schema = schema_of_columns(frame, given, time, id, notes)
+        schema = schema_of_columns(frame, given, time, id, keys, notes)
     return _with_calendar(frame, replace(schema, aggregate=aggregate or ""), frequency, season, notes), notes
 
 
@@ -99,7 +100,7 @@ def _with_frequency(
     frame: pd.DataFrame, schema: Schema, stamps: Stamps, frequency: str | None, notes: list[str]
 ) -> Schema:
     schema = replace(schema, order=stamps.order, timezone=stamps.zone)
-    codes = None if schema.id is None else pd.factorize(frame[schema.id])[0]
+    codes = None if schema.id is None else id_codes(frame, schema.id)[0]
     if stamps.integer:
         if frequency is not None:
             raise DataError(

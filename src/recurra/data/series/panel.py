@@ -13,10 +13,12 @@ import pandas as pd
 from ...errors import DataError
 from ..calendar.frequency import grid_of
 from ..calendar.grid import Grid, weekday
-from ..calendar.stamps import read_time
-from ..tables.columns import as_pandas, find_column, numbers
+from ..calendar.stamps import holds_dates, read_time
+from ..tables.columns import find_column, numbers
+from ..tables.names import look_alikes
 from .aggregate import put_together, whole_steps
-from .schema import Schema, as_table
+from .ids import id_codes
+from .schema import Schema, as_table, series_table
 
 DOUBLED = 0.05  # share of doubled time stamps above which a table is taken for several series
 SPARSE = 20  # steps per row above which a calendar is taken for the wrong one
@@ -62,21 +64,29 @@ def to_panel(frame: Any, schema: Schema) -> Panel:
 
     Raises DataError if time stamps or values do not fit the schema.
     """
-    frame = as_pandas(frame)
+    frame, keys = series_table(frame)
     if not len(frame):
         raise DataError("The table has no rows.")
-    table, time = as_table(frame, schema)
+    table, time = as_table(_with_time(frame, schema, keys), schema)
     return _lay_out(table, schema, time)
+
+
+def _with_time(frame: pd.DataFrame, schema: Schema, keys: tuple[str, ...]) -> pd.DataFrame:
+    """Return the table with the name of its time, where that was an index of another name."""
+    dates = [name for name in keys if holds_dates(frame[name])]
+    if schema.time is None or schema.time in frame.columns or len(dates) != 1:
+        return frame
+    return frame.rename(columns={dates[0]: schema.time})
 
 
 def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
     grid = grid_of(schema.frequency, schema.step)
     clock = _clock(frame, schema, time, grid)
     notes: list[str] = []
+    columns = [numbers(frame[find_column(frame.columns, n, "target")], n) for n in schema.targets]
     if schema.aggregate:
         whole = whole_steps(clock, schema, grid, notes)
-        frame, clock = frame[whole], clock[whole]
-    columns = [numbers(frame[find_column(frame.columns, n, "target")], n) for n in schema.targets]
+        frame, clock, columns = frame[whole], clock[whole], [values[whole] for values in columns]
     _say_missing(columns, schema.targets, notes)
     ids: tuple[str, ...] = ()
     if schema.id is None:
@@ -125,7 +135,8 @@ def _clock(frame: pd.DataFrame, schema: Schema, time: str | None, grid: Grid) ->
 def _row_steps(frame: pd.DataFrame, schema: Schema) -> np.ndarray:
     if schema.id is None:
         return np.arange(1, len(frame) + 1)
-    return frame.groupby(schema.id, sort=False, dropna=False).cumcount().to_numpy(np.int64) + 1
+    codes = pd.Series(id_codes(frame, schema.id)[0])
+    return codes.groupby(codes, sort=False).cumcount().to_numpy(np.int64) + 1
 
 
 def local_clock(utc: np.ndarray, zone: str) -> np.ndarray:
@@ -186,9 +197,12 @@ def _long_order(
     frame: pd.DataFrame, id: str, clock: np.ndarray, notes: list[str]
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None]:
     """Return the series names, the rows where each begins, and the order that sorts the rows."""
-    codes, names = pd.factorize(frame[find_column(frame.columns, id, "id")])
-    if codes.min() < 0:
-        raise DataError(f"The id column '{id}' is empty in row {int(np.argmin(codes)) + 1}; every row needs one.")
+    codes, names = id_codes(frame, id)
+    alike = look_alikes(names)
+    if alike:
+        one, other = alike[0]
+        more = f", and {len(alike) - 1} more look alike" if len(alike) > 1 else ""
+        notes.append(f"careful: '{one}' and '{other}' look alike, but are two series{more}")
     change = np.diff(codes)
     order = None
     if not ((change > 0) | ((change == 0) & (np.diff(clock) >= 0))).all():
@@ -197,7 +211,7 @@ def _long_order(
         order = np.lexsort((clock, codes))
         codes = codes[order]
     bounds = np.append(0, np.flatnonzero(np.diff(codes)) + 1)
-    return tuple(str(name) for name in names), bounds, order
+    return names, bounds, order
 
 
 def _fill(

@@ -8,18 +8,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, RowError
 from ..calendar.names import rank_of, sounds_like_time
-from ..calendar.stamps import distinct, has_time_index, holds_dates, index_name, read_time
-from ..tables.columns import find_column, is_counter, is_number, is_text, numbers, strip_text, text_numbers
-from .timing import joined_time, spells_dates, why_left
+from ..calendar.stamps import distinct, holds_dates, read_stamps, read_time
+from ..tables.columns import as_pandas, find_column, is_number, is_text, numbers
+from ..tables.dtypes import without_categories
+from ..tables.index import with_index
+from ..tables.names import name_codes
+from .ids import id_codes, id_parts, pairs_are_distinct, sounds_like_id
+from .targets import find_targets, listed, say_targets
+from .timing import joined_time, spells_dates
 
-IDS = ("id", "item_id", "series", "series_id", "store", "store_id", "item", "sku", "sensor", "sensor_id")
 MONTHS = (
     "jan january januar", "feb february februar", "mar march mär märz mrz", "apr april", "may mai", "jun june juni",
     "jul july juli", "aug august", "sep sept september", "oct october okt oktober", "nov november",
     "dec december dez dezember",
 )  # fmt: skip
+MOST = 6  # columns of names that are tried together
 MANY = 20  # columns of numbers beside one of names, from which rows are taken for series
 
 
@@ -57,61 +62,82 @@ class Schema:
         return cls(**{**data, "targets": tuple(data["targets"])})
 
 
+def series_table(frame: Any) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return any table as series are read from it, and which of its columns were its index."""
+    table, keys = with_index(as_pandas(frame))
+    return without_categories(table), keys
+
+
 def schema_of_columns(
-    frame: pd.DataFrame, given: tuple[str, ...], time: str | None, id: str | None, notes: list[str]
+    frame: pd.DataFrame,
+    given: tuple[str, ...],
+    time: str | None,
+    id: str | None,
+    keys: tuple[str, ...],
+    notes: list[str],
 ) -> Schema:
-    """Return the schema, without calendar, of a table whose columns are time, names and values."""
-    if id is not None:
-        find_column(frame.columns, id, "id")
-    elif "unique_id" in frame.columns and "unique_id" not in given:
+    """Return the schema, without calendar, of a table whose columns are time, names and values.
+
+    Columns in ``keys`` were the index of the table, so they are no values.
+    """
+    if id is None and "unique_id" in frame.columns and "unique_id" not in given:
         id = "unique_id"
-    time = _given_time(frame, time) if time is not None else _find_time(frame, (*given, *([id] if id else [])), notes)
-    if id is None and time is not None:
-        id = _find_id(frame, time, given, notes)
+    ids = [] if id is None else id_parts(frame, id)
+    if time is None:
+        time = _find_time(frame, (*given, *ids), keys, notes)
+    parts = [] if time is None else [time] if time in frame.columns else time.split("+")
+    for part in parts:
+        find_column(frame.columns, part, "time")
     if time is not None:
-        _refuse_pair(frame, time, id, given)
-    taken = {*(time or "").split("+"), time, id}
-    targets = given or _find_targets(frame, taken, id, notes)
-    for name in targets:
-        if name in (time, id):
-            raise DataError(f"Column '{name}' cannot be the target and the {'time' if name == time else 'id'}.")
+        id = _find_id(frame, time, given, keys, notes) if id is None else id
+        _refuse_pair(frame, time, id, given, keys)
+    taken = {*parts, *([] if id is None else id_parts(frame, id))}
+    for name in given:
+        if name in taken:
+            raise DataError(f"Column '{name}' cannot be the target and the {'time' if name in parts else 'id'}.")
+    idle = [name for name in keys if name not in (*taken, *given)]
+    if given:
+        say_targets(given, [name for name in frame.columns if name not in (*taken, *given, *idle)], id, notes)
+    targets = given or find_targets(frame, {*taken, *idle}, id, notes)
+    if idle:
+        notes.append(f"the index {listed(idle)} is neither time nor id, so it is not used; name it with time= or id=")
     return Schema(time, id, targets, None)
 
 
-def _given_time(frame: pd.DataFrame, time: str) -> str:
-    if has_time_index(frame) and time not in frame.columns and time in (index_name(frame), "ds"):
-        return time
-    parts = time.split("+")
-    for part in parts if time not in frame.columns else [time]:
-        find_column(frame.columns, part, "time")
-    return time
-
-
-def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], notes: list[str]) -> str | None:
-    """Return the column (or columns, or index) that holds the time, or None."""
+def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], keys: tuple[str, ...], notes: list[str]) -> str | None:
+    """Return the column (or columns) that hold the time, or None; what was the index comes first."""
     free = [name for name in frame.columns if name not in taken]
-    if has_time_index(frame) and index_name(frame) not in frame.columns:
+    ranked = sorted(_by_rank(free), key=lambda name: name not in keys)
+    dates = [n for n in ranked if holds_dates(frame[n])]
+    if dates and dates[0] in keys:
         notes.append("time is the index of the table")
-        return index_name(frame)
-    dates = [n for n in _by_rank(free) if holds_dates(frame[n])]
-    dates += [n for n in _by_rank(free) if n not in dates and spells_dates(frame[n], n)]
+        return dates[0]
+    dates += [n for n in ranked if n not in dates and spells_dates(frame[n], n)]
     joined = joined_time(frame, free, dates)
     if joined is not None:
         notes.append(f"time is made of the columns {listed(joined.split('+'))}")
         return joined
-    steps = [n for n in _by_rank(free) if sounds_like_time(n) and _holds_steps(frame, n)]
-    found = next(iter(dates + steps), None)
+    found = next(iter(dates + _steps(frame, ranked, keys)), None)
     notes.append("there is no time column, so rows are steps 1, 2, 3, .." if found is None else f"time is '{found}'")
     if len(dates) > 1:
         notes.append(f"'{dates[1]}' holds dates too; choose it with --time if it is the time")
     return found
 
 
+def _steps(frame: pd.DataFrame, ranked: list[str], keys: tuple[str, ...]) -> list[str]:
+    """Return the columns of whole steps, by their names or as an index: of its levels that with the most first."""
+    called = [name for name in ranked if sounds_like_time(name)]
+    levels = sorted(
+        (n for n in reversed(keys) if n in ranked and not sounds_like_id(n)), key=lambda n: -frame[n].nunique()
+    )
+    return [name for name in called + levels if _holds_steps(frame, name, keys)]
+
+
 def _by_rank(names: list[str]) -> list[str]:
     return sorted(names, key=rank_of)
 
 
-def _holds_steps(frame: pd.DataFrame, name: str) -> bool:
+def _holds_steps(frame: pd.DataFrame, name: str, keys: tuple[str, ...]) -> bool:
     """Tell whether a column named like a time holds epochs, years or steps, each once per series."""
     column = frame[name]
     passed = column.dtype.kind == "m" or (is_text(column) and sounds_like_time(name))
@@ -121,118 +147,63 @@ def _holds_steps(frame: pd.DataFrame, name: str) -> bool:
         values = read_time(frame, name).values
     except DataError:
         return False
-    return distinct(values) >= 0.95 * len(values) or any(_names_series(frame, n, values) for n in frame.columns)
+    return distinct(values) >= 0.95 * len(values) or any(_names_series(frame, n, values, keys) for n in frame.columns)
 
 
-def _find_id(frame: pd.DataFrame, time: str, given: tuple[str, ...], notes: list[str]) -> str | None:
-    """Return a column that tells series apart whose time stamps repeat, or None."""
+def _find_id(
+    frame: pd.DataFrame, time: str, given: tuple[str, ...], keys: tuple[str, ...], notes: list[str]
+) -> str | None:
+    """Return a column that tells series apart whose time stamps repeat, or what an index has besides time, or None."""
     values = read_time(frame, time).values
+    levels = [name for name in keys if name not in (*given, time, *time.split("+"))]
+    if time in keys and levels:
+        alone = [name for name in levels if pairs_are_distinct(name_codes(frame[name])[0], values)]
+        chosen = [max(alone, key=lambda name: frame[name].nunique())] if alone else levels
+        notes.append(f"what else is in the index, {listed(chosen)}, tells the series apart, so it is the id")
+        return "+".join(chosen)
     if distinct(values) > 0.95 * len(values):
         return None
     free = [n for n in frame.columns if n not in (*given, time, *time.split("+"))]
-    found = next((n for n in free if _names_series(frame, n, values)), None)
+    found = next((n for n in free if _names_series(frame, n, values, keys)), None)
     if found is not None:
         notes.append(f"time stamps repeat and '{found}' tells the series apart, so it is the id")
     return found
 
 
-def _refuse_pair(frame: pd.DataFrame, time: str, id: str | None, given: tuple[str, ...]) -> None:
-    """Refuse a long table whose series are told apart by two columns only together."""
+def _refuse_pair(frame: pd.DataFrame, time: str, id: str | None, given: tuple[str, ...], keys: tuple[str, ...]) -> None:
+    """Refuse a long table whose series are told apart by two or three columns only together."""
     stamps = read_time(frame, time).values
     if id is None and distinct(stamps) > 0.95 * len(stamps):
         return
-    if id is not None and _distinct_pairs(pd.factorize(frame[id])[0], stamps) > 0.95 * len(frame):
+    if id is not None and pairs_are_distinct(id_codes(frame, id)[0], stamps):
         return
-    free = [n for n in frame.columns if n not in (*given, id, time, *time.split("+")) and _can_name(frame, n)]
-    for one, other in combinations(free, 2) if id is None else ((id, name) for name in free):
-        codes = frame.groupby([one, other], sort=False, dropna=False).ngroup().to_numpy()
-        if codes.max() < len(frame) / 2 and _distinct_pairs(codes, stamps) > 0.95 * len(frame):
-            raise DataError(
-                f"Only the columns '{one}' and '{other}' together tell the series apart; join them into one column, "
-                "such as 'A/B', and name it with --id."
-            )
+    known = (*given, time, *time.split("+"), *([] if id is None else id_parts(frame, id)))
+    names = [name for name in frame.columns if name not in known and _can_name(frame, name, keys)][:MOST]
+    first = [] if id is None else [id]
+    for size in (1, 2, 3):
+        for more in combinations(names, size):
+            parts = [*first, *more]
+            if len(parts) < 2 or len(parts) > 3:
+                continue
+            codes = id_codes(frame, "+".join(parts))[0]
+            if codes.max() < len(frame) / 2 and pairs_are_distinct(codes, stamps):
+                said = ", ".join(f"'{name}'" for name in parts[:-1]) + f" and '{parts[-1]}'"
+                raise DataError(
+                    f"Only the columns {said} together tell the series apart; name all of them with "
+                    f"id='{'+'.join(parts)}'."
+                )
 
 
-def _can_name(frame: pd.DataFrame, name: str) -> bool:
-    """Tell whether a column can name series: text or an id by its name, with values that repeat."""
+def _can_name(frame: pd.DataFrame, name: str, keys: tuple[str, ...] = ()) -> bool:
+    """Tell whether a column can name series: text, an index, or an id by its name, with values that repeat."""
     column = frame[name]
-    named = name.casefold() in IDS
-    if column.isna().any() or not (is_text(column) or named):
+    if column.isna().any() or not (is_text(column) or sounds_like_id(name) or name in keys):
         return False
     return 1 < column.nunique() <= len(frame) / 2
 
 
-def _distinct_pairs(codes: np.ndarray, stamps: np.ndarray) -> int:
-    places, different = pd.factorize(stamps)
-    return len(pd.unique(codes.astype(np.int64) * len(different) + places))
-
-
-def _names_series(frame: pd.DataFrame, name: str, stamps: np.ndarray) -> bool:
-    return _can_name(frame, name) and _distinct_pairs(pd.factorize(frame[name])[0], stamps) > 0.95 * len(frame)
-
-
-def _find_targets(frame: pd.DataFrame, taken: set[Any], id: str | None, notes: list[str]) -> tuple[str, ...]:
-    if id is not None and "y" in frame.columns:
-        return ("y",)
-    left: list[str] = []
-    found: list[str] = []
-    times = {n: reason for n in frame.columns if n not in taken for reason in [why_left(frame[n], n)] if reason}
-    notes += [f"left out '{name}' ({reason})" for name, reason in times.items()]
-    for name in frame.columns:
-        if name in taken or name in times:
-            continue
-        (found if _is_target(frame[name], name) else left).append(name)
-    if not found:
-        found = _last_resort(frame[[name for name in left if is_number(frame[name])]], times)
-        left = [name for name in left if name not in found]
-    text = [name for name in found if is_text(frame[name])]
-    if text:
-        notes.append(f"{listed(text)} held numbers written as text, which were converted")
-    if left:
-        notes.append(f"left out {listed(left)} (text, empty, constant, or only counting the rows)")
-    notes.append(f"{'target is' if len(found) == 1 else f'{len(found)} targets:'} {listed(found)}")
-    return tuple(found)
-
-
-def _last_resort(frame: pd.DataFrame, times: dict[str, str]) -> list[str]:
-    """Return a column that counts the rows, if it is the only one that varies, or else those that are constant."""
-    names = [str(name) for name in frame.columns if varies(frame[name].to_numpy(np.float64))]
-    if names:
-        return names[:1]
-    if not frame.shape[1]:
-        but = "".join(f", and '{name}' was left out ({reason})" for name, reason in list(times.items())[:3])
-        raise DataError(f"The table has no column of numbers to forecast{but}; name one with --target.")
-    constant = [str(name) for name in frame.columns if frame[name].notna().any()]
-    if not constant:
-        every = listed(list(frame.columns))
-        raise DataError(f"Every column of numbers ({every}) has no values at all, so there is nothing to learn.")
-    return constant
-
-
-def _is_target(column: pd.Series, name: str) -> bool:
-    """Tell whether a column is numbers that vary; text that is mostly numbers is refused with its row."""
-    if is_text(column):
-        values, bad = text_numbers(strip_text(column))
-        if bad.sum() >= 0.5 * max(1, np.isfinite(values).sum()):
-            return False
-        values = numbers(column, name)
-    elif is_number(column):
-        values = numbers(column, name)
-    else:
-        return False
-    return varies(values) and not (is_number(column) and len(values) > 2 and is_counter(column))
-
-
-def varies(values: np.ndarray) -> bool:
-    """Tell whether the known values (n,) are not all the same."""
-    known = values[np.isfinite(values)]
-    return bool(len(known) and (known != known[0]).any())
-
-
-def listed(names: list[str]) -> str:
-    """Return names in quotes, the first eight of many."""
-    shown = ", ".join(f"'{name}'" for name in names[:8])
-    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def _names_series(frame: pd.DataFrame, name: str, stamps: np.ndarray, keys: tuple[str, ...]) -> bool:
+    return _can_name(frame, name, keys) and pairs_are_distinct(name_codes(frame[name])[0], stamps)
 
 
 def rows_are_series(frame: pd.DataFrame) -> bool:
@@ -240,7 +211,7 @@ def rows_are_series(frame: pd.DataFrame) -> bool:
     first, rest = frame.iloc[:, 0], frame.iloc[:, 1:]
     if rest.shape[1] < MANY or not is_text(first) or not first.is_unique or first.isna().any():
         return False
-    return not holds_dates(first) and all(is_number(rest[name]) for name in rest.columns) and not has_time_index(frame)
+    return not holds_dates(first) and all(is_number(rest[name]) for name in rest.columns)
 
 
 def schema_of_rows(frame: pd.DataFrame, notes: list[str]) -> Schema:
@@ -248,7 +219,10 @@ def schema_of_rows(frame: pd.DataFrame, notes: list[str]) -> Schema:
     name = str(frame.columns[0])
     labels = pd.Series(frame.columns[1:].astype(str))
     dated = holds_dates(labels)
-    years = bool(labels.str.fullmatch(r"(1[5-9]|20|21)\d\d").all())
+    called = labels.str.fullmatch(r"(1[5-9]|20|21)\d\d")
+    years = bool(called.all())
+    if not years and called.mean() > 0.8:
+        raise _undated(labels[~called].iloc[0])
     notes.append(f"each row is a series named by '{name}', and the other {len(labels)} columns are its steps")
     return Schema("ds" if dated or years else None, name, ("y",), None, rows=True)
 
@@ -297,6 +271,23 @@ def _years_to_steps(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     return pd.DataFrame({"ds": stamps, "y": values[row, month]})
 
 
+def _refuse_undated(labels: pd.Series) -> None:
+    """Refuse a column that is not called by a date, as the others are."""
+    if labels.str.fullmatch(r"\d{4}").all():
+        return
+    try:
+        read_stamps(labels, "ds")
+    except RowError as fault:
+        raise _undated(labels.iloc[fault.row]) from None
+
+
+def _undated(label: str) -> DataError:
+    return DataError(
+        f"Each row is a series and each column a step, but the column '{label}' is not called by a date as the others "
+        "are; leave it out."
+    )
+
+
 def rows_to_long(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Return a table of one series per row as a long table; the empty cells at the ends go."""
     wide = frame.drop(columns=find_column(frame.columns, str(schema.id), "id"))
@@ -306,6 +297,7 @@ def rows_to_long(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         stamps: Any = step + 1
     else:
         labels = pd.Series(wide.columns)
+        _refuse_undated(labels)
         stamps = (labels.astype(int) if labels.str.fullmatch(r"\d{4}").all() else labels).take(step).to_numpy()
     names = frame[schema.id].to_numpy()[row]
     return pd.DataFrame({str(schema.id): names, "ds": stamps, "y": values[row, step]})

@@ -1,31 +1,39 @@
 """Columns of a table: any frame as pandas, a column by its name, a column as numbers."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError, nearest
+from ...errors import DataError, KindError, RowError, nearest
+from .dtypes import plain_types
 
 LARGEST = 1e100  # squares of larger numbers, summed, end beyond what a float can hold
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "–", "—", "?", ".", "<na>", "nat"})
+NAMES_TOO = frozenset({"na", "none", "null"})  # of these, what are names among names
 
 
 def as_pandas(frame: Any) -> pd.DataFrame:
-    """Return any table (pandas, polars, pyarrow, or one pandas series) as a pandas frame with text names."""
+    """Return any table (pandas, polars, pyarrow, or one pandas series) as a pandas frame with text names.
+
+    Columns are as NumPy holds them, whatever type they came in.
+    """
     if isinstance(frame, pd.Series):
         frame = frame.to_frame(name=frame.name if frame.name is not None else "y")
     if not isinstance(frame, pd.DataFrame):
         frame = _from_other(frame)
     if frame.columns.nlevels > 1:
-        raise DataError("The table has several rows of column names; join them into one row of names first.")
+        raise DataError(
+            f"The table has {frame.columns.nlevels} rows of column names; join them into one first, such as with "
+            "frame.columns = ['_'.join(map(str, name)) for name in frame.columns]."
+        )
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     if not frame.columns.is_unique:
         double = frame.columns[frame.columns.duplicated()][0]
         raise DataError(f"The table has several columns named '{double}'; give each column its own name.")
-    return frame
+    return plain_types(frame)
 
 
 def _from_other(frame: Any) -> pd.DataFrame:
@@ -44,7 +52,7 @@ def find_column(columns: Iterable[str], name: str, what: str) -> str:
     columns = list(columns)
     if name in columns:
         return name
-    same = [column for column in columns if column.casefold() == name.casefold()]
+    same = [column for column in columns if column.strip().casefold() == name.strip().casefold()]
     hint = f" Did you mean '{same[0]}'?" if same else nearest(name, columns)
     shown = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
     raise DataError(f"There is no column '{name}' for the {what}.{hint} The columns are: {shown}.")
@@ -92,33 +100,38 @@ def text_of_numbers(column: pd.Series) -> bool:
 def numbers(column: pd.Series, name: Hashable) -> np.ndarray:
     """Return a column as a fresh float64 array (n,), NaN where missing.
 
-    Raises DataError for text (column, data row from 1, value), dates and infinities.
+    Raises DataError for text and infinities, with their row, and for dates.
     """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
     if is_text(column):
         values, bad = text_numbers(strip_text(column))
         if bad.any():
-            raise DataError(_text_message(column, name, int(np.argmax(bad))))
+            _refuse_text(column, name, bad)
     elif pd.api.types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c":
         values = _plain(column)
     else:
-        raise DataError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another target with --target.")
-    refuse_boundless(values, lambda row, what: f"Column '{name}' has {what} in row {row + 1}")
+        raise KindError(f"Column '{name}' holds {_kind(column)}, not numbers; choose another one with target=.")
+    found = find_boundless(values)
+    if found is not None:
+        row, what, end = found
+        raise RowError(lambda place: f"Column '{name}' has {what} in {place}{end}", row)
     return values
 
 
-def refuse_boundless(values: np.ndarray, said: Callable[[int, str], str]) -> None:
-    """Raise DataError where ``values`` (n,) or (n, ...) are infinite, or too large to square.
+def find_boundless(values: np.ndarray) -> tuple[int, str, str] | None:
+    """Return where ``values`` (n,) or (n, ...) are infinite or too large to square, or None if they are not.
 
-    ``said`` says where what stands, from the place in the first dimension.
+    That is the place in the first dimension, from 0, what is there, and how a sentence about it ends.
     """
     wide = np.abs(values) > LARGEST  # false for NaN
     if not wide.any():
-        return
+        return None
     at = int(np.argmax(wide.reshape(len(values), -1).any(1)))
     largest = float(np.nanmax(np.abs(values[at])))
     if np.isinf(largest):
-        raise DataError(f"{said(at, 'an infinite value')}; leave it empty if it is not known.")
-    raise DataError(f"{said(at, f'the value {largest:g}')}, which is too large to compute with; use a larger unit.")
+        return at, "an infinite value", "; leave it empty if it is not known."
+    return at, f"the value {largest:g}", ", which is too large to compute with; use a larger unit."
 
 
 def _plain(column: pd.Series) -> np.ndarray:
@@ -131,11 +144,18 @@ def _kind(column: pd.Series) -> str:
     return "dates" if column.dtype.kind == "M" else f"values of type {column.dtype}"
 
 
-def _text_message(column: pd.Series, name: Hashable, row: int) -> str:
-    value = str(column.iloc[row])
+def _refuse_text(column: pd.Series, name: Hashable, bad: np.ndarray) -> None:
+    """Raise RowError for the first text where a number is needed, or DataError if there is little else."""
+    row = int(np.argmax(bad))
+    value = str(column.iloc[row]).strip()
+    if bad.sum() > 0.5 * column.notna().sum():
+        raise KindError(f"Column '{name}' holds text such as '{value}', not numbers; choose another one with target=.")
     bare = value.replace(",", "", 1).strip("+- ").isdigit() and "," in value
     comma = " (is its comma for decimals or for thousands?)" if bare else ""
-    return (
-        f"Column '{name}' has the text '{value}'{comma} in row {row + 1}, where a number is needed; "
-        "correct it, or leave the cell empty if it is not known."
+    raise RowError(
+        lambda place: (
+            f"Column '{name}' has the text '{value}'{comma} in {place}, where a number is needed; "
+            "correct it, or leave the cell empty if it is not known."
+        ),
+        row,
     )

@@ -22,6 +22,7 @@ YEAR = r"(1[5-9]|20|21)\d\d"
 CURRENCY = re.compile(r"(?<![\d.,])[$€£¥₹]\s?|\s?[$€£¥₹]$")
 FOOTNOTE = re.compile(r"(?<=[\d)%$€£])\s?[*†‡]+$")
 NUMERIC = re.compile(r"[-+]?[\d.,]*\d[\d.,'’ \u00a0\u202f]*([eE][-+]?\d+)?")
+UNIT = re.compile(r"(?<=\d)(?:\s+(?!(?:[ap]m|noon)$)([^\W\d_]{1,8}(?:[/·²³]\w{0,6})?)|\s*(?=°)(°[CF]))$", re.IGNORECASE)
 GROUPED = {  # thousands separator -> a whole cell written with it, the decimal mark put in for {0}
     ",": r"[-+]?[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\{0}\d+)?",
     ".": r"[-+]?[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:\{0}\d+)?",
@@ -39,6 +40,10 @@ class Dialect:
     skip: int  # physical lines before the first row of data
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    spaced: bool = False  # cells begin with blanks
+    quoted: bool = False  # quotes stand behind such blanks, which are then no part of a cell
+    returns: bool = False  # lines end in a carriage return alone
+    padded: tuple[str, ...] = ()  # columns whose name begins with a blank, as behind ', '
 
 
 def find_dialect(sample: bytes, name: str) -> Dialect:
@@ -67,7 +72,27 @@ def find_dialect(sample: bytes, name: str) -> Dialect:
     notes = _dialect_notes(encoding, separator, decimal, comments) + notes
     if titles:
         notes.append(f"left out {titles} title line(s) above the header, beginning with '{body[0].strip()[:40]}'")
-    return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes))
+    spaced, quoted = _padding(lines[skip:], separator)
+    padded = _padded_names(lines[skip - 1], names, separator) if has_header else ()
+    returns = "\r" in text and "\n" not in text
+    return Dialect(encoding, separator, decimal, skip, tuple(names), tuple(notes), spaced, quoted, returns, padded)
+
+
+def _padded_names(header: str, names: list[str], separator: str) -> tuple[str, ...]:
+    """Return the columns whose cell in the header begins with a blank."""
+    if separator in ("", r"\s+"):
+        return ()
+    cells = next(csv.reader([header], delimiter=separator))
+    return tuple(name for name, cell in zip(names, cells, strict=False) if cell[:1].isspace())
+
+
+def _padding(lines: list[str], separator: str) -> tuple[bool, bool]:
+    """Tell whether cells begin with blanks, and whether quotes stand behind these."""
+    if separator in ("", r"\s+"):
+        return True, False
+    blank = rf"(?:^|{re.escape(separator)})[^\S\t]+"
+    spaced = any(re.search(blank + r"\S", line) for line in lines)
+    return spaced, spaced and any(re.search(blank + '"', line) for line in lines)
 
 
 def find_encoding(sample: bytes) -> str:
@@ -167,7 +192,8 @@ def _header(rows: list[list[str]], comments: list[str], separator: str) -> tuple
     """Return the column names, whether the first row holds them, and notes."""
     width = Counter(len(row) for row in rows[1:] or rows).most_common(1)[0][0]
     if not _starts_with_data(rows):
-        return _unique(_padded(rows[0], width, rows[1:])), True, []
+        names = _padded(rows[0], width, rows[1:])
+        return _unique(names), True, _doubled(names)
     commented = _commented_names(comments, separator)
     if len(commented) == width:
         return _unique(commented), False, ["column names taken from the line that starts with '#'"]
@@ -232,6 +258,12 @@ def _unique(names: list[str]) -> list[str]:
         unique.append(f"{fresh}.{seen[fresh]}" if seen[fresh] else fresh)
         seen[fresh] += 1
     return unique
+
+
+def _doubled(names: list[str]) -> list[str]:
+    """Return a note on a name that several columns have."""
+    often = next((name for name, count in Counter(names).items() if count > 1 and name), None)
+    return [f"several columns are called '{often}'; the second is read as '{often}.1'"] if often else []
 
 
 def _decimal(rows: list[list[str]], separator: str) -> str:

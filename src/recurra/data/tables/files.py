@@ -1,13 +1,16 @@
 """A table from a file: CSV in the dialects people have, or Parquet, with notes on what was not ordinary."""
 
 import bz2
+import csv
 import gzip
+import io
 import lzma
 import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -15,34 +18,48 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError, nearest
+from ...errors import DataError, RowError, nearest
 from ..calendar.stamps import holds_dates
-from .columns import MISSING, is_counter, is_text, strip_text, text_of_numbers
-from .dialect import CURRENCY, GROUPED, SAMPLE, Dialect, find_dialect, find_encoding, plain_number
+from .columns import MISSING, NAMES_TOO, is_text, text_of_numbers
+from .dialect import SAMPLE, Dialect, find_dialect, find_encoding
+from .tidy import tidy
 
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-OTHER = {  # endings of files that hold tables, but are not read, and the pandas function that reads them
-    ".json": ("JSON", "read_json"), ".jsonl": ("JSON", "read_json"), ".xlsx": ("Excel", "read_excel"),
-    ".xls": ("Excel", "read_excel"), ".xlsm": ("Excel", "read_excel"), ".ods": ("OpenDocument", "read_excel"),
-    ".feather": ("Feather", "read_feather"), ".pkl": ("pickle", "read_pickle"), ".h5": ("HDF5", "read_hdf"),
+OTHER = {  # endings of files that hold tables, but are not read, and the pandas expression that reads them
+    ".json": ("JSON", "read_json({0}, dtype=False)"), ".feather": ("Feather", "read_feather({0})"),
+    ".jsonl": ("JSON lines", "read_json({0}, lines=True, dtype=False)"),
+    ".ndjson": ("JSON lines", "read_json({0}, lines=True, dtype=False)"),
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm"), ("Excel", "read_excel({0}, dtype=str, keep_default_na=False)")),
+    ".ods": ("OpenDocument", "read_excel({0}, dtype=str, keep_default_na=False)"),
+    ".pkl": ("pickle", "read_pickle({0})"), ".h5": ("HDF5", "read_hdf({0})"),
 }  # fmt: skip
+INDEXED = (".pkl", ".h5")  # what keeps the index of a frame
 LINES, LONGEST = 20, 8_000_000  # lines that the first bytes of a file should hold, and how many bytes they may be
-TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "insgesamt", "合计", "总计")
-NAMES_TOO = ("na", "none", "null")  # of the spellings of 'missing', those that are names among names
 NOT_TEXT = {b"PK\x03\x04": "an Excel or zip file", b"\xd0\xcf\x11\xe0": "an old Excel file", b"%PDF": "a PDF"}
 
 
-def read_table(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a CSV, TSV, TXT (also .gz .xz .bz2 .zip) or Parquet file; return the frame and what was not ordinary."""
+def read_table(
+    path: str | Path, names: Collection[str] = (), like: Callable[[str], bool] = frozenset[str]().__contains__
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read a CSV, TSV, TXT (also .gz .xz .bz2 .zip) or Parquet file; return the frame and what was not ordinary.
+
+    Columns in ``names`` name something: their cells are text as it is written, '01' and 'NA' and '1E5'. So are those
+    whose name is ``like`` one, unless they hold numbers with fractions. A first column without name is the index.
+    """
     path = Path(path)
     if is_parquet(path):
         return _read_parquet(path), []
     sample = _sample(path)
     dialect = find_dialect(sample, path.name)
-    frame, dialect, more = _read_text(path, dialect)
-    frame, last = _tidy(frame, dialect)
-    frame, names = _with_names(frame, path, dialect)
-    return frame, [*dialect.notes, *more, *last, *names]
+    kept = tuple(name for name in dialect.names if name in names or like(name))
+    frame, dialect, more = _read_text(path, dialect, kept)
+    perhaps = tuple(name for name in kept if name not in names)
+    frame, kept = _with_fractions(frame, path, dialect, perhaps, kept)
+    frame, last = tidy(frame, dialect.decimal, kept)
+    frame, holes = _as_written(frame, path, dialect, kept)
+    if frame.columns[0] not in dialect.names and frame.shape[1] > 1:  # it has no name there, as an index has none
+        frame = frame.set_index(frame.columns[0])
+    return frame, [*dialect.notes, *more, *last, *holes]
 
 
 def is_parquet(path: str | Path) -> bool:
@@ -84,9 +101,10 @@ def _check_there(path: Path) -> None:
         raise DataError(f"The file '{path.name}' is empty.")
     if path.suffix.lower() in OTHER:
         kind, reader = OTHER[path.suffix.lower()]
+        index = "" if path.suffix.lower() in INDEXED else ", index=False"
         raise DataError(
             f"'{path.name}' is named as {kind}, but CSV or Parquet is wanted; save it as CSV, or convert it in Python "
-            f"with pandas.{reader}('{path.name}').to_csv('{path.stem}.csv', index=False)."
+            f"with pandas.{reader.format(repr(path.name))}.to_csv('{path.stem}.csv'{index})."
         )
 
 
@@ -159,9 +177,9 @@ def _refuse_binary(sample: bytes, name: str) -> None:
         raise DataError(f"'{name}' is {kind}, not a text table; save the table as CSV or Parquet.")
 
 
-def _read_text(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, Dialect, list[str]]:
-    """Read the whole file; a byte that breaks UTF-8 far down makes it Latin-1."""
-    missing = {"na_values": sorted(MISSING - {""})}
+def _read_text(path: Path, dialect: Dialect, kept: tuple[str, ...]) -> tuple[pd.DataFrame, Dialect, list[str]]:
+    """Read the whole file, the columns ``kept`` as text; a byte that breaks UTF-8 far down makes it Latin-1."""
+    missing = {"na_values": sorted(MISSING - {""}), "dtype": dict.fromkeys(kept, "str")}
     try:
         return _parse(path, dialect, missing), dialect, []
     except UnicodeDecodeError:
@@ -173,9 +191,11 @@ def _read_text(path: Path, dialect: Dialect) -> tuple[pd.DataFrame, Dialect, lis
 def _parse(path: Path, dialect: Dialect, more: dict[str, Any]) -> pd.DataFrame:
     options: dict[str, Any] = {"sep": dialect.separator or "\x1f", "encoding": dialect.encoding}
     options |= {"names": dialect.names, "header": None, "skiprows": dialect.skip, "decimal": dialect.decimal}
-    options |= {"index_col": False, "skipinitialspace": True, "low_memory": False, **more}
+    options |= {"index_col": False, "skipinitialspace": dialect.spaced, "low_memory": False, **more}
     try:
-        with _open(path) as file, warnings.catch_warnings():
+        # Where it skips lines, pandas takes two carriage returns for one.
+        opened = io.TextIOWrapper(_open(path), dialect.encoding) if dialect.returns else _open(path)
+        with opened as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(file, **options)
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as fault:
@@ -194,134 +214,104 @@ def _ragged(name: str, width: int, fault: Exception) -> str:
     return f"'{name}' has rows with more cells than the {width} columns of its header; correct the header."
 
 
-def _tidy(frame: pd.DataFrame, dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
-    notes: list[str] = []
-    frame = _without_total(_without_empty(frame, notes), notes)
-    if not len(frame):
-        raise DataError("The file has a header but no rows of data.")
-    frame = _without_counter(frame, notes)
-    texts = [name for name in frame.columns if is_text(frame[name])]
-    return frame.assign(**{n: _as_numbers(frame[n], dialect.decimal, notes) for n in texts}), notes
+def _with_fractions(
+    frame: pd.DataFrame, path: Path, dialect: Dialect, perhaps: tuple[str, ...], kept: tuple[str, ...]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read those columns that are ``perhaps`` names, but hold numbers with fractions, as numbers after all."""
+    numbers = [name for name in perhaps if _holds_fractions(frame[name], dialect.decimal)]
+    if not numbers:
+        return frame, kept
+    again = _parse(path, dialect, {"usecols": numbers, "na_values": sorted(MISSING - {""})})
+    return frame.assign(**{n: again[n] for n in numbers}), tuple(n for n in kept if n not in numbers)
 
 
-def _with_names(frame: pd.DataFrame, path: Path, dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
-    """Give columns of names those cells back that were taken as missing: NA is a country, and none is an answer."""
-    holed = [n for n in frame.columns if n in dialect.names and is_text(frame[n]) and frame[n].hasnans]
-    holed = [n for n in holed if not text_of_numbers(frame[n]) and not holds_dates(frame[n])]
-    if not holed:
+def _holds_fractions(column: pd.Series, decimal: str) -> bool:
+    """Tell whether text is numbers, of which some have a decimal mark and not only zeros behind it."""
+    if not column.str.contains(decimal, regex=False).any():
+        return False
+    text = column.dropna().head(100).str.strip().str.replace(decimal, ".", regex=False)
+    if pd.to_numeric(text, errors="coerce").isna().any():
+        return False
+    values = pd.to_numeric(column.str.strip().str.replace(decimal, ".", regex=False), errors="coerce")
+    known = values.dropna()
+    return bool(len(known) == column.notna().sum() and np.isfinite(known).all() and (known % 1 != 0).any())
+
+
+def _as_written(
+    frame: pd.DataFrame, path: Path, dialect: Dialect, kept: tuple[str, ...]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Give columns of names their cells as they are written: those taken as missing, and blanks around them.
+
+    NA is a country, and none is an answer. In the columns ``kept`` whatever is not blank is a name.
+    """
+    text = [n for n in frame.columns if n in dialect.names and is_text(frame[n])]
+    free = [n for n in text if n not in kept and (dialect.spaced or frame[n].hasnans)]
+    free = [n for n in free if not text_of_numbers(frame[n]) and not holds_dates(frame[n])]
+    asked = [n for n in text if n in free or (n in kept and (dialect.spaced or frame[n].hasnans))]
+    if not asked:
         return frame, []
-    raw = _parse(path, dialect, {"usecols": holed, "dtype": "str", "keep_default_na": False}).loc[frame.index]
-    notes, named = [], {}
-    for name in holed:
-        words = raw[name].str.strip()
-        meant = frame[name].isna() & words.str.casefold().isin(NAMES_TOO)
-        if meant.any():
-            named[name] = frame[name].mask(meant, words)
-            notes.append(
-                f"'{words[meant].iloc[0]}' in column '{name}' was taken as a name, as the others in it "
-                f"({meant.sum():,} cells); leave cells empty whose value is not known"
-            )
+    blanks = {} if dialect.quoted else {"skipinitialspace": False}
+    raw = _parse(path, dialect, {"usecols": asked, "dtype": "str", "keep_default_na": False, **blanks})
+    raw = raw.loc[frame.index]
+    notes: list[str] = []
+    named = {name: _restored(frame[name], _unpadded(raw[name], dialect), name in kept, notes) for name in asked}
     return frame.assign(**named), notes
 
 
-def _without_empty(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Leave out columns without name and value, and rows without any value at the end."""
-    hollow = [n for n in frame.columns if n.startswith("Unnamed: ") and frame[n].isna().all()]
-    if hollow:
-        frame = frame.drop(columns=hollow)
-        notes.append(f"left out {len(hollow)} empty column(s) without a name")
-    if len(frame) and frame.iloc[-1].isna().all():
-        filled = np.flatnonzero(frame.notna().any(axis=1).to_numpy())
-        keep = int(filled[-1]) + 1 if len(filled) else 0
-        notes.append(f"left out {len(frame) - keep} empty row(s) at the end")
-        frame = frame.iloc[:keep]
-    return frame
+def _unpadded(raw: pd.Series, dialect: Dialect) -> pd.Series:
+    """Return text with blank cells missing, and without the blank that follows every separator of a file."""
+    raw = raw.mask(raw.str.strip() == "")
+    padded = raw.name in dialect.padded and raw.dropna().str.match(r"\s").all()
+    return raw.str.lstrip() if padded else raw
 
 
-def _without_total(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Leave out a last row that is called a total where the rows above have a date or a number."""
-    for name in frame.columns if len(frame) > 2 else []:
-        last = frame[name].iloc[-1]
-        if not isinstance(last, str) or last.strip().rstrip(":").casefold() not in TOTALS:
-            continue
-        above = frame[name].iloc[:-1]
-        counted = pd.to_numeric(above, errors="coerce")
-        if counted.notna().sum() >= 0.9 * above.notna().sum() > 0 or holds_dates(above):
-            notes.append(f"left out the last row, which is a total ('{last.strip()}' in column '{name}')")
-            rest = _without_empty(frame.iloc[:-1], notes)
-            counted = counted[: len(rest)]
-            whole = counted.notna().all() and (counted == counted.round()).all()
-            return rest.assign(**{name: counted.astype("int64")}) if whole else rest
-    return frame
+def _restored(column: pd.Series, raw: pd.Series, kept: bool, notes: list[str]) -> pd.Series:
+    """Return a column as written; only where it is ``kept`` are all words for 'missing' names."""
+    lost = column.isna() & raw.notna()
+    meant = lost if kept else lost & raw.str.strip().str.casefold().isin(NAMES_TOO)
+    if meant.any():
+        notes.append(
+            f"'{raw[meant].iloc[0]}' in column '{column.name}' was taken as a name, as the others in it "
+            f"({meant.sum():,} cells); leave cells empty whose value is not known"
+        )
+    return raw.mask(lost & ~meant)
 
 
-def _without_counter(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Leave out a first column without name that only counts the rows; name it 'index' if it holds more."""
-    name = frame.columns[0]
-    if not name.startswith("Unnamed: "):
-        return frame
-    if frame.shape[1] > 1 and is_counter(frame[name]):
-        notes.append("left out the first column, which has no name and only counts the rows")
-        return frame.drop(columns=name)
-    fresh = "index" if "index" not in frame.columns else "column_1"
-    notes.append(f"the first column has no name and is called '{fresh}'")
-    return frame.rename(columns={name: fresh})
+def line_of(path: str | Path, row: int) -> int:
+    """Return the line, from 1, of a text file where a row of its table begins; ``row`` is counted from 0."""
+    dialect = find_dialect(_sample(Path(path)), Path(path).name)
+    with io.TextIOWrapper(_open(Path(path)), dialect.encoding, errors="replace", newline="") as lines:
+        for number, record in enumerate(_records(lines, dialect)):
+            if number == row:
+                return record
+    return 0
 
 
-def _as_numbers(column: pd.Series, decimal: str, notes: list[str]) -> pd.Series:
-    """Turn a text column into numbers if every cell is one, bare or with thousands marks, $, %, (12) or a star."""
-    bare = _undecorated(column)
-    if bare is None:
-        return _ungrouped(column, decimal, notes)
-    said: list[str] = []
-    values = _ungrouped(bare, decimal, said)
-    if is_text(values):
-        values = pd.to_numeric(bare.str.replace(decimal, ".", regex=False), errors="coerce")
-    if (values.isna() & bare.notna()).any():
-        return _ungrouped(column, decimal, notes)
-    changed = (bare != column) & bare.notna()
-    at = int(np.argmax(changed.to_numpy(bool)))
-    notes.append(
-        f"{changed.sum():,} cell(s) of column '{column.name}' have marks around their number, which were left out: "
-        f"'{str(column.iloc[at]).strip()}' was read as {values.iloc[at]:.12g}"
-    )
-    return values
+def _records(lines: io.TextIOWrapper, dialect: Dialect) -> Iterator[int]:
+    """Yield the line where each row of the table begins; blank lines are none, and quotes may hold ends of lines."""
+    for _ in range(dialect.skip):
+        next(lines)
+    if dialect.separator in ("", r"\s+"):
+        yield from (dialect.skip + i for i, line in enumerate(lines, 1) if line.strip())
+        return
+    reader, before = csv.reader(lines, delimiter=dialect.separator), 0
+    for record in reader:
+        if len(record) > 1 or any(cell.strip() for cell in record):
+            yield dialect.skip + before + 1
+        before = reader.line_num
 
 
-def _undecorated(column: pd.Series) -> pd.Series | None:
-    """Return the cells without marks around their numbers; None if there are none, or they do not agree."""
-    text = strip_text(column)
-    start = text.dropna().head(100)
-    if not len(start) or not all(re.search(r"\d[\d.,'’\s)%*†‡$€£¥₹]*$", cell) for cell in start):
-        return None
-    bare = text.map(plain_number, na_action="ignore")
-    known = text.dropna()
-    signs = {found[0].strip() for cell in known if (found := CURRENCY.search(cell))}
-    percent = known.str.contains("%", regex=False)
-    agreed = len(signs) <= 1 and (percent.all() or not percent.any())
-    return bare if agreed and bool((bare != text)[text.notna()].any()) else None
-
-
-def _ungrouped(column: pd.Series, decimal: str, notes: list[str]) -> pd.Series:
-    """Turn a text column of numbers such as 1,234.5 or 1.234,5 or 1 234 into numbers, if every cell fits."""
-    for mark, shape in GROUPED.items():
-        grouped = shape.format(decimal)
-        fits = rf"(?:{grouped}|[-+]?\d{{1,3}}(?:\{decimal}\d+)?)"
-        if mark == decimal or not _all_match(column.head(100), fits) or not _all_match(column, fits):
-            continue
-        if mark == "," and _all_match(column, r"[-+]?\d{1,3},\d{3}"):
-            continue  # 1,234 alone may have a comma for thousands or for decimals
-        text = column.astype("str").str.strip()
-        like = text.str.fullmatch(grouped).fillna(False).to_numpy(bool)
-        if like.any():
-            bare = text.str.replace(r"[ \u00a0\u202f'’]" if mark == " " else re.escape(mark), "", regex=True)
-            values = pd.to_numeric(bare.str.replace(decimal, ".", regex=False).where(column.notna()))
-            at = int(np.argmax(like))
-            notes.append(f"'{text.iloc[at]}' in column '{column.name}' was read as {values.iloc[at]:.12g}")
-            return values
-    return column
-
-
-def _all_match(column: pd.Series, shape: str) -> bool:
-    filled = column.dropna().astype("str").str.strip()
-    return len(filled) > 0 and bool(filled.str.fullmatch(shape).all())
+@contextmanager
+def placed(source: Any) -> Iterator[None]:
+    """Say the line of the file ``source`` in what is raised of a row of its table; other tables have rows alone."""
+    try:
+        yield
+    except RowError as fault:
+        if not isinstance(source, (str, Path)):
+            raise
+        path = Path(source)
+        place = f"row {fault.row + 1} of '{path.name}'"
+        if not is_parquet(path):
+            with suppress(csv.Error, StopIteration):
+                place = f"line {line_of(path, fault.row)} of '{path.name}'"
+        raise DataError(fault.said(place)) from None

@@ -15,6 +15,7 @@ from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
 from ..last import train_gently
+from ..others import another_suggested
 from .answers import Classes, Guess, ask_network, make_exam, statistics_of
 from .baselines import make_baselines
 from .build import idle_settings, make_classifier
@@ -39,7 +40,10 @@ class ClassifyKind(Kind):
         self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
     ) -> Cases:
         """Return a file, a frame, a pair (X, y) or cases as cases."""
-        return read_source(source, config.task, learned, most, tell)
+        if learned is not None:
+            return read_source(source, config.task, learned, most, tell)
+        with another_suggested(PARTS.name, source, config.task):
+            return read_source(source, config.task, None, most, tell)
 
     def fingerprint(self, data: Cases) -> str:
         """Return a short text that is another one if any value or label is."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data.cases import Cases, cases_of, frame_cases, read_cases
 from ...data.cases.labels import label_codes
+from ...data.tables.names import look_alikes
 from ...errors import DataError
 from ..base import Tell
 from .settings import ClassifySettings
@@ -37,8 +38,19 @@ def read_source(
         places = np.linspace(0, len(cases) - 1, most).round()
         note = f"only {most:,} of {len(cases):,} cases are used, evenly spread"
         cases = replace(cases.some(places), notes=(*cases.notes, note))
-    tell([*cases.notes, *_unlike(cases, learned)])
+    cases, spelt = spelt_as_learned(cases, learned)
+    tell([*cases.notes, *_unlike(cases, learned), *spelt])
     return cases if learned is None else learned.with_channels(cases)
+
+
+def spelt_as_learned(cases: Cases, learned: "ClassifyLearned | None") -> tuple[Cases, list[str]]:
+    """Return the cases with labels that are no class of the training as that class which they look like, with notes."""
+    if learned is None or cases.labels is None:
+        return cases, []
+    strange = dict.fromkeys(label for label in cases.labels if label not in learned.classes)
+    meant = {now: before for before, now in look_alikes(strange, learned.classes)}
+    notes = [f"careful: the label '{now}' was taken as '{before}' of the training" for now, before in meant.items()]
+    return replace(cases, labels=tuple(meant.get(label, label) for label in cases.labels)), notes[:3]
 
 
 def _unlike(cases: Cases, learned: "ClassifyLearned | None") -> list[str]:

@@ -18,6 +18,7 @@ from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
 from ..last import train_gently
+from ..others import another_suggested
 from .answers import Forecasts, answer_to, forecast, joined, network_answer
 from .baselines import make_baselines
 from .build import make_forecaster
@@ -40,7 +41,7 @@ from .plan import (
 )
 from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
 from .sizes import sized
-from .source import fingerprint_of, read_panel
+from .source import fingerprint_of, read_panel, strangers
 from .upgrade import upgraded
 from .windows import Windows, rows_of
 
@@ -59,10 +60,12 @@ class ForecastKind(Kind):
     ) -> Panel:
         """Return a file, a frame or a panel as a panel."""
         if learned is None:
-            return read_panel(source, config.task, None, most, tell)
+            with another_suggested(PARTS.name, source, config.task):
+                return read_panel(source, config.task, None, most, tell)
         panel = read_panel(source, config.task, learned.schema, most, tell)
-        tell(short_of(panel, learned.layout.lookback))
-        return panel
+        new = strangers(panel, set(learned.names))
+        tell([*new, *short_of(panel, learned.layout.lookback)])
+        return replace(panel, notes=(*panel.notes, *new))
 
     def fingerprint(self, data: Panel) -> str:
         """Return a short text that is another one if any value is."""

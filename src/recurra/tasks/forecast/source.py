@@ -1,5 +1,6 @@
 """From a file or a frame to a panel of regular series."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from ...data.series import Panel, Schema, infer_schema, to_panel
-from ...data.tables.files import read_table
+from ...data.series.ids import id_names, sounds_like_id
+from ...data.tables.columns import as_pandas, is_text
+from ...data.tables.files import placed, read_table
+from ...data.tables.names import look_alikes
 from ..base import Tell
-from .settings import ForecastSettings
+from ..others import other_task
+from .settings import PARTS, ForecastSettings
 
 
 def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, most: int | None, tell: Tell) -> Panel:
@@ -20,9 +25,15 @@ def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, m
     """
     if isinstance(source, Panel):
         return cut_rows(source, most)
+    with placed(source):
+        return _read(source, settings, schema, most, tell)
+
+
+def _read(source: Any, settings: ForecastSettings, schema: Schema | None, most: int | None, tell: Tell) -> Panel:
     notes: list[str] = []
     if isinstance(source, (str, Path)):
-        source, notes = read_table(source)
+        id = settings.id if schema is None else schema.id
+        source, notes = read_table(source, id_names(id), sounds_like_id)
         tell(notes)
     found: list[str] = []
     if schema is None:
@@ -35,10 +46,31 @@ def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, m
             season=settings.season,
             aggregate=settings.aggregate,
         )
+        found += _doubt(source, schema, settings)
         tell(found)
     panel = cut_rows(to_panel(source, schema), most)
     tell(panel.notes)
     return replace(panel, notes=(*notes, *found, *panel.notes))
+
+
+def strangers(panel: Panel, known: Collection[str]) -> list[str]:
+    """Return a warning if series that were not there in training look like those that were."""
+    alike = look_alikes((name for name in panel.names if name not in known), known)
+    if not alike:
+        return []
+    before, now = alike[0]
+    more = f" ({len(alike):,} are like that)" if len(alike) > 1 else ""
+    return [f"careful: the series '{now}' is new, though '{before}' of the training looks like it{more}"]
+
+
+def _doubt(source: Any, schema: Schema, settings: ForecastSettings) -> list[str]:
+    """Return a note if a table without time but with text looks made for another kind of task."""
+    frame = as_pandas(source)
+    if schema.time is not None or schema.rows or not any(is_text(frame[name]) for name in frame.columns):
+        return []
+    other = other_task(PARTS.name, source, settings)
+    said = f"careful: the table has no time but looks made for the task '{other}'; choose that with --task {other}"
+    return [said] if other else []
 
 
 def cut_rows(panel: Panel, most: int | None) -> Panel:
