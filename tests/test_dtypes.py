@@ -160,9 +160,9 @@ def test_missing_and_extreme_numbers_are_the_same_in_every_type(values: list[flo
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        (pd.Series([1j] * 30), "Column 'y' holds values of type complex128"),
-        (pd.Series(pd.to_timedelta(np.arange(30), unit="h")), "'y' (durations)"),
-        (pd.Series([dt.time(1)] * 30), "'y' (text such as '01:00:00')"),
+        (pd.Series([1j] * 30), "'y' (of type complex128)"),
+        (pd.Series(pd.to_timedelta(np.arange(30), unit="h")), "'y' (time that has passed)"),
+        (pd.Series([dt.time(1)] * 30), "'y' (times of day without a date)"),
         (pd.Series(pd.interval_range(0, 30)), "'y' (of type interval[int64, right])"),
         (pd.Series([[1, 2]] * 30), "'y' (text such as '[1, 2]')"),
         (pd.Series([True, False] * 15), "'y' (true or false)"),

@@ -84,10 +84,10 @@ def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
     grid = grid_of(schema.frequency, schema.step)
     clock = _clock(frame, schema, time, grid)
     notes: list[str] = []
+    columns = [numbers(frame[find_column(frame.columns, n, "target")], n) for n in schema.targets]
     if schema.aggregate:
         whole = whole_steps(clock, schema, grid, notes)
-        frame, clock = frame[whole], clock[whole]
-    columns = [numbers(frame[find_column(frame.columns, n, "target")], n) for n in schema.targets]
+        frame, clock, columns = frame[whole], clock[whole], [values[whole] for values in columns]
     _say_missing(columns, schema.targets, notes)
     ids: tuple[str, ...] = ()
     if schema.id is None:

@@ -56,6 +56,9 @@ def _said(targets: Sequence[str], id: str | None) -> str:
 
 def _why_not(column: pd.Series, name: str) -> str:
     """Return why a column is no target, or nothing; text that is mostly numbers is refused with its row."""
+    time = why_left(column, name)
+    if time is not None:
+        return time
     values: np.ndarray
     time = why_left(column, name)
     if time is not None:

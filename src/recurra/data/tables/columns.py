@@ -65,8 +65,8 @@ def is_text(column: pd.Series) -> bool:
 
 
 def is_number(column: pd.Series) -> bool:
-    """Tell whether a column has a numeric type; true/false columns do not count."""
-    return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    """Tell whether a column has the type of a real number; true/false columns do not count."""
+    return pd.api.types.is_any_real_numeric_dtype(column.dtype)
 
 
 def is_counter(column: pd.Series) -> bool:

@@ -8,6 +8,7 @@ from ..calendar.stamps import holds_dates, read_stamps
 from .dtypes import plain_column
 
 YEARS = (1500, 2200)
+SPELLED = 100_000  # smaller numbers without a name are rows, not days
 
 
 def with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -50,6 +51,8 @@ def spells_time(numbers: pd.Series) -> bool:
         return False
     if YEARS[0] <= values[0] and values[-1] <= YEARS[1]:
         return bool((np.diff(values) == 1).all())
+    if values[0] < SPELLED:
+        return False
     try:
         return not read_stamps(pd.Series(values), "index").integer
     except DataError:

@@ -49,6 +49,8 @@ def spelt_as_learned(cases: Cases, learned: "ClassifyLearned | None") -> tuple[C
         return cases, []
     strange = dict.fromkeys(label for label in cases.labels if label not in learned.classes)
     meant = {now: before for before, now in look_alikes(strange, learned.classes)}
+    if not meant:
+        return cases, []
     notes = [f"careful: the label '{now}' was taken as '{before}' of the training" for now, before in meant.items()]
     return replace(cases, labels=tuple(meant.get(label, label) for label in cases.labels)), notes[:3]
 
