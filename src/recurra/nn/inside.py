@@ -43,7 +43,7 @@ class Inside(Stack):
     norms = ()
 
     def __init__(self, layer: Any):
-        self.layer = layer
+        self.__dict__["layer"] = layer
 
     def __getattr__(self, name: str) -> Any:
         if name == "layer" or name.startswith("__"):  # as of a copy that has no layer yet
@@ -51,7 +51,7 @@ class Inside(Stack):
         return getattr(self.layer, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in ("layer", "engine", "truncate"):
+        if name not in ("engine", "truncate"):
             raise ConfigError(f"{name} cannot be set on the stack inside a layer: set it on the layer.")
         super().__setattr__(name, value)
 
@@ -74,6 +74,12 @@ class Inside(Stack):
     @truncate.setter
     def truncate(self, value: int) -> None:
         self.layer._truncate = value
+
+    @property
+    def training(self) -> bool:  # type: ignore[override]
+        """Whether the layer is being trained."""
+        value: bool = self.layer.training
+        return value
 
     @property
     def regularisers(self) -> Regularisers:  # type: ignore[override]

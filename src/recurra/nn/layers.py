@@ -13,7 +13,7 @@ from ..attention import Attention
 from ..cells import Cell, Gates, State, state_tensors
 from ..errors import ConfigError
 from ..random import bernoulli, dropout
-from .scan import EVERY_STEP, Plan, Scanned, choose_engine, scan
+from .scan import Plan, Scanned, choose_engine, scan
 
 States = tuple[tuple[State, ...], ...]  # one per layer, in it one per direction
 
@@ -103,15 +103,16 @@ class Stack:
         Gates are recorded by an engine that can, whatever ``engine`` is; the result names it.
         """
         inputs = x if record else None
-        drop = self.regularisers.weight_drop if self.training else 0.0
-        plan = EVERY_STEP._replace(mask=mask, record=record, truncate=self.truncate, weight_drop=drop)
+        how = self.regularisers
+        drop = how.weight_drop if self.training else 0.0
+        plan = Plan(mask, record=record, truncate=self.truncate, weight_drop=drop)
         last, gates, engines = [], [], []
         for number, layer in enumerate(self.stack()):
-            x = self._between(x, number)
+            x = self._between(x, number, how)
             begun = (None,) * len(layer) if states is None else states[number]
-            done = [self._run(direction, x, state, plan) for direction, state in zip(layer, begun, strict=True)]
+            done = [self._run(direction, x, state, plan, how) for direction, state in zip(layer, begun, strict=True)]
             outputs = done[0].outputs if len(done) == 1 else torch.cat([one.outputs for one in done], -1)
-            x = self._add(x, outputs, mask)
+            x = _residual(x, outputs, mask) if how.residual else outputs
             last.append(tuple(one.state for one in done))
             gates.append(tuple(one.gates or {} for one in done))
             engines.append(_joined(one.engine for one in done))
@@ -124,31 +125,22 @@ class Stack:
         result: Recurrence = self(x.unsqueeze(1), states)  # type: ignore[operator]
         return result.outputs[:, 0], result.states
 
-    def _between(self, x: Tensor, number: int) -> Tensor:
+    def _between(self, x: Tensor, number: int, how: Regularisers) -> Tensor:
         if number == 0:
             return x
         if self.norms:
             x = self.norms[number - 1](x)
-        return drop(x, self.regularisers.dropout, self.training, self.regularisers.locked)
+        return drop(x, how.dropout, self.training, how.locked)
 
-    def _add(self, x: Tensor, outputs: Tensor, mask: Tensor | None) -> Tensor:
-        if not self.regularisers.residual or x.shape != outputs.shape:
-            return outputs
-        x = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)
-        return x + outputs
-
-    def _run(self, direction: Directed, x: Tensor, state: State, plan: Plan) -> Scanned:
-        if self.regularisers.zoneout:
-            plan = plan._replace(keep=self._keep(x, direction.cell.hidden_size))
+    def _run(self, direction: Directed, x: Tensor, state: State, plan: Plan, how: Regularisers) -> Scanned:
+        if how.zoneout:
+            keep = x.new_full((x.shape[0], x.shape[1], direction.cell.hidden_size), how.zoneout)
+            plan = plan._replace(keep=bernoulli(keep) if self.training else keep)
         return direction(x, state, plan, self._engine(plan.record))
 
     def _engine(self, record: bool) -> str:
         # Gates are what somebody looks at afterwards: whichever engine is asked to run must not stand in the way.
         return "auto" if record else self.engine
-
-    def _keep(self, x: Tensor, size: int) -> Tensor:
-        keep = x.new_full((x.shape[0], x.shape[1], size), self.regularisers.zoneout)
-        return bernoulli(keep) if self.training else keep
 
 
 class Recurrent(Stack, nn.Module):
@@ -186,6 +178,13 @@ class Recurrent(Stack, nn.Module):
 def _joined(engines: Iterable[str]) -> str:
     """Name the engine of a layer; two, if its directions are different cells that ran on different ones."""
     return "+".join(dict.fromkeys(engines))
+
+
+def _residual(x: Tensor, outputs: Tensor, mask: Tensor | None) -> Tensor:
+    """Add what a layer has read to its outputs, where the widths agree."""
+    if x.shape != outputs.shape:
+        return outputs
+    return outputs + (x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0))
 
 
 def drop(x: Tensor, rate: float, training: bool, locked: bool) -> Tensor:

@@ -188,8 +188,8 @@ class Namesake(nn.RNNBase):
         single = input.dim() == 2
         time_dim = 0 if single else (1 if self.batch_first else 0)
         x = input.unsqueeze(0) if single else (input if time_dim else input.transpose(0, 1))
-        given = self._given(hx, x.shape[0], single)
-        result = self.recurrent(x, self._states(given, single))
+        states = None if hx is None else self._states(self._given(hx, x.shape[0], single), single)
+        result = self.recurrent(x, states)
         outputs = result.outputs[0] if single else (result.outputs if time_dim else result.outputs.transpose(0, 1))
         return outputs, self._show(result, single)
 
@@ -215,15 +215,13 @@ class Namesake(nn.RNNBase):
         step, row = going.nonzero(as_tuple=True)
         places = (row * steps + step).to(device)
         x = packed.data.new_zeros(batch_size * steps, self.input_size).index_copy(0, places, packed.data)
-        given = _reorder(self._given(hx, batch_size, False), packed.sorted_indices)
-        mask = going.T.contiguous().to(device)
-        result = self.recurrent(x.view(batch_size, steps, -1), self._states(given, False), mask)
+        given = None if hx is None else _reorder(self._given(hx, batch_size, False), packed.sorted_indices)
+        states = None if given is None else self._states(given, False)
+        result = self.recurrent(x.view(batch_size, steps, -1), states, going.T.contiguous().to(device))
         data = _Take.apply(result.outputs.flatten(0, 1), places)
         return packed._replace(data=data), _reorder(self._show(result, False), packed.unsorted_indices)
 
-    def _given(self, hx: Any, batch_size: int, single: bool) -> tuple[Tensor, ...] | None:
-        if hx is None:
-            return None
+    def _given(self, hx: Any, batch_size: int, single: bool) -> tuple[Tensor, ...]:
         state_type: Any = self.cell_type.state_type
         names = state_type._fields
         parts = (hx,) if isinstance(hx, Tensor) else tuple(hx) if isinstance(hx, (tuple, list)) else ()
@@ -238,9 +236,7 @@ class Namesake(nn.RNNBase):
                 raise Misfit(f"A state must have shape {expected}, but it has {tuple(part.shape)}.")
         return parts
 
-    def _states(self, parts: tuple[Tensor, ...] | None, single: bool) -> States | None:
-        if parts is None:
-            return None
+    def _states(self, parts: tuple[Tensor, ...], single: bool) -> States:
         parts = tuple(part.unsqueeze(1) for part in parts) if single else parts
         rows = zip(*(part.unbind() for part in parts), strict=True)
         flat = [self.cell_type.state_type(*row) for row in rows]
