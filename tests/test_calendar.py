@@ -15,6 +15,8 @@ from recurra.data.calendar.pace import infer_frequency
 from recurra.data.series import Schema, infer_schema, to_panel
 from recurra.data.series.season import candidates
 from recurra.errors import DataError
+from recurra.tasks.forecast.settings import ForecastSettings
+from recurra.tasks.forecast.source import read_panel
 
 PANDAS = [
     "s", "90s", "min", "15min", "h", "90min", "8h", "D", "2D", "10D", "B", "W-SUN", "W-WED", "2W-MON",
@@ -518,3 +520,37 @@ def test_steps_in_the_columns_may_be_digits_too() -> None:
     frame.insert(0, "name", ["a", "b", "c"])
     panel = to_panel(frame, infer_schema(frame)[0])
     assert panel.names == ("a", "b", "c") and (panel.times(0, 0, 31) == MONTHS[:31]).all()
+
+
+ODD = [
+    "Q1 2020", "2020-W60", "H3 2020", "FY20", "2019/20", "2019/25", "foo-bar 2020", "P1D", "PT", "P", "1 days", "25:61",
+    "09:30", "24:00", "12:30 PM", "2020年第9季度", "2020年13月", "M13 2020", "20201332", "00000000", "999999", "0",
+    "-5", "1e5", "true",
+    "2020-13", "13/2020", "2020-00", "2020.13", "2020Q0", "9999-12", "0000-01", "2020-366", "20209999",
+]  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    name=st.sampled_from(["time", "week", "year", "quarter", "x", "hour", "date"]),
+    cells=st.lists(st.sampled_from(ODD), min_size=1, max_size=2),
+    number=st.sampled_from([np.inf, 1e300, -1e300, 2.0**63, 0.5, -7, 1 + 2j]),
+    told=st.booleans(),
+)
+def test_odd_columns_are_read_or_refused_in_a_sentence(name: str, cells: list[str], number: Any, told: bool) -> None:
+    for column in (np.resize(cells, 30), np.full(30, number)):
+        frame = table(**{name: list(column)})
+        try:
+            schema, _ = infer_schema(frame, **({"time": name} if told else {}))
+            to_panel(frame, schema)
+        except DataError as fault:
+            assert "\n" not in str(fault) and str(fault).endswith((".", "?"))
+
+
+def test_what_the_user_says_of_steps_is_kept_for_later_rows() -> None:
+    told = ForecastSettings(frequency="D", aggregate="sum")
+    frame = pd.DataFrame({"ds": pd.date_range("2024", periods=24 * 20, freq="h"), "y": np.arange(480.0)})
+    panel = read_panel(frame, told, None, None, lambda notes: None)
+    later = read_panel(frame.tail(72), ForecastSettings(), panel.schema, None, lambda notes: None)
+    np.testing.assert_array_equal(panel.values[0], np.arange(480.0).reshape(20, 24).sum(1))
+    np.testing.assert_array_equal(later.values[0], panel.values[0][-3:])

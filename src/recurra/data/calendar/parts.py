@@ -134,8 +134,11 @@ def _month_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 def part_numbers(column: pd.Series) -> np.ndarray:
     """Return a column such as 5, W05, Q1 or 5月 as numbers, NaN where there is none."""
+    if column.dtype.kind == "c":
+        return np.full(len(column), np.nan)
     text = column.astype(str).str.strip().str.strip("QqWwHhKk第年月日周季度时") if is_text(column) else column
-    return np.asarray(pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan))
+    values = pd.to_numeric(text, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return np.where(np.abs(values) < 9e18, values, np.nan)
 
 
 def _part(frame: pd.DataFrame, name: str) -> np.ndarray:

@@ -51,7 +51,7 @@ def read_stamps(column: pd.Series, name: str, order: str = "") -> Stamps:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         _refuse_missing(column, name)
         return _from_dates(column)
-    if is_number(column):
+    if is_number(column) and column.dtype.kind != "c":
         _refuse_missing(column, name)
         return _from_numbers(column, name, order)
     if column.dtype.kind == "m":
@@ -82,8 +82,8 @@ def _from_dates(column: pd.Series) -> Stamps:
 def _from_numbers(column: pd.Series, name: str, order: str) -> Stamps:
     """Read numbers: digits that spell dates, seconds since 1970, days of spreadsheets, years, or plain steps."""
     numbers = column.to_numpy(np.float64)
-    if not np.isfinite(numbers).all():
-        raise DataError(f"The time column '{name}' holds an infinite number.")
+    if not (np.abs(numbers) < 9e18).all():
+        raise DataError(f"The time column '{name}' holds a number that is too large for a time; choose another one.")
     if (numbers == np.round(numbers)).all():
         values = column.to_numpy().astype(np.int64)
         digits = (len(str(values.min())), len(str(values.max())))

@@ -69,6 +69,8 @@ def _runs_on(values: np.ndarray) -> bool:
 
 def _are_digits(column: pd.Series, least: int) -> bool:
     """Tell whether a column may hold numbers of at least so many digits that are dates, going by its first values."""
+    if column.dtype.kind == "c":
+        return False
     if is_number(column):
         first = column.head(100).to_numpy(np.float64, na_value=np.nan)
         likely = len(first) and (first >= 10 ** (least - 1)).all() and (first < 3e18).all()
@@ -111,7 +113,7 @@ def _is_part(column: pd.Series, role: str) -> bool:
     """Tell whether a column holds whole numbers that this part of a date can have, or the names of months."""
     if role == "month" and is_text(column) and _names_months(column):
         return True
-    if not (is_number(column) or is_text(column)):
+    if not (is_number(column) or is_text(column)) or column.dtype.kind == "c":
         return False
     values = part_numbers(column)
     if np.isnan(values).any() and (is_text(column) or np.isnan(values).all()):
@@ -132,9 +134,9 @@ def _is_clock_number(column: pd.Series, name: str) -> bool:
     """Tell whether a column called like a clock holds 0, 30, 100, .. 2330 or 235959."""
     if plain(name) not in ("time", "hhmm", "hhmmss", "clock", "zeit", "uhrzeit", "heure", "hora", "时间", "hourmin"):
         return False
-    if not is_number(column) or column.isna().any():
+    values = part_numbers(column) if is_number(column) else np.array([np.nan])
+    if np.isnan(values).any():
         return False
-    values = column.to_numpy(np.float64)
     small = values.max() <= 2400
     parts = [values % 100, values // 100 % 100] if not small else [values % 100]
     whole = (values == np.round(values)).all() and values.min() >= 0 and values.max() <= 240_000
@@ -148,7 +150,7 @@ def why_left(column: pd.Series, name: str) -> str | None:
     role = part_of(name)
     if role is not None and plain(name) not in OTHER and _is_part(column, role):
         return f"the {role} of each row" if role != "weekday" else "the day of the week of each row"
-    if is_number(column) or (is_text(column) and text_of_numbers(column)):
+    if (is_number(column) and column.dtype.kind != "c") or (is_text(column) and text_of_numbers(column)):
         return _why_numbers_left(column, name)
     return _why_text_left(column)
 
