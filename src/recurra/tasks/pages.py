@@ -221,13 +221,13 @@ def _command(fitted: Fitted, folder: Path | None, row: str) -> list[str]:
     """Return the command that answers as a row of the table does."""
     if folder is None:
         return []
-    data = "" if fitted.kind.remembers else " NEW_DATA"
-    known = row in fitted.baselines or row == THE_NETWORK  # other rows are what the run answers anyway
-    if known and "model" not in settings_of(fitted.kind.parts.predict):
-        return []  # this kind answers as the run does and not otherwise
-    model = f" --model {row_name(row)}" if known else ""
-    name = fitted.kind.parts.answer.capitalize()
-    return [f"{name}: `recurra predict {shlex.quote(str(folder))}{data}{model}`"]
+    where = shlex.quote(str(folder)) + ("" if fitted.kind.remembers else " NEW_DATA")
+    command = f"recurra predict {where}"
+    if row in fitted.baselines or row == THE_NETWORK:  # other rows are what the run answers anyway
+        if "model" not in settings_of(fitted.kind.parts.predict):
+            return []
+        command = f"recurra predict {where} --model {row_name(row)}"
+    return [f"{fitted.kind.parts.answer.capitalize()}: `{command}`"]
 
 
 def warnings(fitted: Fitted) -> list[str]:

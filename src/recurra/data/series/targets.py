@@ -11,7 +11,7 @@ from ..tables.columns import find_boundless, is_counter, is_number, is_text, num
 from .ids import is_code, sounds_like_id
 from .timing import why_left
 
-COUNTS = "only counts the rows"
+COUNTS, CONSTANT, HOLLOW = "only counts the rows", "never changes", "no values"  # of numbers that are no targets
 
 
 def find_targets(frame: pd.DataFrame, taken: Collection[str], id: str | None, notes: list[str]) -> tuple[str, ...]:
@@ -60,9 +60,6 @@ def _why_not(column: pd.Series, name: str) -> str:
     if time is not None:
         return time
     values: np.ndarray
-    time = why_left(column, name)
-    if time is not None:
-        return time
     if is_text(column):
         values, bad = text_numbers(strip_text(column))
         if bad.sum() >= 0.5 * max(1, np.isfinite(values).sum()):
@@ -73,16 +70,16 @@ def _why_not(column: pd.Series, name: str) -> str:
     else:
         return _why_other(column)
     if not np.isfinite(values).any():
-        return "no values"
+        return HOLLOW
     if not varies(values):
-        return "never changes"
+        return CONSTANT
     counts = len(values) > 2 and is_counter(pd.Series(values))
     return COUNTS if counts else ""
 
 
 def _why_text(column: pd.Series, bad: np.ndarray) -> str:
     if not bad.any():
-        return "no values"
+        return HOLLOW
     if holds_dates(column):
         return "dates"
     return f"text such as '{str(column.iloc[int(np.argmax(bad))]).strip()[:30]}'"
@@ -95,19 +92,17 @@ def _why_other(column: pd.Series) -> str:
 
 def _last_resort(frame: pd.DataFrame, left: dict[str, str]) -> list[str]:
     """Return a column that counts the rows, if it is the only one that varies, or else those that are constant."""
-    numeric = [name for name in left if is_number(frame[name]) or (is_text(frame[name]) and left[name] == COUNTS)]
-    counts = [name for name in numeric if left[name] == COUNTS]
-    if counts:
-        return counts[:1]
-    if not numeric:
-        reasons = _shortened([f"'{name}' ({why})" for name, why in left.items()])
-        said = f" The columns are {reasons}." if left else ""
-        raise KindError(f"The table has no column of numbers to forecast; name one with target=.{said}")
-    constant = [name for name in numeric if left[name] == "never changes"]
-    if not constant:
-        every = listed(numeric)
+    counts = [name for name, why in left.items() if why == COUNTS]
+    constant = [name for name, why in left.items() if why == CONSTANT and is_number(frame[name])]
+    if counts or constant:
+        return counts[:1] or constant
+    hollow = [name for name, why in left.items() if why == HOLLOW and is_number(frame[name])]
+    if hollow:
+        every = listed(hollow)
         raise DataError(f"Every column of numbers ({every}) has no values at all, so there is nothing to learn.")
-    return constant
+    reasons = _shortened([f"'{name}' ({why})" for name, why in left.items()])
+    said = f" The columns are {reasons}." if left else ""
+    raise KindError(f"The table has no column of numbers to forecast; name one with target=.{said}")
 
 
 def varies(values: np.ndarray) -> bool:
