@@ -13,7 +13,12 @@ OTHERS = [language for language in LANGUAGES if language != "en"]
 
 
 def pairs(language: str) -> dict[str, str]:
-    return tomllib.loads(files("recurra.writing").joinpath("languages", f"{language}.toml").read_text(encoding="utf-8"))
+    found: dict[str, str] = {}
+    for part in files("recurra.writing").joinpath("languages", language).iterdir():
+        more = tomllib.loads(part.read_text(encoding="utf-8"))
+        assert not found.keys() & more.keys(), f"said twice: {found.keys() & more.keys()}"
+        found |= more
+    return found
 
 
 def test_english_stays_as_it_is() -> None:

@@ -1,6 +1,6 @@
 """What people read, in their language: every text of the package is written in English, and translated at the door.
 
-A catalog is a TOML file of patterns: an English text, in which ``{1}``, ``{2}``, .. stand for what differs, and the
+A catalog is a folder of TOML files of patterns: an English text, in which ``{1}``, ``{2}``, .. stand for what differs, and the
 same in the other language. What stands in a place is translated, too, unless it is a name: in quotes, in backticks, or
 ``{1!}``; ``'{1?}'`` is none. A text that no pattern fits is cut into its sentences, these at semicolons, and so on to
 commas; what is still not known stays as it is. So no message has to know of languages, and a run that was made in one
@@ -123,9 +123,9 @@ def _pattern(english: str, other: str) -> Pattern:
 
 @cache
 def catalog(language: str) -> Catalog:
-    """Return the catalog of a language that is not English."""
-    text = files(__package__).joinpath("languages", f"{language}.toml").read_text(encoding="utf-8")
-    return Catalog(tomllib.loads(text))
+    """Return the catalog of a language that is not English, all files of its folder together."""
+    parts = sorted(files(__package__).joinpath("languages", language).iterdir(), key=lambda part: part.name)
+    return Catalog(dict(pair for part in parts for pair in tomllib.loads(part.read_text(encoding="utf-8")).items()))
 
 
 def translated(text: str) -> str:
