@@ -321,6 +321,10 @@ class Kind(ABC):
     def title(self, fitted: Fitted, data: Any) -> str:
         """Return the title of a report."""
 
+    def used(self, fitted: Fitted) -> list[str]:
+        """Return the notes that say which of the data are used and which are not, where a reader has to know."""
+        return []
+
     def sections(self, fitted: Fitted, data: Any, judged: Judged | None, asked: Any) -> "list[Section]":
         """Return what a report says first: the answers themselves; ``asked`` is of ``parts.report``."""
         return []

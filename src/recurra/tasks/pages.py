@@ -34,7 +34,7 @@ def training_page(
         *learning_section(history),
         _background(fitted),
     ]
-    summary = [*conclusion(fitted, judged, folder), *warnings(fitted)]
+    summary = [*conclusion(fitted, judged, folder), *map(sentence, fitted.kind.used(fitted)), *warnings(fitted)]
     return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
 
 
@@ -67,6 +67,7 @@ def comparison_page(
         *conclusion(fitted, judged, folder),
         f"{kept} is kept, from seed {fitted.config.training.seed}: of all networks it had the lowest validation loss. "
         "The pictures below are of it.",
+        *map(sentence, fitted.kind.used(fitted)),
         *warnings(fitted),
     ]
     return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
@@ -233,7 +234,7 @@ def _command(fitted: Fitted, folder: Path | None, row: str) -> list[str]:
 def warnings(fitted: Fitted) -> list[str]:
     """Return what may be wrong with a model, as sentences; nothing if all seems well."""
     record = fitted.record
-    found = [f"{note[:1].upper()}{note[1:]}." for note in record.notes if note.startswith(CAREFUL)]
+    found = [sentence(note) for note in record.notes if note.startswith(CAREFUL)]
     if record.best_epoch == 1 and record.epochs > 1:
         found.append(
             "Careful: the first epoch was the best one. A smaller learning rate may help, or there is little to learn."
@@ -246,6 +247,11 @@ def warnings(fitted: Fitted) -> list[str]:
 def is_naive(fitted: Fitted, label: str) -> bool:
     """Tell whether a row of the table learns nothing worth the name."""
     return label in fitted.baselines and fitted.baselines[label].naive
+
+
+def sentence(note: str) -> str:
+    """Return a note as a sentence."""
+    return f"{note[:1].upper()}{note[1:]}."
 
 
 def _background(fitted: Fitted) -> Section:

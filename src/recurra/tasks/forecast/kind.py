@@ -216,6 +216,12 @@ class ForecastKind(Kind):
 
         return report.title(fitted, data)
 
+    def used(self, fitted: Fitted) -> list[str]:
+        """Return which columns are forecast and which are not used, unless there is one and no other."""
+        from . import report  # only a page needs it
+
+        return report.used(fitted)
+
     def sections(self, fitted: Fitted, data: Panel, judged: Judged | None, asked: ReportAsked) -> "list[Section]":
         """Show the forecast of a few series."""
         from . import report  # only a page needs it

@@ -33,6 +33,12 @@ def title(fitted: Fitted, panel: Panel) -> str:
     return f"{', '.join(panel.names[:3])}{more}: the next {ahead}"
 
 
+def used(fitted: Fitted) -> list[str]:
+    """Return which columns are forecast and which are not used, unless one is forecast and there is no other."""
+    found = [note for note in fitted.record.notes if note.startswith(("forecasts ", "not used: "))]
+    return found if len(found) > 1 or len(fitted.learned.schema.targets) > 1 else []
+
+
 def meaning(fitted: Fitted, scores: Mapping[str, float]) -> str:
     """Say what the MASE of ``scores`` is: an error, held against that of repeating the last season."""
     season, frequency = fitted.learned.layout.season, fitted.learned.schema.frequency
