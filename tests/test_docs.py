@@ -79,6 +79,7 @@ def run_block(block: Block, names: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*treespec:FutureWarning")  # the exporter of torch warns of itself
 def test_the_tour_runs_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,10 +9,12 @@ import io
 import itertools
 import pickle
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.utils import parametrizations, parametrize, prune
@@ -588,3 +590,16 @@ def test_help_teaches(name: str) -> None:
         assert word in text, f"help(recurra.{name}) says nothing of {word}"
     for row in list(recurra.LSTMGRU(I, H).recurrent.cells()[0].state_dict()):
         assert row in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the exporter, on its own doings
+@every_layer
+def test_a_layer_goes_to_onnx_and_computes_there_what_it_does_here(name: str, tmp_path: Path) -> None:
+    layer = getattr(recurra, name)(3, 5, num_layers=2, bidirectional=True, batch_first=True).eval()
+    layer.recurrent.engine = "reference"
+    x = torch.randn(2, 7, 3)
+    torch.onnx.export(layer, (x,), str(tmp_path / "layer.onnx"), dynamo=True, verbose=False)
+    read = ReferenceEvaluator(str(tmp_path / "layer.onnx"))
+    outputs = read.run(None, {read.input_names[0]: x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(outputs[0]), layer(x)[0].detach(), atol=1e-6, rtol=1e-5)

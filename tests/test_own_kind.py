@@ -135,14 +135,14 @@ def test_it_is_compared_and_reported(folder: Path) -> None:
     options = ("--cells", "gru,lstm", "--attentions", "none", "--seeds", 1, "--out", "compared", "--json")
     value = json.loads(good(recurra(folder, "compare", "bits.csv", *TASK, *QUICK, *options)))
     assert {row["model"] for row in value["table"]} == {"gru", "lstm", "half of all"}
-    assert "2 of 2 models beat the best naive one (half of all, ones off" in value["verdicts"][0]
+    assert "2 of 2 networks beat the best naive answer ('half of all', ones off" in value["verdicts"][0]
     assert "How good it is" in (folder / "compared" / "report.html").read_text()
     (folder / "run" / "report.html").unlink()
     good(recurra(folder, "report", "run", *TASK))
     page = (folder / "run" / "report.html").read_text()
     for part in ("How many ones", "Gates over time", "Gradient through time", "Learning", "half of all"):
         assert part in page
-    assert "better than the best naive answer (half of all: ones off" in page
+    assert "better than the best naive answer (&#39;half of all&#39;: ones off" in page
 
 
 def test_its_settings_are_flags_with_help(folder: Path) -> None:

@@ -1,10 +1,10 @@
 """What people read, in their language: every text of the package is written in English, and translated at the door.
 
 A catalog is a folder of TOML files of patterns: an English text, in which ``{1}``, ``{2}``, .. stand for what differs,
-and the same in the other language. What stands in a place is translated, too, unless it is a name: in quotes, in backticks, or
-``{1!}``; ``'{1?}'`` is none. A text that no pattern fits is cut into its sentences, these at semicolons, and so on to
-commas; what is still not known stays as it is. So no message has to know of languages, and a run that was made in one
-can be told in another.
+and the same in the other language. What stands in a place is translated, too, unless it is a name: in quotes, in
+backticks, or ``{1!}``; ``'{1?}'`` is none. A text that no pattern fits is cut into its sentences, these at semicolons,
+and so on to commas; what is still not known stays as it is. So no message has to know of languages, and a run that was
+made in one can be told in another.
 """
 
 import re
