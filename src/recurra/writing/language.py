@@ -8,12 +8,10 @@ made in one can be told in another.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
 from ..errors import ConfigError, nearest
@@ -124,6 +122,9 @@ def _pattern(english: str, other: str) -> Pattern:
 @cache
 def catalog(language: str) -> Catalog:
     """Return the catalog of a language that is not English, all files of its folder together."""
+    import tomllib  # only who speaks another language needs these
+    from importlib.resources import files
+
     parts = sorted(files(__package__).joinpath("languages", language).iterdir(), key=lambda part: part.name)
     return Catalog(dict(pair for part in parts for pair in tomllib.loads(part.read_text(encoding="utf-8")).items()))
 
