@@ -81,7 +81,7 @@ def _run(arguments: list[str]) -> None:
         message(NOTHING_KEPT)
         sys.exit(130)
     except click.ClickException as wrong:
-        message(described_fault(wrong))
+        click.echo(described_fault(wrong), err=True)
         sys.exit(2)
     except RecurraError as wrong:
         message(f"Error: {wrong}")

@@ -17,8 +17,7 @@ class Help(click.HelpFormatter):
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write how a command is given."""
-        prefix = translated("Usage:") if prefix is None else prefix
-        prefix += " " * (prefix.isascii() and not prefix.endswith(" "))
+        prefix = _head("Usage:") if prefix is None else prefix
         super().write_usage(prog, " ".join(map(translated, args.split())), prefix)
 
     def write_heading(self, heading: str) -> None:
@@ -47,6 +46,12 @@ class Help(click.HelpFormatter):
             self.write(f"{'':{self.current_indent}}{first}" + f"\n{margin}".join(lines) + "\n")
 
 
+def _head(text: str) -> str:
+    """Return what stands before something, translated, and a blank if its own colon has none in it."""
+    said = translated(text)
+    return f"{said} " if said.isascii() else said
+
+
 def _example(line: str) -> str:
     """Return a command and what it does, this translated."""
     found = EXAMPLE.fullmatch(line)
@@ -61,7 +66,7 @@ def _without_default(text: str) -> str:
 
 def described_fault(fault: click.ClickException) -> str:
     """Return what was wrong with a command line, and how its help is asked for."""
-    lines = [translated(f"Error: {fault.format_message()}")]
+    lines = [f"{_head('Error:')}{translated(fault.format_message())}"]
     ctx = fault.ctx if isinstance(fault, click.UsageError) else None
     if ctx is not None:
         lines = [ctx.get_usage(), translated(f"Try '{ctx.command_path} --help' for help."), "", *lines]

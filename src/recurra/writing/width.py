@@ -18,11 +18,16 @@ def padded(text: str, room: int) -> str:
     return text + " " * (room - width(text))
 
 
+def fitted(text: str, room: int) -> str:
+    """Return ``text`` with those of its lines broken that are wider than ``room`` columns."""
+    return "\n".join(line if width(line) <= room else "\n".join(filled(line, room)) for line in text.split("\n"))
+
+
 def filled(text: str, room: int) -> list[str]:
     """Return ``text`` in lines of at most ``room`` columns; only a longer word goes beyond."""
     lines = [""]
     for word in WORD.findall(text):
         if lines[-1] and width(lines[-1] + word.rstrip()) > room:
             lines.append("")
-        lines[-1] += word if lines[-1] else word.lstrip()
+        lines[-1] += word if lines[-1] or len(lines) == 1 else word.lstrip()
     return [line.rstrip() for line in lines]
