@@ -27,7 +27,7 @@ def filled(text: str, room: int) -> list[str]:
     """Return ``text`` in lines of at most ``room`` columns; only a longer word goes beyond."""
     lines = [""]
     for word in WORD.findall(text):
-        if lines[-1] and width(lines[-1] + word.rstrip()) > room:
+        if lines[-1] and word.strip() and width(lines[-1] + word) > room:
             lines.append("")
         lines[-1] += word if lines[-1] or len(lines) == 1 else word.lstrip()
     return [line.rstrip() for line in lines]
