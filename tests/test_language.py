@@ -167,6 +167,15 @@ def test_help_in_chinese_is_chinese_and_fits_the_terminal(
     assert "用法：" in lines[0] and "选项：" in lines and "显示本帮助并退出。" in text
 
 
+@pytest.mark.parametrize("asked", [[], ["--lang", "en"], ["--lang=zh"]], ids=" ".join)
+def test_who_asks_for_nothing_gets_the_help_in_their_language(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = run_command(capsys, *asked)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == run_command(capsys, *asked, "--help").out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

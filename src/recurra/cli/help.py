@@ -65,7 +65,9 @@ def _without_default(text: str) -> str:
 
 
 def described_fault(fault: click.ClickException) -> str:
-    """Return what was wrong with a command line, and how its help is asked for."""
+    """Return what was wrong with a command line, and how its help is asked for; of an empty one the help itself."""
+    if isinstance(fault, click.exceptions.NoArgsIsHelpError):
+        return fault.format_message().rstrip("\n")
     lines = [f"{_head('Error:')}{translated(fault.format_message())}"]
     ctx = fault.ctx if isinstance(fault, click.UsageError) else None
     if ctx is not None:
