@@ -28,6 +28,7 @@ from recurra.cells import CELLS
 from recurra.cli import app as cli
 from recurra.cli import console
 from recurra.errors import ConfigError, RunError
+from recurra.writing.language import speaking
 
 TINY = Size(3, 4, 2, 5)
 QUIET, LOUD = Load(0.02, 0.01), Load(0.5)
@@ -392,6 +393,20 @@ def test_the_page_has_the_command_the_machine_and_the_tables() -> None:
     assert "auto ran torch." in lines
     assert "at most 2 % in one row; other virtual machines took (steal) 1 % on average" in page
     assert "busy" not in page and "Unfinished" not in page
+
+
+@pytest.mark.parametrize("part", benching.PARTS)
+@pytest.mark.parametrize("load", [QUIET, LOUD, Load(None)], ids=["quiet", "loud", "untold"])
+def test_in_chinese_nothing_but_names_is_english(part: str, load: Load) -> None:
+    bench = made(part, load)
+    bench.interrupted = load is LOUD
+    for row in bench.rows:
+        row.skipped["native"] = "this version has no such engine"
+    with speaking("zh"):
+        page = bench_report.as_markdown(bench)
+    told = "\n".join(line for line in page.splitlines() if not line.startswith(("# ", "    ")) and "核" not in line)
+    assert not re.findall(r"[A-Za-z]{2,} [A-Za-z]{2,}", told), told
+    assert "几何平均" in told and "最差" in told and "auto 使用的是 torch。" in told
 
 
 def test_the_page_tells_nobody_where_it_was_made() -> None:

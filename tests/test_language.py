@@ -3,11 +3,24 @@
 import re
 import tomllib
 from importlib.resources import files
+from itertools import pairwise
+from textwrap import wrap
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from commands import run_command
+from recurra.attention import ATTENTIONS
+from recurra.cells import CELLS
+from recurra.cli.app import recurra
 from recurra.errors import ConfigError
+from recurra.nn.engines import ENGINES, library
+from recurra.settings import CompareAsked, Setting, described, settings_of
+from recurra.tasks import TASKS, parts_of
+from recurra.verbs.doctor import examine
 from recurra.writing.language import LANGUAGES, PLACE, Catalog, catalog, current, speaking, translated
+from recurra.writing.width import CLOSING, OPENING, WORD, filled, width
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 
@@ -91,3 +104,140 @@ def test_chinese_has_chinese_marks() -> None:
     for english, other in pairs("zh").items():
         if re.search(r"[一-鿿]", other):
             assert not re.search(r"[一-鿿][,;?]|[一-鿿]\.( |$)", other), english
+
+
+# ------------------------------------------------------------- help and what click says, in Chinese
+
+VERBS = list(recurra.commands)
+SETTINGS = {
+    (task, name): one
+    for task, parts in ((task, parts_of(task)) for task in TASKS)
+    for part in (*parts.by_name().values(), parts.predict, parts.evaluate, parts.report, CompareAsked)
+    for name, one in settings_of(part).items()
+}
+LATIN = re.compile(r"[A-Za-z][\w.]*")
+# What stays Latin in Chinese help: names of places on the command line, formats, models and what one can type.
+NAMES = set(
+    LATIN.findall(
+        "recurra torch torch.nn torch.mm nn doctor demo DATA RUN FILE md module Kind Class runs seed x "
+        "CSV Parquet JSON TOML UCR ts unique_id ds y h min D W MS en English zh AdamW LSTM GRU CUDA "
+        "none lstm gru scaled_dot general local multi_head hidden_size dropout cpu cuda auto forecast classify "
+        "train infer lengths step memory B T I H network linear seasonal_naive nearest_neighbour most_frequent_class"
+    )
+)
+
+
+def english_in(text: str, *also: str) -> list[str]:
+    """Return the words of a Chinese text that are no names; flags, quotes and defaults in brackets are."""
+    names = NAMES | {word for one in also for word in LATIN.findall(one)}
+    bare = re.sub(r"-{1,2}[a-z][\w-]*|'[^']*'|  \[[^\]]*\]", " ", text)
+    return [word for word in LATIN.findall(bare) if word.rstrip(".") not in names]
+
+
+def choices() -> list[str]:
+    return [name for setting in SETTINGS.values() for name in setting.choices]
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=map("-".join, SETTINGS))
+def test_every_setting_has_chinese_help_and_its_choices_stay(setting: Setting) -> None:
+    line = described(setting).partition("  [")[0]
+    with speaking("zh"):
+        said = translated(line)
+    assert re.search("[一-鿿]", said)
+    assert not english_in(said, *setting.choices), said
+    assert said.endswith(", ".join(setting.choices))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_in_chinese_is_chinese_and_fits_the_terminal(
+    verb: str, task: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    about = ["--task", task] if verb not in ("", "bench", "doctor") else []
+    answer = run_command(capsys, *([verb] if verb else []), *about, "--help", "--lang", "zh")
+    assert answer.code == 0 and answer.err == ""
+    lines = answer.out.splitlines()
+    assert not [line for line in lines if width(line) > 80]
+    # An example is a command and what it does; the list of verbs begins each line with its name.
+    told = [re.sub(rf"^  (recurra .*?\S  +|({'|'.join(VERBS)})  +)", "", line) for line in lines]
+    told = [re.sub(r"^( *--.*?  +)|^(用法：.*)", "  ", line) for line in told]
+    text = re.sub(r"\n +\[", "  [", "\n".join(told))
+    assert not english_in(text, *choices()), text
+    assert "用法：" in lines[0] and "选项：" in lines and "显示本帮助并退出。" in text
+
+
+@pytest.mark.parametrize("asked", [[], ["--lang", "en"], ["--lang=zh"]], ids=" ".join)
+def test_who_asks_for_nothing_gets_the_help_in_their_language(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = run_command(capsys, *asked)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == run_command(capsys, *asked, "--help").out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train"],
+        ["predict"],
+        ["predict", "a", "b", "c"],
+        ["predict", "a", "b", "c", "d"],
+        ["doctor", "x"],
+        ["train", "--out"],
+        ["train", "--json=3"],
+        ["train", "--horizn", "3"],
+        ["train", "--ho", "3"],
+        ["predict", "--bogus"],
+        ["doctor", "--nope"],
+        ["train", "--filters", "3"],
+        ["evaluate", "r", "--test-size", "0"],
+        ["evaluate", "r", "--test-size", "x"],
+        ["demo", "--seeds", "0"],
+        ["bench", "--threads", "1.5"],
+    ],
+    ids=" ".join,
+)
+def test_what_click_says_of_a_wrong_line_is_chinese(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    answer = run_command(capsys, *arguments, "--lang=zh")
+    assert (answer.code, answer.out) == (2, "")
+    last = answer.err.splitlines()[-1]
+    assert last.startswith("错误：") and last[-1] in "。！？）bcdx23 "
+    assert not english_in(last, *arguments), last
+
+
+def test_what_the_doctor_finds_is_told_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = [*CELLS, *ATTENTIONS, *ENGINES, "Linux macOS Windows", "avx512 avx2 plain pip install recurra sparse"]
+    found = list(examine().items())
+    monkeypatch.setattr(library, "absent", lambda: "The native engine was not built: run pip install again.")
+    monkeypatch.setattr("recurra.verbs.doctor.PACKAGES", ("entmax_is_not_here", "entmax"))
+    found += [*examine().items(), ("instruction sets", "avx512, avx2 (in use), plain")]
+    found += [("engine torch", "DIFFERS from the reference by 0.001; runs gru, lstm")]
+    with speaking("zh"):
+        for name, value in found:
+            if not name.startswith("engine native"):  # of which the engine speaks
+                assert value[:1].isdigit() or not english_in(translated(value), *named), value
+        assert translated("avx512 (in use), avx2") == "avx512（使用中）, avx2"
+        assert all(english_in(translated(name)) == [name] for name in ("python", "numpy"))
+
+
+PIECES = st.sampled_from(
+    ["训", "练，", "（元", "）。", "“是”", "gru", "lstm，", "hidden_size", "(a)", " ", " ", "--out "]
+)
+
+
+@given(st.lists(PIECES).map("".join), st.integers(10, 30))
+def test_chinese_lines_are_broken_where_one_may(text: str, room: int) -> None:
+    lines = filled(text, room)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    for line in lines:
+        assert width(line) <= room or len(WORD.findall(line.strip())) <= 2  # the word and what is empty behind it
+        assert not line or line[-1] not in OPENING
+    for before, after in pairwise(lines):
+        assert after[0] not in CLOSING or f"{before[-1]} " in text
+
+
+@given(st.lists(st.text("abc,.", min_size=1, max_size=8)), st.integers(10, 30))
+def test_english_lines_are_broken_as_ever(words: list[str], room: int) -> None:
+    text = " ".join(words)
+    assert filled(text, room) == (wrap(text, room, break_long_words=False) or [""])

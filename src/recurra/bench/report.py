@@ -13,6 +13,7 @@ import torch
 
 from ..errors import ConfigError, RunError
 from ..writing.atomic import write_text
+from ..writing.language import translated
 from ..writing.numbers import NOTHING, percent, short
 from .contenders import PRODUCTS, STEPPER, STREAM
 from .machine import describe_machine
@@ -229,24 +230,21 @@ def as_markdown(bench: Bench) -> str:
     """Return the page of a bench: the command, the machine, a table for each part and cell, and how to read them."""
     about = describe_machine()
     cores = f"{about['processor']}, {about['cores']} cores, {about['instruction_set']}"
-    lines = [
-        "# recurra bench",
-        "",
-        f"    {command_of(bench.request)}",
-        "",
+    machine = (
         f"{datetime.now(UTC).date()}; {cores}; {about['system']}; PyTorch {about['torch']}, "
-        f"{about['threads']} threads; native engine: {about['native_instruction_set']}.",
-        *[line for mark in marks(bench) for line in ("", f"**{mark}**")],
-    ]
+        f"{about['threads']} threads; native engine: {about['native_instruction_set']}."
+    )
+    lines = ["# recurra bench", "", f"    {command_of(bench.request)}", "", translated(machine)]
+    lines += [line for mark in marks(bench) for line in ("", f"**{translated(mark)}**")]
     for sheet in sheets(bench):
-        lines += ["", f"## {sheet.title}", "", _markdown_line(sheet.header)]
+        lines += ["", f"## {translated(sheet.title)}", "", _markdown_line(sheet.header)]
         lines += ["|---|" + "---:|" * (len(sheet.header) - 1), *map(_markdown_line, sheet.lines)]
-        lines += [line for note in sheet.notes for line in ("", f"{note}.")]
-    return "\n".join([*lines, "", *[f"- {line}" for line in how(bench)], ""])
+        lines += [line for note in sheet.notes for line in ("", translated(f"{note}."))]
+    return "\n".join([*lines, "", *[f"- {translated(line)}" for line in how(bench)], ""])
 
 
 def _markdown_line(entries: Sequence[str]) -> str:
-    return f"| {' | '.join(entries)} |"
+    return f"| {' | '.join(map(translated, entries))} |"
 
 
 def check_free(path: Path, overwrite: bool) -> None:

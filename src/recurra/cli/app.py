@@ -38,9 +38,10 @@ class Verbs(click.Group):
 click.Context.formatter_class = Help
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="recurra")
-def recurra() -> None:
+@click.pass_context
+def recurra(ctx: click.Context) -> None:
     """Recurrent sequence models with attention, from a table.
 
     \b
@@ -50,6 +51,8 @@ def recurra() -> None:
     recurra predict runs/sales-...               the forecast of a run
     recurra train moves.ts --task classify       another task: the same verbs
     """
+    if ctx.invoked_subcommand is None:  # nothing was asked, but perhaps in a language
+        raise click.exceptions.NoArgsIsHelpError(ctx)
 
 
 recurra.params.insert(0, lang_option())
@@ -81,7 +84,7 @@ def _run(arguments: list[str]) -> None:
         message(NOTHING_KEPT)
         sys.exit(130)
     except click.ClickException as wrong:
-        message(described_fault(wrong))
+        click.echo(described_fault(wrong), err=True)
         sys.exit(2)
     except RecurraError as wrong:
         message(f"Error: {wrong}")

@@ -16,8 +16,12 @@ from .flags import Verb, json_option
 @click.option("--cell", "cells", multiple=True, metavar="NAME", help="a cell; several  [gru lstm lstm_gru]")
 @click.option("--engine", "engines", multiple=True, metavar="NAME", help="an engine; several  [native torch auto]")
 @click.option("--size", "sizes", multiple=True, metavar="B,T,I,H", help="batch, steps, inputs, hidden units; several")
-@click.option("--rounds", type=click.IntRange(min=1), default=9, help="measurements of each figure  [9]")
-@click.option("--threads", type=click.IntRange(min=1), help="threads of torch; as it chose itself if not given")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), metavar="NUMBER", default=9, help="measurements of each figure  [9]"
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), metavar="NUMBER", help="threads of torch; as it chose itself if not given"
+)
 @click.option("--anyway", is_flag=True, help="report although other processes use the machine")
 @click.option("--out", metavar="FILE.md", help="also write the tables to this file")
 @click.option("--overwrite", is_flag=True, help="replace FILE.md")

@@ -45,7 +45,13 @@ from .train import (
 @task_option
 @out_option
 @overwrite_option
-@click.option("--seeds", type=click.IntRange(min=1), default=2, help="how many seeds each model is trained with  [2]")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    default=2,
+    help="how many seeds each model is trained with  [2]",
+)
 @click.option("--resume", metavar="FOLDER", help="go on in the folder of a demo that was stopped")
 @json_option
 def demo(task: str | None, out: str | None, overwrite: bool, seeds: int, resume: str | None, as_json: bool) -> None:

@@ -102,7 +102,7 @@ def print_sheet(console: "Console", title: str, tables: Sequence[tuple[Texts, Se
         for number, heading in enumerate(header):
             table.add_column(translated(heading), justify="right" if number else "left", no_wrap=not number)
         for line in lines:
-            table.add_row(*line)
+            table.add_row(*map(translated, line))
         console.print(table)
     for note in notes:
         console.print(f"{note}.", style="dim", markup=False)

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from .console import out_console
+from ..writing.language import translated
+from ..writing.width import padded
 from .flags import Verb, json_option
 
 
@@ -20,6 +21,6 @@ def doctor(as_json: bool) -> None:
         print_json(findings)
     else:
         for name, value in findings.items():
-            out_console().print(f"{name:18} {value}", markup=False, soft_wrap=True)
+            click.echo(f"{padded(translated(name), 18)} {translated(value)}")
     if any("DIFFERS" in value for value in findings.values()):
         sys.exit(1)

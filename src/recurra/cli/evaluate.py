@@ -25,7 +25,10 @@ from .runs import load_run, read_data, taken_out
 @data_argument
 @run_options
 @click.option(
-    "--test-size", type=click.IntRange(min=1), help="how much of the end is judged; as in training if not given"
+    "--test-size",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="how much of the end is judged; as in training if not given",
 )
 @json_option
 @click.pass_context

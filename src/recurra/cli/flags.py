@@ -52,6 +52,10 @@ class Verb(click.Command):
         *own, help = super().get_params(ctx)
         return [*own, lang_option(), help]
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Return what the command does in a sentence, as long as it is: half of one cannot be translated."""
+        return translated(super().get_short_help_str(max(limit, len(self.help or ""))))
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
@@ -108,7 +112,7 @@ class TaskCommand(Verb):
         """Return the verb's own parameters and those of the settings."""
         own = [*super().get_params(ctx)]
         taken = {parameter.name for parameter in own}
-        own[-1:-1] = [_option(setting) for name, setting in self.asked.items() if name not in taken]
+        own[-2:-2] = [_option(setting) for name, setting in self.asked.items() if name not in taken]
         taken |= {*self.asked}
         settings = self.settings(parts_in(ctx))
         for name in settings:

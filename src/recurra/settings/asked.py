@@ -33,6 +33,6 @@ class CompareAsked(TrainAsked):
         "cells and stacks of them, such as lstm/gru",
         metavar="NAMES",
     )
-    attentions: tuple[str, ...] = setting(("none", "additive"), "attentions", metavar="NAMES")
+    attentions: tuple[str, ...] = setting(("none", "additive"), "attentions; none for models without", metavar="NAMES")
     seeds: int = setting(3, "how many seeds, from seed on, each is trained with", low=1, metavar="NUMBER")
     equal_parameters: bool = setting(False, "adjust hidden sizes until parameter counts agree")

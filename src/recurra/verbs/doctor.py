@@ -31,7 +31,7 @@ def examine() -> dict[str, str]:
         "recurra": __version__,
         "python": f"{sys.version.split()[0]} on {platform.system()} {platform.machine()}",
         "threads": str(torch.get_num_threads()),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device",
     }
     findings |= {name: _version(name) for name in PACKAGES}
     findings["instruction sets"] = _instruction_sets()

@@ -6,9 +6,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from .language import translated
+from .width import fitted
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+NOTE = 4  # columns before a note
 
 
 def make_console(stderr: bool = True) -> "Console":
@@ -17,7 +20,9 @@ def make_console(stderr: bool = True) -> "Console":
 
     class Translating(Console):
         def print(self, *objects: Any, **options: Any) -> None:
-            super().print(*(translated(one) if isinstance(one, str) else one for one in objects), **options)
+            room = sys.maxsize if options.get("soft_wrap") else self.width
+            texts = (fitted(translated(one), room) if isinstance(one, str) else one for one in objects)
+            super().print(*texts, **options)
 
     return Translating(stderr=stderr, highlight=False)
 
@@ -39,6 +44,6 @@ def show_notes(console: "Console", notes: Sequence[str]) -> None:
 
     lines = Table.grid(padding=(0, 1))
     for note in notes:
-        lines.add_row("•", translated(note))
+        lines.add_row("•", fitted(translated(note), console.width - NOTE))
     if notes:
         console.print(Padding(lines, (0, 0, 0, 2), expand=False), style="dim", markup=False)
