@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from ..writing.language import translated
 from .console import out_console
 from .flags import Verb, json_option
 
@@ -12,6 +13,8 @@ from .flags import Verb, json_option
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what is installed, and whether the engines agree."""
+    from rich.cells import set_cell_size
+
     from ..verbs.doctor import examine
     from .console import print_json
 
@@ -20,6 +23,7 @@ def doctor(as_json: bool) -> None:
         print_json(findings)
     else:
         for name, value in findings.items():
-            out_console().print(f"{name:18} {value}", markup=False, soft_wrap=True)
+            line = f"{set_cell_size(translated(name), 18)} {translated(value)}"
+            out_console().print(line, markup=False, soft_wrap=True)
     if any("DIFFERS" in value for value in findings.values()):
         sys.exit(1)
