@@ -13,6 +13,7 @@ from .flags import Verb, json_option
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what is installed, and whether the engines agree."""
+
     from ..verbs.doctor import examine
     from .console import print_json
 

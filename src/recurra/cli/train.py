@@ -12,9 +12,8 @@ from ..errors import ConfigError
 from ..settings import TrainAsked, make_part, settings_of
 from ..tasks import kind_of
 from ..training.meter import meter_for
-from ..writing.language import translated
 from .console import message, out_console, print_notes
-from .flags import TaskCommand, config_option, data_argument, given, parts_in, task_option, train_settings
+from .flags import TaskCommand, config_option, data_argument, given, parts_in, spoken, task_option, train_settings
 
 NOTHING_KEPT = "Stopped before there was anything to keep."
 
@@ -159,7 +158,7 @@ def show_conclusion(sentences: Sequence[str]) -> None:
     console = out_console()
     console.print()
     for sentence in sentences:
-        console.print(f"→ {translated(sentence).replace('`', '')}", markup=False, soft_wrap="`" in sentence)
+        console.print(f"→ {spoken(sentence).replace('`', '')}", markup=False, soft_wrap="`" in sentence)
 
 
 def answers_of(fitted: Any) -> dict[str, Any]:

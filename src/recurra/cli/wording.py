@@ -18,7 +18,7 @@ def in_flags(text: str, options: Mapping[str, click.Option], tasks: Mapping[str,
     """
     names = "|".join(map(re.escape, options))
     for name, task in tasks.items():
-        text = re.sub(rf"\buse {name}\b", f"use --task {task}", text)
+        text = re.sub(rf"(\buse|使用) {name}\b", rf"\1 --task {task}", text)
     if not names:
         return text
     text = re.sub(rf"^({names})(?= must )", lambda found: _flag(options[found[1]]), text, flags=re.MULTILINE)

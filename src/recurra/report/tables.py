@@ -37,9 +37,8 @@ def table_html(table: "pd.DataFrame", best: Mapping[str, str] | None = None, own
     columns = [frame.iloc[:, n] for n in range(frame.shape[1])]
     bold = _winners({str(name): values for name, values in zip(frame.columns, columns, strict=True)}, best or {})
     numeric = [values.dtype.kind in "iuf" for values in columns]
-    head = [
-        Cell(text, number) for text, number in zip(_texts(frame.columns, "columns" not in own), numeric, strict=True)
-    ]
+    titles = [*_texts(frame.columns[:names], True), *_texts(frame.columns[names:], "columns" not in own)]
+    head = [Cell(text, number) for text, number in zip(titles, numeric, strict=True)]
     cells = []
     for n, values in enumerate(columns):
         winners = bold.get(str(values.name), set())

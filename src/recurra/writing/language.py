@@ -24,6 +24,7 @@ SEVERAL = re.compile(f"{SENTENCES.pattern}|; ")  # several texts
 LISTED = re.compile(f"{SEVERAL.pattern}|, ")
 FEW = 20  # letters: a pattern with so few of its own is not sure of what stands between commas
 WORD = re.compile(r"[A-Za-z]{2}(?=[^']*(?:'[^']*'[^']*)*$)")  # letters that stand in no quotes
+WORDS = re.compile(r"[A-Za-z]{2,} +[A-Za-z]{2}(?=[^']*(?:'[^']*'[^']*)*$)")
 CUTS = (
     (SENTENCES, ""),
     *((re.compile(cut), mark) for cut, mark in (("; ", "；"), (": ", "："), (" and ", "和"), (", ", "，"))),
@@ -77,9 +78,14 @@ class Catalog:
         for pattern in self.patterns:
             match = pattern.english.fullmatch(text) if pattern.literal in text else None
             mark = SENTENCES if not strictly else SEVERAL if pattern.words > FEW else LISTED
-            if match and not any(map(mark.search, match.groups())):
+            if match and not any(map(mark.search, match.groups())) and not self._unknown(pattern, match):
                 return self._filled(pattern, match)
         return None
+
+    def _unknown(self, pattern: Pattern, match: re.Match[str]) -> bool:
+        """Tell whether a place that is no name holds words that are not known: then the pattern is another's."""
+        places = [text for name, text in match.groupdict().items() if int(name[1:]) not in pattern.names]
+        return any(WORDS.search(text) and self.find(text) is None for text in places)
 
     def _filled(self, pattern: Pattern, match: re.Match[str]) -> str:
         def content(place: re.Match[str]) -> str:

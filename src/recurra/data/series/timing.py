@@ -160,14 +160,14 @@ def _why_numbers_left(column: pd.Series, name: str) -> str | None:
         if spells_dates(column, name):
             return "dates written as numbers"
     except DataError:
-        return "numbers of which most are dates, but not all"
+        return "numbers most of which are dates"
     values = part_numbers(column.head(100))
     if len(values) >= FEW and counts_days(values) and counts_days(part_numbers(column)):
         return "it counts days or rows"
     if (sounds_like_time(name) and surely_time(name)) or (
         sounds_like_time(name) and len(values) > 2 and _is_axis(values)
     ):
-        return "it is called like a time, but holds neither dates nor whole steps"
+        return "it is called like a time but holds neither dates nor whole steps"
     return None
 
 
