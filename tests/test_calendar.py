@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from recurra.data.calendar.frequency import grid_of, known_frequency, steps_in_words
 from recurra.data.calendar.grid import DAY
 from recurra.data.calendar.pace import infer_frequency
+from recurra.data.calendar.stamps import holds_dates, read_stamps
 from recurra.data.series import Schema, infer_schema, to_panel
 from recurra.data.series.season import candidates
-from recurra.errors import DataError
+from recurra.errors import DataError, RowError
 from recurra.tasks.forecast.settings import ForecastSettings
 from recurra.tasks.forecast.source import read_panel
 
@@ -213,6 +214,41 @@ def test_words_that_name_a_time(name: str, phrase: str) -> None:
     said = read_back(table(**{name: column}), stamps, frequency)
     assert ("fiscal" in said) == ("FY" in phrase)
     read_back(table(**{name: column.astype("string[pyarrow]")}), stamps, frequency, time=name, target="y")
+
+
+SPELLED = [
+    *(f"%d{mark}%b{mark}%Y" for mark in ("-", "/", ".", " ", "", "_")),
+    *(f"%b{mark}%d{mark}%Y" for mark in ("-", "/", ".", " ", "_")),
+    *(f"%Y{mark}%b{mark}%d" for mark in ("-", "/", ".", " ", "")),
+    *("%B %d, %Y", "%d. %B %Y", "%d of %B %Y", "%b. %d, %Y", "%d-%b-%y", "%d %b %y", "%b %d, %y", "%dth %B %Y"),
+]
+
+
+@pytest.mark.parametrize("clock", ["", " %H:%M", ":%H:%M:%S", ", %I:%M %p"])
+@pytest.mark.parametrize("weekday", ["", "%a ", "%A, "])
+@pytest.mark.parametrize("form", SPELLED)
+def test_dates_whose_months_are_words(form: str, weekday: str, clock: str) -> None:
+    stamps = pd.date_range("2023-12-25 00:00", periods=400, freq="13h" if clock else "D")
+    for text in (
+        pd.Series(stamps.strftime(weekday + form + clock)),
+        pd.Series(stamps.strftime(form + clock)).str.upper(),
+    ):
+        assert (read_stamps(text, "when").values == stamps.as_unit("us").asi8).all()
+        assert (read_stamps(text.astype("string[pyarrow]"), "when").values == stamps.as_unit("us").asi8).all()
+        text[7] = "soon"
+        with pytest.raises(RowError, match="has 'soon' in row 8"):
+            read_stamps(text, "when")
+
+
+@pytest.mark.parametrize("form", ["%a %b %d %H:%M:%S %Y", "%a %Y-%m-%d", "%A %m/%d/%Y", "%a, %d %b %Y %H:%M:%S +0000"])
+def test_a_day_of_the_week_before_a_date_is_passed_over(form: str) -> None:
+    stamps = pd.date_range("2023-12-25", periods=400)
+    assert (read_stamps(pd.Series(stamps.strftime(form)), "when").values == stamps.as_unit("us").asi8).all()
+
+
+@pytest.mark.parametrize("word", ["Jan 15", "May", "1 May", "Sunday", "drizzle", "sun 5", "mar", "model 12 of 20"])
+def test_words_without_a_year_are_no_dates(word: str) -> None:
+    assert not holds_dates(pd.Series([word] * 3))
 
 
 @pytest.mark.parametrize("phrase", ["FY{y}", "FY{yy}", "FY {y}", "{y}年", "{y}年度", "{y}/{z}", "{y}-{z}", "{y}/20{z}"])

@@ -732,3 +732,9 @@ def test_attention_is_a_shade_behind_the_case() -> None:
     np.testing.assert_allclose(shade.z[0], [0.05] * 5 + [0.15] * 5)
     np.testing.assert_allclose(line.y, values[:, 0])
     assert len(case_figure(values, ["value"], None, []).data) == 1
+
+
+@pytest.mark.parametrize(("steps", "every"), [(2, 1), (12, 1), (13, None)])
+def test_the_picture_of_a_short_case_has_no_half_steps(steps: int, every: int | None) -> None:
+    figure = case_figure(np.arange(steps, dtype=float)[:, None], ["values"], None, [])
+    assert figure.layout.xaxis.dtick == every

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,6 +107,12 @@ def test_help_of_the_verbs_is_whole_sentences(run: Run) -> None:
 
 def test_version(run: Run) -> None:
     assert run("--version").out.strip() == f"recurra, version {__version__}"
+
+
+def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["recurra", "--version"])
+    runpy.run_module("recurra", run_name="__main__")
+    assert capsys.readouterr().out.strip() == f"recurra, version {__version__}"
 
 
 @pytest.mark.parametrize("verb", ["train", "compare"])

@@ -201,6 +201,9 @@ def test_looks_by_lag_by_hand() -> None:
         ("30min", 3, "90 minutes"),
         ("D", 1, "1 day"),
         ("D", 14, "2 weeks"),
+        ("D", 365, "1 year"),
+        ("h", 8760, "1 year"),
+        ("30min", 2 * 17520, "2 years"),
         ("W", 4, "4 weeks"),
         ("W-FRI", 104, "2 years"),
         ("MS", 12, "1 year"),
@@ -232,6 +235,7 @@ def test_the_picture_names_whole_periods_and_marks_those_of_a_season() -> None:
     for seasonal in (False, True):
         figure = lag_figure(np.full(10, 0.1), names, 4, seasonal)
         assert list(figure.layout.xaxis.ticktext) == ["3 months", "1 year", "2 years"]
+        assert figure.layout.margin.r >= 30, "the name of the last bar stands half outside of the axes"
         colours = figure.data[0].marker.color
         assert len(set(colours)) == 1 + seasonal and (colours[3] == colours[7] != colours[0]) == seasonal
         assert ("whole seasons" in figure.layout.meta["reading"]) == seasonal

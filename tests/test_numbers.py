@@ -3,8 +3,10 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from recurra.writing.numbers import column, decimals_of, finite, percent, short
+from recurra.writing.numbers import column, decimals_of, finite, percent, percents, short
 
 NAN, INF = math.nan, math.inf
 
@@ -74,3 +76,17 @@ def test_shares_are_written_as_people_say_them() -> None:
 def test_files_hold_only_numbers_that_json_has() -> None:
     given = {"a": [1.0, NAN], "b": (INF, {"c": -INF}), "d": "nan"}
     assert finite(given) == {"a": [1.0, None], "b": [None, {"c": None}], "d": "nan"}
+
+
+@given(st.integers(0, 10_000))
+def test_two_shares_add_up_as_they_are_written(hundredths: int) -> None:
+    share = hundredths / 10_000
+    texts = percents([share, 1 - share])
+    assert sum(float(text.removesuffix(" %")) for text in texts) == 100
+    assert [float(text.removesuffix(" %")) == 0 for text in texts] == [share == 0, share == 1]
+
+
+def test_two_shares_have_the_decimals_that_show_both() -> None:
+    assert percents([0.0617, 0.9383]) == ["6 %", "94 %"]
+    assert percents([0.0025, 0.9975]) == ["0.2 %", "99.8 %"]
+    assert percents([1e-6, 1 - 1e-6]) == ["under 0.01 %", "100.00 %"]

@@ -70,6 +70,8 @@ def test_the_report_is_replaced_and_not_sealed(tmp_path: Path) -> None:
 def test_what_is_no_run_says_so(tmp_path: Path) -> None:
     assert "There is no run folder" in refusal(lambda: runs.read(tmp_path / "nothing"))
     assert "config.json is missing" in refusal(lambda: runs.read(tmp_path))
+    (tmp_path / "sales.csv").write_text("ds,y")
+    assert "sales.csv is a file, not a run folder" in refusal(lambda: runs.read(tmp_path / "sales.csv"))
     runs.write(tmp_path, a_run())
     (tmp_path / runs.MODEL).unlink()
     assert "model.safetensors is missing" in refusal(lambda: runs.read(tmp_path))

@@ -706,3 +706,30 @@ def test_grids_refuse_what_they_cannot_count() -> None:
             grid_of(name)
     with pytest.raises(DataError, match="only one time stamp"):
         infer_frequency(np.zeros(3, np.int64))
+
+
+@pytest.mark.parametrize("form", ["%Y", "%Y-%m-%d", "%b-%Y"])
+@pytest.mark.parametrize("beside", [["code"], ["code", "indicator", "unit"]])
+@pytest.mark.parametrize("named", [True, False])
+def test_rows_that_are_series_may_have_more_text_beside_their_name(form: str, beside: list[str], named: bool) -> None:
+    frequency = {"%Y": "YS", "%Y-%m-%d": "D", "%b-%Y": "MS"}[form]
+    steps = pd.date_range("1990-01-01", periods=30, freq=frequency).strftime(form)
+    values = pd.DataFrame(np.random.default_rng(0).normal(size=(4, 30)), columns=steps)
+    values.iloc[1, :5] = np.nan
+    values.iloc[:, 29] = np.nan  # a year that nobody has filled in yet
+    text = pd.DataFrame({name: ["same"] * 4 for name in beside})
+    text.insert(0 if named else len(beside), "country", ["Aruba", "Andorra", "Angola", "Albania"])
+    table = pd.concat([text, values], axis=1)
+    schema, notes = infer_schema(table)
+    panel = to_panel(table, schema)
+    assert schema.rows and schema.id == "country" and "not used: 'code'" in " ".join(notes)
+    assert list(panel.names) == list(text["country"]) and [len(one) for one in panel.values] == [29, 24, 29, 29]
+    with pytest.raises(DataError, match="spam"):
+        to_panel(table.rename(columns={steps[3]: "spam"}), schema)
+
+
+def test_columns_of_text_and_many_of_numbers_are_no_rows_of_series() -> None:
+    table = pd.DataFrame({f"x{n}": wave(40) + n for n in range(25)})
+    table.insert(0, "note", [f"row {n}" for n in range(40)])
+    table.insert(1, "kind", ["a", "b"] * 20)
+    assert not infer_schema(table)[0].rows

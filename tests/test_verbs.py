@@ -425,33 +425,57 @@ def test_a_report_without_its_data_says_so(panel: Panel, tmp_path: Path) -> None
 
 
 @pytest.fixture
-def concluded(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Return what a report says first, if the rows of its table have this MASE."""
+def summed(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return what a report says first, and whose its pictures are, if the rows of its table have this MASE."""
     forecaster = Forecaster(**TINY)
     forecaster.epochs(panel)
     fitted = forecaster.fitted_
     fitted.baselines = KIND.baselines(fitted.config, fitted.learned)
     monkeypatch.setattr(type(KIND), "chance", lambda *_: 0.001)
 
-    def conclusion(**mase: float) -> list[str]:
-        metrics = {name.replace("_", " "): {"mase": value} for name, value in mase.items()}
-        judged = Judged("this model", None, {}, dict.fromkeys(metrics), metrics)  # type: ignore[arg-type]
-        return pages.conclusion(fitted, judged, Path("my runs/1"))
+    def summary(name: str = "this model", **mase: float) -> list[str]:
+        metrics = {label.replace("_", " "): {"mase": value} for label, value in mase.items()}
+        for part in ("", ", combined"):  # rows that are no Python names
+            if f"mine{part}" in mase:
+                metrics[f"{name}{part}"] = metrics.pop(f"mine{part}")
+        judged = Judged(name, None, {}, dict.fromkeys(metrics), metrics)  # type: ignore[arg-type]
+        return [*pages.conclusion(fitted, judged, Path("my runs/1")), *pages._pictured(fitted, judged)]
 
-    return conclusion
+    return summary
 
 
-def test_a_report_begins_with_what_to_use_and_the_command_for_it(concluded: Callable[..., list[str]]) -> None:
-    advice, meaning, command = concluded(this_model=0.5, repeat_last=2.0, seasonal_naive=1.0, linear=0.9)
+def test_a_report_begins_with_what_to_use_and_the_command_for_it(summed: Callable[..., list[str]]) -> None:
+    advice, meaning, command = summed(this_model=0.5, repeat_last=2.0, seasonal_naive=1.0, linear=0.9)
     assert advice.startswith(
         "On the held-out data this model is 50 % better than the best naive answer ('seasonal naive'"
     )
     assert meaning == "MASE 0.5 says: an error half as large as that of repeating last week in the training part."
     assert command == "Forecast: `recurra predict 'my runs/1'`"
-    assert concluded(this_model=0.5, repeat_last=2.0, linear=0.4)[2] == (
-        "Forecast: `recurra predict 'my runs/1' --model linear`"
-    )
-    assert concluded(this_model=1.1, seasonal_naive=1.0)[2].endswith("--model seasonal_naive`")
+
+
+@pytest.mark.parametrize("use", ["network", "linear", "repeat last", "seasonal naive"])
+def test_score_command_and_pictures_are_told_of_the_row_to_use(summed: Callable[..., list[str]], use: str) -> None:
+    advice, meaning, command, pictures = summed(**{"this_model": 1.1, use: 0.4})
+    assert advice.endswith(f"Use '{use}'.") and meaning.startswith("MASE 0.4 says")
+    assert command == f"Forecast: `recurra predict 'my runs/1' --model {use.replace(' ', '_')}`"
+    assert pictures == f"The pictures below show this model, not '{use}'."
+
+
+@pytest.mark.parametrize("kept", ["gru", "lstm/gru + additive"])
+def test_the_network_that_a_comparison_kept_can_be_asked_by_itself(summed: Callable[..., list[str]], kept: str) -> None:
+    rows = {"mine": 0.4, "mine, combined": 1.1}
+    advice, meaning, command, pictures = summed(kept, **rows)
+    assert advice.endswith(f"Use '{kept}'.") and meaning.startswith("MASE 0.4 says")
+    assert command == "Forecast: `recurra predict 'my runs/1' --model network`"
+    assert pictures == f"The pictures below show '{kept}, combined', not '{kept}'."
+    command, pictures = summed(kept, **rows, repeat_last=0.1)[2:]
+    assert command.endswith("--model repeat_last`")
+    rows = {"mine": 1.1, "mine, combined": 0.4}
+    assert summed(kept, **rows)[2:] == [
+        "Forecast: `recurra predict 'my runs/1'`",
+        f"The pictures below show '{kept}, combined'.",
+    ]
+    assert summed(kept, mine=0.4, repeat_last=1.1)[2] == "Forecast: `recurra predict 'my runs/1'`"
 
 
 # ----------------------------------------------------------------------------------------------- comparisons

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..attention import Attention
-from ..compare.advice import Held, advise
+from ..compare.advice import Held, advise, called
 from ..compare.metric import Metric
 from ..report.inside import inside_sections, learning_section
 from ..report.page import Section, report_html
@@ -34,7 +34,12 @@ def training_page(
         *learning_section(history),
         _background(fitted),
     ]
-    summary = [*conclusion(fitted, judged, folder), *map(sentence, fitted.kind.used(fitted)), *warnings(fitted)]
+    summary = [
+        *conclusion(fitted, judged, folder),
+        *map(sentence, fitted.kind.used(fitted)),
+        *_pictured(fitted, judged),
+        *warnings(fitted),
+    ]
     return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
 
 
@@ -65,9 +70,9 @@ def comparison_page(
     sections.append(_background(fitted))
     summary = [
         *conclusion(fitted, judged, folder),
-        f"{kept} is kept, from seed {fitted.config.training.seed}: of all networks it had the lowest validation loss. "
-        "The pictures below are of it.",
+        f"{kept} is kept, from seed {fitted.config.training.seed}: of all networks it had the lowest validation loss.",
         *map(sentence, fitted.kind.used(fitted)),
+        *_pictured(fitted, judged),
         *warnings(fitted),
     ]
     return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
@@ -89,7 +94,7 @@ def _how_compared(metric: Metric, rows: Sequence[Mapping[str, Any]]) -> str:
     what = f"{metric.sentence} " if metric.help else ""
     return (
         f"The same data, seeds and budget for all, judged on what no model has seen; {better} {metric.title} is "
-        f"better.\n\n{what}± is its 95 % interval over seeds. A p below 0.05 says that chance explains the difference "
+        f"better.\n\n{what}± is the 95 % interval of its mean over seeds. A p below 0.05 says that chance explains the difference "
         f"to the best model, or to the best naive one, badly (0.001 stands for less, too).{_engines(rows)}"
     )
 
@@ -195,8 +200,20 @@ def conclusion(fitted: Fitted, judged: Judged | None, folder: Path | None = None
         said, use = "Nothing was held out, so nothing says how good these answers are.", THIS_MODEL
         return [said, *_command(fitted, folder, use)]
     advice = advise(held(fitted, judged))
-    meaning = fitted.kind.meaning(fitted, judged.metrics[_mine(judged)])
-    return [advice.text, *([meaning] if meaning else []), *_command(fitted, folder, advice.use)]
+    meaning = fitted.kind.meaning(fitted, judged.metrics[advice.use])
+    by_itself = advice.use == judged.name != _mine(judged)  # a comparison calls the network by its cell and attention
+    use = THE_NETWORK if by_itself else advice.use
+    return [advice.text, *([meaning] if meaning else []), *_command(fitted, folder, use)]
+
+
+def _pictured(fitted: Fitted, judged: Judged | None) -> list[str]:
+    """Say whose the pictures are, unless they are of the one model of a training, and it is the one to use."""
+    if judged is None:
+        return []
+    mine, use = _mine(judged), advise(held(fitted, judged)).use
+    if use != mine:
+        return [f"The pictures below show {called(mine)}, not '{use}'."]
+    return [] if use == THIS_MODEL else [f"The pictures below show '{use}'."]
 
 
 def held(fitted: Fitted, judged: Judged) -> Held:

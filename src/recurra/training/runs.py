@@ -131,6 +131,8 @@ def write_report(folder: Path, html: str) -> Path:
 
 def read(folder: Path) -> Run:
     """Read a run folder; raises RunError that says what is missing, cut off or was changed."""
+    if folder.is_file():
+        raise RunError(f"{folder} is a file, not a run folder. Name the folder that a training wrote, or train first.")
     if not folder.is_dir():
         beside = folder.parent
         others = [entry.name for entry in beside.iterdir() if entry.is_dir()] if beside.is_dir() else []

@@ -55,6 +55,17 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
+def percents(shares: Iterable[float]) -> list[str]:
+    """Return two shares of one whole with the same decimals, as few as show both: ``6 %`` and ``94 %``."""
+    shares = list(shares)
+    places = 0
+    while places < 2 and any(share and not round(100 * share, places) for share in shares):
+        places += 1
+    return [
+        f"{100 * share:.{places}f} %" if round(100 * share, places) or not share else percent(share) for share in shares
+    ]
+
+
 def compared(ratio: float) -> str:
     """Return how large something is, ``ratio`` times another, in words that go before ``that of`` the other.
 

@@ -219,6 +219,8 @@ def _evenly_in_words(step: int, steps: int) -> str:
     size = steps * step
     if step == WEEK and steps % 52 == 0:
         return _counted(steps // 52, "year")
+    if size % (365 * DAY) == 0:
+        return _counted(size // (365 * DAY), "year")
     return _counted(size // WEEK, "week") if size % WEEK == 0 else in_words(size)
 
 

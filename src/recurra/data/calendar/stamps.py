@@ -1,8 +1,7 @@
 """A time column as int64 stamps: dates in the ways people write them, or numbers."""
 
-import calendar
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,13 +10,10 @@ import pandas as pd
 from ...errors import DataError, RowError
 from ..tables.columns import is_number, is_text, strip_text
 from .digits import Reading, read_days, read_digits, read_epoch, read_years, regularity
-from .names import MONTH_WORDS
+from .spelled import as_iso, without_weekday
 from .words import Words, is_clock, read_passed, read_words, written_as_passed
 
-FORMATS = (
-    "%Y/%m/%d", "%Y.%m.%d", "%Y %m %d", "%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y",
-    "%B %d, %Y", "%b %d %Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y %b", "%Y-%b", "%m/%Y", "%m-%Y", "%m.%Y",
-)  # fmt: skip
+FORMATS = ("%Y/%m/%d", "%Y.%m.%d", "%Y %m %d", "%m/%Y", "%m-%Y", "%m.%Y")
 CLOCK = re.compile(r"[ T,]+(\d{1,2}):\d{2}(:\d{2})?(\.\d+)?( ?[AaPp][Mm])?( ?(?:Z|[+-]\d{2}:?\d{2}))?$")
 NUMERIC_DATE = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?=\D|$)")
 AMBIGUOUS = re.compile(r"[\d.]*|\d{4}[ \-/_]\d{1,2}|\d{1,2}[ \-/_]\d{4}")  # digits, and 2020-1 of quarters or weeks
@@ -117,6 +113,7 @@ def _from_text(column: pd.Series, name: str, order: str) -> Stamps:
             return _with_note(_from_dates(found), column, name)
     text = strip_text(column)
     _refuse_missing(text, name)
+    text = without_weekday(text)
     for reader in (_try_digits, _try_plain, _try_numeric, _try_formats, _try_passed):
         stamps = reader(text, name, order)
         if stamps is not None:
@@ -188,6 +185,8 @@ def _try_plain(text: pd.Series, name: str, order: str) -> Stamps | None:
 
 
 def _try_format(text: pd.Series, form: str) -> Stamps | None:
+    if text.hasnans:
+        return None
     try:
         return _from_dates(pd.to_datetime(text, format=form, utc="%z" in form))
     except (ValueError, TypeError, OverflowError):
@@ -233,31 +232,27 @@ def _choose(fits: dict[str, Stamps], mark: str) -> tuple[str, str]:
 
 
 def _try_formats(text: pd.Series, name: str, order: str) -> Stamps | None:
-    clock = _clock(str(text.iloc[0]))[1]
-    spellings = [text, _in_english(text)] if re.search(r"[^\W\d_]{3}", str(text.iloc[0])) else [text]
-    found = (_try_format(some, form + clock) for some in spellings for form in FORMATS)
+    found = (_try_format(some, form) for some, form in _readings(text))
     return next((stamps for stamps in found if stamps is not None), None)
 
 
-def _in_english(text: pd.Series) -> pd.Series:
-    """Return text whose months are written as in English: 'janv. 2024' is 'Jan 2024'."""
-
-    def english(found: re.Match[str]) -> str:
-        number = MONTH_WORDS.get(found[1].casefold())
-        return found[0] if number is None else calendar.month_abbr[number]
-
-    return text.str.replace(r"([^\W\d_]{3,})\.?", english, regex=True).str.replace(r"(\d)\. ", r"\1 ", regex=True)
+def _readings(text: pd.Series) -> Iterator[tuple[pd.Series, str]]:
+    """Yield the ways to read dates that are no numbers with day or month first: text and its format."""
+    clock = _clock(str(text.iloc[0]))[1]
+    yield from ((text, form + clock) for form in FORMATS)
+    yield from ((some, "%Y-%m-%d" + _clock(str(some.iloc[0]))[1]) for some in as_iso(text))
 
 
 def _not_a_date(text: pd.Series, name: str) -> DataError:
     """Point at the first value that no reading fits, under the reading that fits most."""
     first, clock = _clock(str(text.iloc[0]))
     found = NUMERIC_DATE.fullmatch(first)
-    forms = ["ISO8601", *(form + clock for form in FORMATS)]
+    ways = [(text, "ISO8601"), *_readings(text)]
     if found:
         mark, year = found[2], "%Y" if len(found[4]) == 4 else "%y"
-        forms += [f"%d{mark}%m{mark}{year}{clock}", f"%m{mark}%d{mark}{year}{clock}"]
-    bad = min((pd.to_datetime(text, format=f, errors="coerce", utc=True).isna() for f in forms), key=lambda b: b.sum())
+        ways += [(text, f"%d{mark}%m{mark}{year}{clock}"), (text, f"%m{mark}%d{mark}{year}{clock}")]
+    read = (pd.to_datetime(some, format=form, errors="coerce", utc=True) for some, form in ways)
+    bad = min((stamps.isna() for stamps in read), key=lambda b: b.sum())
     row = int(np.argmax(bad.to_numpy()))
     return RowError(
         lambda place: (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from itertools import combinations
+from itertools import combinations, takewhile
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ MONTHS = (
     "dec december dez dezember",
 )  # fmt: skip
 MOST = 6  # columns of names that are tried together
+YEAR = r"(1[5-9]|20|21)\d\d"
 MANY = 20  # columns of numbers beside one of names, from which rows are taken for series
 
 
@@ -208,23 +209,48 @@ def _names_series(frame: pd.DataFrame, name: str, stamps: np.ndarray, keys: tupl
 
 
 def rows_are_series(frame: pd.DataFrame) -> bool:
-    """Tell whether the first column names series and many columns of numbers hold their steps."""
-    first, rest = frame.iloc[:, 0], frame.iloc[:, 1:]
-    if rest.shape[1] < MANY or not is_text(first) or not first.is_unique or first.isna().any():
+    """Tell whether a column names series and many columns of numbers hold their steps.
+
+    More columns of text, such as a code and a unit, may stand beside the name where the steps are called by times.
+    """
+    name = _name_of_rows(frame)
+    if name is None:
         return False
-    return not holds_dates(first) and all(is_number(rest[name]) for name in rest.columns)
+    rest = frame.drop(columns=[name, *_beside(frame, name)])
+    return rest.shape[1] >= MANY and all(is_number(rest[step]) for step in rest.columns)
+
+
+def _name_of_rows(frame: pd.DataFrame) -> str | None:
+    """Return the column at the left that names each row, or None: the first, or of several of text one that does."""
+    left = list(takewhile(lambda name: is_text(frame[name]) and not holds_dates(frame[name]), frame.columns))
+    return next((str(name) for name in left if frame[name].is_unique and not frame[name].isna().any()), None)
+
+
+def _beside(frame: pd.DataFrame, name: str) -> list[str]:
+    """Return the columns of text beside the ``name`` of rows whose other columns are called by times."""
+    text = [str(one) for one in frame.columns if one != name and is_text(frame[one])]
+    text = [one for one in text if not _are_times(pd.Series([one]))]
+    return text if text and _are_times(pd.Series(frame.columns.drop([name, *text]).astype(str))) else []
+
+
+def _are_times(labels: pd.Series) -> bool:
+    return bool(labels.str.fullmatch(YEAR).mean() > 0.8) or holds_dates(labels)
 
 
 def schema_of_rows(frame: pd.DataFrame, notes: list[str]) -> Schema:
     """Return the schema, without calendar, of a table with a series in each row."""
-    name = str(frame.columns[0])
-    labels = pd.Series(frame.columns[1:].astype(str))
+    name = str(_name_of_rows(frame))
+    beside = _beside(frame, name)
+    labels = pd.Series(frame.columns.drop([name, *beside]).astype(str))
     dated = holds_dates(labels) or bool(digit_dates(labels.to_frame("ds"), ["ds"], []))
-    called = labels.str.fullmatch(r"(1[5-9]|20|21)\d\d")
+    called = labels.str.fullmatch(YEAR)
     years = bool(called.all())
     if not dated and not years and called.mean() > 0.8:
         raise _undated(labels[~called].iloc[0])
-    notes.append(f"each row is a series named by '{name}', and the other {len(labels)} columns are its steps")
+    which = f"'{labels.iloc[0]}' to '{labels.iloc[-1]}'" if beside else f"the other {len(labels)} columns"
+    notes.append(f"each row is a series named by '{name}', and {which} are its steps")
+    if beside:
+        notes.append(f"not used: {listed(beside)} (text beside the name of each row)")
     return Schema("ds" if dated or years else None, name, ("y",), None, rows=True)
 
 
@@ -291,7 +317,8 @@ def _undated(label: str) -> DataError:
 
 def rows_to_long(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Return a table of one series per row as a long table; the empty cells at the ends go."""
-    wide = frame.drop(columns=find_column(frame.columns, str(schema.id), "id"))
+    name = find_column(frame.columns, str(schema.id), "id")
+    wide = frame.drop(columns=[name, *_beside(frame, name)])
     values = np.stack([numbers(wide[name], name) for name in wide.columns], axis=1)
     row, step = np.nonzero(np.isfinite(values))
     if schema.time is None:

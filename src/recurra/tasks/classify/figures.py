@@ -106,7 +106,7 @@ def case_figure(
             marker_size=4,
             hovertemplate="%{y:.4~g}",
         )
-    figure.update_xaxes(title_text="step")
+    figure.update_xaxes(title_text="step", **({"dtick": 1} if len(values) <= 12 else {}))
     return figure
 
 

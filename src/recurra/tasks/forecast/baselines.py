@@ -137,7 +137,7 @@ class Linear(Baseline):
 
     def described(self) -> str:
         """Say of what the regressions are."""
-        return " and ".join(ridge.form.described() for ridge in self.ridges)
+        return ", ".join(ridge.form.described() for ridge in self.ridges)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the weights, and the form of each regression by its number."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ...writing.numbers import percent
+from ...writing.numbers import percents
 from ..base import Fitted, Prepared
 from .baselines import Linear, RepeatLast, repeat_last
 from .exam import Guess
@@ -49,7 +49,8 @@ def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
     errors = {NETWORK: flattered * mean_error(own, truth), LINEAR: mean_error(linear.said, truth)}
     mix = weigh(errors, len(valid))
     fitted.learned = replace(fitted.learned, mix=mix)
-    shares = f"{percent(mix[NETWORK])} network and {percent(mix[LINEAR])} linear model ({linear.described()})"
+    network, regressions = percents([mix[NETWORK], mix[LINEAR]])
+    shares = f"{network} network and {regressions} linear model ({linear.described()})"
     fitted.record.answer = f"The answer is {shares}, by their errors in {len(valid):,} validation forecasts."
     return mix[LINEAR] * (linear.said - own)
 

@@ -196,5 +196,6 @@ def lag_figure(shares: np.ndarray, names: Sequence[str], period: int, seasonal: 
         tickvals=ticks,
         ticktext=[names[t - 1] for t in ticks],
     )
+    figure.update_layout(margin_r=32)  # the name of the first bar is wider than the bar
     figure.update_yaxes(title_text="share of looks", tickformat=".0%", rangemode="tozero")
     return figure

@@ -73,7 +73,8 @@ ERRORS = (
         "MASE",
         "low",
         ratio("scaled", "count"),
-        "MASE is the mean absolute error as a multiple of what repeating the last season missed in the training part",
+        "MASE is the mean absolute error as a multiple of what repeating the last season, or without one the last "
+        "value, missed in the training part",
     ),
     Metric("mae", "MAE", "low", ratio("absolute", "count"), "MAE and RMSE are in the unit of the data"),
     Metric("rmse", "RMSE", "low", _root_mean_square),

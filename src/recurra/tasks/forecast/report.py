@@ -11,7 +11,7 @@ from ...data.series.season import candidates
 from ...errors import DataError, nearest
 from ...report.figures import EVEN, looked_where
 from ...report.page import Section
-from ...writing.numbers import compared, percent
+from ...writing.numbers import compared, percent, percents
 from ..base import Fitted, Glimpse, Judged
 from .answers import Forecasts, batch_of, forecast
 from .context import context_of, times_of
@@ -155,7 +155,7 @@ def _past_forecast(fitted: Fitted, panel: Panel, judged: Judged) -> Section:
     )
     text = "The last forecast of the held-out rows, made without seeing them."
     if shown.parts:
-        shares = " and ".join(f"{percent(share)} {name}" for name, share in mix.items())
+        shares = " and ".join(f"{share} {name}" for share, name in zip(percents(mix.values()), mix, strict=True))
         text += f" The forecast is {shares}, as each did on the validation rows."
     return Section("Forecast against truth", text, forecast_figure(shown, title=panel.names[n]))
 

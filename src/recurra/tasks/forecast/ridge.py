@@ -99,7 +99,7 @@ class Form(NamedTuple):
             "season": "the change from the last season",
             "drift": "the change from the last season moved on",
         }[self.level]
-        return f"{said}, in logarithms" if self.log else said
+        return f"{said} in logarithms" if self.log else said
 
     def fits(self, lookback: int, season: int) -> bool:
         """Tell whether the look-back is long enough."""
