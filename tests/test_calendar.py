@@ -590,3 +590,66 @@ def test_what_the_user_says_of_steps_is_kept_for_later_rows() -> None:
     later = read_panel(frame.tail(72), ForecastSettings(), panel.schema, None, lambda notes: None)
     np.testing.assert_array_equal(panel.values[0], np.arange(480.0).reshape(20, 24).sum(1))
     np.testing.assert_array_equal(later.values[0], panel.values[0][-3:])
+
+
+def days_of_a_spreadsheet(dates: pd.DatetimeIndex) -> Any:
+    return (dates - pd.Timestamp("1899-12-30")).days
+
+
+@pytest.mark.parametrize("name", ["date", "Date", "time", "datum"])
+@pytest.mark.parametrize("first", ["2022-01-01", "2023-03-15", "2023-03-16", "2017-09-22", "2021-06-01"])
+@pytest.mark.parametrize("mask", ["Sun Mon Tue Wed Thu Fri Sat", "Mon Tue Wed Thu Fri", "Sun Mon Tue Wed Thu"])
+def test_days_of_a_spreadsheet_are_no_days_of_a_year(name: str, first: str, mask: str) -> None:
+    days = pd.bdate_range(first, periods=120, freq="C", weekmask=mask)
+    schema, notes = infer_schema(pd.DataFrame({name: days_of_a_spreadsheet(days), "y": np.arange(120) % 7.0}))
+    assert schema.time == name
+    assert any("days of a spreadsheet" in note for note in notes)
+    panel = to_panel(pd.DataFrame({name: days_of_a_spreadsheet(days), "y": np.arange(120) % 7.0}), schema)
+    assert panel.times(0, 0, 1)[0] == days[0]
+
+
+@pytest.mark.parametrize("form", ["%H.%M.%S", "%H:%M:%S", "%H:%M"])
+def test_a_clock_beside_a_date_may_have_points(form: str) -> None:
+    hours = pd.date_range("2004-03-10 18:00", periods=120, freq="h")
+    table = pd.DataFrame({"Date": hours.strftime("%d/%m/%Y"), "Time": hours.strftime(form), "CO": np.arange(120) % 5.0})
+    schema, _ = infer_schema(table)
+    assert (schema.time, schema.frequency, schema.targets) == ("Date+Time", "h", ("CO",))
+    assert to_panel(table, schema).times(0, 0, 120)[-1] == hours[-1]
+
+
+@pytest.mark.parametrize("names", [("yyyy", "mm", "dd"), ("dd", "mm", "yyyy"), ("year", "mm", "day")])
+def test_mm_is_the_month_where_nothing_else_is(names: tuple[str, ...]) -> None:
+    days = pd.date_range("2023-11-20", periods=60)
+    part = {"y": days.year, "m": days.month, "d": days.day}
+    table = pd.DataFrame({name: part[name[0]] for name in names} | {"sold": np.arange(60) % 7.0})
+    schema, _ = infer_schema(table)
+    assert (schema.frequency, schema.targets) == ("D", ("sold",))
+    assert to_panel(table, schema).times(0, 0, 60)[-1] == days[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("x", 1_700_000_000 + 3600 * np.arange(60)),
+        ("a", (1_700_000_000 + 60 * np.arange(60)) * 1000),
+        ("seconds", 10 * np.arange(60)),
+        ("ms", 0.5 * np.arange(60)),
+        ("minutes", 15.0 + 15 * np.arange(60)),
+    ],
+)
+def test_time_that_is_not_called_so_is_no_target(name: str, values: np.ndarray) -> None:
+    schema, notes = infer_schema(pd.DataFrame({name: values, "y": np.arange(60) % 7.0}))
+    assert schema.targets == ("y",)
+    assert schema.time == name or any(f"not used: '{name}'" in note for note in notes)
+
+
+def test_what_rises_evenly_is_forecast_if_there_is_nothing_else() -> None:
+    assert infer_schema(pd.DataFrame({"revenue": 1.5e9 + 1e6 * np.arange(60)}))[0].targets == ("revenue",)
+
+
+@pytest.mark.parametrize("cell", [[1], {1}, {1: 2}])
+def test_a_column_of_lists_is_not_asked_for_names(cell: Any) -> None:
+    days = np.tile(pd.date_range("2024-01-01", periods=30), 2)
+    table = pd.DataFrame({"z": [cell] * 60, "ds": days, "y": np.arange(60) % 7.0})
+    with pytest.raises(DataError, match="id="):
+        to_panel(table, infer_schema(table)[0])

@@ -95,3 +95,12 @@ def test_a_stranger_has_the_mean_identity() -> None:
     forecaster = Forecaster(**TINY).fit(frame)
     identities = forecaster.network_.core.identities.weight
     torch.testing.assert_close(identities[-1], identities[:-1].mean(0))
+
+
+@pytest.mark.parametrize("count", [40, 60, 80, 120, 200])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_wider_interval_visibly_holds_a_narrower_one(count: int, seed: int) -> None:
+    answer = Forecaster(**TINY | {"epoch_steps": 5}, levels=(50, 80, 90), seed=seed).fit(noisy(count)).predict()
+    for wide, narrow in ((90, 80), (80, 50)):
+        assert (answer[f"yhat-hi-{wide}"] > answer[f"yhat-hi-{narrow}"]).all()
+        assert (answer[f"yhat-lo-{wide}"] < answer[f"yhat-lo-{narrow}"]).all()

@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 import random
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from recurra import Forecaster, TimeSplit
 from recurra.attention import DotAttention
 from recurra.cells import GRUCell
 from recurra.data.series import Panel, steps_between, to_panel
-from recurra.errors import ConfigError, DataError, RunError
+from recurra.errors import Caution, ConfigError, DataError, RunError
 from recurra.settings import written
 from recurra.tasks.forecast.answers import ask
 from recurra.tasks.forecast.context import context_of
@@ -752,3 +753,53 @@ def test_a_stack_and_an_attention_of_classes(tmp_path: Path) -> None:
 def test_a_class_of_another_kind_is_refused(setting: str, what: str) -> None:
     with pytest.raises(ConfigError, match=f"The class Path is not a {what}|The class Path is no {what}"):
         make(**{setting: Path}).fit(wide())
+
+
+def cautions(do: Callable[[], Any]) -> list[warnings.WarningMessage]:
+    """What ``do`` warns of, whatever the settings of the tests are."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", Caution)
+        do()
+    return [one for one in said if one.category is Caution]
+
+
+def test_what_is_doubtful_is_a_warning_on_the_line_of_the_user() -> None:
+    assert cautions(lambda: Forecaster(horizon=7, **TINY).fit(wide(200))) == []
+    few = wide(40)
+    for said in (
+        cautions(lambda: Forecaster(horizon=7, **TINY).fit(few)),
+        cautions(lambda: Forecaster(horizon=7, **TINY).epochs(few)),
+        cautions(lambda: Forecaster(horizon=4, **TINY).cross_validation(few, n_windows=2)),
+    ):
+        assert [str(one.message).partition(" training windows")[0][:13] for one in said] == ["careful: only"]
+        assert said[0].filename == __file__
+    fitted = Forecaster(horizon=7, **TINY).fit(wide(90))
+    said = cautions(lambda: fitted.predict(df=wide(5)))
+    assert ["fewer rows" in str(one.message) for one in said] == [True]
+    assert said[0].filename == __file__
+
+
+@pytest.mark.parametrize("size", [10**6, 10**9, 10**12])
+def test_a_network_that_no_memory_holds_is_refused(size: int) -> None:
+    with pytest.raises(ConfigError, match=f"hidden_size={size:,} does not fit into memory"):
+        Forecaster(horizon=7, **TINY | {"hidden_size": size}).fit(wide())
+
+
+def test_a_seed_may_be_as_large_as_torch_takes() -> None:
+    large = Forecaster(horizon=7, seed=2**63 - 1, **TINY).fit(wide()).predict()
+    assert np.isfinite(large["yhat"]).all()
+    with pytest.raises(ConfigError, match="seed must be at most 9223372036854775807"):
+        Forecaster(horizon=7, seed=2**63, **TINY).fit(wide())
+
+
+def test_a_value_that_is_too_large_is_shown_with_its_sign() -> None:
+    with pytest.raises(DataError, match=r"has the value -1e\+308 in row 4,"):
+        Forecaster(horizon=7, **TINY).fit(
+            wide().assign(s0=lambda table: table.iloc[:, 1].where(table.index != 3, -1e308))
+        )
+
+
+def test_a_type_that_pandas_does_not_have_is_refused() -> None:
+    frame = pl.from_pandas(wide())
+    with pytest.raises(DataError, match="Cast the column to a usual type"):
+        Forecaster(horizon=7, **TINY).fit(frame.with_columns(frame[:, 1].cast(pl.Int128).alias("n")))

@@ -1,4 +1,4 @@
-"""The three ways a request can be wrong, and the lookup that offers the nearest name."""
+"""The three ways a request can be wrong, what is only doubtful, and the lookup that offers the nearest name."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
@@ -44,6 +44,10 @@ class KindError(DataError):
 
 class RunError(RecurraError):
     """A file or run folder that cannot be written or read, or a training that cannot go on."""
+
+
+class Caution(UserWarning):
+    """What goes on although it is doubtful: a training of very little, series that were not there before."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -3,8 +3,7 @@
 torch has a number of threads for each thread of Python: one that begins is given the number that was set last, in
 whichever thread, with its first work. The order of sums depends on it, so nobody else may see it lowered.
 
-The same seed gives the same bits with the same number of threads. With another one small work, which runs on one thread
-anyway, gives the same bits, too, and large work the same but for rounding.
+The same seed gives the same bits with the same number of threads. With another number results may differ by rounding.
 """
 
 import os

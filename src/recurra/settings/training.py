@@ -32,4 +32,4 @@ class TrainingSettings:
     l2: float = setting(0.0, "weight of the sum of squared weights in the loss", low=0)
     entropy_penalty: float = setting(0.0, "weight of the attention's entropy in the loss (sharper if > 0)")
     device: str = setting("auto", "cpu, cuda, or auto for the fastest there is")
-    seed: int = setting(0, "the same seed gives the same result on the same machine", low=0)
+    seed: int = setting(0, "the same seed gives the same result on the same machine", low=0, high=2**63 - 1)

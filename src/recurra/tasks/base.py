@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 BY_USER = "the user"  # what stopped a training that did not come to its own end
 THIS_MODEL, THE_NETWORK = "this model", "network"  # rows of a table: all that answers, and the network by itself
+CAREFUL = "careful"  # how a note begins that is a warning
 
 Tell = Callable[[Sequence[str]], None]  # takes notes on what was found and assumed, as soon as they are known
 

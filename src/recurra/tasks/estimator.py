@@ -1,6 +1,7 @@
 """The scikit-learn face that all kinds share: an estimator is a plain dataclass of its settings."""
 
 import inspect
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -8,14 +9,14 @@ from typing import Any, ClassVar, Self
 import pandas as pd
 import torch
 
-from ..errors import ArgumentError, ConfigError, nearest
+from ..errors import ArgumentError, Caution, ConfigError, nearest
 from ..nn.build import refuse_unused
 from ..settings import Config, described, make_config
 from ..training.loop import Epoch, Progress
 from ..training.meter import meter_for
 from ..writing.terminal import make_console, show_notes
 from . import saving
-from .base import Fitted, Kind, Prepared
+from .base import CAREFUL, Fitted, Kind, Prepared
 from .frames import PANDAS, form_of, given_as
 from .session import Session
 
@@ -144,7 +145,19 @@ class Estimator:
         session = Session(prepared, progress, weights)
         self._session, self.fitted_ = session, session.fitted
         self.history_, self.progress_ = session.history, session.progress
+        self._warn(self.notes_)
         return session.epochs()
+
+    def _warn(self, notes: Iterable[str]) -> None:
+        """Give each of ``notes`` that begins with 'careful' as a Caution, which the command line prints."""
+        for note in notes:
+            if note.startswith(CAREFUL):
+                warnings.warn(note, Caution, stacklevel=_depth())
+
+    def _read_as_learned(self, data: Any) -> Any:
+        """Return ``data`` as the training data were read, with a Caution for what is doubtful in it."""
+        fitted = self._fitted()
+        return self.kind.read(data, fitted.config, fitted.learned, tell=self._warn)
 
     def _train(self, epochs: Iterator[Epoch], verbose: bool | int) -> Self:
         """Go through all ``epochs`` of a training that has begun; show them if ``verbose``."""
@@ -161,3 +174,11 @@ class Estimator:
 
             raise NotFittedError(f"This {type(self).__name__} is not fitted yet. Call fit() first.")
         return self.fitted_
+
+
+def _depth() -> int:
+    """Return how many calls above the one who asks the code of the user stands."""
+    package, depth, frame = __name__.partition(".")[0], 0, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == package:
+        depth, frame = depth + 1, frame.f_back
+    return depth

@@ -14,10 +14,9 @@ from ..compare.metric import Metric
 from ..report.inside import inside_sections, learning_section
 from ..report.page import Section, report_html
 from ..settings import settings_of
-from .base import THE_NETWORK, THIS_MODEL, Fitted, Judged, row_name
+from .base import CAREFUL, THE_NETWORK, THIS_MODEL, Fitted, Judged, row_name
 
 History = Sequence[Mapping[str, Any]]
-CAREFUL = "careful"  # how a note begins that is a warning
 
 
 def training_page(

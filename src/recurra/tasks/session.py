@@ -3,19 +3,22 @@
 import dataclasses
 import logging
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..compare.metric import Metric
 from ..errors import ConfigError, nearest
 from ..nn.surroundings import on_its_own
+from ..settings import Config
 from ..training.device import pick_device
 from ..training.loop import Epoch, Progress, Watch, total_steps
 from ..training.meter import Outlook, describe_epoch
 from ..training.record import Record
-from .base import BY_USER, Baseline, Fitted, Prepared
+from ..training.task import Task
+from .base import BY_USER, Baseline, Fitted, Kind, Prepared
 
 LOG = logging.getLogger("recurra")
 LOG.addHandler(logging.NullHandler())  # whoever wants to hear of it says so
@@ -31,7 +34,7 @@ class Session:
     @on_its_own
     def __init__(self, prepared: Prepared, progress: Progress | None = None, weights: dict[str, Tensor] | None = None):
         kind, config = prepared.kind, prepared.config
-        network, task = kind.make(config, prepared.learned)
+        network, task = _made(kind, config, prepared.learned)
         if weights is None:
             kind.begin(network, prepared)
         else:
@@ -118,6 +121,17 @@ class Session:
             return metric.of(prepared.kind.statistics(exam.truth, answers))
 
         return Watch(metric, measure)
+
+
+def _made(kind: Kind, config: Config, learned: Any) -> tuple[nn.Module, Task]:
+    """Return an untrained network; raises ConfigError if memory does not hold it."""
+    try:
+        return kind.make(config, learned)
+    except (RuntimeError, MemoryError) as fault:
+        if not re.search("memory|overflow|storage size", str(fault), re.IGNORECASE):
+            raise
+        size = config.model.hidden_size
+        raise ConfigError(f"A network of hidden_size={size:,} does not fit into memory. Use a smaller one.") from None
 
 
 def fitted_baselines(prepared: Prepared, fitted: Mapping[str, Baseline]) -> dict[str, Baseline]:

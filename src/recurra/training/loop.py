@@ -268,7 +268,7 @@ class _Loop:
         return progress.best_watched is None or self.watch.metric.beats(watched, progress.best_watched)
 
     def _generator(self, number: int) -> torch.Generator:
-        return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
+        return torch.Generator().manual_seed((self.settings.seed * 1_000_003 + number) % 2**63)
 
     def _train(self, train: Examples, progress: Progress, generator: torch.Generator) -> tuple[float, dict[str, float]]:
         self.model.train()

@@ -192,11 +192,14 @@ def read_digits(values: np.ndarray, digits: Iterable[int], name: str, form: str 
     read = {one: one.read(values) for one in some}
     every = {one: stamps for one, (stamps, valid) in read.items() if valid.all()}
     fits = {one: stamps for one, stamps in every.items() if one in asked}
-    fits = fits or {one: stamps for one, stamps in every.items() if not one.wants or _is_whole(stamps, values)}
+    counted = read_days(values, name) is not None  # as a spreadsheet does: 45000 is no day 0 of a year 45
+    fits = fits or {
+        one: stamps for one, stamps in every.items() if not one.wants or (not counted and _is_whole(stamps, values))
+    }
     if fits:
         best = max(fits, key=lambda one: regularity(fits[one])) if len(fits) > 1 else next(iter(fits))
         return Reading(fits[best], best.name, best.words)
-    if read and has_time_word(name):
+    if read and has_time_word(name) and not counted:
         nearest = max(asked or read, key=lambda one: read[one][1].mean())
         if read[nearest][1].mean() >= MOSTLY:
             _refuse_invalid(values, read[nearest][1], name, nearest)

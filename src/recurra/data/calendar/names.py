@@ -1,6 +1,7 @@
 """Names of time: what columns are called that hold a time, or a part of one, and what months are called."""
 
 import re
+from collections.abc import Iterable
 
 NAMES = (
     "ds", "date", "datetime", "date_time", "timestamp", "time", "utc_timestamp", "datum", "fecha", "data", "日期",
@@ -108,3 +109,11 @@ def part_of(name: str) -> str | None:
         return "month" if name == "MM" else "minute"
     key = plain(name)
     return next((role for role, names in PARTS.items() if key in names), None)
+
+
+def roles_in(names: Iterable[str]) -> dict[str, str]:
+    """Return the columns that stand for parts of a date by the part; 'mm' is the month where nothing else is."""
+    roles = {role: name for name in names for role in [part_of(name)] if role}
+    if roles.get("minute") == "mm" and not {"month", "hour"} & set(roles):
+        roles["month"] = roles.pop("minute")
+    return roles

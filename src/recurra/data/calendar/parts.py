@@ -10,9 +10,9 @@ from ...errors import DataError, RowError
 from ..tables.columns import find_column, is_number, is_text
 from .digits import full_year, read_digits
 from .grid import UNITS
-from .names import MONTH_WORDS, RANGES, part_of
+from .names import MONTH_WORDS, RANGES, roles_in
 from .stamps import Stamps, read_as, read_stamps
-from .words import is_clock
+from .words import DOTTED, is_clock
 
 
 def read_time(frame: pd.DataFrame, time: str, order: str = "") -> Stamps:
@@ -27,7 +27,7 @@ def read_time(frame: pd.DataFrame, time: str, order: str = "") -> Stamps:
 
 def _join(frame: pd.DataFrame, parts: list[str], order: str) -> Stamps:
     """Join year, month, day, hour columns, or year and week, or a date and a clock time, or a date and an hour."""
-    roles = {role: name for name in parts for role in [part_of(name)] if role}
+    roles = roles_in(parts)
     if "year" in roles:
         return _join_numbers(frame, roles, order)
     if len(parts) > 2:
@@ -50,7 +50,7 @@ def _join(frame: pd.DataFrame, parts: list[str], order: str) -> Stamps:
 
 def _clock_texts(column: pd.Series, name: str) -> np.ndarray:
     """Return times of day, 9:30 or 24:00 or 1:05 pm, in microseconds."""
-    text = column.astype(str).str.strip()
+    text = column.astype(str).str.strip().str.replace(DOTTED, r"\1:\2:\3", regex=True)
     if re.search(r"[AaPp]\.?[Mm]", str(text.iloc[0])):
         half = text.str.replace(".", "", regex=False).str.replace(r" *([AaPp][Mm])$", r" \1", regex=True)
         form = "%I:%M:%S %p" if half.iloc[0].count(":") > 1 else "%I:%M %p"

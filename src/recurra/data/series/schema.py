@@ -201,7 +201,10 @@ def _can_name(frame: pd.DataFrame, name: str, keys: tuple[str, ...] = ()) -> boo
     column = frame[name]
     if column.isna().any() or not (is_text(column) or sounds_like_id(name) or name in keys):
         return False
-    return 1 < column.nunique() <= len(frame) / 2
+    try:
+        return 1 < column.nunique() <= len(frame) / 2
+    except TypeError:  # lists and the like
+        return False
 
 
 def _names_series(frame: pd.DataFrame, name: str, stamps: np.ndarray, keys: tuple[str, ...]) -> bool:

@@ -9,7 +9,7 @@ from ...errors import DataError, KindError
 from ..calendar.stamps import holds_dates
 from ..tables.columns import find_boundless, is_counter, is_number, is_text, numbers, strip_text, text_numbers
 from .ids import is_code, sounds_like_id
-from .timing import why_left
+from .timing import LIKE_EPOCHS, why_left
 
 COUNTS, CONSTANT, HOLLOW = "only counts the rows", "never changes", "no values"  # of numbers that are no targets
 
@@ -92,7 +92,7 @@ def _why_other(column: pd.Series) -> str:
 
 def _last_resort(frame: pd.DataFrame, left: dict[str, str]) -> list[str]:
     """Return a column that counts the rows, if it is the only one that varies, or else those that are constant."""
-    counts = [name for name, why in left.items() if why == COUNTS]
+    counts = [name for name, why in left.items() if why in (COUNTS, LIKE_EPOCHS)]
     constant = [name for name, why in left.items() if why == CONSTANT and is_number(frame[name])]
     if counts or constant:
         return counts[:1] or constant

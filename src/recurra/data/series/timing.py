@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..calendar.digits import counts_days, regularity
+from ..calendar.digits import counts_days, read_epoch, regularity
 from ..calendar.names import (
     MONTH_WORDS,
     RANGES,
     has_time_word,
     part_of,
     plain,
+    roles_in,
     sounds_like_time,
     surely_time,
 )
@@ -24,6 +25,14 @@ from ..tables.columns import is_number, is_text, strip_text, text_of_numbers
 FEW = 12  # different dates that digits must spell, in a column that is not called like a time
 # Names of parts of a time that mean something else where they stand alone.
 OTHER = ("min", "mi", "sec", "second", "mo", "mon", "mm", "kw", "tag", "dom", "dia", "ora", "hh", "dd", "yy")
+
+LIKE_EPOCHS = "it rises evenly, as seconds since 1970 do"
+UNREAD = "it is called like a time but holds neither dates nor whole steps"
+PASSED = (
+    "seconds", "secs", "sec", "second", "s", "minutes", "mins", "hours", "hrs", "days", "milliseconds", "millis", "ms",
+    "microseconds", "us", "offset", "tick", "ticks", "elapsedtime", "runtime", "sekunden", "minuten", "stunden",
+    "secondes", "heures", "segundos", "horas", "秒", "毫秒",
+)  # fmt: skip
 
 
 def digit_dates(frame: pd.DataFrame, free: Sequence[str], dates: Sequence[str]) -> list[str]:
@@ -82,7 +91,8 @@ def _are_digits(column: pd.Series, least: int) -> bool:
 
 def joined_time(frame: pd.DataFrame, free: Sequence[str], dates: Sequence[str]) -> str | None:
     """Return 'year+month+day+hour', 'year+week', 'date+time' or 'date+hour' where such columns belong together."""
-    roles = {role: name for name in reversed(free) for role in [part_of(name)] if role and _is_part(frame[name], role)}
+    parts = [name for name in reversed(free) for role in [part_of(name)] if role and _is_part(frame[name], role)]
+    roles = {role: name for role, name in roles_in(parts).items() if _is_part(frame[name], role)}
     if not dates:
         return "+".join(roles[role] for role in _together(frame, roles)) or None
     clocks = [n for n in free if n not in dates and is_clock(frame[n])]
@@ -164,11 +174,20 @@ def _why_numbers_left(column: pd.Series, name: str) -> str | None:
     values = part_numbers(column.head(100))
     if len(values) >= FEW and counts_days(values) and counts_days(part_numbers(column)):
         return "it counts days or rows"
-    if (sounds_like_time(name) and surely_time(name)) or (
-        sounds_like_time(name) and len(values) > 2 and _is_axis(values)
-    ):
-        return "it is called like a time but holds neither dates nor whole steps"
+    if len(values) > 2 and _is_axis(values):
+        return _why_axis_left(part_numbers(column), name)
+    if sounds_like_time(name) and surely_time(name):
+        return UNREAD
     return None
+
+
+def _why_axis_left(values: np.ndarray, name: str) -> str | None:
+    """Return why a column that begins to rise evenly is not forecast, or None if it may be."""
+    if len(values) >= FEW and _is_axis(values) and read_epoch(values) is not None:
+        return LIKE_EPOCHS
+    if plain(name) in PASSED:
+        return "time that has passed"
+    return UNREAD if sounds_like_time(name) else None
 
 
 def _is_axis(values: np.ndarray) -> bool:

@@ -42,6 +42,10 @@ def _from_other(frame: Any) -> pd.DataFrame:
 
     try:
         return nw.from_native(frame, eager_only=True).to_pandas()
+    except (ValueError, NotImplementedError) as fault:  # a type that pandas does not have
+        raise DataError(
+            f"The table cannot be read as one of pandas: {fault}. Cast the column to a usual type."
+        ) from None
     except TypeError:
         lazy = " Call .collect() on it first." if hasattr(frame, "collect") else ""
         kind = f"{type(frame).__module__.split('.')[0]}.{type(frame).__name__}"
@@ -135,7 +139,8 @@ def find_boundless(values: np.ndarray) -> tuple[int, str, str] | None:
     if not wide.any():
         return None
     at = int(np.argmax(wide.reshape(len(values), -1).any(1)))
-    largest = float(np.nanmax(np.abs(values[at])))
+    row = np.ravel(values[at])
+    largest = float(row[np.nanargmax(np.abs(row))])
     if np.isinf(largest):
         return at, "an infinite value", "; leave it empty if it is not known."
     return at, f"the value {largest:g}", ", which is too large to compute with; use a larger unit."

@@ -103,7 +103,7 @@ class Classifier(ClassifyTrainingSettings, ClassifyModelSettings, ClassifySettin
         """
         fitted, X = self._fitted(), collected(X)
         data = X if y is None else (X, y)
-        cases = KIND.read(data, fitted.config, fitted.learned)
+        cases = self._read_as_learned(data)
         labels = labels_of(cases, "to judge by")
         named = ask_network(fitted, CaseExamples.of(cases, fitted.learned)).codes
         return float(np.mean([fitted.learned.classes[n] == label for n, label in zip(named, labels, strict=True)]))
@@ -126,5 +126,5 @@ class Classifier(ClassifyTrainingSettings, ClassifyModelSettings, ClassifySettin
     def _read(self, X: Any) -> tuple[Fitted, CaseExamples]:
         """Return cases as the training data were read."""
         fitted = self._fitted()
-        cases: Cases = KIND.read(collected(X), fitted.config, fitted.learned)
+        cases: Cases = self._read_as_learned(collected(X))
         return fitted, CaseExamples.of(cases, fitted.learned)

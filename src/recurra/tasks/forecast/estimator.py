@@ -163,8 +163,8 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
 
     def _panel(self, df: Any) -> Panel | None:
         """Return ``df`` as the training data were read; None stays None."""
-        fitted = self._fitted()
-        return None if df is None else KIND.read(df, fitted.config, fitted.learned)
+        self._fitted()
+        return None if df is None else self._read_as_learned(df)
 
     def _answer_about(self, df: Any, answer: pd.DataFrame) -> Any:
         return self._answer(answer, df, self._fitted().learned.schema.time)

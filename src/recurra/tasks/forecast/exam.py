@@ -22,6 +22,8 @@ from .plan import Part, describe_test, tracks_of
 from .scaling import Scaling, unscale
 from .windows import Windows
 
+KEPT = 0.25  # of the distance between two ends, however they are moved
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -134,7 +136,8 @@ def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None =
     For each level the ends are moved out by the level's quantile of ``max(lower − y, y − upper)``, one number for
     all steps, in training deviations (conformalised quantile regression, Romano et al., arXiv 1905.03222). The
     correction for a finite sample, 1 + 1 / n, takes n for twice the horizons that the windows hold, as those that
-    overlap share their errors.
+    overlap share their errors. Ends of a wider interval are moved in by KEPT less than would let them meet those of a
+    narrower one.
     ``moved`` (W, H, C) is how far the answer lies from the network's own, in the same unit.
     """
     if not network.head.quantiles:
@@ -142,21 +145,24 @@ def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None =
     network.eval()
     device = next(network.parameters()).device
     misses: dict[int, list[np.ndarray]] = {}
-    levels = levels_of(network.head.quantiles)
+    levels, closest = levels_of(network.head.quantiles), torch.inf
     for numbers in torch.arange(len(windows)).split(batch_size):
         batch = windows.take(numbers).to(device)
         ends, target = network.head.interval(network(batch).prediction), batch.targets
         assert target is not None
         if moved is not None:
             target = target - torch.from_numpy(moved[numbers.numpy()]).to(target)
+        closest = min(closest, float(ends.diff(dim=-1).amin()))
         for level, low, high in levels:
             miss = torch.maximum(ends[..., low] - target, target - ends[..., high])
             known = miss if batch.target_mask is None else miss[batch.target_mask]
             misses.setdefault(level, []).append(known.flatten().cpu().numpy())
+    least = -np.inf
     for level, low, high in levels:
         scores = np.concatenate(misses[level])
         share = min(1.0, level / 100 * (1 + windows.horizon / (2 * len(windows))))
-        margin = float(np.quantile(scores, share))
+        margin = max(float(np.quantile(scores, share)), least)
+        least = margin - (1 - KEPT) * closest
         network.widen[low], network.widen[high] = -margin, margin
 
 
