@@ -164,7 +164,8 @@ def test_help_in_chinese_is_chinese_and_fits_the_terminal(
     told = [re.sub(r"^( *--.*?  +)|^(用法：.*)", "  ", line) for line in told]
     text = re.sub(r"\n +\[", "  [", "\n".join(told))
     assert not english_in(text, *choices()), text
-    assert "用法：" in lines[0] and "选项：" in lines and "显示本帮助并退出。" in text
+    assert lines[0].startswith("用法：recurra") and not english_in(lines[0], *VERBS)
+    assert "选项：" in lines and "显示本帮助并退出。" in text
 
 
 @pytest.mark.parametrize("asked", [[], ["--lang", "en"], ["--lang=zh"]], ids=" ".join)
