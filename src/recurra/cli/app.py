@@ -38,7 +38,12 @@ class Verbs(click.Group):
 click.Context.formatter_class = Help
 
 
-@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Verbs,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="recurra")
 @click.pass_context
 def recurra(ctx: click.Context) -> None:
