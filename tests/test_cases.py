@@ -429,7 +429,7 @@ def test_dates_name_columns(tmp_path: Path) -> None:
 
 
 def test_values_beyond_computing_are_refused() -> None:
-    assert "Case '1' has the value 1e+300 in step 2, which is too large" in fault(lambda: cases_of([[1.0, -1e300]]))
+    assert "Case '1' has the value -1e+300 in step 2, which is too large" in fault(lambda: cases_of([[1.0, -1e300]]))
     table = WIDE.assign(s2=[1, 2, 1e200])
     assert "Column 's2' has the value 1e+200 in row 3, which is too large" in fault(lambda: frame_cases(table))
 
@@ -640,6 +640,13 @@ def test_the_text_that_tells_rows_of_one_time_apart_is_the_id() -> None:
 def test_steps_are_sorted_by_any_kind_of_time(times: list[Any]) -> None:
     frame = pd.DataFrame({"id": [1, 1, 1, 2, 2], "time": times, "v": [3, 1, 2, 5, 4], "class": [0, 0, 0, 1, 1]})
     assert lists(frame_cases(frame, time="time")) == [[[1], [2], [3]], [[4], [5]]]
+
+
+@pytest.mark.parametrize("unit", ["ms", "s", "h", "D"])
+def test_time_that_has_passed_is_found_and_sorts_the_steps(unit: str) -> None:
+    passed = pd.to_timedelta([3, 1, 2, 2, 1], unit=unit)
+    frame = pd.DataFrame({"id": [1, 1, 1, 2, 2], "time": passed, "v": [3, 1, 2, 5, 4], "class": [0, 0, 0, 1, 1]})
+    assert lists(frame_cases(frame)) == [[[1], [2], [3]], [[4], [5]]]
 
 
 def test_without_a_time_rows_keep_their_order() -> None:

@@ -91,6 +91,8 @@ def test_values_land_in_their_part() -> None:
         ("hiden_size", "hidden_size"),
         ("lr_learning_rate", "learning_rate"),
         ("batchsize", "batch_size"),
+        ("CELL", "cell"),
+        ("Horizon", "horizon"),
     ],
 )
 def test_an_unknown_setting_offers_the_nearest(wrong: str, right: str) -> None:

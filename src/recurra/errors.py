@@ -52,7 +52,9 @@ class Caution(UserWarning):
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the allowed name closest to ``name``, or an empty string."""
-    close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
+    allowed = list(allowed)
+    same = [one for one in allowed if one.casefold() == str(name).casefold()]
+    close = same or difflib.get_close_matches(str(name), allowed, n=1, cutoff=0.5)
     return f" Did you mean '{close[0]}'?" if close else ""
 
 

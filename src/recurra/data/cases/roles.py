@@ -137,7 +137,7 @@ def time_columns(frame: pd.DataFrame, taken: tuple[str | None, ...]) -> list[str
     ranks = {name: rank for rank, name in enumerate(NAMES)}
     free = sorted((n for n in frame.columns if n not in taken), key=lambda n: ranks.get(n.casefold(), len(NAMES)))
     dates = [name for name in free if holds_dates(frame[name])]
-    steps = [name for name in free if is_usual(name) and is_number(frame[name])]
+    steps = [name for name in free if is_usual(name) and (is_number(frame[name]) or frame[name].dtype.kind == "m")]
     return dates + sorted(steps, key=lambda name: frame[name].hasnans)
 
 
