@@ -15,7 +15,7 @@ from .console import message
 from .doctor import doctor
 from .evaluate import evaluate, report
 from .flags import lang_option, language_in
-from .help import Help, described_fault
+from .help import Help, described_fault, told_fault
 from .predict import predict
 from .train import NOTHING_KEPT, train
 
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
             _run(arguments)
         streams.flush()
     except RecurraError as wrong:  # there is no such language
-        message(f"Error: {wrong}")
+        click.echo(told_fault(str(wrong)), err=True)
         sys.exit(2)
     except OSError as fault:
         if not streams.broke(fault):
@@ -92,10 +92,10 @@ def _run(arguments: list[str]) -> None:
         click.echo(described_fault(wrong), err=True)
         sys.exit(2)
     except RecurraError as wrong:
-        message(f"Error: {wrong}")
+        click.echo(told_fault(str(wrong)), err=True)
         sys.exit(2)
     except OSError as wrong:
         if wrong.filename is None:
             raise
-        message(f"Error: {wrong.strerror}: {wrong.filename}")
+        click.echo(told_fault(f"{wrong.strerror}: {wrong.filename}"), err=True)
         sys.exit(2)

@@ -64,11 +64,16 @@ def _without_default(text: str) -> str:
     return translated(said) + gap + rest
 
 
+def told_fault(text: str) -> str:
+    """Return what was wrong, translated, behind a word that says so."""
+    return f"{_head('Error:')}{translated(text)}"
+
+
 def described_fault(fault: click.ClickException) -> str:
     """Return what was wrong with a command line, and how its help is asked for; of an empty one the help itself."""
     if isinstance(fault, click.exceptions.NoArgsIsHelpError):
         return fault.format_message().rstrip("\n")
-    lines = [f"{_head('Error:')}{translated(fault.format_message())}"]
+    lines = [told_fault(fault.format_message())]
     ctx = fault.ctx if isinstance(fault, click.UsageError) else None
     if ctx is not None:
         lines = [ctx.get_usage(), translated(f"Try '{ctx.command_path} --help' for help."), "", *lines]
