@@ -1,10 +1,10 @@
 """What people read, in their language: every text of the package is written in English, and translated at the door.
 
-A catalog is a folder of TOML files of patterns: an English text, in which ``{1}``, ``{2}``, .. stand for what differs, and the
-same in the other language. What stands in a place is translated, too, unless it is a name: in quotes, in backticks, or
-``{1!}``; ``'{1?}'`` is none. A text that no pattern fits is cut into its sentences, these at semicolons, and so on to
-commas; what is still not known stays as it is. So no message has to know of languages, and a run that was made in one
-can be told in another.
+A catalog is a folder of TOML files of patterns: an English text, in which ``{1}``, ``{2}``, .. stand for what differs,
+and the same in the other language. What stands in a place is translated, too, unless it is a name: in quotes, in
+backticks, or ``{1!}``; ``'{1?}'`` is none. A text that no pattern fits is cut into its sentences, these at semicolons,
+and so on to commas; what is still not known stays as it is. So no message has to know of languages, and a run that was
+made in one can be told in another.
 """
 
 import re
@@ -55,6 +55,7 @@ class Catalog:
         patterns = [_pattern(english, other) for english, other in pairs.items() if PLACE.search(english)]
         # What has more words of its own says more surely what it is.
         self.patterns = sorted(patterns, key=lambda one: -one.words)
+        self.labels = [pattern for pattern in self.patterns if pattern.label]
         self.known: dict[str, str | None] = {}
 
     def say(self, text: str) -> str:
@@ -89,8 +90,8 @@ class Catalog:
 
     def _behind_label(self, text: str) -> str | None:
         """Translate what says by its first word what comes: that and the rest each for itself."""
-        for pattern in self.patterns:
-            match = pattern.english.fullmatch(text) if pattern.label else None
+        for pattern in self.labels:
+            match = pattern.english.fullmatch(text)
             if match and (text[-1] == match[1][-1:] or not SENTENCES.search(match[1])):
                 return self._filled(pattern, match)
         return None
