@@ -154,13 +154,16 @@ def test_arguments_keep_a_blank_before_chinese() -> None:
 
 SMALL = ["--hidden-size", 8, "--max-epochs", 2, "--epoch-steps", 3, "--batch-size", 16]
 NAMES = set(
-    """
+    re.findall(
+        r"\S+",
+        """
     recurra train predict evaluate compare report doctor demo bench run runs html native torch rnn rnn_relu lstm
     gru coupled lstm_gru lstm_gru_full parallel general MASE MAE RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS
     csv date sales cell dot none scaled_dot nearest_neighbour seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
     heads forecast classify
-    """.split()
+        """,
+    )
 )
 DAYS = pd.date_range("2024-01-01", periods=150)
 RANDOM = np.random.default_rng(0)
