@@ -1,8 +1,8 @@
 """What the package may say at run time, read out of its source: whole texts, with a token where something differs.
 
-``said`` follows an expression to the texts that it may become: both sides of a condition, what a name of the function was
-set to, what a function of the package returns, what the callers give for a parameter. What it cannot follow is ``x``, or
-``7`` where a number is written.
+``said`` follows an expression to the texts that it may become: both sides of a condition, what a name of the function
+was set to, what a function of the package returns, what the callers give for a parameter. What it cannot follow is
+``x``, or ``7`` where a number is written.
 """
 
 import ast
@@ -69,28 +69,29 @@ class Package:
         return self.known[node]
 
     def _said(self, module: Module, node: ast.expr) -> list[str]:
+        found: list[str] = []
         match node:
             case ast.JoinedStr(values=parts):
-                return self._joined(module, parts)
+                found = self._joined(module, parts)
             case ast.FormattedValue(value=value, format_spec=spec):
-                return ["7"] if spec is not None else self.said(module, value) or ["x"]
+                found = ["7"] if spec is not None else self.said(module, value) or ["x"]
             case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self._joined(module, [left, right]) if self.said(module, left) else []
+                found = self._joined(module, [left, right]) if self.said(module, left) else []
             case ast.IfExp(body=body, orelse=other):
-                return self.said(module, body) + self.said(module, other)
+                found = self.said(module, body) + self.said(module, other)
             case ast.BoolOp(values=values):
-                return [text for value in values for text in self.said(module, value)]
+                found = [text for value in values for text in self.said(module, value)]
             case ast.Lambda(body=body):
-                return self.said(module, body)
+                found = self.said(module, body)
             case ast.Dict(values=values):
-                return [text for value in values for text in self.said(module, value)]
+                found = [text for value in values for text in self.said(module, value)]
             case ast.Subscript(value=ast.Dict() | ast.Name() as table):
-                return self.said(module, _table(module, table))
+                found = self.said(module, _table(module, table))
             case ast.Call():
-                return self._call(module, node)
+                found = self._call(module, node)
             case ast.Name():
-                return self._name(module, node)
-        return []
+                found = self._name(module, node)
+        return found
 
     def _joined(self, module: Module, parts: list[ast.expr]) -> list[str]:
         """Return the first text of all parts joined, and every other text of each beside the first of the others."""

@@ -24,6 +24,8 @@ SEVERAL = re.compile(f"{SENTENCES.pattern}|; ")  # several texts
 LISTED = re.compile(f"{SEVERAL.pattern}|, ")
 FEW = 20  # letters: a pattern with so few of its own is not sure of what stands between commas
 WORD = re.compile(r"[A-Za-z]{2}(?=[^']*(?:'[^']*'[^']*)*$)")  # letters that stand in no quotes
+HAN, LATIN = re.compile("[一-鿿]"), re.compile("[A-Za-z0-9%'`]")
+LABEL = re.compile(r"[A-Z][a-z]+: \{1\}\.?")
 WORDS = re.compile(r"[A-Za-z]{2,} +[A-Za-z]{2}(?=[^']*(?:'[^']*'[^']*)*$)")
 CUTS = (
     (SENTENCES, ""),
@@ -39,6 +41,7 @@ class Pattern(NamedTuple):
     words: int  # how many letters are its own
     english: re.Pattern[str]
     names: frozenset[int]  # places whose content is never translated
+    label: bool  # it only says what comes, as "Error: {1}" does
     other: str
 
 
@@ -50,6 +53,7 @@ class Catalog:
         patterns = [_pattern(english, other) for english, other in pairs.items() if PLACE.search(english)]
         # What has more words of its own says more surely what it is.
         self.patterns = sorted(patterns, key=lambda one: -one.words)
+        self.labels = [pattern for pattern in self.patterns if pattern.label]
         self.known: dict[str, str | None] = {}
 
     def say(self, text: str) -> str:
@@ -69,8 +73,8 @@ class Catalog:
         bare = text.strip()
         if not any("a" <= letter <= "z" or "A" <= letter <= "Z" for letter in bare):
             return None
-        found = self.texts.get(bare) or self._by_pattern(bare, strictly=True) or self._by_parts(bare)
-        found = found or self._by_pattern(bare)
+        found = self.texts.get(bare) or self._by_pattern(bare, strictly=True) or self._behind_label(bare)
+        found = found or self._by_parts(bare) or self._by_pattern(bare)
         return None if found is None else text.replace(bare, found)
 
     def _by_pattern(self, text: str, strictly: bool = False) -> str | None:
@@ -82,18 +86,28 @@ class Catalog:
                 return self._filled(pattern, match)
         return None
 
+    def _behind_label(self, text: str) -> str | None:
+        """Translate what says by its first word what comes: that and the rest each for itself."""
+        for pattern in self.labels:
+            match = pattern.english.fullmatch(text)
+            if match and (text[-1] == match[1][-1:] or not SENTENCES.search(match[1])):
+                return self._filled(pattern, match)
+        return None
+
     def _unknown(self, pattern: Pattern, match: re.Match[str]) -> bool:
         """Tell whether a place that is no name holds words that are not known: then the pattern is another's."""
         places = [text for name, text in match.groupdict().items() if int(name[1:]) not in pattern.names]
         return any(WORDS.search(text) and self.find(text) is None for text in places)
 
     def _filled(self, pattern: Pattern, match: re.Match[str]) -> str:
-        def content(place: re.Match[str]) -> str:
+        said, at = "", 0
+        for place in PLACE.finditer(pattern.other):
             number = int(place[2])
             value = match[f"p{number}"]
-            return f"{place[1]}{value if number in pattern.names else self.say(value)}{place[4]}"
-
-        return PLACE.sub(content, pattern.other)
+            value = value if number in pattern.names else self.say(value)
+            said = _joined(_joined(said, pattern.other[at : place.start()]), f"{place[1]}{value}{place[4]}")
+            at = place.end()
+        return _joined(said, pattern.other[at:])
 
     def _by_parts(self, text: str) -> str | None:
         """Translate sentences one by one, or what stands between semicolons or commas."""
@@ -109,6 +123,15 @@ class Catalog:
         return None
 
 
+def _joined(text: str, more: str) -> str:
+    """Return two pieces as one text: a blank stands where Chinese meets Latin letters, and none within Chinese."""
+    if (HAN.match(text[-1:]) and LATIN.match(more)) or (LATIN.match(text[-1:]) and HAN.match(more)):
+        return f"{text} {more}"
+    if HAN.match(text[-2:-1]) and text.endswith(" ") and HAN.match(more):
+        return text[:-1] + more
+    return text + (more[1:] if HAN.match(text[-1:]) and more.startswith(" ") and HAN.match(more[1:]) else more)
+
+
 def _pattern(english: str, other: str) -> Pattern:
     names, regex, at, literals = set(), "", 0, [""]
     for place in PLACE.finditer(english):
@@ -122,7 +145,8 @@ def _pattern(english: str, other: str) -> Pattern:
         at = place.end()
     literals.append(english[at:])
     whole = re.compile(regex + re.escape(english[at:]), re.DOTALL)
-    return Pattern(max(literals, key=len), len("".join(literals)), whole, frozenset(names), other)
+    label = LABEL.fullmatch(english) is not None
+    return Pattern(max(literals, key=len), len("".join(literals)), whole, frozenset(names), label, other)
 
 
 @cache
