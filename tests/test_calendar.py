@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from recurra.data.calendar.frequency import grid_of, known_frequency, steps_in_words
@@ -57,9 +57,10 @@ def test_places_undo_labels(frequency: str, start: Any, far: int) -> None:
     assert known_frequency(frequency) == frequency
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(frequency=st.sampled_from(PANDAS + OWN), start=STARTS, n=st.integers(3, 70), more=st.integers(1, 40))
 def test_what_is_labelled_is_read_as_the_same_calendar(frequency: str, start: Any, n: int, more: int) -> None:
+    assume(n >= 15 or "@" not in frequency)  # days of the week are told from business days by three weeks of them
     stamps = grid_of(frequency).label(first_of(frequency, start), np.arange(n))
     try:
         found = grid_of(infer_frequency(stamps))

@@ -93,8 +93,8 @@ def _how_compared(metric: Metric, rows: Sequence[Mapping[str, Any]]) -> str:
     what = f"{metric.sentence} " if metric.help else ""
     return (
         f"The same data, seeds and budget for all, judged on what no model has seen; {better} {metric.title} is "
-        f"better.\n\n{what}± is the 95 % interval of its mean over seeds. A p below 0.05 says that chance explains the difference "
-        f"to the best model, or to the best naive one, badly (0.001 stands for less, too).{_engines(rows)}"
+        f"better.\n\n{what}± is the 95 % interval of its mean over seeds. A p below 0.05 says that chance explains the "
+        f"difference to the best model, or to the best naive one, badly (0.001 stands for less, too).{_engines(rows)}"
     )
 
 
