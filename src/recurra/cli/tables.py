@@ -52,8 +52,8 @@ def legend(metric: Metric) -> str:
     """Say how to read the table of a comparison."""
     better = "higher" if metric.better == "high" else "lower"
     return (
-        f"{metric.sentence} {metric.title}: {better} is better; ±: 95 % interval of the mean over seeds; p: chance that "
-        "such a difference to the best model, or to the best naive one, is luck."
+        f"{metric.sentence} {metric.title}: {better} is better; ±: 95 % interval of the mean over seeds; p: chance "
+        "that such a difference to the best model, or to the best naive one, is luck."
     )
 
 

@@ -226,7 +226,14 @@ def rows_are_series(frame: pd.DataFrame) -> bool:
 def _name_of_rows(frame: pd.DataFrame) -> str | None:
     """Return the column at the left that names each row, or None: the first, or of several of text one that does."""
     left = list(takewhile(lambda name: is_text(frame[name]) and not holds_dates(frame[name]), frame.columns))
-    return next((str(name) for name in left if frame[name].is_unique and not frame[name].isna().any()), None)
+    return next((str(name) for name in left if _tells_rows_apart(frame[name])), None)
+
+
+def _tells_rows_apart(column: pd.Series) -> bool:
+    try:
+        return column.is_unique and not column.isna().any()
+    except TypeError:  # lists and the like
+        return False
 
 
 def _beside(frame: pd.DataFrame, name: str) -> list[str]:
