@@ -32,6 +32,7 @@ from recurra.report.markup import render
 from recurra.report.page import Section, report_html, write_report
 from recurra.report.tables import table_html
 from recurra.tasks.forecast.figures import Forecast, attention_figure, error_figure, forecast_figure, series_grid
+from recurra.writing.language import speaking
 from recurra.writing.numbers import in_steps, percent
 
 RANDOM = np.random.default_rng(0)
@@ -163,6 +164,15 @@ def test_legends_stand_in_the_page_where_they_wrap(page_text):
 def test_what_can_be_copied_is_code_and_stays_text(tmp_path):
     text = report_html("T", [f"Use `recurra predict run {NASTY}`."], [], {})
     assert Page(text).texts["code"] == [f"recurra predict run {NASTY}"]
+
+
+def test_every_report_is_in_the_language_of_its_time():
+    settings = {"model": {"cell": "gru"}}
+    first = report_html("T", [], [], settings)
+    with speaking("zh"):
+        other = report_html("T", [], [], settings)
+    assert Page(first).texts["h2"] == ["Settings"] and Page(other).texts["h2"] == ["设置"]
+    assert ("html", {"lang": "zh"}) in Page(other).tags and report_html("T", [], [], settings) == first
 
 
 def test_what_is_folded_is_there(tmp_path):

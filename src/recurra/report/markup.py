@@ -42,6 +42,7 @@ def _environment() -> "Environment":
         loader=PackageLoader(__package__, FOLDER),
         undefined=StrictUndefined,
         autoescape=True,
+        optimized=False,  # else a text would stay in the language in which the template was read first
         trim_blocks=True,
         lstrip_blocks=True,
     )
