@@ -36,16 +36,16 @@ def prose(text: str) -> "Markup":
 
 @cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 
     environment = Environment(
         loader=PackageLoader(__package__, FOLDER),
         undefined=StrictUndefined,
         autoescape=True,
-        optimized=False,  # else a text would stay in the language in which the template was read first
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["prose"] = prose
-    environment.filters["translated"] = translated
+    # With the context, else a text would stay in the language in which the template was read first.
+    environment.filters["translated"] = pass_context(lambda context, text: translated(text))
     return environment
