@@ -56,13 +56,20 @@ def percent(share: float | None) -> str:
 
 
 def percents(shares: Iterable[float]) -> list[str]:
-    """Return two shares of one whole with the same decimals, as few as show both: ``6 %`` and ``94 %``."""
+    """Return the shares of one whole with the same decimals, as few as show all: ``6 %`` and ``94 %``.
+
+    The largest is what the others leave, so that they add up as they are written.
+    """
     shares = list(shares)
     places = 0
     while places < 2 and any(share and not round(100 * share, places) for share in shares):
         places += 1
+    written = [round(100 * share, places) for share in shares]
+    largest = shares.index(max(shares))
+    written[largest] = 100 - (sum(written) - written[largest])
     return [
-        f"{100 * share:.{places}f} %" if round(100 * share, places) or not share else percent(share) for share in shares
+        f"{value:.{places}f} %" if value or not share else percent(share)
+        for value, share in zip(written, shares, strict=True)
     ]
 
 
