@@ -439,7 +439,10 @@ def summed(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[
             if f"mine{part}" in mase:
                 metrics[f"{name}{part}"] = metrics.pop(f"mine{part}")
         judged = Judged(name, None, {}, dict.fromkeys(metrics), metrics)  # type: ignore[arg-type]
-        return [*pages.conclusion(fitted, judged, Path("my runs/1")), *pages._pictured(fitted, judged)]
+        return [
+            *pages.conclusion(fitted, judged, Path("my runs/1")),
+            *pages._pictured(judged, pages.advise(pages.held(fitted, judged))),
+        ]
 
     return summary
 

@@ -28,10 +28,7 @@ class Held(NamedTuple):
 
     def ahead(self, first: str, second: str) -> str:
         """Return how far two rows are apart: ``12 %`` or ``3.4 points``."""
-        if not (self.scores[second] or self.metric.share):
-            return "far"  # there is no percent of nothing
-        change = self.metric.change(self.scores[second], self.scores[first])
-        return f"{abs(change):.{1 if self.metric.share else 0}f} {self.metric.unit}"
+        return self.metric.apart(self.scores[second], self.scores[first])
 
     def score(self, row: str) -> str:
         """Return the score of a row as people write it."""

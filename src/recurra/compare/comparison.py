@@ -151,11 +151,8 @@ class Comparison:
         sure = f"unlikely to be chance ({chance(p)})" if p < SURE else f"which may be chance ({chance(p)})"
         return (
             f"{better} of {len(labels)} networks beat {against}; the best, {labels[0]}, is "
-            f"{self._ahead(score, goal)} better, {sure}."
+            f"{metric.apart(goal, score)} better, {sure}."
         )
-
-    def _ahead(self, score: float, goal: float) -> str:
-        return f"{abs(self.metric.change(goal, score)):.{1 if self.metric.share else 0}f} {self.metric.unit}"
 
     def _attention_verdict(self) -> str:
         pairs = []

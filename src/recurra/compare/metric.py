@@ -31,6 +31,12 @@ class Metric:
         """Return how far it is from ``before`` to ``after``: percentage points of a share, else percent."""
         return 100 * (after - before) if self.share else 100 * (after - before) / before
 
+    def apart(self, before: float, after: float) -> str:
+        """Return how far two values are from each other, without a sign: ``12 %`` or ``3.4 points``."""
+        if not (before or self.share):
+            return "far"  # there is no percent of nothing
+        return f"{abs(self.change(before, after)):.{1 if self.share else 0}f} {self.unit}"
+
     @property
     def sentence(self) -> str:
         """What it is, as a sentence; empty where nothing is said."""

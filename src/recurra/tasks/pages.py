@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..attention import Attention
-from ..compare.advice import Held, advise, called
+from ..compare.advice import Advice, Held, advise, called
 from ..compare.metric import Metric
 from ..report.inside import inside_sections, learning_section
 from ..report.page import Section, report_html
@@ -33,12 +33,7 @@ def training_page(
         *learning_section(history),
         _background(fitted),
     ]
-    summary = [
-        *conclusion(fitted, judged, folder),
-        *map(sentence, fitted.kind.used(fitted)),
-        *_pictured(fitted, judged),
-        *warnings(fitted),
-    ]
+    summary = _opening(fitted, judged, folder)
     return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
 
 
@@ -67,13 +62,10 @@ def comparison_page(
     sections = [*_answers(fitted, data, judged, asked), table, *_proof(fitted, data, judged)]
     sections += [*_looked(fitted, data, compared), *_inside(fitted, data), *learning_section(history)]
     sections.append(_background(fitted))
-    summary = [
-        *conclusion(fitted, judged, folder),
-        f"{kept} is kept, from seed {fitted.config.training.seed}: of all networks it had the lowest validation loss.",
-        *map(sentence, fitted.kind.used(fitted)),
-        *_pictured(fitted, judged),
-        *warnings(fitted),
-    ]
+    said = (
+        f"{kept} is kept, from seed {fitted.config.training.seed}: of all networks it had the lowest validation loss."
+    )
+    summary = _opening(fitted, judged, folder, said)
     return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
 
 
@@ -195,21 +187,36 @@ def _looked(fitted: Fitted, data: Any, compared: Mapping[str, Any]) -> list[Sect
 
 def conclusion(fitted: Fitted, judged: Judged | None, folder: Path | None = None) -> list[str]:
     """Return what a report says first: what to use, what its score means, and the command for it."""
-    if judged is None:
+    return _concluded(fitted, judged, folder, None if judged is None else advise(held(fitted, judged)))
+
+
+def _opening(fitted: Fitted, judged: Judged | None, folder: Path | None, *kept: str) -> list[str]:
+    """Return what stands above all pictures; which of several models is ``kept`` is said after what to use."""
+    advice = None if judged is None else advise(held(fitted, judged))  # once: its tests of chance take their time
+    return [
+        *_concluded(fitted, judged, folder, advice),
+        *kept,
+        *map(sentence, fitted.kind.used(fitted)),
+        *_pictured(judged, advice),
+        *warnings(fitted),
+    ]
+
+
+def _concluded(fitted: Fitted, judged: Judged | None, folder: Path | None, advice: Advice | None) -> list[str]:
+    if judged is None or advice is None:
         said, use = "Nothing was held out, so nothing says how good these answers are.", THIS_MODEL
         return [said, *_command(fitted, folder, use)]
-    advice = advise(held(fitted, judged))
     meaning = fitted.kind.meaning(fitted, judged.metrics[advice.use])
     by_itself = advice.use == judged.name != _mine(judged)  # a comparison calls the network by its cell and attention
     use = THE_NETWORK if by_itself else advice.use
     return [advice.text, *([meaning] if meaning else []), *_command(fitted, folder, use)]
 
 
-def _pictured(fitted: Fitted, judged: Judged | None) -> list[str]:
+def _pictured(judged: Judged | None, advice: Advice | None) -> list[str]:
     """Say whose the pictures are, unless they are of the one model of a training, and it is the one to use."""
-    if judged is None:
+    if judged is None or advice is None:
         return []
-    mine, use = _mine(judged), advise(held(fitted, judged)).use
+    mine, use = _mine(judged), advice.use
     if use != mine:
         return [f"The pictures below show {called(mine)}, not '{use}'."]
     return [] if use == THIS_MODEL else [f"The pictures below show '{use}'."]
