@@ -27,6 +27,7 @@ class Cases:
     weights: np.ndarray | None = None  # (N,) how much each case counts; None if all count the same
     numbers: np.ndarray | None = None  # (N, K) float64, none missing; None where they are not known
     targets: tuple[str, ...] = ()  # the names of the K numbers
+    arrays: bool = False  # whether they came as arrays, so that a table that comes later is one, too
 
     def __len__(self) -> int:
         return len(self.values)
