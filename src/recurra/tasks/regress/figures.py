@@ -38,7 +38,10 @@ class Said(NamedTuple):
 
 def said_figure(said: Said, title: str = "") -> "Figure":
     """Return what was said over what is true; on the dotted line both are the same."""
-    reading = "A point is a case: right of it what is true, above it what was said. On the dotted line all is right."
+    reading = (
+        "A point is a case: what is true from left to right, what was said from below to above. On the dotted line "
+    )
+    reading += "both are the same."
     if said.band is not None:
         reading += " The thin lines are the intervals."
     figure, shown = canvas(420, reading, title, showlegend=False), said.drawn()

@@ -40,7 +40,8 @@ ERRORS = (
         "R²",
         "high",
         _determination,
-        "R² is 1 where all is right and 0 for always saying the mean of the cases that judge",
+        "R² is the share of the variation that is explained: all if all is right, nothing by always saying the mean",
+        share=True,
     ),
 )
 
