@@ -39,7 +39,7 @@ class ClassifyLearned:
         train, classes = cases.some(plan.train), classes_of(cases)
         codes = codes_of(labels_of(train, "to train on"), classes)
         counts = tuple(np.bincount(codes, minlength=len(classes)).tolist())
-        reading = Reading.of(train, settings, hasattr(cases, "dtype"))
+        reading = Reading.of(train, settings)
         reading = replace(reading, layout=_augmented(reading.layout, train, settings))
         return cls(classes, counts, getattr(cases, "dtype", "str"), reading)
 
