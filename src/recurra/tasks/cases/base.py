@@ -74,7 +74,7 @@ class CaseKind(Kind):
         """Train ``last_epochs`` more on all cases that are not held out: they are few, and a fifth of them is much."""
         plan: Any = prepared.plan
         cases = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
-        return train_gently(fitted, CaseExamples.of(cases, fitted.learned), self.more_epochs(fitted.config))
+        return train_gently(fitted, self.encode(cases, fitted.learned), self.more_epochs(fitted.config))
 
     def more_epochs(self, config: Config) -> int:
         """Return how many epochs come after the best one."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..base import Baseline, Prepared
+from ..cases.classes import codes_of, labels_of
 from ..cases.examples import CaseExamples
 from ..cases.reading import points
 from .answers import Guess
-from .labels import codes_of, labels_of
 from .learned import ClassifyLearned
 
 AT_ONCE = 2**23  # distances in memory at a time
