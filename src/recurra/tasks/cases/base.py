@@ -2,11 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data.cases import Cases, fingerprint
+from ...data.cases import Cases, What, fingerprint
 from ...settings import Config
 from ...training.loop import Epoch
 from ..base import Fitted, Glimpse, Kind, Prepared, Tell, row_of, tell_nobody
@@ -25,6 +25,8 @@ class CaseKind(Kind):
     A kind of this family says how ``arrays`` X and y become cases, in which ``groups`` cases are cut, what an
     answer is, and how good it is.
     """
+
+    what: ClassVar[What] = "label"  # that is to be known of each case
 
     @abstractmethod
     def arrays(self, X: Any, y: Any) -> Cases:
@@ -55,7 +57,7 @@ class CaseKind(Kind):
             return self._read(source, config, None, most, tell)
 
     def _read(self, source: Any, config: Config, learned: CaseLearned | None, most: int | None, tell: Tell) -> Cases:
-        cases = at_most(cases_in(source, config.task, learned, self.arrays), most)
+        cases = at_most(cases_in(source, config.task, learned, self.arrays, self.what), most)
         notes: list[str] = []
         if learned is not None:
             cases, notes = self.understood(cases, learned)
