@@ -9,6 +9,7 @@ from .version import __version__
 _HOMES = {
     "Classifier": "tasks.classify.estimator",
     "Forecaster": "tasks.forecast.estimator",
+    "Tagger": "tasks.tag.estimator",
     "TimeSplit": "tasks.forecast.splitting",
     "RNN": "nn.namesakes",
     "LSTM": "nn.namesakes",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
     from .tasks.forecast.splitting import TimeSplit
+    from .tasks.tag.estimator import Tagger
 
 __all__ = [
     "ATTENTIONS",
@@ -52,6 +54,7 @@ __all__ = [
     "Recurrent",
     "RunError",
     "Stepper",
+    "Tagger",
     "TimeSplit",
     "__version__",
     "scan",

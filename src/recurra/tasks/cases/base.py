@@ -68,7 +68,7 @@ class CaseKind(Kind):
         """Return a short text that is another one if any value or label is."""
         return fingerprint(data)
 
-    def encode(self, data: Cases, learned: CaseLearned, part: np.ndarray | None = None) -> CaseExamples:
+    def encode(self, data: Cases, learned: Any, part: np.ndarray | None = None) -> CaseExamples:
         """Return the cases at the places in ``part``, or all, as examples."""
         return CaseExamples.of(data if part is None else data.some(part), learned)
 
