@@ -13,7 +13,7 @@ class TagSettings(CaseSettings):
 
     target: str | None = setting(None, "column with the label of each step; found if not given")
     piece: int = setting(
-        1024, "steps that are read at once; a longer case is read in pieces that overlap by half", low=16
+        512, "steps that are read at once; a longer case is read in pieces that overlap by half", low=16
     )
     smoothing: float = setting(
         0.0,
