@@ -538,7 +538,7 @@ def test_compare(run: Run, tmp_path: Path) -> None:
         (
             "a.ts",
             "@univariate true\n@classLabel true a b\n@data\n1,2,3:a\n2,3,4:b\n",
-            "This file has one label for each",
+            "has one label for each case; give a table",
         ),
         ("a.csv", "label,t0,t1,t2\na,1,2,3\nb,2,3,4\n", "needs a step in each row"),
         ("a.csv", "id,at,value\nx,1,2\nx,2,3\ny,1,2\ny,2,5\n", "No column is the label"),
