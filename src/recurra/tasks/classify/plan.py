@@ -9,8 +9,8 @@ import numpy as np
 
 from ...data.cases import Cases
 from ...errors import DataError
+from ..cases.classes import classes_of, codes_of, labels_of
 from ..cases.split import Split, split_cases
-from .labels import classes_of, codes_of, labels_of
 from .settings import ClassifySettings
 
 
