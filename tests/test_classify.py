@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from scipy.special import softmax
 from sklearn import metrics as oracle
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
@@ -29,6 +30,7 @@ from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
 from recurra.tasks.classify.answers import Guess, statistics_of, stretches
 from recurra.tasks.classify.baselines import resampled
+from recurra.tasks.classify.convolutions import affordable, log_softmax, sharpness_of
 from recurra.tasks.classify.examples import CaseExamples
 from recurra.tasks.classify.figures import case_figure, confusion_figure
 from recurra.tasks.classify.kind import KIND
@@ -36,6 +38,7 @@ from recurra.tasks.classify.learned import filled, moments
 from recurra.tasks.classify.metrics import METRICS, confusion
 from recurra.tasks.classify.network import StepNorm
 from recurra.tasks.classify.plan import classes_of, make_plan, stratified
+from recurra.tasks.saving import from_run, to_run
 from recurra.tasks.session import Session
 from recurra.training.loop import Epoch, fit
 from recurra.training.record import Record
@@ -438,6 +441,78 @@ def test_nearest_neighbour_needs_little_memory(monkeypatch: pytest.MonkeyPatch) 
     assert np.array_equal(fitted.baselines["nearest neighbour"].answer(exam.examples).codes, whole)
 
 
+def bumps(count: int, seed: int = 0) -> Cases:
+    """Noise in which somewhere something rises slowly and falls fast, or the other way round."""
+    random = np.random.default_rng(seed)
+    X, y = random.normal(0, 0.3, (count, 200)), random.integers(0, 2, count)
+    bump = np.linspace(0, 2, 12)
+    for case, falls in zip(X, y, strict=True):
+        at = random.integers(0, 188)
+        case[at : at + 12] += bump[::-1] if falls else bump
+    return cases_of(X, y)
+
+
+def test_random_convolutions_find_what_lies_anywhere() -> None:
+    fitted, exam = trained(bumps(300), 100)
+    right = {name: np.mean(row.answer(exam.examples).codes == exam.truth) for name, row in fitted.baselines.items()}
+    assert right["random convolutions"] >= 0.95 and right["nearest neighbour"] < 0.75
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_random_convolutions_answer_each_case_by_itself_and_as_saved(gaps: bool) -> None:
+    fitted, exam = trained(waves(40, channels=2, gaps=gaps), 12)
+    row = fitted.baselines["random convolutions"]
+    said = row.answer(exam.examples).log_probabilities
+    np.testing.assert_allclose(np.exp(said).sum(1), 1)
+    assert METRICS[3].of(KIND.statistics(exam.truth, row.answer(exam.examples))) < np.log(2), (
+        "better than to toss a coin"
+    )
+    cases = exam.examples.cases
+    for n in range(len(cases)):
+        alone = row.answer(CaseExamples.of(cases.some([n]), fitted.learned)).log_probabilities
+        np.testing.assert_allclose(alone[0], said[n], rtol=1e-5, atol=1e-5)
+    run = to_run(fitted, [])
+    again = from_run(run, Path(), KIND).baselines["random convolutions"].answer(exam.examples).log_probabilities
+    assert np.array_equal(again, said)
+
+
+def test_probabilities_are_as_sharp_as_what_was_left_out_allows() -> None:
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, 200)
+    answers = random.normal(size=(200, 3)) + 1.5 * np.eye(3)[codes]
+    found = sharpness_of(answers, codes)
+    tries = np.linspace(0.2, 5, 300)
+    second, first = np.sort(answers, 1)[:, 1:].T
+    margin = np.median(first - second)
+    losses = [
+        np.log1p(np.exp(s * margin)) - np.log(softmax(s * answers, 1)[np.arange(200), codes]).sum() for s in tries
+    ]
+    assert found == pytest.approx(tries[int(np.argmin(losses))], abs=0.02)
+    sure = np.exp(log_softmax(sharpness_of(np.eye(2)[[0, 1] * 10], np.array([0, 1] * 10)) * np.eye(2)))
+    assert sure.max() == pytest.approx(20 / 21, rel=1e-3), "as after 20 of 20: one more may be wrong"
+
+
+@given(cases=st.integers(2, 10**6), steps=st.floats(1, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_random_convolutions_take_seconds(cases: int, steps: float) -> None:
+    count, features = affordable(cases, steps)
+    assert min(cases, 1000) <= count <= 20_000 and 1008 <= features <= 9996 and features % 84 == 0
+    assert count * steps * features <= 5e9 or (features == 1008 and count <= 1000), "or far less than a network takes"
+    assert min(count, features) <= 2016
+    if count < min(cases, 20_000):
+        assert features == 1008
+
+
+def test_what_is_left_out_to_save_time_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("recurra.tasks.classify.convolutions.WORK", 1e6)
+    monkeypatch.setattr("recurra.tasks.classify.convolutions.LEAST_CASES", 10)
+    told: list[str] = []
+    done = train(KIND, Source(waves(50), test_size=10), TINY, tmp_path / "run", listener=Listener(notes=told.extend))
+    note = "to save time, the row 'random convolutions' learned 21 of 40 cases by 1,008 features"
+    assert note in told and done.fitted.record.notes.count(note) == 1
+    assert done.report is not None and "21 of 40 cases" in done.report.read_text(encoding="utf-8")
+
+
 def test_a_case_of_another_length_is_stretched() -> None:
     assert resampled(np.array([[0.0], [1], [2]]), 5)[:, 0].tolist() == [0, 0.5, 1, 1.5, 2]
     assert resampled(np.array([[3.0]]), 3)[:, 0].tolist() == [3, 3, 3]
@@ -566,7 +641,7 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert made.code == 0, made.err
     assert (folder / "report.html").exists()
     about = json.loads(made.out)["about"]
-    assert set(about["metrics"]) == {"this model", "most frequent class", "nearest neighbour"}
+    assert set(about["metrics"]) == {"this model", "most frequent class", "nearest neighbour", "random convolutions"}
     judged = run("evaluate", folder, test, "--json")
     assert json.loads(judged.out) == about["metrics"], "the same file, the same answers"
     assert json.loads(run("evaluate", folder, "--json").out) == about["metrics"]
@@ -691,7 +766,8 @@ def test_names_of_classes_survive(tmp_path: Path) -> None:
     np.testing.assert_allclose(frame.iloc[:, 2:].sum(axis=1), 1)
     assert set(frame["label"]) <= set(names)
     session.fit_baselines()
-    for row, columns in (("network", 6), ("nearest_neighbour", 2), ("most_frequent_class", 6)):
+    rows = {"network": 6, "nearest_neighbour": 2, "most_frequent_class": 6, "random_convolutions": 6}
+    for row, columns in rows.items():
         asked = KIND.frame(KIND.answer(session.fitted, cases_of(X), KIND.parts.predict(model=row)))
         assert asked.shape == (20, columns), row
     with pytest.raises(ConfigError, match="Did you mean 'nearest_neighbour'"):

@@ -1,4 +1,4 @@
-"""Classes that cost no training: the most frequent one, and that of the most similar training case.
+"""Classes that cost little: the most frequent one, that of the most similar training case, random convolutions.
 
 Shapes: N training cases, M cases asked, C channels, L steps to which cases are brought, K classes.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from ...data.cases import Cases
 from ..base import Baseline, Prepared
 from .answers import Guess
+from .convolutions import Convolutions
 from .examples import CaseExamples
 from .learned import ClassifyLearned, filled
 from .plan import codes_of, labels_of
@@ -100,4 +101,8 @@ def resampled(values: np.ndarray, length: int) -> np.ndarray:
 
 def make_baselines(learned: ClassifyLearned) -> dict[str, Baseline]:
     """Return the baselines by name, not yet fitted."""
-    return {"most frequent class": Majority(), "nearest neighbour": NearestNeighbour(learned)}
+    return {
+        "most frequent class": Majority(),
+        "nearest neighbour": NearestNeighbour(learned),
+        "random convolutions": Convolutions(),
+    }

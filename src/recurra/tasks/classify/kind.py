@@ -109,7 +109,7 @@ class ClassifyKind(Kind):
         return statistics_of(truth, answers)
 
     def baselines(self, config: Config, learned: ClassifyLearned) -> dict[str, Baseline]:
-        """Return the most frequent class and the nearest neighbour."""
+        """Return the most frequent class, the nearest neighbour and random convolutions."""
         return make_baselines(learned)
 
     def exam(self, data: Cases, learned: ClassifyLearned, part: np.ndarray | None) -> Exam:

@@ -72,7 +72,8 @@ class ClassesAsked:
 
     model: str | None = setting(
         None,
-        "answer by one row of the table: network, nearest_neighbour, most_frequent_class; the network if not given",
+        "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, "
+        "most_frequent_class; the network if not given",
     )
 
 
