@@ -11,9 +11,9 @@ import torch
 from ...nn.random_convolutions import KERNELS, RandomConvolutions
 from ...nn.ridge import Ridge
 from ..base import Baseline, Prepared
+from ..cases.examples import CaseExamples
+from ..cases.split import stratified
 from .answers import Guess
-from .examples import CaseExamples
-from .plan import stratified
 
 FEATURES, FEW_FEATURES = 9996, 1008
 WORK = 5e9  # values held against a threshold in training, about: a second or two
