@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from commands import Answer, Run, run_command
+from recurra import Classifier
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
 from recurra.data.batch import Batch
@@ -34,7 +35,8 @@ from recurra.tasks.cases.examples import CaseExamples
 from recurra.tasks.cases.figures import case_figure
 from recurra.tasks.cases.reading import filled, resampled
 from recurra.tasks.cases.split import stratified
-from recurra.tasks.classify.answers import Guess, statistics_of
+from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
+from recurra.tasks.classify.combination import DRAWN, share_of
 from recurra.tasks.classify.convolutions import affordable, log_softmax, sharpness_of
 from recurra.tasks.classify.figures import confusion_figure
 from recurra.tasks.classify.kind import KIND
@@ -534,6 +536,44 @@ def test_what_is_left_out_to_save_time_is_said(monkeypatch: pytest.MonkeyPatch, 
     note = "to save time, the row 'random convolutions' learned 21 of 40 cases by 1,008 features"
     assert note in told and done.fitted.record.notes.count(note) == 1
     assert done.report is not None and "21 of 40 cases" in done.report.read_text(encoding="utf-8")
+
+
+# Network and random convolutions together
+
+
+def test_the_share_of_each_is_what_gives_the_validation_cases_most() -> None:
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, 60)
+    one, other = (log_softmax(random.normal(size=(60, 3)) + size * np.eye(3)[codes]) for size in (1.0, 2.0))
+    tries = np.linspace(0.01, 0.99, 491)
+    given = [softmax((1 - s) * one + s * other, 1)[np.arange(60), codes] for s in tries]
+    best = tries[int(np.argmax(np.log(given).sum(1) + DRAWN * np.log(tries * (1 - tries))))]
+    assert share_of(one, other, codes) == pytest.approx(best, abs=2e-3) and best > 0.6
+    assert share_of(one[:0], other[:0], codes[:0]) == pytest.approx(0.5, abs=1e-4), "nothing to tell by"
+
+
+def test_both_answer_together_in_training_in_a_run_and_in_python(tmp_path: Path) -> None:
+    data, asked = waves(50), waves(20, seed=5)
+    source = Source(data, test_size=10)
+    done = train(KIND, source, TINY | {"combine": True}, tmp_path / "run")
+    fitted, share = done.fitted, done.fitted.learned.share
+    examples = CaseExamples.of(asked, fitted.learned)
+    network = ask_network(fitted, examples).log_probabilities
+    row = fitted.baselines["random convolutions"].answer(examples).log_probabilities
+    assert 0 < share < 1 and network is not None and not np.allclose(network, row)
+    expected = softmax((1 - share) * network + share * row, 1)
+    np.testing.assert_allclose(np.exp(KIND.ask(fitted, examples).log_probabilities), expected, atol=1e-9)
+    assert done.judged is not None and {"this model", "network", "random convolutions"} < set(done.judged.metrics)
+    assert "% random convolutions, by what they said of 8 validation cases" in fitted.record.answer
+    loaded = Classifier.load(tmp_path / "run")
+    X = [case.T for case in asked.values]
+    np.testing.assert_allclose(loaded.predict_proba(X), expected, atol=1e-6)
+    assert loaded.predict(X).tolist() == [loaded.classes_[n] for n in expected.argmax(1)]
+    for name, alone in (("network", network), ("random_convolutions", row)):
+        said = KIND.answer(loaded.fitted_, asked, KIND.parts.predict(model=name)).guess.log_probabilities
+        np.testing.assert_allclose(said, alone, atol=1e-5)
+    again = Classifier(**TINY, combine=True).fit([case.T for case in data.values], data.labels)
+    assert set(again.fitted_.baselines) == {"random convolutions"} and again.score(X, asked.labels) > 0.8
 
 
 def test_a_case_of_another_length_is_stretched() -> None:

@@ -11,7 +11,7 @@ from ..base import Baseline, Prepared
 from ..cases.examples import CaseExamples
 from ..cases.reading import points
 from .answers import Guess
-from .convolutions import Convolutions
+from .convolutions import CONVOLUTIONS, Convolutions
 from .labels import codes_of, labels_of
 from .learned import ClassifyLearned
 
@@ -91,5 +91,5 @@ def make_baselines(learned: ClassifyLearned) -> dict[str, Baseline]:
     return {
         "most frequent class": Majority(),
         "nearest neighbour": NearestNeighbour(learned),
-        "random convolutions": Convolutions(),
+        CONVOLUTIONS: Convolutions(),
     }

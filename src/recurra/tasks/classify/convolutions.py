@@ -21,13 +21,15 @@ CASES = 2016  # beyond which there are so many features at most, as the time gro
 MOST_CASES, LEAST_CASES = 20_000, 1000  # that it learns from, if there are so many
 AT_ONCE = 2**25  # features in memory at a time
 SEED = 0
+CONVOLUTIONS = "random convolutions"  # the row of the table
 
 
 class Convolutions(Baseline):
     """Ridge regression to +1 and −1 for each class, from random convolutions of the scaled values (MiniRocket).
 
     The class with the highest answer is named. Probabilities are ``softmax(s · answers)``, s the sharpness that gives
-    the true classes of the training cases the most, each answered by weights that were found without it.
+    the true classes of the training cases the most, each answered by weights that were found without it. What was said
+    so of validation cases is kept until it is saved.
     """
 
     naive = False
@@ -35,6 +37,7 @@ class Convolutions(Baseline):
     weights: np.ndarray  # (F, K)
     bias: np.ndarray  # (K,)
     sharpness: float
+    said: tuple[np.ndarray, np.ndarray] | None = None  # the numbers of validation cases, their log probabilities
 
     def fit(self, prepared: Prepared) -> None:
         """Learn from all cases that are not held out, or from as many as take a few seconds."""
@@ -46,13 +49,15 @@ class Convolutions(Baseline):
         chosen = stratified(codes, np.arange(len(every)), count, 4, left=0)
         if features < FEATURES:
             learned = f"{count:,} of {len(every):,} cases by {features:,} features"
-            self.notes = (f"to save time, the row 'random convolutions' learned {learned}",)
+            self.notes = (f"to save time, the row '{CONVOLUTIONS}' learned {learned}",)
         cases, codes = [every[n] for n in chosen], codes[chosen]
         self.features = RandomConvolutions.of(cases, features, SEED)
         targets = np.where(np.arange(len(prepared.learned.classes)) == codes[:, None], 1.0, -1.0)
         ridge = Ridge.of(self.features(cases), targets)
         self.weights, self.bias = ridge.weights.astype(np.float32), ridge.bias.astype(np.float32)
         self.sharpness = sharpness_of(ridge.left_out, codes)
+        late = chosen >= len(train)
+        self.said = chosen[late] - len(train), log_softmax(self.sharpness * ridge.left_out[late])
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return the classes and their probabilities."""

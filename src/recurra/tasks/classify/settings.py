@@ -18,6 +18,10 @@ class ClassifySettings(PooledSettings):
         high=0.9,
         tune=Range(0, 0.3),
     )
+    combine: bool = setting(
+        False,
+        "answer with the network and random convolutions together, each weighted by how well it did on validation",
+    )
     balance: bool = setting(False, "let every class weigh the same in the loss, however many cases it has")
 
 
@@ -28,7 +32,7 @@ class ClassesAsked:
     model: str | None = setting(
         None,
         "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, "
-        "most_frequent_class; the network if not given",
+        "most_frequent_class; what the run answers if not given",
     )
 
 
