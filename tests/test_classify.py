@@ -31,13 +31,14 @@ from recurra.nn.filters import StepNorm
 from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
+from recurra.tasks.cases.convolutions import affordable
 from recurra.tasks.cases.examples import CaseExamples
 from recurra.tasks.cases.figures import case_figure
 from recurra.tasks.cases.reading import filled, resampled
 from recurra.tasks.cases.split import stratified
 from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
 from recurra.tasks.classify.combination import DRAWN, share_of
-from recurra.tasks.classify.convolutions import affordable, log_softmax, sharpness_of
+from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
 from recurra.tasks.classify.figures import confusion_figure
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.labels import classes_of
@@ -529,8 +530,8 @@ def test_random_convolutions_take_seconds(cases: int, steps: float) -> None:
 
 
 def test_what_is_left_out_to_save_time_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("recurra.tasks.classify.convolutions.WORK", 1e6)
-    monkeypatch.setattr("recurra.tasks.classify.convolutions.LEAST_CASES", 10)
+    monkeypatch.setattr("recurra.tasks.cases.convolutions.WORK", 1e6)
+    monkeypatch.setattr("recurra.tasks.cases.convolutions.LEAST_CASES", 10)
     told: list[str] = []
     done = train(KIND, Source(waves(50), test_size=10), TINY, tmp_path / "run", listener=Listener(notes=told.extend))
     note = "to save time, the row 'random convolutions' learned 21 of 40 cases by 1,008 features"

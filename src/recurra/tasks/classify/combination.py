@@ -12,9 +12,10 @@ import numpy as np
 
 from ...writing.numbers import percents
 from ..base import Fitted, Prepared
+from ..cases.convolutions import CONVOLUTIONS
 from ..cases.examples import CaseExamples
 from .answers import Guess, ask_network
-from .convolutions import CONVOLUTIONS, Convolutions, log_softmax
+from .convolutions import Convolutions, log_softmax
 
 DRAWN = 10  # cases as which the middle counts
 
@@ -22,12 +23,12 @@ DRAWN = 10  # cases as which the middle counts
 def combine(fitted: Fitted, prepared: Prepared) -> None:
     """Find the share of random convolutions, which ``fitted`` keeps, in the answer."""
     row = fitted.baselines.get(CONVOLUTIONS)
-    if not isinstance(row, Convolutions) or row.said is None:
+    if not isinstance(row, Convolutions) or row.validated is None:
         row = Convolutions()
         row.fit(prepared)
         fitted.baselines[CONVOLUTIONS] = row
-    assert row.said is not None and isinstance(prepared.valid, CaseExamples) and prepared.valid.targets is not None
-    places, said = row.said
+    assert row.validated is not None and isinstance(prepared.valid, CaseExamples) and prepared.valid.targets is not None
+    places, said = row.validated
     network = ask_network(fitted, prepared.valid).log_probabilities
     assert network is not None
     share = share_of(network[places], said, prepared.valid.targets.numpy()[places])
