@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from recurra import Classifier, Regressor
-from recurra.errors import ConfigError, DataError, RunError
+from recurra.errors import Caution, ConfigError, DataError, RunError
 
 TINY: dict[str, Any] = {"hidden_size": 8, "epoch_steps": 3, "max_epochs": 2, "batch_size": 8, "last_epochs": 1}
 
@@ -141,6 +141,14 @@ def test_faults(one: Regressor, tmp_path: Path) -> None:
         one.predict(np.stack([X, X], 1))
     with pytest.raises(RunError, match="is of the task 'regress', not of 'classify'"):
         Classifier.load(one.save(tmp_path / "run"))
+
+
+def test_what_looks_made_for_the_other_task_is_said() -> None:
+    X, y = waves()
+    with pytest.warns(Caution, match="careful: 'target' has two values only, 0 and 1; to name classes, use Classifier"):
+        make().fit(X, (y > 3).astype(int))
+    with pytest.raises(DataError, match=r"If they are numbers to be learned as such, use Regressor\."):
+        Classifier(**TINY).fit(X, np.arange(40))
 
 
 def test_attention_table(one: Regressor) -> None:
