@@ -42,6 +42,7 @@ class Numbers:
     cases: Cases
     targets: tuple[str, ...]
     guess: Guess
+    notes: tuple[str, ...] = ()  # what is to be known of them
 
     def frame(self) -> pd.DataFrame:
         """Return ``case`` and, for every target, its number and the ends of its intervals, ``<target>-lo-90``."""

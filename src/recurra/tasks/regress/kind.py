@@ -82,7 +82,12 @@ class RegressKind(CaseKind):
     def answer(self, fitted: Fitted, data: Cases | None, asked: NumbersAsked) -> Numbers:
         """Say the numbers of ``data``, by one row of the table if that is asked for."""
         assert data is not None  # this kind remembers no data
-        return Numbers(data, fitted.learned.names, self.asked_row(fitted, data, asked.model))
+        guess, notes = self.asked_row(fitted, data, asked.model), ()
+        if not guess.bands and fitted.config.task.loss == "quantile":
+            notes = (
+                f"{asked.model} answers without intervals; they come with model='network', or with model= left out",
+            )
+        return Numbers(data, fitted.learned.names, guess, notes)
 
     def frame(self, answers: Numbers) -> pd.DataFrame:
         """Return ``case``, the number of every target, and the ends of its intervals, ``<target>-lo-90``."""
