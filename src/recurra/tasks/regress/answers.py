@@ -66,6 +66,13 @@ def ask_network(fitted: Fitted, examples: CaseExamples) -> Guess:
     return Guess(learned.unscaled(task.head.point(params).numpy()), bands)
 
 
+def notes_on(fitted: Fitted, guess: Guess, model: str | None) -> tuple[str, ...]:
+    """Say so if one row of the table has no intervals where the network has some."""
+    if guess.bands or fitted.config.task.loss != "quantile":
+        return ()
+    return (f"{model} answers without intervals; they come with model='network', or with model= left out",)
+
+
 def calibrate(fitted: Fitted, examples: CaseExamples) -> None:
     """Move the ends of the intervals of each target until they hold, on ``examples``, as much as their levels say."""
     learned, task = _parts(fitted)
