@@ -88,9 +88,10 @@ def test_a_table_has_its_numbers_in_it(tmp_path: Path) -> None:
 def test_a_target_that_was_found_is_none_of_the_values_later() -> None:
     """A table that comes later is read by the same columns, even if it could be read otherwise by itself."""
     X, y = waves()
-    table = pd.DataFrame(X, columns=[f"t{n}" for n in range(24)]).assign(label=y)
+    table = pd.DataFrame(X, columns=[f"t{n}" for n in range(24)]).assign(y=X[:, 0], target=y)
     regressor = make().fit(table)
-    assert np.array_equal(regressor.predict(table.assign(label=1)), regressor.predict(table))
+    assert regressor.targets_ == ("target",), "and y is the last step"
+    assert np.array_equal(regressor.predict(table.drop(columns="target")), regressor.predict(table))
 
 
 def test_the_unit_of_the_target_changes_nothing_but_the_unit(one: Regressor) -> None:
