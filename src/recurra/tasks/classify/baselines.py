@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..base import Baseline, Prepared
+from ..cases.classes import codes_of, labels_of
 from ..cases.examples import CaseExamples
 from ..cases.neighbours import nearest
 from ..cases.reading import points
 from .answers import Guess
-from .labels import codes_of, labels_of
 from .learned import ClassifyLearned
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from ..cases.classes import labels_of
 from ..cases.estimator import CaseEstimator
 from ..cases.examples import CaseExamples
 from ..cases.settings import CaseModelSettings, CaseTrainingSettings
 from ..frames import collected
 from .answers import ask_network
 from .kind import KIND
-from .labels import labels_of
 from .settings import ClassifySettings
 
 

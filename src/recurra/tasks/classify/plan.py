@@ -10,9 +10,9 @@ import numpy as np
 from ...data.cases import Cases
 from ...data.cases.labels import NUMBER
 from ...errors import DataError
+from ..cases.classes import classes_of, codes_of, labels_of
 from ..cases.split import Split, split_cases
 from ..others import estimator_of
-from .labels import classes_of, codes_of, labels_of
 from .settings import ClassifySettings
 
 
