@@ -166,7 +166,7 @@ NAMES = set(
     gru coupled lstm_gru lstm_gru_full parallel general MASE MAE RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS
     csv date sales cell dot none scaled_dot nearest_neighbour seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
-    heads forecast classify
+    heads forecast classify regress price ridge
         """,
     )
 )
@@ -185,6 +185,11 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     pd.DataFrame({"date": DAYS, "one": SALES, "two": SALES + 3}).to_csv("many.csv", index=False)
     cases = pd.DataFrame(CURVES, columns=[f"t{n}" for n in range(24)])
     cases.assign(label=["slow", "fast"] * 20).to_csv("cases.csv", index=False)
+    cases.assign(price=np.arange(40) / 7).to_csv("numbers.csv", index=False)
+    steps = pd.DataFrame(
+        {"id": np.repeat(np.arange(40), 24), "step": np.tile(np.arange(24), 40), "value": np.ravel(CURVES)}
+    )
+    steps.assign(label=np.where(np.ravel(CURVES) > 0, "high", "low")).to_csv("steps.csv", index=False)
     return lambda *arguments: run_command(capsys, *arguments, "--lang", "zh")
 
 
@@ -214,6 +219,12 @@ def words_left(answer: Answer) -> set[str]:
         ["train", "sales.csv", "--task", "classify"],
         ["train", "sales.csv", "--config", "none.toml", "--horizon", 7],
         ["train", "cases.csv", "--task", "classify", "--id", "label"],
+        ["train", "numbers.csv", "--task", "classify", "--target", "price"],
+        ["train", "numbers.csv", "--task", "regress"],
+        ["train", "numbers.csv", "--task", "regress", "--target", "prise"],
+        ["train", "cases.csv", "--task", "regress", "--target", "label"],
+        ["train", "cases.csv", "--task", "tag"],
+        ["train", "steps.csv", "--task", "tag", "--target", "id"],
         ["predict", "runs"],
         ["predict", "run"],
         ["trian"],
@@ -242,7 +253,13 @@ def page_left(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("task", "data", "more"), [("forecast", "sales.csv", ["--horizon", 7]), ("classify", "cases.csv", [])]
+    ("task", "data", "more"),
+    [
+        ("forecast", "sales.csv", ["--horizon", 7]),
+        ("classify", "cases.csv", []),
+        ("regress", "numbers.csv", ["--target", "price"]),
+        ("tag", "steps.csv", []),
+    ],
 )
 def test_a_task_speaks_chinese_from_data_to_answers(run: Run, task: str, data: str, more: list[object]) -> None:
     asked = [data, "--task", task, *more, *SMALL]

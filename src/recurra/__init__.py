@@ -9,6 +9,7 @@ from .version import __version__
 _HOMES = {
     "Classifier": "tasks.classify.estimator",
     "Forecaster": "tasks.forecast.estimator",
+    "Regressor": "tasks.regress.estimator",
     "Tagger": "tasks.tag.estimator",
     "TimeSplit": "tasks.forecast.splitting",
     "RNN": "nn.namesakes",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
     from .tasks.forecast.splitting import TimeSplit
+    from .tasks.regress.estimator import Regressor
     from .tasks.tag.estimator import Tagger
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Forecaster",
     "RecurraError",
     "Recurrent",
+    "Regressor",
     "RunError",
     "Stepper",
     "Tagger",

@@ -357,7 +357,7 @@ def _number_block(y: Any) -> tuple[np.ndarray, tuple[str, ...]]:
     if isinstance(y, pd.Series):
         name = y.name if isinstance(y.name, str) else "y"
         return numbers(as_pandas(y.to_frame(name))[name], name), (y.name,) if isinstance(y.name, str) else ()
-    if isinstance(y, (str, bytes, dict, set)) or not isinstance(y, Iterable):
+    if isinstance(y, (str, bytes, dict, set)) or not (hasattr(y, "__array__") or isinstance(y, Iterable)):
         raise DataError(f"y is of type {type(y).__name__}; give {NUMBERS}.")
     y = y.detach().cpu().double() if hasattr(y, "detach") else y
     try:

@@ -28,7 +28,7 @@ def cases_of(X: Any, y: Any = None, channels: Sequence[str] | None = None, what:
     values, names, notes = _sequences(X)
     names = names or counted(len(values))
     width = values[0].shape[1] if values else 0
-    cases = checked(Cases(values, None, names, _channels(channels, width), tuple(notes)))
+    cases = checked(Cases(values, None, names, _channels(channels, width), tuple(notes), arrays=True))
     return cases if y is None else answer_of(what).from_array(cases, y, width_of(X))
 
 

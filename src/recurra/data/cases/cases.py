@@ -31,6 +31,7 @@ class Cases:
     weights: np.ndarray | None = None  # (N,) how much each case counts; None if all count the same
     numbers: np.ndarray | None = None  # (N, K) float64, none missing; None where they are not known
     targets: tuple[str, ...] = ()  # the names of the K numbers
+    arrays: bool = False  # whether they came as arrays, so that a table that comes later is one, too
     marks: Marks | None = None  # a label for each step; None where none is known
     rows: tuple[np.ndarray, ...] | None = None  # the row (T_i,) of its table that each step came from, if it had one
 

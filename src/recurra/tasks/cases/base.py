@@ -43,6 +43,10 @@ class CaseKind(Kind):
     def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases."""
 
+    def columns(self, config: Config, learned: Any) -> dict[str, Any]:
+        """Return what columns of a table are called: the ``target``, the ``id`` of a case, the ``time`` of a step."""
+        return {name: getattr(config.task, name) for name in ("target", "id", "time")}
+
     def understood(self, data: Cases, learned: Any) -> tuple[Cases, list[str]]:
         """Return cases that came after the training as those of it were written, with notes."""
         return data, []
@@ -57,7 +61,7 @@ class CaseKind(Kind):
             return self._read(source, config, None, most, tell)
 
     def _read(self, source: Any, config: Config, learned: CaseLearned | None, most: int | None, tell: Tell) -> Cases:
-        cases = at_most(cases_in(source, config.task, learned, self.arrays, self.what), most)
+        cases = at_most(cases_in(source, self.columns(config, learned), learned, self.arrays, self.what), most)
         notes: list[str] = []
         if learned is not None:
             cases, notes = self.understood(cases, learned)

@@ -12,14 +12,14 @@ import numpy as np
 from ...data.cases import Cases, cases_of
 from ...data.cases.labels import label_codes
 from ...data.tables.names import look_alikes
-from ...errors import DataError
+from ...errors import DataError, KindError
 
 TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda name: name == "True", "str": str}
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays(Cases):
-    """Cases that came as X and y: a table that comes later is an X, too, and classes have the type of y."""
+    """Cases that came as X and y: classes have the type of y."""
 
     order: tuple[str, ...] = ()  # the classes as numpy.unique sorts y
     dtype: str = "str"  # of the labels in y, one of TYPES
@@ -38,7 +38,7 @@ def arrays_of(X: Any, y: Any) -> Cases:
 def refuse_fractions(column: np.ndarray) -> None:
     """Raise DataError if a ``column`` of labels has numbers with fractions, which name no class."""
     if column.dtype.kind == "f" and (column % 1 != 0).any():
-        raise DataError(
+        raise KindError(
             f"Unknown label type: y is continuous, with values such as {column[column % 1 != 0].flat[0]:g}, but "
             "classes are named by text or whole numbers."
         )

@@ -10,27 +10,25 @@ import numpy as np
 from ...data.cases import Cases, What, cases_of, frame_cases, read_cases
 from ...errors import DataError
 from .reading import CaseLearned
-from .settings import CaseSettings
 
 FromArrays = Callable[[Any, Any], Cases]
 
 
 def cases_in(
-    source: Any, settings: CaseSettings, learned: CaseLearned | None, from_arrays: FromArrays, what: What
+    source: Any, columns: dict[str, Any], learned: CaseLearned | None, from_arrays: FromArrays, what: What
 ) -> Cases:
     """Return the cases in a path, a frame, a pair (X, y), or X alone where something was ``learned`` already.
 
-    ``what`` is said of each case.
+    ``columns`` are the names of the ``target``, the ``id`` and the ``time``; ``what`` is said of each case.
     """
     if isinstance(source, Cases):
         return source
-    names: dict[str, Any] = {name: getattr(settings, name) for name in ("target", "id", "time")}
     if isinstance(source, (str, Path)):
-        return read_cases(source, **names, labelled=learned is None, what=what)
+        return read_cases(source, **columns, labelled=learned is None, what=what)
     if isinstance(source, tuple) and len(source) == 2:
         return from_arrays(*source)
     if hasattr(type(source), "columns") and not (learned is not None and learned.reading.arrays):
-        return frame_cases(source, **names, labelled=learned is None, what=what)
+        return frame_cases(source, **columns, labelled=learned is None, what=what)
     if learned is None:
         lacks = "numbers to learn" if what == "number" else "labels"
         raise DataError(

@@ -34,8 +34,7 @@ class TagLearned:
         train, classes = cases.some(plan.train), classes_of(cases)
         numbers = numbers_of(marks_of(train, "to train on"), classes)
         counts = tuple(np.bincount(numbers[numbers >= 0], minlength=len(classes)).tolist())
-        arrays = hasattr(cases, "dtype")
-        reading = Reading.of(train, settings, arrays)
+        reading = Reading.of(train, settings)
         return cls(classes, counts, getattr(cases, "dtype", "str"), settings.piece, reading)
 
     def targets(self, cases: Cases) -> torch.Tensor | None:
