@@ -30,7 +30,10 @@ def arrays_of(X: Any, y: Any) -> Cases:
     if y is None:
         return cases_of(X)
     y = y.detach().cpu().numpy() if hasattr(y, "detach") else np.asarray(y) if hasattr(y, "__array__") else y
-    column = np.asarray(y)
+    try:
+        column = np.asarray(y)
+    except ValueError:  # nested unevenly, which the reader of labels refuses
+        column = np.array([])
     refuse_fractions(column)
     return remembering(cases_of(X, y), column)
 
