@@ -237,7 +237,11 @@ def page_left(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("task", "data", "more"), [("forecast", "sales.csv", ["--horizon", 7]), ("classify", "cases.csv", [])]
+    ("task", "data", "more"),
+    [
+        ("forecast", "sales.csv", ["--horizon", 7]),
+        ("classify", "cases.csv", ["--rows", 2, "--self-attention", "dot"]),
+    ],
 )
 def test_a_task_speaks_chinese_from_data_to_answers(run: Run, task: str, data: str, more: list[object]) -> None:
     asked = [data, "--task", task, *more, *SMALL]

@@ -19,11 +19,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from commands import Answer, Run, run_command
+from pages import figures_in
+from recurra import Classifier
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
 from recurra.data.batch import Batch
 from recurra.data.cases import Cases, cases_of
 from recurra.errors import ConfigError, DataError
+from recurra.nn.build import unused
 from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
@@ -284,10 +287,14 @@ def alone(network: nn.Module, examples: CaseExamples, number: int) -> Any:
     return network(examples.take(torch.tensor([number])))
 
 
+LOOKS = {"rows": 3, "self_attention": "multi_head", "heads": 2}
+
+
+@pytest.mark.parametrize("more", [{}, LOOKS], ids=["plain", "looks"])
 @pytest.mark.parametrize("readout", ["last", "mean", "max", "attention"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str) -> None:
-    network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4)
+def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str, more: dict[str, Any]) -> None:
+    network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4, **more)
     with torch.no_grad():
         together = network(examples.take(torch.arange(12)))
         for n in (0, 3, 7):
@@ -297,6 +304,11 @@ def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str) ->
                 size = one.weights.shape[-1]
                 torch.testing.assert_close(together.weights[n, ..., :size], one.weights[0], rtol=1e-4, atol=1e-5)
                 assert not together.weights[n, ..., size:].any()
+            if more:
+                size = one.self_weights.shape[-1]
+                found = together.self_weights[n, ..., :size, :size]
+                torch.testing.assert_close(found, one.self_weights[0], rtol=1e-4, atol=1e-5)
+                assert not together.self_weights[n, ..., size:].any()
 
 
 def test_a_padded_batch_of_long_cases_answers_like_each_alone() -> None:
@@ -340,6 +352,75 @@ def test_stretches(steps: int, segment: int, hop: int, expected: list[tuple[int,
     learned = KIND.prepare(waves(12), config_of(segment=segment), 0).learned
     layout = dataclasses.replace(learned.layout, segment=segment, hop=hop)
     assert stretches(steps, dataclasses.replace(learned, layout=layout)) == expected
+
+
+IDLE = [
+    ({"readout": "mean", "rows": 2}, {"rows": "readout='mean' looks nowhere"}),
+    ({"attention": "none", "rows": 2}, {"rows": "attention='none' looks nowhere"}),
+    ({"attention": "none", "overlap_penalty": 1.0}, {"overlap_penalty": "attention='none' looks nowhere"}),
+    ({"readout": "max", "entropy_penalty": 1.0}, {"entropy_penalty": "readout='max' looks nowhere"}),
+    ({"readout": "max", "attention_dropout": 0.1}, {"attention_dropout": "readout='max' looks nowhere"}),
+    ({"readout": "max", "attention": "dot"}, {"attention": "readout='max' looks nowhere"}),
+    (
+        {"readout": "last", "self_attention": "dot"},
+        {"self_attention": "readout='last' takes the state after the last step as it is"},
+    ),
+    (
+        {"readout": "last", "attention": "none", "self_attention": "multi_head", "heads": 8},
+        {
+            "self_attention": "readout='last' takes the state after the last step as it is",
+            "heads": "attention='none' looks nowhere",
+        },
+    ),
+    (
+        {"self_attention": "multi_head", "attention": "dot", "window": 3},
+        {"window": "attention='dot' and self_attention='multi_head' do not use it"},
+    ),
+    (
+        {"self_attention": "multi_head", "readout": "mean", "attention_size": 3},
+        {"attention_size": "self_attention='multi_head' does not use it"},
+    ),
+    ({"self_attention": "multi_head", "readout": "mean", "heads": 8, "attention_dropout": 0.1}, {}),
+    ({"self_attention": "multi_head", "attention": "none", "heads": 8, "attention_warmup": 3}, {}),
+    ({"self_attention": "local_m", "attention": "multi_head", "heads": 8, "window": 3, "rows": 2}, {}),
+    ({"attention": "tanh_dot", "rows": 4, "overlap_penalty": 1.0, "readout": "attention"}, {}),
+]
+
+
+@pytest.mark.parametrize(("settings", "expected"), IDLE, ids=str)
+def test_what_nothing_uses(settings: dict[str, Any], expected: dict[str, str]) -> None:
+    config = make_config(KIND.parts, settings)
+    assert unused(config, KIND.unused(config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("plain", "changed"),
+    [
+        ({}, {"rows": 2}),
+        ({}, {"self_attention": "dot"}),
+        ({"readout": "mean"}, {"self_attention": "dot"}),
+        ({"self_attention": "multi_head", "readout": "mean"}, {"heads": 2}),
+        ({"self_attention": "local_m", "readout": "mean"}, {"window": 1}),
+    ],
+    ids=str,
+)
+def test_looks_change_the_network(plain: dict[str, Any], changed: dict[str, Any]) -> None:
+    answers = []
+    for options in (plain, plain | changed):
+        torch.manual_seed(0)
+        network, examples = untrained(waves(8), **options)
+        answers.append(network(examples.take(torch.arange(8))).prediction)
+    assert not torch.allclose(*answers)
+
+
+@pytest.mark.parametrize("settings", [{}, {"self_attention": "additive", "readout": "mean"}], ids=str)
+def test_weights_of_attention_are_dropped_in_training(settings: dict[str, Any]) -> None:
+    network, examples = untrained(waves(8), dropout=0.0, attention_dropout=0.5, **settings)
+    batch = examples.take(torch.arange(8))
+    assert torch.equal(network(batch).prediction, network(batch).prediction)
+    for module in network.modules():
+        module.training = not isinstance(module, StepNorm)
+    assert not torch.equal(network(batch).prediction, network(batch).prediction)
 
 
 @pytest.mark.parametrize(("filters", "steps", "pool"), [(0, 20, 1), (6, 20, 1), (6, 330, 2)])
@@ -580,6 +661,28 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert (folder / "report.html").read_text(encoding="utf-8") == before
     for words in ("What was confused", "Class by class", "Two cases", "Where it looked", "Gates over time"):
         assert words in before, words
+
+
+def test_several_looks_from_settings_to_pictures(run: Run, tmp_path: Path) -> None:
+    """Three looks and self-attention by names: in the weights, the page, the comparison, and after loading."""
+    data, folder = write_ucr(tmp_path / "a.csv", waves(40)), tmp_path / "run"
+    looks = ["--rows", 3, "--overlap-penalty", 0.1, "--self-attention", "general"]
+    made = run("train", data, "--task", "classify", "--out", folder, *FLAGS, *looks, "--json")
+    assert made.code == 0, made.err
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "It takes 3 looks at once; the shading is their mean." in page
+    assert "How the steps looked at each other" in page
+    cells = [str(one["data"][0].get("text")) for one in figures_in(page)]
+    for first in ("'look 3 looked at", "'step 0 looked at 0"):
+        assert sum(first in text for text in cells) == 1
+    classifier = Classifier.load(folder)
+    output = classifier.network_(CaseExamples.of(waves(5), classifier.fitted_.learned).take(torch.arange(5)))
+    assert output.weights.shape[1] == 3 and output.self_weights.shape[1] == output.self_weights.shape[2]
+    table = classifier.attention_table(data)
+    np.testing.assert_allclose(table.groupby("case")["weight"].sum(), 1, rtol=1e-5)
+    cells = ["--cells", "gru", "--attentions", "none,dot"]
+    both = run("compare", data, "--task", "classify", *cells, "--out", tmp_path / "both", *FLAGS, *looks[:2])
+    assert both.code == 0, both.err
 
 
 def test_a_part_is_held_out(run: Run, tmp_path: Path) -> None:

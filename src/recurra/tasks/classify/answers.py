@@ -63,7 +63,7 @@ def ask_network(fitted: Fitted, examples: CaseExamples) -> Guess:
 
 @on_its_own
 def looks(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]:
-    """Return where the network looked in each case: (n,) over its own segments, mean over heads.
+    """Return where the network looked in each case: (n,) over its own segments, mean over heads and rows.
 
     Raises ConfigError if the network does not look.
     """
@@ -76,7 +76,7 @@ def looks(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]:
             weights = network(examples.take(numbers).to(device)).weights
             if weights is None:
                 raise ConfigError("This model looks nowhere: it reads out without attention.")
-            rows = (weights.mean(1) if weights.dim() == 4 else weights)[:, 0].cpu().double().numpy()
+            rows = weights.flatten(1, -2).mean(1).cpu().double().numpy()
             lengths = examples.lengths[numbers].tolist()
             found += [row[: layout.read(steps)] for row, steps in zip(rows, lengths, strict=True)]
     return found

@@ -3,7 +3,7 @@
 import torch
 
 from ...errors import ConfigError
-from ...nn.build import ATTENTION_OPTIONS, make_attention, make_recurrent
+from ...nn.build import attentions_in, idle_attention, make_attention, make_recurrent, make_self_attention
 from ...nn.layers import Pool
 from ...settings import Config
 from .learned import ClassifyLearned
@@ -20,12 +20,16 @@ def readout_of(config: Config) -> str:
 
 def idle_settings(config: Config) -> dict[str, str]:
     """Return the settings that nothing uses, with the reason."""
-    wanted = config.task.readout
-    if wanted is None or wanted == "attention" or config.model.attention == "none":
-        return {}
-    options = (*ATTENTION_OPTIONS, "attention", "attention_dropout", "entropy_penalty")
-    rates = tuple(f"attention_{name}" for name in ("learning_rate", "weight_decay", "warmup"))
-    return dict.fromkeys((*options, *rates), f"readout='{wanted}' looks nowhere")
+    wanted, named = config.task.readout, attentions_in(config.model)
+    idle: dict[str, str] = {}
+    if wanted == "last":
+        named.pop("self_attention", None)
+        idle["self_attention"] = "readout='last' takes the state after the last step as it is"
+    if wanted not in (None, "attention") and named.pop("attention", None):
+        idle["attention"] = f"readout='{wanted}' looks nowhere"
+    if "attention" not in named:
+        idle["rows"] = idle.get("attention", "attention='none' looks nowhere")
+    return idle_attention(named, idle.get("rows", "")) | idle
 
 
 def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[ClassifyNet, ClassifyTask]:
@@ -35,9 +39,9 @@ def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[ClassifyN
     embed = Segments(learned.layout, model.hidden_size, config.task.filters)
     size = recurrent.output_size
     attention = make_attention(model, size, size) if readout == "attention" else None
-    pool = Pool(readout, attention, size)
-    width = size if attention is None else attention.context_size
-    network = ClassifyNet(embed, recurrent, pool, width, model.dropout)
+    pool = Pool(readout, attention, size, config.task.rows, model.attention_dropout)
+    among = make_self_attention(model, size)
+    network = ClassifyNet(embed, recurrent, among, pool, model.dropout)
     return network, ClassifyTask(config.task.smoothing, _weights(learned) if config.task.balance else None)
 
 

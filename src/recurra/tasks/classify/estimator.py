@@ -112,7 +112,7 @@ class Classifier(ClassifyTrainingSettings, ClassifyModelSettings, ClassifySettin
         """Return which stretch of each case the network looked at: ``case, from, to, weight``.
 
         Steps are counted from 0, ``to`` is the last one; stretches overlap. The weights of a case sum to 1 for most
-        attentions. Heads are averaged. Raises ConfigError if the model looks nowhere.
+        attentions. Heads and rows are averaged. Raises ConfigError if the model looks nowhere.
         """
         X = collected(X)
         fitted, examples = self._read(X)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ...data.batch import Batch
 from ...data.cases import Cases
-from ...nn.layers import Pool, Recurrent
+from ...nn.layers import Pool, Recurrent, SelfAttention
 from ...nn.models import Output
 from ...random import Dropout
 from ...training.task import Loss
@@ -134,14 +134,14 @@ class Segments(nn.Module):
 
 
 class ClassifyNet(nn.Module):
-    """Segments, a recurrent stack over them, a read-out, and a linear layer to the classes."""
+    """Segments, a recurrent stack over them, self-attention if asked for, a read-out, a linear layer to the classes."""
 
-    def __init__(self, embed: Segments, recurrent: Recurrent, pool: Pool, size: int, dropout: float):
+    def __init__(self, embed: Segments, recurrent: Recurrent, among: SelfAttention | None, pool: Pool, dropout: float):
         super().__init__()
         self.layout = embed.layout
-        self.embed, self.recurrent, self.pool = embed, recurrent, pool
+        self.embed, self.recurrent, self.among, self.pool = embed, recurrent, among, pool
         self.dropout = Dropout(dropout)
-        self.out = nn.Linear(size, embed.layout.classes)
+        self.out = nn.Linear(pool.size(recurrent.output_size), embed.layout.classes)
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the scores (B, K) of ``batch.inputs`` (B, T, C)."""
@@ -150,9 +150,12 @@ class ClassifyNet(nn.Module):
             x = torch.cat([x, batch["known"].to(x.dtype)], -1)
         vectors, mask = self.embed(x, mask)
         read = self.recurrent(vectors, mask=mask, record=record)
+        among = None
+        if self.among is not None:
+            states, among = self.among(read.outputs, mask)
+            read = read._replace(outputs=states)
         summary, weights = self.pool(read, mask)
-        weights = None if weights is None else weights.unsqueeze(-2)
-        return Output(self.out(self.dropout(summary)), weights, read)
+        return Output(self.out(self.dropout(summary)), weights, read, self_weights=among)
 
 
 class ClassifyTask:
