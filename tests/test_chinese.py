@@ -37,7 +37,7 @@ PARTS = re.compile(
     r"|its label in|the value 7|, which is too large|an infinite value|; leave it empty"
     r"|runs no cell here: $|took 7 s and|has x in|Series 'x' has .* in x, |Column 'x' has .* at x, "
     r"|x The task|A Stepper needs the native engine\. x|The median unitx|Only the columns x|holds a x that"
-    r"|The x in x|is a x\. Go on|has done 7 x|\n\nx ±"
+    r"|The x in x|is a x\. Go on|has done 7 x|\n\nx ±|there is nothing x\."
 )
 WHOLE = [
     "dates in 'x' were read with the day first (the other way they would not be regular)",
@@ -80,6 +80,11 @@ WHOLE = [
     "read with ';' as separator, decimal comma, Latin-1",
     "26 cases train, 6 decide when to stop and train at the end, 8 are held out to judge",
     "The run cannot be written to runs/x: No space left on device.",
+    *[
+        "These 7 cases have no labels, or not each of them has one; without them there is nothing "
+        f"{what}. Give each case its label."
+        for what in ("to train on", "to learn from", "to judge by")
+    ],
 ]
 
 
