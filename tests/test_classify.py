@@ -1,6 +1,7 @@
 """Classification of series as a kind of task: the cut, the network, the answers, the verbs and the report."""
 
 import dataclasses
+import html
 import json
 import warnings
 from pathlib import Path
@@ -33,7 +34,7 @@ from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
 from recurra.tasks.cases.examples import CaseExamples
-from recurra.tasks.cases.figures import case_figure
+from recurra.tasks.cases.figures import case_figure, small_case_figure
 from recurra.tasks.cases.reading import filled, resampled
 from recurra.tasks.cases.split import stratified
 from recurra.tasks.classify.answers import Guess, statistics_of
@@ -684,6 +685,13 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert (folder / "report.html").read_text(encoding="utf-8") == before
     for words in ("What was confused", "Class by class", "Two cases", "Where it looked", "Gates over time"):
         assert words in before, words
+    assert "What its confidence is worth" in before and "Attention and occlusion" in before
+    wrong = [line for line, label in zip(lines[1:], other.labels, strict=True) if line.split(",")[1] != label]
+    shown = min(len(wrong), 10)
+    assert (f"The {shown} worst cases" if len(wrong) > 10 else f"All {shown} mistakes") in before
+    worst = max(wrong, key=lambda line: max(map(float, line.split(",")[2:]))).split(",")
+    assert f"{worst[0]}: is '{other.labels[int(worst[0]) - 1]}', called '{worst[1]}'" in html.unescape(before)
+    assert len(before) < 1_000_000, "small enough to send"
 
 
 def test_several_looks_from_settings_to_pictures(run: Run, tmp_path: Path) -> None:
@@ -858,6 +866,45 @@ def test_attention_is_a_shade_behind_the_case() -> None:
     np.testing.assert_allclose(shade.z[0], [0.05] * 5 + [0.15] * 5)
     np.testing.assert_allclose(line.y, values[:, 0])
     assert len(case_figure(values, ["value"], None, []).data) == 1
+
+
+def test_falls_stand_below_the_case() -> None:
+    """At every step the mean without the stretches that hold it; a strip of noise does not look like something."""
+    values = np.arange(6.0)[:, None]
+    figure = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=np.array([0.4, 0.2]))
+    strip = figure.data[1]
+    np.testing.assert_allclose(strip.y, [0.4, 0.4, 0.3, 0.3, 0.2, 0.2])
+    assert strip.yaxis == "y3" and figure.layout.yaxis3.range[1] == pytest.approx(0.44)
+    noise = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=np.array([0.001, -0.002]))
+    assert noise.layout.yaxis3.range[1] > 0.05 and noise.layout.yaxis3.range[0] < -0.002
+
+
+@pytest.mark.parametrize("steps", [5, 160, 161, 5000])
+def test_a_small_picture_keeps_the_extremes(steps: int) -> None:
+    values = np.random.default_rng(0).normal(size=(steps, 2))
+    values[2, 0], values[steps // 2, 1] = 9.0, -9.0
+    values[1:3, 1] = np.nan
+    figure = small_case_figure(values, "a")
+    assert len(figure.data) == 2 and len(figure.data[0].x) <= 160
+    for line, channel in zip(figure.data, values.T, strict=True):
+        assert np.nanmax(line.y) == pytest.approx(np.nanmax(channel)) and np.nanmin(line.y) == pytest.approx(
+            np.nanmin(channel)
+        )
+        assert np.isfinite(line.y).any() and not np.isinf(line.y).any()
+
+
+def test_what_is_read_is_derived_again() -> None:
+    data = waves(9, channels=2, gaps=True)
+    for changes in (True, False):
+        learned = KIND.prepare(data, config_of(changes=changes), 0).learned
+        batch = CaseExamples.of(data, learned).take(torch.arange(9))
+        derived = learned.reading.again(batch.inputs) * batch.mask.unsqueeze(-1)
+        torch.testing.assert_close(derived, batch.inputs, rtol=1e-5, atol=1e-5)
+        if changes:
+            values, found = batch.inputs[..., :2], batch.inputs[..., 2:]
+            expected = values.diff(dim=1) / torch.from_numpy(learned.reading.change).float() * batch.mask[:, 1:, None]
+            torch.testing.assert_close(found[:, 1:], expected, rtol=1e-4, atol=1e-4)
+            assert not found[:, 0].any(), "nothing changed before the first step"
 
 
 @pytest.mark.parametrize(("steps", "every"), [(2, 1), (12, 1), (13, None)])
