@@ -181,7 +181,7 @@ def test_occlusion_finds_what_decides() -> None:
     X = random.normal(0, 0.3, (200, 100))
     for case, up, place in zip(X, y, places, strict=True):
         case[place : place + 10] += np.hanning(10) * (3 if up else -3)
-    classifier = Classifier(max_epochs=12).fit(X[:150], y[:150])
+    classifier = Classifier(hidden_size=16, max_epochs=8, last_epochs=0).fit(X[:150], y[:150])
     assert classifier.score(X[150:], y[150:]) > 0.95
     table = classifier.occlusion_table(X[150:])
     found = table.loc[table.groupby("case", sort=False)["fall"].idxmax()]

@@ -539,7 +539,7 @@ def test_nearest_neighbour_needs_little_memory(monkeypatch: pytest.MonkeyPatch) 
     data = waves(60)
     fitted, exam = trained(data, 20)
     whole = fitted.baselines["nearest neighbour"].answer(exam.examples).codes
-    monkeypatch.setattr("recurra.tasks.classify.baselines.AT_ONCE", 100)
+    monkeypatch.setattr("recurra.tasks.cases.neighbours.AT_ONCE", 100)
     assert np.array_equal(fitted.baselines["nearest neighbour"].answer(exam.examples).codes, whole)
 
 

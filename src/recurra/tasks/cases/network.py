@@ -34,6 +34,8 @@ class Layout:
     pool: int  # steps of which the later filters see the largest; it divides the segment and the hop
     told: bool  # whether the network is told which values are real
     length: int  # steps of the median training case
+    warp: float = 0.0  # augmentation in training: the largest share that is cut, the rest of the case stretched
+    rescale: float = 0.0  # augmentation in training: the deviation of the factor that values are multiplied by
 
     @classmethod
     def of(cls, cases: Cases, settings: CaseSettings) -> "Layout":

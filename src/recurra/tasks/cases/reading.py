@@ -35,11 +35,11 @@ class Reading:
     change: np.ndarray  # (C,) deviation of the changes from step to step, of scaled values
 
     @classmethod
-    def of(cls, train: Cases, settings: CaseSettings, arrays: bool) -> "Reading":
+    def of(cls, train: Cases, settings: CaseSettings) -> "Reading":
         """Learn from the training cases."""
         mean, std = moments(np.concatenate(train.values))
         layout = Layout.of(train, settings)
-        first = cls(train.channels, layout, settings.normalise, arrays, mean, std, np.ones(len(train.channels)))
+        first = cls(train.channels, layout, settings.normalise, train.arrays, mean, std, np.ones(len(train.channels)))
         changes = np.concatenate([np.diff(first.scaled(case), axis=0) for case in train.values])
         return dataclasses.replace(first, change=moments(changes)[1])
 

@@ -7,29 +7,33 @@ from typing import Any
 
 import numpy as np
 
-from ...data.cases import Cases, cases_of, frame_cases, read_cases
+from ...data.cases import Cases, What, cases_of, frame_cases, read_cases
 from ...errors import DataError
 from .reading import CaseLearned
-from .settings import CaseSettings
 
 FromArrays = Callable[[Any, Any], Cases]
 
 
-def cases_in(source: Any, settings: CaseSettings, learned: CaseLearned | None, from_arrays: FromArrays) -> Cases:
-    """Return the cases in a path, a frame, a pair (X, y), or X alone where something was ``learned`` already."""
+def cases_in(
+    source: Any, columns: dict[str, Any], learned: CaseLearned | None, from_arrays: FromArrays, what: What
+) -> Cases:
+    """Return the cases in a path, a frame, a pair (X, y), or X alone where something was ``learned`` already.
+
+    ``columns`` are the names of the ``target``, the ``id`` and the ``time``; ``what`` is said of each case.
+    """
     if isinstance(source, Cases):
         return source
-    names: dict[str, Any] = {name: getattr(settings, name) for name in ("target", "id", "time")}
     if isinstance(source, (str, Path)):
-        return read_cases(source, **names, labelled=learned is None)
+        return read_cases(source, **columns, labelled=learned is None, what=what)
     if isinstance(source, tuple) and len(source) == 2:
         return from_arrays(*source)
     if hasattr(type(source), "columns") and not (learned is not None and learned.reading.arrays):
-        return frame_cases(source, **names, labelled=learned is None)
+        return frame_cases(source, **columns, labelled=learned is None, what=what)
     if learned is None:
+        lacks = "labels" if what == "label" else "numbers to learn"
         raise DataError(
-            f"A training needs labels: give a path, a table with a column of labels, or X and y. "
-            f"Got {type(source).__name__} without labels."
+            f"A training needs {lacks}: give a path, a table that has them in it, or X and y. "
+            f"Got {type(source).__name__} alone."
         )
     return cases_of(source)
 
