@@ -256,7 +256,7 @@ def page_left(path: str) -> set[str]:
     ("task", "data", "more"),
     [
         ("forecast", "sales.csv", ["--horizon", 7]),
-        ("classify", "cases.csv", []),
+        ("classify", "cases.csv", ["--rows", 2, "--self-attention", "dot"]),
         ("regress", "numbers.csv", ["--target", "price"]),
         ("tag", "steps.csv", []),
     ],
