@@ -4,6 +4,7 @@
 // the old one and saves what ``backward`` needs. ``backward`` gets the gradient d of the new state, writes the
 // gradients of the sums that went into the gates, and leaves in d what reaches the old state past the product.
 //
+//   name       in Python
 //   blocks     gates, in the order of ``order``: position here -> block in the weights
 //   saved      vectors saved per step (at least ``blocks``)
 //   reset      the first gate is the candidate and a reset gate multiplies what the old output contributes to it:
@@ -23,9 +24,15 @@ struct State {
   V h, c;
 };
 
-struct Tanh {
-  static constexpr int blocks = 1, saved = 1, together = 4;
+// What most cells have in common: a cell names what is otherwise.
+struct Facts {
+  static constexpr int together = 1;
   static constexpr bool reset = false, memory = false;
+};
+
+struct Tanh : Facts {
+  static constexpr const char *name = "rnn";
+  static constexpr int blocks = 1, saved = 1, together = 4;
   static constexpr int order[blocks] = {0};
 
   template <class T, class V>
@@ -39,9 +46,9 @@ struct Tanh {
   }
 };
 
-struct Relu {
+struct Relu : Facts {
+  static constexpr const char *name = "rnn_relu";
   static constexpr int blocks = 1, saved = 1, together = 4;
-  static constexpr bool reset = false, memory = false;
   static constexpr int order[blocks] = {0};
 
   template <class T, class V>
@@ -56,9 +63,10 @@ struct Relu {
   }
 };
 
-struct Lstm {
-  static constexpr int blocks = 4, saved = 4, together = 1;
-  static constexpr bool reset = false, memory = true;
+struct Lstm : Facts {
+  static constexpr const char *name = "lstm";
+  static constexpr int blocks = 4, saved = 4;
+  static constexpr bool memory = true;
   static constexpr int order[blocks] = {0, 1, 2, 3};
   enum { i, f, n, o };
 
@@ -83,9 +91,10 @@ struct Lstm {
   }
 };
 
-struct Gru {
-  static constexpr int blocks = 3, saved = 4, together = 1;
-  static constexpr bool reset = true, memory = false;
+struct Gru : Facts {
+  static constexpr const char *name = "gru";
+  static constexpr int blocks = 3, saved = 4;
+  static constexpr bool reset = true;
   static constexpr int order[blocks] = {2, 0, 1};
   enum { n, r, z, rest };
 
@@ -107,9 +116,10 @@ struct Gru {
   }
 };
 
-struct Coupled {
-  static constexpr int blocks = 3, saved = 3, together = 1;
-  static constexpr bool reset = false, memory = true;
+struct Coupled : Facts {
+  static constexpr const char *name = "coupled";
+  static constexpr int blocks = 3, saved = 3;
+  static constexpr bool memory = true;
   static constexpr int order[blocks] = {0, 1, 2};
   enum { i, n, o };
 
@@ -132,8 +142,9 @@ struct Coupled {
   }
 };
 
-struct LstmGru {
-  static constexpr int blocks = 4, saved = 5, together = 1;
+struct LstmGru : Facts {
+  static constexpr const char *name = "lstm_gru";
+  static constexpr int blocks = 4, saved = 5;
   static constexpr bool reset = true, memory = true;
   static constexpr int order[blocks] = {2, 0, 1, 3};
   enum { n, r, z, o, rest };
@@ -161,8 +172,9 @@ struct LstmGru {
   }
 };
 
-struct FullLstmGru {
-  static constexpr int blocks = 6, saved = 7, together = 1;
+struct FullLstmGru : Facts {
+  static constexpr const char *name = "lstm_gru_full";
+  static constexpr int blocks = 6, saved = 7;
   static constexpr bool reset = true, memory = true;
   static constexpr int order[blocks] = {2, 0, 1, 3, 4, 5};
   enum { n, i, f, o, r, z, rest };
@@ -191,6 +203,11 @@ struct FullLstmGru {
     d = {d.h * a[z], dc * a[f]};
   }
 };
+
+// Every cell there is.
+template <class... C>
+struct List {};
+using Cells = List<Tanh, Relu, Lstm, Gru, Coupled, LstmGru, FullLstmGru>;
 
 }  // namespace RECURRA_ISA
 }  // namespace recurra

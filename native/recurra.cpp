@@ -65,6 +65,8 @@ const Instructions *&chosen() {
   return set;
 }
 
+const CellKernels &cell_of(const recurra_scan &scan) { return chosen()->cells[scan.cell]; }
+
 // The threads of an OpenMP pool do not exist in a forked child, and asking for them would wait for ever.
 bool forked = false;
 
@@ -108,8 +110,8 @@ struct Sharing {
 };
 
 Sharing share_among(const recurra_scan &scan, int64_t threads) {
-  const int64_t weights = cell_facts[scan.cell].blocks * scan.hidden * scan.hidden;
-  const int64_t inputs = cell_facts[scan.cell].blocks * scan.hidden * scan.input;
+  const int64_t weights = cell_of(scan).blocks * scan.hidden * scan.hidden;
+  const int64_t inputs = cell_of(scan).blocks * scan.hidden * scan.input;
   const int64_t size = scan.dtype == RECURRA_FLOAT ? 4 : 8;
   // A team waits at every step, so it must not be larger than what can run at once.
   const int64_t largest = std::max<int64_t>(1, std::min({threads, processors(), scan.hidden / RECURRA_PAD}));
@@ -328,24 +330,25 @@ void wait_for_all(Barrier &barrier, int32_t size) {
 
 }  // namespace recurra
 
-using recurra::cell_facts;
-
 extern "C" {
 
 int32_t recurra_cell(const char *name) {
-  for (int32_t cell = 0; cell < recurra::CELLS; ++cell)
-    if (strcmp(cell_facts[cell].name, name) == 0) return cell;
+  const recurra::Instructions &set = *recurra::chosen();
+  for (int32_t cell = 0; cell < set.cell_count; ++cell)
+    if (strcmp(set.cells[cell].name, name) == 0) return cell;
   return -1;
 }
 
-int32_t recurra_saved_blocks(int32_t cell, int32_t masked) { return cell_facts[cell].saved + (masked ? 1 : 0); }
+int32_t recurra_saved_blocks(int32_t cell, int32_t masked) {
+  return recurra::chosen()->cells[cell].saved + (masked ? 1 : 0);
+}
 
 int32_t recurra_forward(const recurra_scan *scan) {
-  return recurra::run(recurra::chosen()->forward[scan->cell][scan->dtype], *scan, nullptr);
+  return recurra::run(recurra::cell_of(*scan).forward[scan->dtype], *scan, nullptr);
 }
 
 int32_t recurra_backward(const recurra_scan *scan, const recurra_grads *grads) {
-  return recurra::run(recurra::chosen()->backward[scan->cell][scan->dtype], *scan, grads);
+  return recurra::run(recurra::cell_of(*scan).backward[scan->dtype], *scan, grads);
 }
 
 void *recurra_stepper_new(const recurra_scan *scan) try {
@@ -355,7 +358,7 @@ void *recurra_stepper_new(const recurra_scan *scan) try {
   one.reverse = one.self_fed = 0;
   one.mask = nullptr;
   one.keep = one.saved = nullptr;
-  auto *stepper = new recurra::Stepper(one, recurra::chosen()->forward[one.cell][one.dtype]);
+  auto *stepper = new recurra::Stepper(one, recurra::cell_of(one).forward[one.dtype]);
   recurra::Call &call = stepper->prepared.call;
   call.memory = stepper->arena.at_least(stepper->kernel.bytes(call));
   if (!call.memory) {
