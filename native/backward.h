@@ -15,7 +15,7 @@ template <class T, class C>
 struct BackwardMemory {
   T *weight_ih, *weight_hh, *zeros;  // panels: (vectors in pieces)(G·Hq)(vector)
   T *dh = nullptr, *dc = nullptr, *g = nullptr, *met = nullptr;  // met: old outputs and inputs of a chunk, as panels
-  T *d_weight_hh = nullptr, *d_weight_ih = nullptr, *d_bias = nullptr;
+  T *d_weight_hh = nullptr, *d_weight_ih = nullptr, *d_bias = nullptr, *d_peepholes = nullptr;
   Entry *entries = nullptr;
   int64_t chunk_steps, stride, sums, team_stride = 0, bytes;  // team_stride: from one team's sums to the next one's
 
@@ -30,18 +30,18 @@ struct BackwardMemory {
     const int64_t entry_count = chunk_steps * rows;
     Memory memory = {call.memory, 0};
     weight_ih = memory.take<T>(sums * z.Iq);
-    weight_hh = memory.take<T>(sums * z.Hq);
+    weight_hh = memory.take<T>(C::recurrent ? sums * z.Hq : 0);
     zeros = memory.take<T>(max_vectors * S::L);
     const int64_t before = memory.used;
     for (int other = 0; other < call.threads; ++other) {
       if (other % call.team_size == 0) {
-        T *const own[] = {memory.take<T>(sums * z.Hq),   memory.take<T>(sums * z.Iq),
-                          memory.take<T>(S::D * z.Hq),   memory.take<T>(rows * z.Hq),
+        T *const own[] = {memory.take<T>(C::recurrent ? sums * z.Hq : 0), memory.take<T>(sums * z.Iq),
+                          memory.take<T>(S::D * z.Hq), memory.take<T>(rows * z.Hq),
                           memory.take<T>(C::memory ? rows * z.Hq : 0), memory.take<T>(entry_count * stride),
-                          memory.take<T>(entry_count * (z.Hq + z.Iq))};
+                          memory.take<T>(entry_count * (z.Hq + z.Iq)), memory.take<T>(S::P * z.Hq)};
         if (other / call.team_size == thread / call.team_size) {
           d_weight_hh = own[0], d_weight_ih = own[1], d_bias = own[2];
-          dh = own[3], dc = own[4], g = own[5], met = own[6];
+          dh = own[3], dc = own[4], g = own[5], met = own[6], d_peepholes = own[7];
         }
       }
       Entry *list = memory.take<Entry>(entry_count);
@@ -76,7 +76,7 @@ void pack_backward(const Call &call, int thread) {
   for (int rank = 0; rank < call.team_size; ++rank)
     for_pieces(z.units_of(rank), vectors_back, [&](int64_t first, int width) {
       if (number++ % call.threads != thread) return;
-      pack_back<T, C>(z, z.weight(call.scan.weight_hh), z.units, true, m.weight_hh, first, width);
+      if (C::recurrent) pack_back<T, C>(z, z.weight(call.scan.weight_hh), z.units, true, m.weight_hh, first, width);
       if (z.self_fed()) pack_back<T, C>(z, z.weight(call.scan.weight_ih), z.units, false, m.weight_ih, first, width);
     });
   if (call.grads->d_x)
@@ -108,12 +108,13 @@ struct Backward {
         own(z.units_of(rank)),
         barrier(call.barriers[thread / call.team_size]),
         grads(*call.grads),
-        wants_hh(grads.d_weight_hh),
+        wants_hh(C::recurrent && grads.d_weight_hh),
         wants_ih(grads.d_weight_ih),
         wants_bias(grads.d_bias_ih || grads.d_bias_hh) {
-    clear(m.d_weight_hh, m.sums * z.Hq);
+    if (C::recurrent) clear(m.d_weight_hh, m.sums * z.Hq);
     clear(m.d_weight_ih, m.sums * z.Iq);
     clear(m.d_bias, D * z.Hq);
+    clear(m.d_peepholes, S::P * z.Hq);
     meet();
   }
 
@@ -135,9 +136,11 @@ struct Backward {
       for (int64_t step = last - 1; step >= first; --step) {
         number -= group->active[step];
         gates(group->active[step], number);
+        if (!z.linked()) continue;
         meet();
         carry(group->active[step], number);
       }
+      if (!z.linked()) meet();
       collect(count);
     }
     end();
@@ -209,7 +212,14 @@ struct Backward {
         past = {keep * d.h, keep * d.c};
         d = {d.h - past.h, d.c - past.c};
       }
-      C::template backward<T>(a, before, d, g);
+      if constexpr (C::peepholes > 0) {
+        Vec<T> p[S::P], dp[S::P];
+        z.peepholes(unit, p);
+        C::template backward<T>(a, before, p, d, g, dp);
+        for (int j = 0; j < S::P; ++j) store(m.d_peepholes + j * Hq + unit, load(m.d_peepholes + j * Hq + unit) + dp[j]);
+      } else {
+        C::template backward<T>(a, before, d, g);
+      }
       store(dh + unit, d.h + past.h);
       if (C::memory) store(dc + unit, d.c + past.c);
       for (int gate = 0; gate < D; ++gate) store(to + gate * Hq + unit, g[gate]);
@@ -224,10 +234,11 @@ struct Backward {
       for_pieces({0, count}, rows_for(width), [&](int64_t begin, int rows) {
         const T *at[max_rows];
         for (int r = 0; r < rows; ++r) at[r] = m.g + (number + begin + r) * m.stride + (D - G) * z.Hq;
-        product<T>(Rows<T>{at}, rows, width, m.sums, m.weight_hh + panel, m.zeros, 0, tile);
+        if (C::recurrent) product<T>(Rows<T>{at}, rows, width, m.sums, m.weight_hh + panel, m.zeros, 0, tile);
         if (z.self_fed()) {
           for (int r = 0; r < rows; ++r) at[r] -= (D - G) * z.Hq;
-          product<T>(Rows<T>{at}, rows, width, m.sums, m.weight_ih + panel, tile, width * L, tile);
+          const T *const start = C::recurrent ? tile : m.zeros;
+          product<T>(Rows<T>{at}, rows, width, m.sums, m.weight_ih + panel, start, C::recurrent ? width * L : 0, tile);
         }
         for (int r = 0; r < rows; ++r) {
           T *dh = m.dh + (begin + r) * z.Hq + first * L;
@@ -271,7 +282,7 @@ struct Backward {
     for (int64_t number = part.first; number < part.last; ++number) {
       const Entry &entry = m.entries[number];
       const T *const h = entry.real ? old_h(entry) : nullptr;
-      remember_row(number, count, h, z.units, m.met);
+      if (C::recurrent) remember_row(number, count, h, z.units, m.met);
       remember_row(number, count, h && !z.self_fed() ? z.input(entry.at) : h, z.inputs, m.met + count * z.Hq);
     }
   }

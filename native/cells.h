@@ -10,6 +10,9 @@
 //   reset      the first gate is the candidate and a reset gate multiplies what the old output contributes to it:
 //              its two gradients differ, so ``g`` has one more vector at the end, that of u[0]
 //   memory     whether there is a c behind h
+//   recurrent  whether the old output contributes to the gates by a product; if not, ``u`` is zero
+//   peepholes  gates that read the memory through a weight per unit: ``forward`` and ``backward`` get these weights as
+//              ``p``, and ``backward`` writes what a step adds to their gradients into ``dp``
 //   together   vectors of hidden units in one panel of weights
 #ifndef RECURRA_CELLS_H
 #define RECURRA_CELLS_H
@@ -26,8 +29,8 @@ struct State {
 
 // What most cells have in common: a cell names what is otherwise.
 struct Facts {
-  static constexpr int together = 1;
-  static constexpr bool reset = false, memory = false;
+  static constexpr int together = 1, peepholes = 0;
+  static constexpr bool reset = false, memory = false, recurrent = true;
 };
 
 struct Tanh : Facts {
@@ -204,10 +207,96 @@ struct FullLstmGru : Facts {
   }
 };
 
+struct Peephole : Facts {
+  static constexpr const char *name = "peephole";
+  static constexpr int blocks = 4, saved = 4, peepholes = 3;
+  static constexpr bool memory = true;
+  static constexpr int order[blocks] = {0, 1, 2, 3};
+  enum { i, f, n, o };
+  enum { to_i, to_f, to_o };
+
+  template <class T, class V>
+  static RECURRA_INLINE void forward(const V *x, const V *u, const V *p, State<V> &s, V *a) {
+    a[i] = sigmoid<T>(x[i] + u[i] + p[to_i] * s.c);
+    a[f] = sigmoid<T>(x[f] + u[f] + p[to_f] * s.c);
+    a[n] = tanh<T>(x[n] + u[n]);
+    s.c = a[f] * s.c + a[i] * a[n];
+    a[o] = sigmoid<T>(x[o] + u[o] + p[to_o] * s.c);
+    s.h = a[o] * tanh<T>(s.c);
+  }
+  template <class T, class V>
+  static RECURRA_INLINE void backward(const V *a, const State<V> &s, const V *p, State<V> &d, V *g, V *dp) {
+    const V c = a[f] * s.c + a[i] * a[n], shown = tanh<T>(c);
+    g[o] = d.h * shown * a[o] * (T(1) - a[o]);
+    const V dc = d.c + d.h * a[o] * (T(1) - shown * shown) + g[o] * p[to_o];
+    g[i] = dc * a[n] * a[i] * (T(1) - a[i]);
+    g[f] = dc * s.c * a[f] * (T(1) - a[f]);
+    g[n] = dc * a[i] * (T(1) - a[n] * a[n]);
+    dp[to_i] = g[i] * s.c;
+    dp[to_f] = g[f] * s.c;
+    dp[to_o] = g[o] * c;
+    d = {V{}, dc * a[f] + g[i] * p[to_i] + g[f] * p[to_f]};
+  }
+};
+
+struct MinGru : Facts {
+  static constexpr const char *name = "mingru";
+  static constexpr int blocks = 2, saved = 2, together = 2;
+  static constexpr bool recurrent = false;
+  static constexpr int order[blocks] = {0, 1};
+  enum { z, n };
+
+  template <class T, class V>
+  static RECURRA_INLINE void forward(const V *x, const V *, State<V> &s, V *a) {
+    a[z] = sigmoid<T>(x[z]);
+    a[n] = x[n];
+    s.h = (T(1) - a[z]) * s.h + a[z] * a[n];
+  }
+  template <class T, class V>
+  static RECURRA_INLINE void backward(const V *a, const State<V> &s, State<V> &d, V *g) {
+    g[z] = d.h * (a[n] - s.h) * a[z] * (T(1) - a[z]);
+    g[n] = d.h * a[z];
+    d.h = d.h * (T(1) - a[z]);
+  }
+};
+
+// The two gates are divided by their sum. σ(f) / (σ(f) + σ(i)) is 1 / (1 + σ(i) / σ(f)), in which no exponential
+// overflows and nothing is divided by zero.
+struct MinLstm : Facts {
+  static constexpr const char *name = "minlstm";
+  static constexpr int blocks = 3, saved = 4, together = 1;
+  static constexpr bool recurrent = false;
+  static constexpr int order[blocks] = {0, 1, 2};
+  enum { i, f, n, kept };  // 1 − σ of both gates, the candidate, and the share that stays
+
+  template <class T, class V>
+  static RECURRA_INLINE void forward(const V *x, const V *, State<V> &s, V *a) {
+    constexpr T bound = Constants<T>::largest * static_cast<T>(0.6931471805599453);
+    const V zero = {}, one = same<T>(T(1));
+    const V small_i = exponential<T>(-at_least(x[i], -x[i])), small_f = exponential<T>(-at_least(x[f], -x[f]));
+    const V part_i = reciprocal<T>(one + small_i), part_f = reciprocal<T>(one + small_f);
+    const V apart = at_most(x[i], zero) - at_most(x[f], zero);
+    const V ratio = exponential<T>(apart) * (one + small_f) * part_i;
+    a[i] = x[i] < zero ? part_i : small_i * part_i;
+    a[f] = x[f] < zero ? part_f : small_f * part_f;
+    a[n] = x[n];
+    a[kept] = apart > same<T>(bound) ? zero : reciprocal<T>(one + ratio);
+    s.h = a[kept] * s.h + (one - a[kept]) * a[n];
+  }
+  template <class T, class V>
+  static RECURRA_INLINE void backward(const V *a, const State<V> &s, State<V> &d, V *g) {
+    const V moved = d.h * (s.h - a[n]) * a[kept] * (T(1) - a[kept]);
+    g[i] = -moved * a[i];
+    g[f] = moved * a[f];
+    g[n] = d.h * (T(1) - a[kept]);
+    d.h = d.h * a[kept];
+  }
+};
+
 // Every cell there is.
 template <class... C>
 struct List {};
-using Cells = List<Tanh, Relu, Lstm, Gru, Coupled, LstmGru, FullLstmGru>;
+using Cells = List<Tanh, Relu, Lstm, Gru, Coupled, LstmGru, FullLstmGru, Peephole, MinGru, MinLstm>;
 
 }  // namespace RECURRA_ISA
 }  // namespace recurra

@@ -35,6 +35,16 @@ struct Finish {
       }
   }
 
+  void peepholes(void *to) const {
+    if (!to) return;
+    for (int j = 0; j < S::P; ++j)
+      for (int64_t unit = units.first; unit < units.last; ++unit) {
+        T sum = 0;
+        for (int team = 0; team < z.call.teams(); ++team) sum += m.d_peepholes[team * m.team_stride + j * z.Hq + unit];
+        static_cast<T *>(to)[j * z.units + unit] = sum;
+      }
+  }
+
   void bias(void *to, bool of_h) const {
     if (!to) return;
     for (int gate = 0; gate < S::G; ++gate)
@@ -51,10 +61,11 @@ struct Finish {
 template <class T, class C>
 void finish_backward(const Call &call, int thread) {
   const Finish<T, C> finish(call, thread);
-  finish.matrix(call.grads->d_weight_hh, finish.m.d_weight_hh, call.scan.hidden, true);
+  if (C::recurrent) finish.matrix(call.grads->d_weight_hh, finish.m.d_weight_hh, call.scan.hidden, true);
   finish.matrix(call.grads->d_weight_ih, finish.m.d_weight_ih, call.scan.input, false);
+  finish.peepholes(call.grads->d_weight_ch);
   finish.bias(call.grads->d_bias_ih, false);
-  finish.bias(call.grads->d_bias_hh, true);
+  if (C::recurrent) finish.bias(call.grads->d_bias_hh, true);
 }
 
 }  // namespace RECURRA_ISA

@@ -24,9 +24,9 @@ struct ForwardMemory {
     chunk_steps = z.self_fed() ? 1 : z.chunk_steps(forward_chunk_bytes, S::G, rows);
     Memory memory = {call.memory, 0};
     weight_ih = memory.take<T>(gate_numbers * z.inputs);
-    weight_hh = memory.take<T>(gate_numbers * z.units);
+    weight_hh = memory.take<T>(gate_numbers * z.recurrences());
     bias_ih = memory.take<T>(gate_numbers);
-    bias_hh = memory.take<T>(gate_numbers);
+    bias_hh = memory.take<T>(C::recurrent ? gate_numbers : 0);
     for (int other = 0; other < call.threads; ++other) {
       if (other % call.team_size == 0) {
         T *const own[] = {memory.take<T>(rows * z.Hq), memory.take<T>(rows * z.Hq),
@@ -67,8 +67,9 @@ void pack_forward(const Call &call, int thread) {
     for_pieces(z.units_of(rank), C::together, [&](int64_t first, int width) {
       if (number++ % call.threads != thread) return;
       pack_gates<T, C>(z, z.weight(call.scan.weight_ih), z.inputs, m.weight_ih, first, width);
-      pack_gates<T, C>(z, z.weight(call.scan.weight_hh), z.units, m.weight_hh, first, width);
       pack_gates<T, C>(z, z.weight(call.scan.bias_ih), 1, m.bias_ih, first, width);
+      if (!C::recurrent) return;
+      pack_gates<T, C>(z, z.weight(call.scan.weight_hh), z.units, m.weight_hh, first, width);
       pack_gates<T, C>(z, z.weight(call.scan.bias_hh), 1, m.bias_hh, first, width);
     });
 }
@@ -107,7 +108,7 @@ struct Forward {
       project(z.list(*group, first, last, m.entries));
       for (int64_t step = first, number = 0; step < last; number += group->active[step++]) {
         advance(group->active[step], number);
-        meet();
+        if (z.linked()) meet();
         T *const swap = h;
         h = next, next = swap;
       }
@@ -168,6 +169,7 @@ struct Forward {
   void advance(int64_t count, int64_t number) const {
     alignas(64) T tile[max_rows * max_vectors * L];
     for_pieces(own, C::together, [&](int64_t first, int width) {
+      if (!C::recurrent) return gates(number, static_cast<int>(count), nullptr, first, width);
       const T *panel = m.weight_hh + first * G * L * z.units, *bias = m.bias_hh + first * G * L;
       for_pieces({0, count}, rows_for(G * width), [&](int64_t begin, int rows) {
         const T *at[max_rows];
@@ -195,11 +197,17 @@ struct Forward {
         Vec<T> x[G], u[G], a[C::saved];
         for (int gate = 0; gate < G; ++gate) {
           x[gate] = load(at + gate * Hp);
-          u[gate] = load(recurrent + ((r * G + gate) * width + v) * L);
+          u[gate] = C::recurrent ? load(recurrent + ((r * G + gate) * width + v) * L) : Vec<T>{};
         }
         const State<Vec<T>> before = {load(old_h + here), C::memory ? load(c + here) : Vec<T>{}};
         State<Vec<T>> state = before;
-        C::template forward<T>(x, u, state, a);
+        if constexpr (C::peepholes > 0) {
+          Vec<T> p[S::P];
+          z.peepholes(unit, p);
+          C::template forward<T>(x, u, p, state, a);
+        } else {
+          C::template forward<T>(x, u, state, a);
+        }
         if (keep_share) {
           const Vec<T> keep = load_some(keep_share + entry.at * units + unit, left);
           state.h = mix<T>(state.h, before.h, keep);

@@ -44,6 +44,7 @@ constexpr CellKernels kernels_of() {
   return {C::name,
           C::blocks,
           C::saved + C::memory,
+          C::recurrent,
           {forward_kernel<float, C>(), forward_kernel<double, C>()},
           {backward_kernel<float, C>(), backward_kernel<double, C>()}};
 }

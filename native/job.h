@@ -56,6 +56,7 @@ struct Kernel {
 struct CellKernels {
   const char *name;    // in Python
   int blocks, saved;   // gates; vectors that a step saves, h left out
+  bool recurrent;      // whether there is a product with the old output
   Kernel forward[2], backward[2];  // by type
 };
 

@@ -42,7 +42,7 @@ struct Entry {
 // The sizes of a call and the places of everything in its arrays.
 template <class T, class C>
 struct Sizes {
-  static constexpr int L = lanes<T>(), G = C::blocks, D = C::blocks + C::reset;
+  static constexpr int L = lanes<T>(), G = C::blocks, D = C::blocks + C::reset, P = C::peepholes;
   static constexpr int saved_blocks = C::saved + C::memory;
   static_assert(G * C::together <= max_vectors, "a panel of this cell is wider than any product");
   static_assert(C::saved >= G, "the sums of the inputs lie where the gates will be saved");
@@ -63,6 +63,9 @@ struct Sizes {
   int64_t time(int64_t step) const { return call.scan.reverse ? steps - 1 - step : step; }
   const T *weight(const void *of) const { return static_cast<const T *>(of); }
   bool self_fed() const { return call.scan.self_fed; }
+  // Whether a step needs all units of the step before; if not, the threads of a team go on without waiting.
+  bool linked() const { return C::recurrent || self_fed(); }
+  int64_t recurrences() const { return C::recurrent ? units : 0; }  // numbers of the old output in a gate's product
   T *saved(int64_t at) const { return static_cast<T *>(call.scan.saved) + at * width; }
   const T *input(int64_t at) const { return static_cast<const T *>(call.scan.x) + at * inputs; }
   Range units_of(int rank) const { return share(vectors, rank, call.team_size); }
@@ -73,6 +76,10 @@ struct Sizes {
     const int64_t at = slot.row * steps + time(step), before = slot.row * steps + time(step - 1);
     const bool real = step >= slot.start && step < slot.end && !(slot.holes && !call.scan.mask[at]);
     return {at, step == slot.start ? -1 : before, static_cast<int32_t>(number), real, step + 1 == slot.end};
+  }
+  // The weights of the peepholes of some units.
+  void peepholes(int64_t unit, Vec<T> *p) const {
+    for (int j = 0; j < P; ++j) p[j] = load_some(weight(call.scan.weight_ch) + j * units + unit, units - unit);
   }
   // List the entries of some steps, step by step; return how many they are.
   int64_t list(const Group &group, int64_t first, int64_t last, Entry *entries) const {

@@ -16,8 +16,9 @@ from ..cells import CELLS, Cell, GatedCell, State, map_state
 from ..cells.base import settled
 from ..errors import ConfigError
 from .engines import library
-from .engines.library import DTYPES, ScanArguments
+from .engines.library import DTYPES, SCAN_HEAD, ScanArguments
 from .engines.native import cell_refusal, kernel_name
+from .engines.operators import WEIGHTS
 
 
 class Stepper:
@@ -38,7 +39,7 @@ class Stepper:
 
     def _start_with(self, cell: Any, batch_size: int, state: State | None) -> None:
         own = _require_kernel(cell, batch_size)
-        weight = own.weight_hh
+        weight = own.weight_ih
         self._shape, self._dtype = torch.Size((batch_size, own.input_size)), weight.dtype
         # Not in inference mode, whose tensors nobody may write to outside it.
         with torch.inference_mode(False), torch.no_grad():
@@ -120,9 +121,9 @@ def _make(cell: GatedCell, batch_size: int) -> c_void_p:
     """Return a stepper of the library, which has its own copy of the weights."""
     name = kernel_name(cell)
     assert name is not None
-    scan = ScanArguments(library.cell_number(name), DTYPES[cell.weight_hh.dtype], 0, 1, 0, batch_size, 1)
+    scan = ScanArguments(*SCAN_HEAD, library.cell_number(name), DTYPES[cell.weight_ih.dtype], 0, 1, 0, batch_size, 1)
     scan.input, scan.hidden = cell.input_size, cell.hidden_size
-    given = {field: getattr(cell, field) for field in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    given = {field: getattr(cell, field, None) for field in WEIGHTS}
     weights = {field: weight.detach().contiguous() for field, weight in given.items() if weight is not None}
     for field, weight in weights.items():
         setattr(scan, field, weight.data_ptr())

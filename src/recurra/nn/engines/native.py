@@ -33,7 +33,8 @@ def run_native(cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned:
         weight_ih, bias_ih = cell.weight_ih, cell.bias_ih
         if not tracing and x.shape[-1] == 0:  # which the operator would take for a self-fed cell
             raise ConfigError(f"The input has 0 features, but the cell was made for {cell.input_size}.")
-    leaves = (x, weight_ih, cell.weight_hh, bias_ih, cell.bias_hh, state.h, getattr(state, "c", None))
+    weights = (weight_ih, cell.weight_hh, bias_ih, cell.bias_hh, cell.weight_ch if cell.peepholes else None)
+    leaves = (x, *weights, state.h, getattr(state, "c", None))
     # Without gradients nothing is saved, so that inference takes no memory beyond its outputs. A trace is for both.
     save = (tracing or torch.is_grad_enabled()) and any(leaf is not None and leaf.requires_grad for leaf in leaves)
     outputs, h, c, _ = run_scan(kernel_name(cell), *leaves, plan.mask, plan.keep, plan.reverse, save)
@@ -63,7 +64,7 @@ def cell_refusal(cell: Any) -> str:
 def _part_refusal(cell: Any) -> str:
     if not kernel_name(cell):
         return f"the native engine has no kernel for {type(cell).__name__}"
-    weight = cell.weight_hh
+    weight = cell.weight_ih
     if cell.input_size == 0:
         return "the native engine needs inputs of at least one feature"
     if weight.device.type != "cpu":

@@ -18,7 +18,18 @@ from ...cells.base import bare
 from ...errors import ConfigError
 from ..threads import threads_for_scan
 from .base import Plan, SelfFed
-from .library import DTYPES, NO_MEMORY, PAD, GradArguments, ScanArguments, cell_number, load
+from .library import (
+    DTYPES,
+    GRAD_HEAD,
+    NO_MEMORY,
+    OTHER_VERSION,
+    PAD,
+    SCAN_HEAD,
+    GradArguments,
+    ScanArguments,
+    cell_number,
+    load,
+)
 from .reference import run_reference
 
 
@@ -28,9 +39,10 @@ class Inputs(NamedTuple):
     cell: str  # as in recurra.h
     x: Tensor  # (B, T, I), or (B, T, 0): the input is the old output, and I is H
     weight_ih: Tensor  # (G·H, I)
-    weight_hh: Tensor  # (G·H, H)
+    weight_hh: Tensor | None  # (G·H, H), unless the gates read the input alone
     bias_ih: Tensor | None  # (G·H)
     bias_hh: Tensor | None  # (G·H)
+    weight_ch: Tensor | None  # (P·H), for a cell with peepholes
     h0: Tensor  # (B, H)
     c0: Tensor | None  # (B, H), for a cell with a memory
     mask: Tensor | None  # (B, T) bool
@@ -38,11 +50,13 @@ class Inputs(NamedTuple):
     reverse: bool
 
 
-LEAVES = 7  # the inputs from x to c0 have gradients
+WEIGHTS = Inputs._fields[2:7]
+LEAVES = 8  # the inputs from x to c0 have gradients
+READ = 1 + LEAVES + 3  # what a scan reads: the cell, those, mask, keep and reverse
 Four = tuple[Tensor, Tensor, Tensor, Tensor]
 
 _INPUTS = (
-    "str cell, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
+    "str cell, Tensor x, Tensor weight_ih, Tensor? weight_hh, Tensor? bias_ih, Tensor? bias_hh, Tensor? weight_ch, "
     "Tensor h0, Tensor? c0, Tensor? mask, Tensor? keep, bool reverse"
 )
 _ENDS = "Tensor outputs, Tensor saved, Tensor? d_outputs, Tensor? d_h, Tensor? d_c"
@@ -74,8 +88,8 @@ def _forward(*arguments: Any) -> Four:
 
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Return the gradients of x, the weights, the biases, h0 and c0; those that nobody wants are empty."""
-    inputs = _each(Tensor.contiguous, Inputs(*arguments[:11]))
-    outputs, saved, *ends, wanted = arguments[11:]
+    inputs = _each(Tensor.contiguous, Inputs(*arguments[:READ]))
+    outputs, saved, *ends, wanted = arguments[READ:]
     _check(inputs)
     _check_ends(inputs, saved, [outputs, *ends])
     grads = _empty_grads(inputs, wanted)
@@ -87,7 +101,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     pointers = [grad.data_ptr() if want else None for grad, want in zip(grads, wanted, strict=True)]
     if inputs.x.shape[2] == 0:
         pointers[0] = None
-    given = GradArguments(*map(_pointer, ends), *pointers)
+    given = GradArguments(*GRAD_HEAD, *map(_pointer, ends), *pointers)
     _succeed(load().recurra_backward(ctypes.byref(scan), ctypes.byref(given)))
     return grads
 
@@ -98,7 +112,7 @@ def _each(function: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
 
 
 def _tensors(inputs: Inputs) -> Sequence[Any]:
-    return inputs[1:10]
+    return inputs[1 : READ - 1]
 
 
 def _pointer(tensor: Tensor | None) -> int | None:
@@ -107,15 +121,17 @@ def _pointer(tensor: Tensor | None) -> int | None:
 
 def _scan_arguments(inputs: Inputs) -> ScanArguments:
     cell, x, *_, reverse = inputs
-    batch, steps, width, hidden = sizes = (*x.shape[:2], inputs.weight_ih.shape[1], inputs.weight_hh.shape[1])
-    threads = threads_for_scan(batch * steps * inputs.weight_hh.shape[0] * (width + hidden))
+    rows, width = inputs.weight_ih.shape
+    batch, steps, _, hidden = sizes = (*x.shape[:2], width, inputs.h0.shape[1])
+    threads = threads_for_scan(batch * steps * rows * (width + (0 if inputs.weight_hh is None else hidden)))
     pointers = map(_pointer, _tensors(inputs))
-    return ScanArguments(cell_number(cell), DTYPES[x.dtype], reverse, threads, x.shape[2] == 0, *sizes, *pointers)
+    numbers = cell_number(cell), DTYPES[x.dtype], reverse, threads, x.shape[2] == 0
+    return ScanArguments(*SCAN_HEAD, *numbers, *sizes, *pointers)
 
 
 def _check(inputs: Inputs) -> None:
     """Refuse what would make the library read beyond the end of an array, or read it as another type."""
-    kind, weight, hidden = _cell_type(inputs.cell), inputs.weight_ih, inputs.weight_hh.shape[1]
+    kind, weight, hidden = _cell_type(inputs.cell), inputs.weight_ih, inputs.h0.shape[-1]
     batch, steps = inputs.x.shape[:2] if inputs.x.dim() == 3 else (-1, -1)  # -1: any number, in messages only
     rows, dtype, fields = kind.blocks * hidden, weight.dtype, _fields(inputs.cell)
     self_fed = inputs.x.shape[-1] == 0
@@ -124,6 +140,7 @@ def _check(inputs: Inputs) -> None:
     _check_one("weight_hh", inputs.weight_hh, (rows, hidden), dtype)
     _check_one("bias_ih", inputs.bias_ih, (rows,), dtype)
     _check_one("bias_hh", inputs.bias_hh, (rows,), dtype)
+    _check_one("weight_ch", inputs.weight_ch, (kind.peepholes * hidden,), dtype)
     _check_one("the state h", inputs.h0, (batch, hidden), dtype)
     _check_one("the state c", inputs.c0, (batch, hidden), dtype)
     _check_one("mask", inputs.mask, (batch, steps), torch.bool)
@@ -145,7 +162,7 @@ def _check_one(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: 
 
 
 def _check_ends(inputs: Inputs, saved: Tensor, ends: Sequence[Tensor | None]) -> None:
-    (batch, steps, _), hidden, dtype = inputs.x.shape, inputs.weight_hh.shape[1], inputs.x.dtype
+    (batch, steps, _), hidden, dtype = inputs.x.shape, inputs.h0.shape[1], inputs.x.dtype
     if saved.shape != (batch, steps, _saved_width(inputs)):
         raise ConfigError("The scan saved nothing for its backward pass: run it with save=True.")
     _check_one("saved", saved, tuple(saved.shape), dtype)
@@ -158,17 +175,19 @@ def _check_ends(inputs: Inputs, saved: Tensor, ends: Sequence[Tensor | None]) ->
 def _succeed(code: int) -> None:
     if code == NO_MEMORY:
         raise MemoryError("The native engine got no memory for its work space: use smaller batches or shorter pieces.")
+    if code == OTHER_VERSION:
+        raise ConfigError("The native engine belongs to another version of recurra: run pip install again.")
     if code:
         raise RuntimeError(f"The native engine failed with code {code}: please report it, with the cell and the sizes.")
 
 
 def _saved_width(inputs: Inputs) -> int:
     blocks = load().recurra_saved_blocks(cell_number(inputs.cell), inputs.mask is not None)
-    return blocks * ((inputs.weight_hh.shape[1] + PAD - 1) // PAD * PAD)
+    return blocks * ((inputs.h0.shape[1] + PAD - 1) // PAD * PAD)
 
 
 def _empty_results(inputs: Inputs, save: bool) -> Four:
-    x, hidden = inputs.x, inputs.weight_hh.shape[1]
+    x, hidden = inputs.x, inputs.h0.shape[1]
     batch, steps = x.shape[0], x.shape[1]
     outputs, h = x.new_empty(batch, steps, hidden), x.new_empty(batch, hidden)
     c = x.new_empty(0) if inputs.c0 is None else x.new_empty(batch, hidden)
@@ -186,7 +205,7 @@ def _fake_forward(*arguments: Any) -> Four:
 
 
 def _fake_backward(*arguments: Any) -> tuple[Tensor, ...]:
-    return _empty_grads(Inputs(*arguments[:11]), arguments[-1])
+    return _empty_grads(Inputs(*arguments[:READ]), arguments[-1])
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: Four) -> None:
@@ -216,8 +235,8 @@ def _differentiable_grads(inputs: Inputs, ends: Sequence[Tensor | None], wanted:
     x, mask = inputs.x, inputs.mask
     kept_out = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)  # what is masked is never read
     state = _cell_type(inputs.cell).state_type(*[part for part in (inputs.h0, inputs.c0) if part is not None])
-    weights = {name: getattr(inputs, name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-    sizes = inputs.weight_ih.shape[1], inputs.weight_hh.shape[1]
+    weights = {name: getattr(inputs, name) for name in WEIGHTS}
+    sizes = inputs.weight_ih.shape[1], inputs.h0.shape[1]
     cell = _cell_type(inputs.cell).holding(weights, {}, bare(*sizes))
     steps = SelfFed(cell, inputs.weight_ih, inputs.bias_ih) if x.shape[2] == 0 else cell
     done = run_reference(steps, kept_out, state, Plan(mask, inputs.reverse, inputs.keep))
@@ -265,14 +284,14 @@ class _Scan(torch.autograd.Function):
 
 def run_scan(*arguments: Any) -> Four:
     """Return what ``recurra::scan`` returns: outputs, h, c and saved. ``c`` and ``saved`` are empty if not there."""
-    if not _is_eager(arguments[1:10]):
+    if not _is_eager(arguments[1 : READ - 1]):
         return torch.ops.recurra.scan.default(*arguments)
     return _Scan.apply(*arguments) if arguments[-1] else _forward(*arguments)
 
 
 def run_backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Return what ``recurra::scan_backward`` returns: the gradients of x to c0, empty where they are not wanted."""
-    if not _is_eager([*arguments[1:10], *arguments[11:16]]):
+    if not _is_eager([*arguments[1 : READ - 1], *arguments[READ:-1]]):
         return torch.ops.recurra.scan_backward.default(*arguments)
     return _backward(*arguments)
 
