@@ -3,6 +3,7 @@
 #define RECURRA_BACKWARD_H
 
 #include "layout.h"
+#include "normalised.h"
 
 namespace recurra {
 namespace RECURRA_ISA {
@@ -15,7 +16,7 @@ template <class T, class C>
 struct BackwardMemory {
   T *weight_ih, *weight_hh, *zeros;  // panels: (vectors in pieces)(G·Hq)(vector)
   T *dh = nullptr, *dc = nullptr, *g = nullptr, *met = nullptr;  // met: old outputs and inputs of a chunk, as panels
-  T *d_weight_hh = nullptr, *d_weight_ih = nullptr, *d_bias = nullptr, *d_peepholes = nullptr;
+  T *d_weight_hh = nullptr, *d_weight_ih = nullptr, *d_bias = nullptr, *d_per_unit = nullptr;
   Entry *entries = nullptr;
   int64_t chunk_steps, stride, sums, team_stride = 0, bytes;  // team_stride: from one team's sums to the next one's
 
@@ -41,7 +42,7 @@ struct BackwardMemory {
                           memory.take<T>(entry_count * (z.Hq + z.Iq)), memory.take<T>(S::P * z.Hq)};
         if (other / call.team_size == thread / call.team_size) {
           d_weight_hh = own[0], d_weight_ih = own[1], d_bias = own[2];
-          dh = own[3], dc = own[4], g = own[5], met = own[6], d_peepholes = own[7];
+          dh = own[3], dc = own[4], g = own[5], met = own[6], d_per_unit = own[7];
         }
       }
       Entry *list = memory.take<Entry>(entry_count);
@@ -114,7 +115,7 @@ struct Backward {
     if (C::recurrent) clear(m.d_weight_hh, m.sums * z.Hq);
     clear(m.d_weight_ih, m.sums * z.Iq);
     clear(m.d_bias, D * z.Hq);
-    clear(m.d_peepholes, S::P * z.Hq);
+    clear(m.d_per_unit, S::P * z.Hq);
     meet();
   }
 
@@ -156,8 +157,8 @@ struct Backward {
         if (C::memory) store(m.dc + to, grads.d_c ? load_some(z.weight(grads.d_c) + from, left) : Vec<T>{});
       }
       if (z.call.scan.mask && grads.d_x && rank == 0)
-        memset(static_cast<T *>(grads.d_x) + row * z.steps * z.inputs, 0,
-               static_cast<size_t>(z.steps * z.inputs) * sizeof(T));
+        memset(static_cast<T *>(grads.d_x) + row * z.steps * z.call.scan.input, 0,
+               static_cast<size_t>(z.steps * z.call.scan.input) * sizeof(T));
     }
   }
 
@@ -186,11 +187,15 @@ struct Backward {
   void gates(int64_t count, int64_t number) const {
     for (int64_t i = number; i < number + count; ++i) {
       const Entry entry = m.entries[i];
-      if (entry.real)
-        gates_of(entry, m.g + i * m.stride);
-      else
+      if (entry.real) {
+        if constexpr (C::normalised)
+          normalised_gates(*this, entry, m.g + i * m.stride);
+        else
+          gates_of(entry, m.g + i * m.stride);
+      } else {
         for (int gate = 0; gate < D; ++gate)
           for (int64_t v = own.first; v < own.last; ++v) store(m.g + i * m.stride + gate * z.Hq + v * L, Vec<T>{});
+      }
     }
   }
 
@@ -212,11 +217,11 @@ struct Backward {
         past = {keep * d.h, keep * d.c};
         d = {d.h - past.h, d.c - past.c};
       }
-      if constexpr (C::peepholes > 0) {
+      if constexpr (C::per_unit > 0) {
         Vec<T> p[S::P], dp[S::P];
-        z.peepholes(unit, p);
+        z.per_unit(unit, p);
         C::template backward<T>(a, before, p, d, g, dp);
-        for (int j = 0; j < S::P; ++j) store(m.d_peepholes + j * Hq + unit, load(m.d_peepholes + j * Hq + unit) + dp[j]);
+        for (int j = 0; j < S::P; ++j) add_per_unit(j, unit, dp[j]);
       } else {
         C::template backward<T>(a, before, d, g);
       }
@@ -224,6 +229,11 @@ struct Backward {
       if (C::memory) store(dc + unit, d.c + past.c);
       for (int gate = 0; gate < D; ++gate) store(to + gate * Hq + unit, g[gate]);
     }
+  }
+
+  RECURRA_INLINE void add_per_unit(int j, int64_t unit, Vec<T> more) const {
+    T *const to = m.d_per_unit + j * z.Hq + unit;
+    store(to, load(to) + more);
   }
 
   // Through the recurrent weights, and through those of the inputs where these are old outputs: dh += U' g.
@@ -260,6 +270,7 @@ struct Backward {
   }
 
   void inputs(int64_t count) const {
+    if constexpr (C::normalised) return copy_input_gradients(*this, count);
     alignas(64) T tile[max_rows * max_vectors * L];
     for_pieces({0, z.input_vectors}, vectors_back, [&](int64_t first, int width) {
       const T *panel = m.weight_ih + first * L * m.sums;
@@ -283,6 +294,7 @@ struct Backward {
       const Entry &entry = m.entries[number];
       const T *const h = entry.real ? old_h(entry) : nullptr;
       if (C::recurrent) remember_row(number, count, h, z.units, m.met);
+      if (C::normalised) continue;
       remember_row(number, count, h && !z.self_fed() ? z.input(entry.at) : h, z.inputs, m.met + count * z.Hq);
     }
   }

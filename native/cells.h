@@ -11,8 +11,12 @@
 //              its two gradients differ, so ``g`` has one more vector at the end, that of u[0]
 //   memory     whether there is a c behind h
 //   recurrent  whether the old output contributes to the gates by a product; if not, ``u`` is zero
-//   peepholes  gates that read the memory through a weight per unit: ``forward`` and ``backward`` get these weights as
-//              ``p``, and ``backward`` writes what a step adds to their gradients into ``dp``
+//   per_unit   numbers that the cell has for every unit beside its biases, as the weights of peepholes: ``forward`` and
+//              ``backward`` get them as ``p``, and ``backward`` writes what a step adds to their gradients into ``dp``
+//   normalised ``x`` is normalised and ``u`` shall be, over the units of the gates of one ``group``: per_unit begins with
+//              a gain and a bias for each block of the weights. With a memory, the output shows it normalised, too, with
+//              a gain and a bias at the end of per_unit: ``show`` and ``hide`` are that and its derivative,
+//              ``renew`` is the new memory once more.
 //   together   vectors of hidden units in one panel of weights
 #ifndef RECURRA_CELLS_H
 #define RECURRA_CELLS_H
@@ -29,8 +33,8 @@ struct State {
 
 // What most cells have in common: a cell names what is otherwise.
 struct Facts {
-  static constexpr int together = 1, peepholes = 0;
-  static constexpr bool reset = false, memory = false, recurrent = true;
+  static constexpr int together = 1, per_unit = 0;
+  static constexpr bool reset = false, memory = false, recurrent = true, normalised = false;
 };
 
 struct Tanh : Facts {
@@ -209,7 +213,7 @@ struct FullLstmGru : Facts {
 
 struct Peephole : Facts {
   static constexpr const char *name = "peephole";
-  static constexpr int blocks = 4, saved = 4, peepholes = 3;
+  static constexpr int blocks = 4, saved = 4, per_unit = 3;
   static constexpr bool memory = true;
   static constexpr int order[blocks] = {0, 1, 2, 3};
   enum { i, f, n, o };
@@ -293,10 +297,56 @@ struct MinLstm : Facts {
   }
 };
 
+struct LnGru : Gru {
+  static constexpr const char *name = "ln_gru";
+  static constexpr int per_unit = 6;
+  static constexpr bool normalised = true;
+  static constexpr int group[blocks] = {0, 1, 1};
+};
+
+struct LnLstm : Lstm {
+  static constexpr const char *name = "ln_lstm";
+  static constexpr int per_unit = 10;
+  static constexpr bool normalised = true;
+  static constexpr int group[blocks] = {0, 0, 0, 0};
+
+  template <class T, class V>
+  static RECURRA_INLINE void forward(const V *x, const V *u, State<V> &s, V *a) {
+    a[i] = sigmoid<T>(x[i] + u[i]);
+    a[f] = sigmoid<T>(x[f] + u[f]);
+    a[n] = tanh<T>(x[n] + u[n]);
+    a[o] = sigmoid<T>(x[o] + u[o]);
+    s.c = renew<T>(a, s.c);
+  }
+  template <class T, class V>
+  static RECURRA_INLINE V renew(const V *a, V c) {
+    return a[f] * c + a[i] * a[n];
+  }
+  template <class T, class V>
+  static RECURRA_INLINE V show(V output_gate, V normal) {
+    return output_gate * tanh<T>(normal);
+  }
+  // Returns the gradient of ``normal``, and writes that of the output gate's sum.
+  template <class T, class V>
+  static RECURRA_INLINE V hide(const V *a, V normal, V dh, V *g) {
+    const V shown = tanh<T>(normal);
+    g[o] = dh * shown * a[o] * (T(1) - a[o]);
+    return dh * a[o] * (T(1) - shown * shown);
+  }
+  // d.c is the gradient of the new memory.
+  template <class T, class V>
+  static RECURRA_INLINE void backward(const V *a, const State<V> &s, State<V> &d, V *g) {
+    g[i] = d.c * a[n] * a[i] * (T(1) - a[i]);
+    g[f] = d.c * s.c * a[f] * (T(1) - a[f]);
+    g[n] = d.c * a[i] * (T(1) - a[n] * a[n]);
+    d = {V{}, d.c * a[f]};
+  }
+};
+
 // Every cell there is.
 template <class... C>
 struct List {};
-using Cells = List<Tanh, Relu, Lstm, Gru, Coupled, LstmGru, FullLstmGru, Peephole, MinGru, MinLstm>;
+using Cells = List<Tanh, Relu, Lstm, Gru, Coupled, LstmGru, FullLstmGru, Peephole, MinGru, MinLstm, LnLstm, LnGru>;
 
 }  // namespace RECURRA_ISA
 }  // namespace recurra

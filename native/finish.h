@@ -35,12 +35,12 @@ struct Finish {
       }
   }
 
-  void peepholes(void *to) const {
+  void per_unit(void *to) const {
     if (!to) return;
     for (int j = 0; j < S::P; ++j)
       for (int64_t unit = units.first; unit < units.last; ++unit) {
         T sum = 0;
-        for (int team = 0; team < z.call.teams(); ++team) sum += m.d_peepholes[team * m.team_stride + j * z.Hq + unit];
+        for (int team = 0; team < z.call.teams(); ++team) sum += m.d_per_unit[team * m.team_stride + j * z.Hq + unit];
         static_cast<T *>(to)[j * z.units + unit] = sum;
       }
   }
@@ -62,8 +62,8 @@ template <class T, class C>
 void finish_backward(const Call &call, int thread) {
   const Finish<T, C> finish(call, thread);
   if (C::recurrent) finish.matrix(call.grads->d_weight_hh, finish.m.d_weight_hh, call.scan.hidden, true);
-  finish.matrix(call.grads->d_weight_ih, finish.m.d_weight_ih, call.scan.input, false);
-  finish.peepholes(call.grads->d_weight_ch);
+  finish.matrix(call.grads->d_weight_ih, finish.m.d_weight_ih, finish.z.inputs, false);
+  finish.per_unit(call.grads->d_per_unit);
   finish.bias(call.grads->d_bias_ih, false);
   if (C::recurrent) finish.bias(call.grads->d_bias_hh, true);
 }

@@ -3,6 +3,7 @@
 #define RECURRA_FORWARD_H
 
 #include "layout.h"
+#include "normalised.h"
 
 namespace recurra {
 namespace RECURRA_ISA {
@@ -14,6 +15,7 @@ template <class T, class C>
 struct ForwardMemory {
   T *weight_ih, *weight_hh, *bias_ih, *bias_hh;  // panels: (vectors in pieces)(K)(gate)(vector)
   T *h = nullptr, *next = nullptr, *c = nullptr, *projected = nullptr;
+  T *sums = nullptr, *fresh = nullptr;  // of a step, to be normalised: products (rows)(G·Hq), and a row's new memory
   Entry *entries = nullptr;
   int64_t chunk_steps, bytes;
 
@@ -31,8 +33,12 @@ struct ForwardMemory {
       if (other % call.team_size == 0) {
         T *const own[] = {memory.take<T>(rows * z.Hq), memory.take<T>(rows * z.Hq),
                           memory.take<T>(C::memory ? rows * z.Hq : 0),
-                          memory.take<T>(call.scan.saved ? 0 : chunk_steps * rows * S::G * z.Hp)};
-        if (other / call.team_size == thread / call.team_size) h = own[0], next = own[1], c = own[2], projected = own[3];
+                          memory.take<T>(call.scan.saved ? 0 : chunk_steps * rows * S::G * z.Hp),
+                          memory.take<T>(C::normalised ? rows * S::G * z.Hq : 0),
+                          memory.take<T>(C::normalised ? z.Hq : 0)};
+        if (other / call.team_size == thread / call.team_size) {
+          h = own[0], next = own[1], c = own[2], projected = own[3], sums = own[4], fresh = own[5];
+        }
       }
       Entry *list = memory.take<Entry>(chunk_steps * rows);
       if (other == thread) entries = list;
@@ -148,6 +154,7 @@ struct Forward {
 
   // What the inputs of a chunk contribute to the gates, into the place where the gates will be.
   void project(int64_t count) const {
+    if constexpr (C::normalised) return copy_inputs(*this, count);
     alignas(64) T tile[max_rows * max_vectors * L];
     for_pieces(own, C::together, [&](int64_t first, int width) {
       const T *panel = m.weight_ih + first * G * L * z.inputs, *bias = m.bias_ih + first * G * L;
@@ -175,24 +182,26 @@ struct Forward {
         const T *at[max_rows];
         for (int r = 0; r < rows; ++r) at[r] = h + (begin + r) * z.Hq;
         product<T>(Rows<T>{at}, rows, G * width, z.units, panel, bias, 0, tile);
-        gates(number + begin, rows, tile, first, width);
+        if constexpr (C::normalised)
+          keep_sums(*this, begin, rows, tile, first, width);
+        else
+          gates(number + begin, rows, tile, first, width);
       });
     });
+    if constexpr (C::normalised) normalise(*this, count, number);
   }
 
   // The gate maths of some entries for ``width`` vectors of units.
   void gates(int64_t number, int rows, const T *recurrent, int64_t first, int width) const {
-    // Copies, because the compiler must think that every store below may change what it reads through a pointer.
-    const recurra_scan &scan = z.call.scan;
-    const T *const keep_share = static_cast<const T *>(scan.keep), *const old_h = h;
-    T *const new_h = next, *const c = m.c, *const outputs = static_cast<T *>(scan.outputs);
-    const bool saves = scan.saved, masked = scan.mask;
-    const int64_t Hp = z.Hp, Hq = z.Hq, units = z.units;
+    const Ends ends(*this);
+    const T *const old_h = h, *const c = m.c;
+    const int64_t Hp = z.Hp, Hq = z.Hq;
+    const bool saves = ends.saves;
     for (int r = 0; r < rows; ++r) {
       const Entry entry = m.entries[number + r];
       T *const place_of = place(number + r);
       for (int v = 0; v < width; ++v) {
-        const int64_t unit = (first + v) * L, here = entry.slot * Hq + unit, left = units - unit;
+        const int64_t unit = (first + v) * L, here = entry.slot * Hq + unit;
         T *const at = place_of + unit;
         Vec<T> x[G], u[G], a[C::saved];
         for (int gate = 0; gate < G; ++gate) {
@@ -201,30 +210,57 @@ struct Forward {
         }
         const State<Vec<T>> before = {load(old_h + here), C::memory ? load(c + here) : Vec<T>{}};
         State<Vec<T>> state = before;
-        if constexpr (C::peepholes > 0) {
+        if constexpr (C::per_unit > 0 && !C::normalised) {
           Vec<T> p[S::P];
-          z.peepholes(unit, p);
+          z.per_unit(unit, p);
           C::template forward<T>(x, u, p, state, a);
         } else {
           C::template forward<T>(x, u, state, a);
         }
-        if (keep_share) {
-          const Vec<T> keep = load_some(keep_share + entry.at * units + unit, left);
-          state.h = mix<T>(state.h, before.h, keep);
-          if (C::memory) state.c = mix<T>(state.c, before.c, keep);
-        }
-        if (!entry.real) state = before;
-        store(new_h + here, state.h);
-        if (C::memory) store(c + here, state.c);
-        store_some(outputs + entry.at * units + unit, entry.real ? state.h : Vec<T>{}, left);
-        if (saves) {
+        if (saves)
           for (int n = 0; n < C::saved; ++n) store(at + n * Hp, a[n]);
-          if (C::memory) store(at + C::saved * Hp, state.c);
-          if (masked) store(at + S::saved_blocks * Hp, state.h);
-        }
-        if (entry.last) finish(entry.slot, unit, state);
+        settle(ends, entry, unit, before, state, at);
       }
     }
+  }
+
+  // Copies, because the compiler must think that every store of a step may change what it reads through a pointer.
+  struct Ends {
+    const T *keep_share;
+    T *h, *c, *outputs;
+    bool saves, masked;
+    int64_t Hp, Hq, units;
+
+    RECURRA_INLINE explicit Ends(const Forward &of)
+        : keep_share(static_cast<const T *>(of.z.call.scan.keep)),
+          h(of.next),
+          c(of.m.c),
+          outputs(static_cast<T *>(of.z.call.scan.outputs)),
+          saves(of.z.call.scan.saved),
+          masked(of.z.call.scan.mask),
+          Hp(of.z.Hp),
+          Hq(of.z.Hq),
+          units(of.z.units) {}
+  };
+
+  // The end of a step for some units of a row: zoneout, the mask, and all the places where the new state goes.
+  RECURRA_INLINE void settle(const Ends &ends, const Entry &entry, int64_t unit, const State<Vec<T>> &before,
+                             State<Vec<T>> state, T *at) const {
+    const int64_t here = entry.slot * ends.Hq + unit, left = ends.units - unit;
+    if (ends.keep_share) {
+      const Vec<T> keep = load_some(ends.keep_share + entry.at * ends.units + unit, left);
+      state.h = mix<T>(state.h, before.h, keep);
+      if (C::memory) state.c = mix<T>(state.c, before.c, keep);
+    }
+    if (!entry.real) state = before;
+    store(ends.h + here, state.h);
+    if (C::memory) store(ends.c + here, state.c);
+    store_some(ends.outputs + entry.at * ends.units + unit, entry.real ? state.h : Vec<T>{}, left);
+    if (ends.saves) {
+      if (C::memory) store(at + C::saved * ends.Hp, state.c);
+      if (ends.masked) store(at + S::saved_blocks * ends.Hp, state.h);
+    }
+    if (entry.last) finish(entry.slot, unit, state);
   }
 
   __attribute__((noinline)) void finish(int64_t slot, int64_t unit, const State<Vec<T>> &state) const {

@@ -43,8 +43,9 @@ template <class C>
 constexpr CellKernels kernels_of() {
   return {C::name,
           C::blocks,
-          C::saved + C::memory,
+          Sizes<float, C>::saved_blocks,
           C::recurrent,
+          C::normalised,
           {forward_kernel<float, C>(), forward_kernel<double, C>()},
           {backward_kernel<float, C>(), backward_kernel<double, C>()}};
 }

@@ -57,6 +57,7 @@ struct CellKernels {
   const char *name;    // in Python
   int blocks, saved;   // gates; vectors that a step saves, h left out
   bool recurrent;      // whether there is a product with the old output
+  bool normalised;     // whether a step needs all units of a row at once
   Kernel forward[2], backward[2];  // by type
 };
 

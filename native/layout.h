@@ -42,8 +42,11 @@ struct Entry {
 // The sizes of a call and the places of everything in its arrays.
 template <class T, class C>
 struct Sizes {
-  static constexpr int L = lanes<T>(), G = C::blocks, D = C::blocks + C::reset, P = C::peepholes;
-  static constexpr int saved_blocks = C::saved + C::memory;
+  // Of the gradients of the gates the first G are those of what the input contributes, the last G those of the old
+  // output; they are the same but for a reset gate, and apart where sums are normalised.
+  static constexpr int L = lanes<T>(), G = C::blocks, D = C::normalised ? 2 * G : G + C::reset, P = C::per_unit;
+  // The gates, c, and where sums are normalised, these before gain and bias, and what they were divided by.
+  static constexpr int normal_at = C::saved + C::memory, saved_blocks = normal_at + (C::normalised ? G + 1 : 0);
   static_assert(G * C::together <= max_vectors, "a panel of this cell is wider than any product");
   static_assert(C::saved >= G, "the sums of the inputs lie where the gates will be saved");
 
@@ -51,7 +54,8 @@ struct Sizes {
   int64_t batch, steps, inputs, units, vectors, Hq, Hp, input_vectors, Iq, width;
 
   explicit Sizes(const Call &call)
-      : call(call), batch(call.scan.batch), steps(call.scan.steps), inputs(call.scan.input), units(call.scan.hidden) {
+      : call(call), batch(call.scan.batch), steps(call.scan.steps), units(call.scan.hidden) {
+    inputs = C::normalised ? 0 : call.scan.input;
     vectors = (units + L - 1) / L;
     Hq = vectors * L;
     Hp = round_up(units, RECURRA_PAD);
@@ -67,7 +71,7 @@ struct Sizes {
   bool linked() const { return C::recurrent || self_fed(); }
   int64_t recurrences() const { return C::recurrent ? units : 0; }  // numbers of the old output in a gate's product
   T *saved(int64_t at) const { return static_cast<T *>(call.scan.saved) + at * width; }
-  const T *input(int64_t at) const { return static_cast<const T *>(call.scan.x) + at * inputs; }
+  const T *input(int64_t at) const { return static_cast<const T *>(call.scan.x) + at * call.scan.input; }
   Range units_of(int rank) const { return share(vectors, rank, call.team_size); }
   // The block of the weights whose gradient with respect to the old output is the j-th of them.
   static int old_output_block(int j) { return C::order[(j + D - G) % G]; }
@@ -77,9 +81,12 @@ struct Sizes {
     const bool real = step >= slot.start && step < slot.end && !(slot.holes && !call.scan.mask[at]);
     return {at, step == slot.start ? -1 : before, static_cast<int32_t>(number), real, step + 1 == slot.end};
   }
-  // The weights of the peepholes of some units.
-  void peepholes(int64_t unit, Vec<T> *p) const {
-    for (int j = 0; j < P; ++j) p[j] = load_some(weight(call.scan.weight_ch) + j * units + unit, units - unit);
+  // What the cell has for every unit, the j-th of it, for some units.
+  Vec<T> per_unit(int j, int64_t unit) const {
+    return load_some(weight(call.scan.per_unit) + j * units + unit, units - unit);
+  }
+  void per_unit(int64_t unit, Vec<T> *p) const {
+    for (int j = 0; j < P; ++j) p[j] = per_unit(j, unit);
   }
   // List the entries of some steps, step by step; return how many they are.
   int64_t list(const Group &group, int64_t first, int64_t last, Entry *entries) const {

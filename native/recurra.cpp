@@ -131,10 +131,11 @@ Sharing share_among(const recurra_scan &scan, int64_t threads) {
   const int64_t size = scan.dtype == RECURRA_FLOAT ? 4 : 8;
   // A team waits at every step, so it must not be larger than what can run at once.
   const int64_t largest = std::max<int64_t>(1, std::min({threads, processors(), scan.hidden / RECURRA_PAD}));
-  if (weights * size > far_bytes && scan.batch < 16 * threads) return {1, static_cast<int>(largest)};
+  if (weights * size > far_bytes && scan.batch < 16 * threads && !cell.normalised) return {1, static_cast<int>(largest)};
   const int64_t affordable = std::max<int64_t>(1, bytes_of_sums / std::max<int64_t>(1, (weights + inputs) * size));
   const int64_t teams = std::max<int64_t>(1, std::min({threads, scan.batch, affordable}));
-  const int64_t worth = cell.recurrent ? weights / shared_step : threads;  // without a product there is no waiting
+  // Without a product there is no waiting; means over all units would have to be waited for three times a step.
+  const int64_t worth = cell.normalised ? 1 : cell.recurrent ? weights / shared_step : threads;
   const int64_t team_size = std::min({threads / teams, largest, worth});
   return {static_cast<int>(teams), static_cast<int>(scan.batch < threads ? std::max<int64_t>(1, team_size) : 1)};
 }

@@ -36,12 +36,12 @@ typedef struct {
   int32_t threads;   // at most so many
   int32_t self_fed;  // the input of a step is the old output: x is not read, and I is H
   int64_t batch, steps, input, hidden;
-  const void *x;          // (B, T, I)
-  const void *weight_ih;  // (G*H, I)
+  const void *x;          // (B, T, I); (B, T, G*H) what the inputs contribute, for a cell that normalises
+  const void *weight_ih;  // (G*H, I); null for a cell that normalises, as its biases are
   const void *weight_hh;  // (G*H, H); null for a cell whose gates read the input alone
   const void *bias_ih;    // (G*H), or null
   const void *bias_hh;    // (G*H), or null; null where weight_hh is
-  const void *weight_ch;  // (P*H), from the memory to P gates, unit by unit; null for a cell without such peepholes
+  const void *per_unit;   // (P*H), what else a cell has for every unit, in the order of cells.h; or null
   const void *h0;         // (B, H)
   const void *c0;         // (B, H); null for a cell without memory
   const uint8_t *mask;    // (B, T), or null: where 0 the state is kept and the output is 0
@@ -57,7 +57,7 @@ typedef struct {
   const void *d_outputs;  // (B, T, H), or null for zeros
   const void *d_h, *d_c;  // (B, H), or null for zeros
   void *d_x;              // (B, T, I), or null if nobody asks
-  void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh, *d_weight_ch;  // shaped as the weights; null if nobody asks
+  void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh, *d_per_unit;  // shaped as the weights; null if nobody asks
   void *d_h0, *d_c0;      // (B, H); null if nobody asks
 } recurra_grads;
 

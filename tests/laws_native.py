@@ -20,6 +20,7 @@ needs_library = pytest.mark.skipif(not HAS_LIBRARY and not COMPILER, reason=libr
 
 KERNELS = ("rnn", "rnn_relu", "lstm", "gru")  # of torch
 LINEAR = tuple(name for name, kind in CELLS.items() if issubclass(kind, LinearCell))
+PROJECTS = tuple(name for name, kind in CELLS.items() if getattr(kind, "projects", False))
 NATIVE = tuple(name for name, kind in CELLS.items() if vars(kind).get("native") or name == "parallel")
 
 

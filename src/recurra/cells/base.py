@@ -160,8 +160,11 @@ class GatedCell(Cell):
     state_type: ClassVar[type]
     # Whether its gates read the old output through weights; if not, there is no weight_hh and no bias_hh.
     recurrent: ClassVar[bool] = True
-    # Gates that read the memory through a weight per unit, all of them in one parameter weight_ch.
-    peepholes: ClassVar[int] = 0
+    # Parameters that have numbers for every unit and are no weights or biases of the gates' sums, as the native engine
+    # gets them: name to how many blocks (H) it has. One that is None counts as zeros.
+    per_unit: ClassVar[dict[str, int]] = {}
+    # Whether ``project`` is more than a product, so that the native engine is given what it returns.
+    projects: ClassVar[bool] = False
     # Block number to the value its bias has at first: memory should be kept at the start of training.
     first_bias: ClassVar[dict[int, float]] = {}
     # Block number to the sign of its chrono bias: +1 where a large gate keeps memory, -1 where it writes.

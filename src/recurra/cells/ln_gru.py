@@ -18,6 +18,9 @@ class LayerNormGRUCell(GatedCell):
 
     blocks = 3
     state_type = Hidden
+    native = "ln_gru"
+    per_unit = {"gain_hh": 3, "bias_hh": 3}
+    projects = True
     first_bias = {1: 1.0}
     chrono_sign = {1: +1}
 
@@ -33,16 +36,16 @@ class LayerNormGRUCell(GatedCell):
         self.gain_hh.fill_(1.0)
 
     def project(self, x: Tensor) -> Tensor:
-        return self._normalised(F.linear(x, self.weight_ih), self.gain_ih, self.bias_ih)
+        return torch.cat(self._normalised(F.linear(x, self.weight_ih), self.gain_ih, self.bias_ih), -1)
 
     def recur(self, h: Tensor) -> Tensor:
-        return self._normalised(F.linear(h, self.weight_hh), self.gain_hh, self.bias_hh)
+        return torch.cat(self._normalised(F.linear(h, self.weight_hh), self.gain_hh, self.bias_hh), -1)
 
-    def _normalised(self, sums: Tensor, gain: Tensor, bias: Tensor | None) -> Tensor:
-        """Normalise the two gates together and the candidate by itself."""
+    def _normalised(self, sums: Tensor, gain: Tensor, bias: Tensor | None) -> list[Tensor]:
+        """Return both gates, normalised together, and the candidate, by itself."""
         parts = [2 * self.hidden_size, self.hidden_size]
         cut = [sums.split(parts, -1), gain.split(parts), (None, None) if bias is None else bias.split(parts)]
-        return torch.cat([F.layer_norm(s, a.shape, a, b) for s, a, b in zip(*cut, strict=True)], -1)
+        return [F.layer_norm(s, a.shape, a, b) for s, a, b in zip(*cut, strict=True)]
 
     def gates(self, projected: Tensor, state: Hidden) -> Gates:
         x_r, x_z, x_n = projected.chunk(3, -1)

@@ -18,6 +18,9 @@ class LayerNormLSTMCell(GatedCell):
 
     blocks = 4
     state_type = HiddenAndMemory
+    native = "ln_lstm"
+    per_unit = {"gain_hh": 4, "bias_hh": 4, "gain_ch": 1, "bias_ch": 1}
+    projects = True
     first_bias = {1: 1.0}
     chrono_sign = {0: -1, 1: +1}
     bias_ch: nn.Parameter | None

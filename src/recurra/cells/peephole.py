@@ -16,7 +16,7 @@ class PeepholeCell(GatedCell):
     """
 
     blocks = 4
-    peepholes = 3
+    per_unit = {"weight_ch": 3}
     state_type = HiddenAndMemory
     native = "peephole"
     first_bias = {1: 1.0}
@@ -24,7 +24,7 @@ class PeepholeCell(GatedCell):
 
     def make_parameters(self, bias: bool) -> None:
         super().make_parameters(bias)
-        self.weight_ch = nn.Parameter(torch.empty(self.peepholes * self.hidden_size))
+        self.weight_ch = nn.Parameter(torch.empty(3 * self.hidden_size))
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

@@ -28,7 +28,7 @@ class ScanArguments(ctypes.Structure):
         *_HEAD,
         *[(name, c_int32) for name in ("cell", "dtype", "reverse", "threads", "self_fed")],
         *[(name, c_int64) for name in ("batch", "steps", "input", "hidden")],
-        *[(name, c_void_p) for name in ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_ch", "h0", "c0")],
+        *[(name, c_void_p) for name in ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "per_unit", "h0", "c0")],
         *[(name, c_void_p) for name in ("mask", "keep", "outputs", "h", "c", "saved")],
     ]
 
@@ -39,7 +39,7 @@ class GradArguments(ctypes.Structure):
     _fields_ = [
         *_HEAD,
         *[(name, c_void_p) for name in ("d_outputs", "d_h", "d_c", "d_x", "d_weight_ih", "d_weight_hh")],
-        *[(name, c_void_p) for name in ("d_bias_ih", "d_bias_hh", "d_weight_ch", "d_h0", "d_c0")],
+        *[(name, c_void_p) for name in ("d_bias_ih", "d_bias_hh", "d_per_unit", "d_h0", "d_c0")],
     ]
 
 

@@ -17,7 +17,7 @@ from ...cells import CELLS, GatedCell
 from ...cells.base import bare
 from ...errors import ConfigError
 from ..threads import threads_for_scan
-from .base import Plan, SelfFed
+from .base import Plan, Projected, SelfFed, Steps
 from .library import (
     DTYPES,
     GRAD_HEAD,
@@ -37,12 +37,12 @@ class Inputs(NamedTuple):
     """What a scan reads; the first arguments of both operators, in their order."""
 
     cell: str  # as in recurra.h
-    x: Tensor  # (B, T, I), or (B, T, 0): the input is the old output, and I is H
-    weight_ih: Tensor  # (G·H, I)
+    x: Tensor  # (B, T, I), or (B, T, 0): the input is the old output, and I is H; (B, T, G·H) without weight_ih
+    weight_ih: Tensor | None  # (G·H, I), unless x is projected already
     weight_hh: Tensor | None  # (G·H, H), unless the gates read the input alone
     bias_ih: Tensor | None  # (G·H)
     bias_hh: Tensor | None  # (G·H)
-    weight_ch: Tensor | None  # (P·H), for a cell with peepholes
+    per_unit: Tensor | None  # (P·H), what else a cell has for every unit, as its ``per_unit`` lists it
     h0: Tensor  # (B, H)
     c0: Tensor | None  # (B, H), for a cell with a memory
     mask: Tensor | None  # (B, T) bool
@@ -56,7 +56,7 @@ READ = 1 + LEAVES + 3  # what a scan reads: the cell, those, mask, keep and reve
 Four = tuple[Tensor, Tensor, Tensor, Tensor]
 
 _INPUTS = (
-    "str cell, Tensor x, Tensor weight_ih, Tensor? weight_hh, Tensor? bias_ih, Tensor? bias_hh, Tensor? weight_ch, "
+    "str cell, Tensor x, Tensor? weight_ih, Tensor? weight_hh, Tensor? bias_ih, Tensor? bias_hh, Tensor? per_unit, "
     "Tensor h0, Tensor? c0, Tensor? mask, Tensor? keep, bool reverse"
 )
 _ENDS = "Tensor outputs, Tensor saved, Tensor? d_outputs, Tensor? d_h, Tensor? d_c"
@@ -121,9 +121,10 @@ def _pointer(tensor: Tensor | None) -> int | None:
 
 def _scan_arguments(inputs: Inputs) -> ScanArguments:
     cell, x, *_, reverse = inputs
-    rows, width = inputs.weight_ih.shape
-    batch, steps, _, hidden = sizes = (*x.shape[:2], width, inputs.h0.shape[1])
-    threads = threads_for_scan(batch * steps * rows * (width + (0 if inputs.weight_hh is None else hidden)))
+    width = x.shape[2] if inputs.weight_ih is None else inputs.weight_ih.shape[1]
+    sizes = (*x.shape[:2], width, inputs.h0.shape[1])
+    products = sum(weight.numel() for weight in (inputs.weight_ih, inputs.weight_hh) if weight is not None)
+    threads = threads_for_scan(x.shape[0] * x.shape[1] * products)
     pointers = map(_pointer, _tensors(inputs))
     numbers = cell_number(cell), DTYPES[x.dtype], reverse, threads, x.shape[2] == 0
     return ScanArguments(*SCAN_HEAD, *numbers, *sizes, *pointers)
@@ -131,22 +132,31 @@ def _scan_arguments(inputs: Inputs) -> ScanArguments:
 
 def _check(inputs: Inputs) -> None:
     """Refuse what would make the library read beyond the end of an array, or read it as another type."""
-    kind, weight, hidden = _cell_type(inputs.cell), inputs.weight_ih, inputs.h0.shape[-1]
+    kind, hidden = _cell_type(inputs.cell), inputs.h0.shape[-1]
+    weight = inputs.weight_hh if inputs.weight_ih is None else inputs.weight_ih
+    if (
+        weight is None
+        or kind.projects != (inputs.weight_ih is None)
+        or kind.recurrent != (inputs.weight_hh is not None)
+    ):
+        raise ConfigError(f"The weights are not those of the cell '{inputs.cell}'.")
     batch, steps = inputs.x.shape[:2] if inputs.x.dim() == 3 else (-1, -1)  # -1: any number, in messages only
     rows, dtype, fields = kind.blocks * hidden, weight.dtype, _fields(inputs.cell)
-    self_fed = inputs.x.shape[-1] == 0
-    _check_one("x", inputs.x, (batch, steps, 0 if self_fed else weight.shape[1]), dtype)
-    _check_one("weight_ih", weight, (rows, hidden if self_fed else weight.shape[1]), dtype)
+    self_fed, width = inputs.x.shape[-1] == 0, rows if kind.projects else weight.shape[1]
+    _check_one("x", inputs.x, (batch, steps, 0 if self_fed and not kind.projects else width), dtype)
+    _check_one("weight_ih", inputs.weight_ih, (rows, hidden if self_fed else width), dtype)
     _check_one("weight_hh", inputs.weight_hh, (rows, hidden), dtype)
     _check_one("bias_ih", inputs.bias_ih, (rows,), dtype)
     _check_one("bias_hh", inputs.bias_hh, (rows,), dtype)
-    _check_one("weight_ch", inputs.weight_ch, (kind.peepholes * hidden,), dtype)
+    _check_one("per_unit", inputs.per_unit, (sum(kind.per_unit.values()) * hidden,), dtype)
     _check_one("the state h", inputs.h0, (batch, hidden), dtype)
     _check_one("the state c", inputs.c0, (batch, hidden), dtype)
     _check_one("mask", inputs.mask, (batch, steps), torch.bool)
     _check_one("keep", inputs.keep, (batch, steps, hidden), dtype)
     if steps < 1:
         raise ConfigError("There is no step to run over: x has length 0 in time.")
+    if (inputs.per_unit is None) == bool(kind.per_unit):
+        raise ConfigError(f"The weights are not those of the cell '{inputs.cell}'.")
     if (inputs.c0 is None) == ("c" in fields):
         raise ConfigError(f"The state of the cell '{inputs.cell}' must be ({', '.join(fields)}).")
     if dtype not in DTYPES:
@@ -234,11 +244,16 @@ def _differentiable_grads(inputs: Inputs, ends: Sequence[Tensor | None], wanted:
     inputs = _each(lambda tensor: tensor.view_as(tensor), inputs)
     x, mask = inputs.x, inputs.mask
     kept_out = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)  # what is masked is never read
-    state = _cell_type(inputs.cell).state_type(*[part for part in (inputs.h0, inputs.c0) if part is not None])
-    weights = {name: getattr(inputs, name) for name in WEIGHTS}
-    sizes = inputs.weight_ih.shape[1], inputs.h0.shape[1]
-    cell = _cell_type(inputs.cell).holding(weights, {}, bare(*sizes))
-    steps = SelfFed(cell, inputs.weight_ih, inputs.bias_ih) if x.shape[2] == 0 else cell
+    kind, hidden = _cell_type(inputs.cell), inputs.h0.shape[1]
+    state = kind.state_type(*[part for part in (inputs.h0, inputs.c0) if part is not None])
+    weights = {name: getattr(inputs, name) for name in WEIGHTS[:-1]}
+    if inputs.per_unit is not None:
+        sizes = [count * hidden for count in kind.per_unit.values()]
+        weights |= dict(zip(kind.per_unit, inputs.per_unit.split(sizes), strict=True))
+    cell = kind.holding(weights, {}, bare(x.shape[2], hidden))
+    steps: Steps = Projected(cell) if kind.projects else cell
+    if inputs.weight_ih is not None and x.shape[2] == 0:
+        steps = SelfFed(cell, inputs.weight_ih, inputs.bias_ih)
     done = run_reference(steps, kept_out, state, Plan(mask, inputs.reverse, inputs.keep))
     pairs = [(end, grad) for end, grad in zip((done.outputs, *done.state), ends, strict=False) if grad is not None]
     leaves = [leaf for leaf, want in zip(_tensors(inputs)[:LEAVES], wanted, strict=True) if want]
