@@ -239,6 +239,11 @@ RULES = [
     ({"attention": "none", "overlap_penalty": 0.1}, "overlap_penalty", "attention='none' looks nowhere"),
     ({"layer_norm": True}, "layer_norm", "it acts between layers, and there is one"),
     ({"locked": False}, "locked", "it acts between layers, and there is one"),
+    (
+        {"weight_drop": 0.2, "cell": ("mingru", "minlstm")},
+        "weight_drop",
+        "it acts on recurrent weights, and no cell has any",
+    ),
     ({"decoder": "vanilla", "segment": 3}, "segment", "the vanilla decoder goes step by step"),
     ({"loss": "squared", "levels": (50,)}, "levels", "loss='squared' predicts no intervals"),
 ]

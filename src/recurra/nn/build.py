@@ -107,6 +107,8 @@ def unused(config: Config, own: Mapping[str, str]) -> dict[str, str]:
     idle = idle_attention(attentions_in(config.model), "attention='none' looks nowhere") | dict(own)
     if len(cell_names(config.model)) == 1:
         idle |= dict.fromkeys(("layer_norm", "locked"), "it acts between layers, and there is one")
+    if not any(getattr(member(CELLS, name, Cell), "recurrent", True) for name in cell_names(config.model)):
+        idle["weight_drop"] = "it acts on recurrent weights, and no cell has any"
     values, first = config.flat(), config.parts.defaults()
     return {name: why for name, why in idle.items() if values[name] != first[name]}
 
