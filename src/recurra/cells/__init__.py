@@ -27,6 +27,9 @@ CELLS = Registry(
             "an LSTM and a GRU side by side, mixed unit by unit with learned shares",
             hybrid=True,
         ),
+        "reservoir": Entry(
+            "reservoir:ReservoirCell", "an echo state network: random weights that stay, read out in closed form"
+        ),
     },
 )
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from .lstm import LSTMCell
     from .lstm_gru import FullLSTMGRUCell, LSTMGRUCell
     from .parallel import ParallelCell, ParallelState
+    from .reservoir import ReservoirCell
     from .rnn import ReluRNNCell, RNNCell
 
 BASE = ("Cell", "GatedCell", "Gates", "Hidden", "HiddenAndMemory", "State", "map_state", "state_tensors")
@@ -60,6 +64,7 @@ __all__ = [
     "ParallelState",
     "RNNCell",
     "ReluRNNCell",
+    "ReservoirCell",
     "State",
     "map_state",
     "state_tensors",

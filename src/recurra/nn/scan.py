@@ -38,9 +38,12 @@ def _run(engine: str, cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned
             cell = settled(cell, partial(dropout, p=plan.weight_drop) if plan.weight_drop else None)
         state = cell.initial(x.shape[0]) if state is None else state
     if engine == "auto":
-        run = ENGINES[choose_engine(cell, plan)].run
+        engine = choose_engine(cell, plan)
+        cell, plan = _known(engine, cell, plan, x)
+        run = ENGINES[engine].run
     else:
         run, refuses = pick(ENGINES, engine, "engine")
+        cell, plan = _known(engine, cell, plan, x)
         if reason := refuses(cell, plan):
             raise ConfigError(f"The engine '{engine}' cannot run this: {reason}. Use 'auto' or 'reference'.")
     if plan.truncate <= 0 or plan.truncate >= x.shape[1]:
@@ -53,7 +56,18 @@ def choose_engine(cell: Steps, plan: Plan) -> str:
     # At none of the sizes in benchmarks/README.md was another engine faster than the first one that applies.
     # A rule that depends on sizes would go here, and on nothing that torch.compile cannot see without running.
     now: Any = settled(cell) if isinstance(cell, Cell) and not is_settled(cell) else cell
-    return next(name for name in AUTO if not ENGINES[name].refuses(now, plan))
+    return next(name for name in AUTO if not ENGINES[name].refuses(*_known(name, now, plan)))
+
+
+def _known(engine: str, cell: Any, plan: Plan, x: Tensor | None = None) -> tuple[Any, Plan]:
+    """Return what the native engine knows ``cell`` as, and a ``plan`` by which that does the same over ``x``."""
+    if engine != "native" or not isinstance(cell, Cell):
+        return cell, plan
+    other, share = cell.as_another()
+    if share is None:
+        return other, plan
+    keep = share if plan.keep is None else plan.keep + (1 - plan.keep) * share
+    return other, plan._replace(keep=keep if x is None else keep.expand(*x.shape[:2], cell.hidden_size))
 
 
 def _truncated(run: Callable[..., Scanned], cell: Steps, x: Tensor, state: State, plan: Plan) -> Scanned:

@@ -1,0 +1,62 @@
+"""Ridge regression in closed form (Hoerl & Kennard 1970).
+
+Shapes: N examples, F features, O outputs.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+
+
+class NormalEquations:
+    """Sums over examples, from which the regression follows for any penalty: ``min_W,b Σ |y − W x − b|² + λ |W|²``.
+
+    Examples are added a few at a time, so that they need not be in memory together; the intercept b has no penalty.
+    """
+
+    def __init__(self, features: int, outputs: int):
+        self.gram, self.moment = np.zeros((features + 1, features + 1)), np.zeros((features + 1, outputs))
+        self._parts: _Parts | None = None
+
+    def add(self, x: Array, y: Array) -> None:
+        """Add examples: features ``x`` (N, F) and what they should give, ``y`` (N, O)."""
+        x = np.concatenate([x, np.ones((len(x), 1))], 1)
+        self.gram += x.T @ x
+        self.moment += x.T @ y
+        self._parts = None
+
+    def solve(self, penalty: float) -> Array:
+        """Return the weights (F + 1, O), the intercept last; ``penalty`` is λ as a share of a feature's mean square.
+
+        All penalties take one decomposition of the centred equations together.
+        """
+        if self._parts is None:
+            self._parts = self._decomposed()
+        values, vectors, projected, mean, target = self._parts
+        size = max(float(self.gram.diagonal()[:-1].mean()), 1e-8)
+        weights = vectors @ (projected / (values + size * penalty)[:, None])
+        return np.concatenate([weights, (target - mean @ weights)[None]])
+
+    def _decomposed(self) -> "_Parts":
+        count = max(float(self.gram[-1, -1]), 1.0)
+        mean, target = self.gram[-1, :-1] / count, self.moment[-1] / count
+        values, vectors = np.linalg.eigh(self.gram[:-1, :-1] - count * np.outer(mean, mean))
+        projected = vectors.T @ (self.moment[:-1] - count * np.outer(mean, target))
+        return _Parts(np.maximum(values, 0.0), vectors, projected, mean, target)
+
+
+class _Parts(NamedTuple):
+    """What all penalties share."""
+
+    values: Array  # (F,) eigenvalues of the centred features' products
+    vectors: Array  # (F, F)
+    projected: Array  # (F, O) products with the targets, along the vectors
+    mean: Array  # (F,) of the features
+    target: Array  # (O,) mean of the targets
+
+
+def predicted(x: Array, weights: Array) -> Array:
+    """Return what ``weights`` (F + 1, O), the intercept last, make of features ``x`` (N, F): (N, O)."""
+    return x @ weights[:-1] + weights[-1]
