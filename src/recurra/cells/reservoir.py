@@ -63,7 +63,8 @@ class ReservoirCell(Cell):
             self.bias_ih.uniform_(-BIAS, BIAS, generator=generator)
         size = self.hidden_size
         some = max(1, round(self.connectivity * size))  # with one in each row, they already make a circle
-        chosen = torch.rand(size, size, generator=generator, device=self.weight_hh.device).argsort(1)[:, :some]
+        lots = torch.rand(size, size, generator=generator, device=self.weight_hh.device)
+        chosen = lots.topk(some, sorted=False).indices
         drawn = torch.empty(size, some, device=self.weight_hh.device, dtype=self.weight_hh.dtype)
         drawn.uniform_(-1.0, 1.0, generator=generator)
         self.weight_hh.zero_().scatter_(1, chosen, drawn)
@@ -109,8 +110,10 @@ def spectral_radius_of(matrix: Tensor) -> float:
         from scipy.sparse.linalg import ArpackNoConvergence, eigs
 
         try:
-            largest = eigs(csr_array(exact.numpy()), 1, v0=torch.ones(len(exact)).numpy(), return_eigenvectors=False)
-            return float(abs(largest[0]))
+            start = torch.ones(len(exact), dtype=exact.dtype).numpy()
+            # Sizes are close to each other: with fewer vectors than this, another one than the largest may be found.
+            found = eigs(csr_array(exact.numpy()), 1, v0=start, ncv=40, tol=1e-6, return_eigenvectors=False)
+            return float(abs(found[0]))
         except ArpackNoConvergence:
             pass  # several are nearly the largest
     return float(torch.linalg.eigvals(exact).abs().max())

@@ -27,6 +27,12 @@ class NormalEquations:
         self.moment += x.T @ y
         self._parts = None
 
+    def join(self, other: "NormalEquations") -> None:
+        """Add the examples of ``other``."""
+        self.gram += other.gram
+        self.moment += other.moment
+        self._parts = None
+
     def solve(self, penalty: float) -> Array:
         """Return the weights (F + 1, O), the intercept last; ``penalty`` is λ as a share of a feature's mean square.
 
