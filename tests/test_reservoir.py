@@ -12,9 +12,10 @@ from sklearn.linear_model import Ridge as SklearnRidge
 from torch import nn
 
 from laws_native import HAS_LIBRARY
-from recurra import Forecaster
+from recurra import Classifier, Forecaster, Regressor
 from recurra.cells import ReservoirCell
 from recurra.cells.reservoir import spectral_radius_of
+from recurra.data.batch import Batch
 from recurra.errors import ConfigError, RunError
 from recurra.nn.layers import Recurrent
 from recurra.nn.scan import Plan, choose_engine, scan
@@ -340,3 +341,109 @@ def test_all_numbers_given_leave_nothing_to_try() -> None:
 def test_settings_of_reservoirs(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Forecaster(horizon=1, **settings).fit(table(mackey_glass(100)))
+
+
+# Classification.
+
+
+def signals(count: int, seed: int = 0) -> tuple[list[np.ndarray], list[str]]:
+    """Noisy sums of two waves of different lengths: the class says which of them comes first."""
+    draw = np.random.default_rng(seed)
+    cases, labels = [], []
+    for _ in range(count):
+        steps, first = int(draw.integers(16, 30)), bool(draw.integers(2))
+        half = np.arange(steps) < steps // 2
+        fast = np.sin(1.5 * np.arange(steps) + 6 * draw.random())
+        slow = np.sin(0.5 * np.arange(steps) + 6 * draw.random())
+        wave = np.where(half, fast, slow) if first else np.where(half, slow, fast)
+        cases.append(wave[None] + 0.1 * draw.standard_normal((1, steps)))
+        labels.append("fast first" if first else "slow first")
+    return cases, labels
+
+
+CASES: dict[str, Any] = {"cell": "reservoir", "hidden_size": 40, "max_epochs": 3}
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier(**CASES).fit(*signals(80))
+
+
+def test_which_comes_first_is_told(classifier: Classifier) -> None:
+    cases, labels = signals(200, seed=1)
+    assert classifier.score(cases, labels) > 0.95
+    assert classifier.predict_proba(cases).sum(1) == pytest.approx(1.0)
+
+
+def test_probabilities_are_as_sure_as_they_are_right(classifier: Classifier) -> None:
+    cases, labels = signals(200, seed=2)
+    true = np.array([classifier.classes_.tolist().index(label) for label in labels])
+    given = classifier.predict_proba(cases)[np.arange(200), true]
+    assert -np.log(given).mean() < 0.3 < np.log(2), "the score of a regression to 0 and 1 would be no probability"
+    assert classifier.network_.sharpness > 1
+
+
+def test_the_read_out_is_the_ridge_of_scikit_learn(classifier: Classifier) -> None:
+    """All cases, each read by a loop; weights of cases are those of scikit-learn."""
+    cases, labels = signals(60)
+    weights = np.where(np.array(labels) == "fast first", 1.0, 3.0)
+    model = Classifier(**CASES | {"bidirectional": False, "readout": "mean", "changes": False})
+    model.fit(cases, labels, sample_weight=weights)
+    network, reading = model.network_, model.fitted_.learned.reading
+    (cell,) = network.recurrent.cells()
+    rows = []
+    for case in cases:
+        read, h, total = reading.scaled(case.T), np.zeros(40), np.zeros(40)
+        for x_t in read:
+            told = np.r_[x_t, 1.0] if network.layout.told else x_t
+            drive = float(cell.input_scaling) * cell.weight_ih.numpy() @ told + cell.bias_ih.numpy()
+            moved = np.tanh(drive + float(cell.spectral_radius) * cell.weight_hh.numpy() @ h)
+            h = h + float(cell.leak) * (moved - h)
+            total += h
+        rows.append(total / len(read))
+    x, goal = np.stack(rows), np.eye(2)[[int(label == "slow first") for label in labels]]
+    counts = model.fitted_.task.counts(
+        Batch(torch.empty(60, 0), torch.zeros(60), others={"weight": torch.tensor(weights)})
+    )
+    counts = counts.numpy() / counts.numpy().mean()
+    alpha = float(network.penalty) * np.square(x * np.sqrt(counts)[:, None]).sum(0).mean()
+    theirs = SklearnRidge(alpha=alpha, tol=1e-12).fit(x, goal, sample_weight=counts)
+    np.testing.assert_allclose(network.out.weight.detach().numpy(), theirs.coef_, rtol=1e-4, atol=1e-6)
+    scores = float(network.sharpness) * theirs.predict(x)
+    wanted = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(cases), wanted, atol=1e-4)
+
+
+def test_a_classifier_of_reservoirs_answers_as_before(classifier: Classifier, tmp_path: Path) -> None:
+    cases, _ = signals(20, seed=3)
+    again = Classifier.load(classifier.save(tmp_path / "run"))
+    np.testing.assert_array_equal(again.predict_proba(cases), classifier.predict_proba(cases))
+    np.testing.assert_allclose(again.predict_proba(cases[4:5]), classifier.predict_proba(cases)[4:5], rtol=1e-9)
+    assert any(note.startswith("reservoir: spectral radius") for note in again.notes_)
+    other = Classifier(**CASES).fit(*signals(80))
+    np.testing.assert_array_equal(other.predict_proba(cases), classifier.predict_proba(cases))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"num_layers": 2, "balance": True}, {"readout": "last"}, {"last_epochs": 0}], ids=str
+)
+def test_shapes_of_classifying_reservoirs(settings: dict[str, Any]) -> None:
+    cases, labels = signals(60)
+    cases[3][0, 5:7] = np.nan
+    assert Classifier(**CASES | settings).fit(cases, labels).score(cases, labels) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        (Classifier, {"segment": 3}, "segment has no effect: a reservoir reads the cases as they are"),
+        (Classifier, {"dropout": 0.1}, "dropout has no effect: a reservoir does not learn"),
+        (Classifier, {"readout": "attention"}, "readout='attention' needs an attention, and cell='reservoir' has none"),
+        (Regressor, {}, "A reservoir forecasts series and classifies cases, and this is another task"),
+    ],
+)
+def test_settings_of_classifying_reservoirs(kind: type, settings: dict[str, Any], said: str) -> None:
+    cases, labels = signals(20)
+    goals = np.arange(20.0) if kind is Regressor else labels
+    with pytest.raises(ConfigError, match=said):
+        kind(cell="reservoir", **settings).fit(cases, goals)

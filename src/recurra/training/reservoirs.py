@@ -19,7 +19,6 @@ from .loop import Epoch, Progress, Watch
 NUMBERS = ("spectral_radius", "leak", "input_scaling")
 USUAL = {"spectral_radius": 0.9, "leak": 0.5, "input_scaling": 0.5}  # what is tried first
 RANGES = {"spectral_radius": Range(0.3, 1.6), "leak": Range(0.05, 1.0), "input_scaling": Range(0.03, 3.0)}
-WIDE = 0.5  # of all that are tried come from the whole ranges, the others from around the best so far
 AROUND = 0.1  # of a range's width, in logarithms, is the deviation there
 
 
@@ -75,11 +74,13 @@ def tune(network: nn.Module, numbers: Mapping[str, float]) -> None:
             cell.tune(**numbers)
 
 
-def described(network: nn.Module) -> str:
-    """Say which numbers the reservoirs of ``network`` have."""
+def described(network: nn.Module, progress: Progress, penalty: float) -> str:
+    """Say which numbers the reservoirs of ``network`` have, and how they were found."""
     cell = next(cell for cell in network.modules() if isinstance(cell, ReservoirCell))
     radius, leak, scaling = (float(getattr(cell, name)) for name in NUMBERS)
-    return f"spectral radius {radius:.3g}, leak {leak:.3g}, input scaling {scaling:.3g}"
+    said = f"spectral radius {radius:.3g}, leak {leak:.3g}, input scaling {scaling:.3g}"
+    tried = f"the best of {progress.epoch}" if progress.epoch > 1 else "the only one"
+    return f"reservoir: {said}, {tried}; penalty of the read-out {penalty:.0e}"
 
 
 def _exhausted(progress: Progress, training: TrainingSettings) -> bool:
@@ -91,12 +92,12 @@ def _exhausted(progress: Progress, training: TrainingSettings) -> bool:
 
 
 def _numbers(number: int, progress: Progress, training: TrainingSettings) -> dict[str, float]:
-    """Return what try ``number`` is: the usual, then anything, then something near the best."""
+    """Return what try ``number`` is: the usual, then by turns anything and something near the best so far."""
     if number == 1:
         return USUAL
     # Every try has its own seed, so that a search that was interrupted goes on as it would have gone on.
     generator = torch.Generator().manual_seed((training.seed * 1_000_003 + number) % 2**63)
-    wide = number <= WIDE * training.max_epochs or not progress.best_weights
+    wide = number % 2 == 0 or not progress.best_weights
     return {
         name: _anywhere(limits, generator) if wide else _near(_best(progress, name), limits, generator)
         for name, limits in RANGES.items()

@@ -20,9 +20,11 @@ class NormalEquations:
         self.gram, self.moment = np.zeros((features + 1, features + 1)), np.zeros((features + 1, outputs))
         self._parts: _Parts | None = None
 
-    def add(self, x: Array, y: Array) -> None:
-        """Add examples: features ``x`` (N, F) and what they should give, ``y`` (N, O)."""
+    def add(self, x: Array, y: Array, counts: Array | None = None) -> None:
+        """Add examples: features ``x`` (N, F), what they should give, ``y`` (N, O), and how much each ``counts``."""
         x = np.concatenate([x, np.ones((len(x), 1))], 1)
+        if counts is not None:
+            x, y = (part * np.sqrt(counts)[:, None] for part in (x, y))
         self.gram += x.T @ x
         self.moment += x.T @ y
         self._parts = None

@@ -1,7 +1,7 @@
 """From the settings of a kind that reads cases to its network."""
 
 from ...errors import ConfigError
-from ...nn.build import ATTENTION_OPTIONS, make_attention, make_recurrent
+from ...nn.build import ATTENTION_OPTIONS, is_reservoir, make_attention, make_recurrent
 from ...nn.layers import Pool
 from ...settings import Config
 from .network import CaseNet, Layout, Segments
@@ -13,6 +13,14 @@ def readout_of(config: Config) -> str:
     if wanted == "attention" and not attends:
         raise ConfigError("readout='attention' needs an attention, but attention='none'. Name one, or another readout.")
     return wanted or ("attention" if attends else "mean")
+
+
+def plain_readout(config: Config) -> str | None:
+    """Return the read-out that the settings name, which looks nowhere; None if they name none."""
+    wanted: str | None = config.task.readout
+    if wanted == "attention":
+        raise ConfigError(f"readout='attention' needs an attention, and cell='{config.named('cell')}' has none.")
+    return wanted
 
 
 def idle_settings(config: Config) -> dict[str, str]:
@@ -27,6 +35,11 @@ def idle_settings(config: Config) -> dict[str, str]:
 
 def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     """Make an untrained network that gives ``outputs`` numbers for each case."""
+    if is_reservoir(config.model):
+        raise ConfigError(
+            "A reservoir forecasts series and classifies cases, and this is another task. Use a cell that learns, such "
+            "as cell='gru'."
+        )
     model, readout = config.model, readout_of(config)
     recurrent = make_recurrent(model, model.hidden_size)
     embed = Segments(layout, model.hidden_size, config.task.filters)

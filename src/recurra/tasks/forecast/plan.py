@@ -22,7 +22,7 @@ from .settings import ForecastSettings
 FEW_WINDOWS = 1000
 MANY_SEASONS, LONGEST = 20, 720  # longer seasons that a look-back of two needs, and its most steps
 LEAST = 16  # steps that are read at least, where there are as many
-MEMORY = 200  # and of a reservoir
+MEMORY = 300  # that a reservoir reads, or a sixth of the rows, after which it has forgotten where it began
 SCARCE = 30  # fewer training windows are worth a warning
 VALIDATION_WINDOWS = 4096  # more of them would cost more than they tell
 MOST_WINDOWS = 80_000  # all windows of the usual benchmarks; more of them cost time and tell little
@@ -100,7 +100,7 @@ def make_plan(
     tracks = [without_faults(track, limits_of(track[:end])) for track, end in zip(raw, train_ends, strict=True)]
     if reservoir:
         settings = replace(settings, segment=1, cycle=False)
-    layout = _layout(panel, settings, train_ends, test_size + valid_size, MEMORY if reservoir else LEAST)
+    layout = _layout(panel, settings, train_ends, test_size + valid_size, reservoir)
     layout = replace(layout, log=_takes_logarithms(settings, tracks, train_ends, layout.season))
     least = _least_context(layout, train_ends)
     cut = Cut(tracks, layout, lengths, pad=layout.lookback - min(least))
@@ -229,11 +229,14 @@ def _least_context(layout: Layout, train_ends: tuple[int, ...]) -> list[int]:
     return [layout.lookback if end >= full else layout.segment for end in train_ends]
 
 
-def _layout(panel: Panel, settings: ForecastSettings, train_ends: tuple[int, ...], kept: int, least: int) -> Layout:
+def _layout(
+    panel: Panel, settings: ForecastSettings, train_ends: tuple[int, ...], kept: int, reservoir: bool
+) -> Layout:
     horizon = settings.horizon
     assert horizon is not None
     longest = max(train_ends)
     season = panel.schema.season
+    least = min(MEMORY, max(MEMORY // 3, longest // 6)) if reservoir else LEAST
     lookback = settings.lookback or default_lookback(horizon, season, longest, panel.schema.longer, least)
     if longest < lookback + horizon:
         needed = lookback + horizon + kept

@@ -156,9 +156,7 @@ def train_reservoir(fitted: Fitted, prepared: Prepared, progress: Progress, watc
         if epoch.best:
             finder.network.sums = finder.sums
         yield epoch
-    tried = f"the best of {progress.epoch}" if progress.epoch > 1 else "the only one"
-    found = f"penalty of the read-out {float(finder.network.penalty):.0e}"
-    fitted.record.notes.append(f"reservoir: {described(finder.network)}, {tried}; {found}")
+    fitted.record.notes.append(described(finder.network, progress, float(finder.network.penalty)))
 
 
 @torch.inference_mode()
