@@ -229,6 +229,7 @@ def test_one_run_over_series_is_what_every_window_sees(settings: dict[str, Any],
     for cell in network.recurrent.cells():
         cell.tune(0.6, 0.7, 0.5)
     windows = ready.train
+    monkeypatch.setattr(networks, "ONE_BY_ONE", np.inf)
     assert not network.runs_over(windows), "little is read one by one"
     monkeypatch.setattr(networks, "ONE_BY_ONE", 0.0)
     monkeypatch.setattr(networks, "AT_ONCE", 2)

@@ -24,7 +24,7 @@ from .network import ForecastNet, from_log, level, to_log
 if TYPE_CHECKING:
     from .windows import Rows, Windows
 
-ONE_BY_ONE = 1e9  # products, up to which windows are read one by one even where a run over the rows would do
+ONE_BY_ONE = 1e8  # products, up to which windows are read one by one even where a run over the rows would do
 AT_ONCE, STEPS = 16, 2048  # stretches of series that are run over at a time, and the most steps of one
 
 
