@@ -99,6 +99,15 @@ def test_normal_equations_are_the_ridge_of_scikit_learn(penalty: float) -> None:
         weights = sums.solve(penalty)
         np.testing.assert_allclose(weights[:-1].T, theirs.coef_, rtol=1e-8)
         np.testing.assert_allclose(predicted(x, weights), theirs.predict(x), rtol=1e-8)
+        np.testing.assert_allclose(sums.solve_once(penalty), weights, rtol=1e-8)
+
+
+def test_equations_without_one_answer_are_solved() -> None:
+    sums = NormalEquations(3, 1)
+    sums.add(np.zeros((5, 3)), np.ones((5, 1)))
+    sums.gram[0, 0] = -1e-9  # as rounding leaves it
+    for weights in (sums.solve(1e-13), sums.solve_once(1e-13)):
+        np.testing.assert_allclose(predicted(np.zeros((2, 3)), weights), 1.0)
 
 
 # The search.
@@ -254,6 +263,23 @@ def test_what_a_reservoir_does_not_forget_counts_as_loss(monkeypatch: Any) -> No
     assert by_loss[1] > by_loss[0]
     fine = Forecaster(**(QUICK | {"horizon": 1, "spectral_radius": 0.5, "leak": 0.9, "input_scaling": 0.5})).fit(values)
     assert fine.network_.faded
+
+
+def test_a_forecast_is_read_out_of_all_windows_at_last() -> None:
+    """The ridge of scikit-learn on the states after all windows, those of validation, too."""
+    df = table(mackey_glass(300) + 0.05 * np.random.default_rng(0).standard_normal(300))
+    model = Forecaster(**(QUICK | {"horizon": 2, "lookback": 50})).fit(df)
+    network, panel = model.network_, KIND.read(df, model.fitted_.config)
+    windows = KIND.encode(panel, model.fitted_.learned, KIND.plan(panel, model.fitted_.config, 0).whole)
+    batch = windows.take(torch.arange(len(windows)))
+    last, future = batch.inputs[:, -1].double().numpy(), batch.targets[..., 0].double().numpy()
+    assert len(windows) == 300 - 50 - 2 + 1
+    with torch.no_grad():
+        x = np.c_[network.states(windows).numpy(), last]
+    alpha = float(network.penalty) * np.square(x).sum(0).mean()
+    theirs = SklearnRidge(alpha=alpha).fit(x, future - float(network.from_last) * last)
+    ours = x @ network.readout.weight.detach().numpy().T + network.readout.bias.detach().numpy()
+    np.testing.assert_allclose(ours, theirs.predict(x), atol=1e-6)
 
 
 def errors(df: pd.DataFrame, horizon: int = 1, **settings: Any) -> np.ndarray:

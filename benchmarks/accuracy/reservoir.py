@@ -150,6 +150,7 @@ def reservoirpy_classes(folder: Path, seed: int) -> Line:
     names = sorted(set(train.labels or ()))
     started = time.perf_counter()
     reservoir, readout = Reservoir(500, sr=0.9, lr=0.1, seed=seed), Ridge(ridge=1e-6)
+    reservoir.initialize(train.values[0])
     states = []
     for cases in (train, test):
         states.append(np.concatenate([(reservoir.reset(), reservoir.run(one)[-1:])[1] for one in cases.values]))

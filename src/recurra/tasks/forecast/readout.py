@@ -116,12 +116,13 @@ def put_best(network: ReservoirNet, sums: NormalEquations, valid: Features) -> N
         both = np.split(predicted(valid.x, sums.solve(penalty)), 2, 1)
         for from_last, (said, truth) in enumerate(zip(both, (valid.values, valid.changes), strict=True)):
             tried.append((mean_error(network.head, said, truth), penalty, bool(from_last)))
-    put(network, sums, *min(tried)[1:])
+    _, penalty, from_last = min(tried)
+    put(network, sums.solve(penalty), penalty, from_last)
 
 
-def put(network: ReservoirNet, sums: NormalEquations, penalty: float, from_last: bool) -> None:
-    """Give the network the read-out with this ``penalty``, of the change ``from_last`` or of the values."""
-    weights = np.split(sums.solve(penalty), 2, 1)[int(from_last)]
+def put(network: ReservoirNet, both: Array, penalty: float, from_last: bool) -> None:
+    """Give the network the read-out of the change ``from_last`` or of the values, which ``both`` have this penalty."""
+    weights = np.split(both, 2, 1)[int(from_last)]
     network.readout.weight.copy_(torch.from_numpy(weights[:-1].T))
     network.readout.bias.copy_(torch.from_numpy(weights[-1]))
     network.penalty.fill_(penalty)
@@ -176,6 +177,7 @@ def refit(fitted: Fitted, prepared: Prepared) -> Epoch:
     if network.sums is not None:
         sums.join(network.sums)
         network.sums = None
-    put(network, sums, float(network.penalty), bool(network.from_last))
+    penalty = float(network.penalty)
+    put(network, sums.solve_once(penalty), penalty, bool(network.from_last))
     loss = float(fitted.task.loss(Output(network.answers(added.states, added.batch)), added.batch).mean)
     return Epoch(1, 0, loss, None, False, {}, {}, time.perf_counter() - started)
