@@ -57,6 +57,9 @@ def test_every_cell_is_the_one_named(name: str, decoder: str) -> None:
     model = network(LAYOUT if decoder == "segment" else STEPWISE, cell=name, decoder=decoder)
     stack = only(model, Recurrent)
     assert [type(cell) for cell in stack.cells()] == [type(CELLS[name](1, 1))]
+    if name == "reservoir":  # it is read out without a decoder
+        assert model.readout.in_features == stack.cells()[0].hidden_size + 1 == 9
+        return
     written = only(model, ParallelWriter if decoder == "segment" else AttendingCell)
     assert type(written.cell) is type(CELLS[name](1, 1))
     assert written.cell.hidden_size == stack.cells()[0].hidden_size == 8

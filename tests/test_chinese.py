@@ -163,7 +163,8 @@ NAMES = set(
         r"\S+",
         """
     recurra train predict evaluate compare report doctor demo bench run runs html native torch rnn rnn_relu lstm
-    gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel general MASE MAE
+    gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel reservoir general
+    MASE MAE
     RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS csv date sales cell dot none scaled_dot nearest_neighbour
     seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both

@@ -317,12 +317,14 @@ def alone(network: nn.Module, examples: CaseExamples, number: int) -> Any:
 
 
 LOOKS = {"rows": 3, "self_attention": "multi_head", "heads": 2}
+READ_OUT = [(cell, readout) for cell in CELLS for readout in ("last", "mean", "max", "attention")]
 
 
 @pytest.mark.parametrize("more", [{}, LOOKS], ids=["plain", "looks"])
-@pytest.mark.parametrize("readout", ["last", "mean", "max", "attention"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "readout"), [one for one in READ_OUT if one != ("reservoir", "attention")])
 def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str, more: dict[str, Any]) -> None:
+    if cell == "reservoir" and more:
+        pytest.skip("a reservoir looks nowhere")
     network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4, **more)
     with torch.no_grad():
         together = network(examples.take(torch.arange(12)))

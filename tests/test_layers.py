@@ -21,6 +21,7 @@ from recurra.nn.scan import Plan, scan
 B, T, I, H = 4, 7, 5, 6  # noqa: E741
 LENGTHS = torch.tensor([7, 3, 5, 1])
 MASK = torch.arange(T) < LENGTHS.unsqueeze(1)
+LEARNING = [name for name, kind in CELLS.items() if list(kind(1, 1).parameters())]
 
 
 def make_x(steps: int = T, width: int = I) -> Tensor:
@@ -477,7 +478,7 @@ def hidden_weights(stack: Recurrent) -> list[tuple[nn.Module, str]]:
     return [(part, "weight_hh") for part in stack.cells()[0].modules() if part._parameters.get("weight_hh") is not None]
 
 
-RECURRENT = [name for name in CELLS if name not in LINEAR]  # what has recurrent weights
+RECURRENT = [name for name in LEARNING if name not in LINEAR]  # what has recurrent weights that learn
 
 
 HOOKED: dict[str, tuple[Callable[[nn.Module, str], object], str]] = {

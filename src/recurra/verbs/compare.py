@@ -13,7 +13,7 @@ import torch
 from ..cells import CELLS
 from ..compare.comparison import Candidate, Comparison, Effort, Outcome, Reference, compare, equal_size
 from ..errors import ConfigError, RunError
-from ..nn.build import attention_options, cell_names, unused
+from ..nn.build import attention_options, cell_names, is_reservoir, unused
 from ..report.inside import mean_over_heads
 from ..settings import Config, make_config
 from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared
@@ -52,7 +52,8 @@ def _candidate(kind: Kind, settings: Mapping[str, Any], cell: Any, attention: An
     first = kind.parts.defaults()
     for name in unused(config, kind.unused(config)):
         own[name] = first[name]
-    cell_name, attention_name = config.named("cell"), config.named("attention")
+    cell_name = config.named("cell")
+    attention_name = "none" if is_reservoir(config.model) else config.named("attention")
     label = cell_name if attention_name == "none" else f"{cell_name} + {attention_name}"
     return Candidate(label, own, attention_name, cell_name, is_hybrid(config))
 
@@ -233,7 +234,7 @@ class _Bench:
 
     def _prepare(self, config: Config) -> tuple[Prepared, Exam]:
         """Cut and encode the data once for all candidates that read them alike."""
-        key = repr(vars(config.task))
+        key = self.kind.cut_by(config)
         if key not in self.prepared:
             prepared, exam = prepare(self.kind, self.source, config, self.listener.notes)
             if exam is None:

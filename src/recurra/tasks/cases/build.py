@@ -1,7 +1,14 @@
 """From the settings of a kind that reads cases to its network."""
 
 from ...errors import ConfigError
-from ...nn.build import attentions_in, idle_attention, make_attention, make_recurrent, make_self_attention
+from ...nn.build import (
+    attentions_in,
+    idle_attention,
+    is_reservoir,
+    make_attention,
+    make_recurrent,
+    make_self_attention,
+)
 from ...nn.layers import Pool, Recurrent
 from ...settings import Config
 from .network import CaseNet, Layout, Segments
@@ -13,6 +20,14 @@ def readout_of(config: Config) -> str:
     if wanted == "attention" and not attends:
         raise ConfigError("readout='attention' needs an attention, but attention='none'. Name one, or another readout.")
     return wanted or ("attention" if attends else "mean")
+
+
+def plain_readout(config: Config) -> str | None:
+    """Return the read-out that the settings name, which looks nowhere; None if they name none."""
+    wanted: str | None = config.task.readout
+    if wanted == "attention":
+        raise ConfigError(f"readout='attention' needs an attention, and cell='{config.named('cell')}' has none.")
+    return wanted
 
 
 def idle_settings(config: Config) -> dict[str, str]:
@@ -38,6 +53,11 @@ def idle_at_each_step(config: Config, why: str) -> dict[str, str]:
 
 def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     """Make an untrained network that gives ``outputs`` numbers for each case."""
+    if is_reservoir(config.model):
+        raise ConfigError(
+            "A reservoir forecasts series and classifies cases, and this is another task. Use a cell that learns, such "
+            "as cell='gru'."
+        )
     model, readout = config.model, readout_of(config)
     embed, recurrent = _make_reader(config, layout)
     size = recurrent.output_size
