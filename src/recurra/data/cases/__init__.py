@@ -2,7 +2,8 @@
 
 from .arrays import cases_of
 from .cases import Cases, fingerprint
+from .files import file_cases, is_paths
 from .frames import frame_cases
-from .read import read_cases
+from .read import read_cases, table_cases
 
-__all__ = ["Cases", "cases_of", "fingerprint", "frame_cases", "read_cases"]
+__all__ = ["Cases", "cases_of", "file_cases", "fingerprint", "frame_cases", "is_paths", "read_cases", "table_cases"]

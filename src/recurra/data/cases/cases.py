@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import DataError
+from ..sound import seconds_of
 from ..tables.columns import find_boundless
 
 
@@ -23,6 +24,8 @@ class Cases:
     names: tuple[str, ...]
     channels: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    rate: int | None = None  # samples per second of the sounds that they were
+    shape: tuple[int, int, int] | None = None  # channels, height and width of the picture that each step is
 
     def __len__(self) -> int:
         return len(self.values)
@@ -31,6 +34,11 @@ class Cases:
     def lengths(self) -> np.ndarray:
         """How many steps each case has, int64 (N,)."""
         return np.array([len(values) for values in self.values], dtype=np.int64)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it is from one step to the next, where that is known."""
+        return None if self.rate is None else seconds_of(self.rate)
 
     def some(self, indices: Sequence[int] | np.ndarray) -> "Cases":
         """Return the cases at these places, in this order; places may be given as true and false for each case."""

@@ -39,7 +39,7 @@ def frame_cases(
     case = find_id(table, target, time) if id is None else find_column(table.columns, id, "id")
     if case is None or is_wide(table, case, id is not None, time):
         return _wide(table, target, case, labelled)
-    return _long(table, target, case, time, labelled)
+    return long_cases(table, target, case, time, labelled)
 
 
 def _refuse_lists(table: pd.DataFrame) -> None:
@@ -83,11 +83,11 @@ def _wide(table: pd.DataFrame, target: str | None, case: str | None, labelled: b
     said = f"each row is a case, named by {_quoted(case, 'its number')}, with {_said(label)}; "
     said += f"its {len(steps)} step(s) are the columns of numbers from '{steps[0]}' to '{steps[-1]}'"
     cases = Cases(values, None, names, channel_names(1), (said, *notes, *more))
-    return checked(cases if label is None else _with_labels(cases, table[label], None, labelled))
+    return checked(cases if label is None else with_labels(cases, table[label], None, labelled))
 
 
-def _long(table: pd.DataFrame, target: str | None, case: str, time: str | None, labelled: bool) -> Cases:
-    """Read a step in each row."""
+def long_cases(table: pd.DataFrame, target: str | None, case: str, time: str | None, labelled: bool) -> Cases:
+    """Return the cases of a table with a step in each row, those of a case told by the column ``case``."""
     codes, names = filled_names(table[case])
     time, rows = find_time(table, case, codes, time, target)
     taken = (case, time, *(time or "").split("+"))
@@ -99,7 +99,7 @@ def _long(table: pd.DataFrame, target: str | None, case: str, time: str | None, 
     if rows.doubled:
         notes = [*notes, f"{rows.doubled:,} row(s) have the time of another row of their case; all were kept"]
     cases = Cases(values, None, names, channels, (said, *notes, *missing_note(values)))
-    return checked(cases if label is None else _with_labels(cases, table[label], rows, labelled))
+    return checked(cases if label is None else with_labels(cases, table[label], rows, labelled))
 
 
 def _quoted(name: str | None, other: str) -> str:
@@ -114,8 +114,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _with_labels(cases: Cases, column: pd.Series, rows: Rows | None, labelled: bool) -> Cases:
-    """Return the cases with the labels in a column, where each case has one row or ``rows``."""
+def with_labels(cases: Cases, column: pd.Series, rows: Rows | None, labelled: bool) -> Cases:
+    """Return the cases with the labels in a column, where each case has one row or ``rows``.
+
+    Raises DataError for a case that has two, or none although cases must be ``labelled``.
+    """
     codes, classes = label_codes(column, as_is=False)
     notes = (*cases.notes, *merged_note(column))
     if rows is not None:

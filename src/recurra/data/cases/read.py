@@ -2,12 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ...errors import DataError
-from ..tables.files import first_text, is_parquet, placed, read_table, read_text
+from ..tables.columns import as_pandas
+from ..tables.files import check_there, first_text, is_parquet, placed, read_table, read_text
+from .arrays import cases_of
 from .cases import Cases
+from .files import One, kind_of, read_files
+from .folders import read_folder
 from .frames import frame_cases
 from .labels import without_missing
+from .listed import file_column, listed_cases
+from .npy import read_npy, read_npz
 from .roles import is_label, is_name
 from .ts import looks_like_ts, read_ts
 from .ucr import find_plain, read_ucr
@@ -22,13 +29,21 @@ def read_cases(
     id: str | None = None,
     time: str | None = None,
     labelled: bool = True,
+    rate: int | None = None,
 ) -> Cases:
-    """Return the cases in a file: UCR (no header, label first), ``.ts``, or CSV and Parquet, wide or long.
+    """Return the cases in a file: UCR (no header, label first), ``.ts``, ``.npz``, or CSV and Parquet, wide or long.
 
-    Text may be packed as .gz, .xz, .bz2 or .zip. Raises DataError if the file is none of these, a value is no number,
-    or a case has no label or two; where ``labelled`` is false, a file without labels is allowed.
+    A folder holds a folder for each class, with a file for each case; a table may name such files, too. Sounds among
+    them are heard at ``rate``, or at that which most have. Text may be packed as .gz, .xz, .bz2 or .zip. Raises
+    DataError if the file is none of these, a value is no number, or a case has no label or two; where ``labelled`` is
+    false, a file without labels is allowed.
     """
     path = Path(path)
+    if path.is_dir():
+        return read_folder(path, time=time, labelled=labelled, rate=rate)
+    if _ending(path) in (".npy", ".npz", ".wav", ".wave"):
+        check_there(path)
+        return _from_sound(path, labelled, rate) if kind_of(path) == "wav" else _from_numpy(path, labelled)
     start = "" if is_parquet(path) else first_text(path)
     if _ending(path) == ".ts" or looks_like_ts(start):
         _refuse_columns(path, labelled, target=target, id=id, time=time)
@@ -39,9 +54,50 @@ def read_cases(
         return read_ucr(read_text(path), path.name, plain, labelled)
     frame, notes = read_table(path, () if id is None else (id,), lambda name: name == target or is_name(name))
     labels = {name: without_missing(frame[name]) for name in frame.columns if name == target or is_label(name)}
+    roles = {"target": target, "id": id, "time": time}
     with placed(path):
-        cases = frame_cases(frame.assign(**labels), target=target, id=id, time=time, labelled=labelled)
+        cases = table_cases(frame.assign(**labels), **roles, labelled=labelled, rate=rate, folder=path.parent)
     return replace(cases, notes=(*notes, *cases.notes))
+
+
+def table_cases(
+    frame: Any,
+    *,
+    target: str | None = None,
+    id: str | None = None,
+    time: str | None = None,
+    labelled: bool = True,
+    rate: int | None = None,
+    folder: Path = Path(),
+) -> Cases:
+    """Return the cases of a table, as ``frame_cases`` does, or of the files that it names, relative to ``folder``."""
+    table = as_pandas(frame)
+    file = file_column(table)
+    if file is None or id is not None or time is not None:
+        return frame_cases(table, target=target, id=id, time=time, labelled=labelled)
+    return listed_cases(table, file, folder, target=target, labelled=labelled, rate=rate)
+
+
+def _from_sound(path: Path, labelled: bool, rate: int | None) -> Cases:
+    if labelled:
+        raise DataError(
+            f"'{path.name}' is a single sound; to train, give a folder that has a folder of sounds for each class, or "
+            "a table with a column 'file' and a column with the labels."
+        )
+    return read_files(One((path,), (path.name,)), rate=rate)
+
+
+def _from_numpy(path: Path, labelled: bool) -> Cases:
+    """Read arrays as ``cases_of`` does; numbers and labels may lie in one ``.npz`` file."""
+    values, labels = read_npz(path) if _ending(path) == ".npz" else (read_npy(path, path.name), None)
+    if labels is None and labelled:
+        raise DataError(
+            f"'{path.name}' holds values but no labels; save both in one file, as with np.savez('cases.npz', X=values, "
+            "y=labels), or give a folder for each class with a .npy file for each case."
+        )
+    cases = cases_of(values, labels)
+    said = f"'{path.name}' holds {len(cases):,} case(s) as an array of shape {values.shape}"
+    return replace(cases, notes=(said, *cases.notes))
 
 
 def _ending(path: Path) -> str:

@@ -35,6 +35,8 @@ class ClassifyLearned:
     mean: np.ndarray  # (C,) of all training cases
     std: np.ndarray  # (C,)
     change: np.ndarray  # (C,) deviation of the changes from step to step, of scaled values
+    rate: int | None = None  # samples per second, where the cases are sounds
+    shape: tuple[int, int, int] | None = None  # channels, height and width, where each step is a picture
 
     @classmethod
     def of(cls, cases: Cases, plan: ClassifyPlan, settings: ClassifySettings) -> "ClassifyLearned":
@@ -54,6 +56,8 @@ class ClassifyLearned:
             mean,
             std,
             np.ones(len(cases.channels)),
+            cases.rate,
+            cases.shape,
         )
         changes = np.concatenate([np.diff(learned.scaled(case), axis=0) for case in train.values])
         return dataclasses.replace(learned, change=moments(changes)[1])
@@ -110,6 +114,8 @@ class ClassifyLearned:
             "normalise": self.normalise,
             "arrays": self.arrays,
             "dtype": self.dtype,
+            "rate": self.rate,
+            "shape": self.shape,
         }
         return plain, {"mean": self.mean, "std": self.std, "change": self.change}
 
@@ -127,6 +133,8 @@ class ClassifyLearned:
             arrays["mean"],
             arrays["std"],
             arrays["change"],
+            plain.get("rate"),  # runs of earlier versions knew no sounds and no pictures
+            None if plain.get("shape") is None else tuple(plain["shape"]),
         )
 
 

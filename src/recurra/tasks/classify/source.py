@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.cases import Cases, cases_of, frame_cases, read_cases
+from ...data.cases import Cases, cases_of, file_cases, is_paths, read_cases, table_cases
 from ...data.cases.labels import label_codes
 from ...data.tables.names import look_alikes
 from ...errors import DataError
@@ -67,24 +67,30 @@ def _cases(source: Any, settings: ClassifySettings, learned: "ClassifyLearned | 
     if isinstance(source, Cases):
         return source
     names: dict[str, Any] = {"target": settings.target, "id": settings.id, "time": settings.time}
+    names["rate"] = rate = None if learned is None else learned.rate
     if isinstance(source, (str, Path)):
         return read_cases(source, **names, labelled=learned is None)
     if isinstance(source, tuple) and len(source) == 2:
-        return arrays_of(*source)
+        return arrays_of(*source, rate)
     if hasattr(type(source), "columns") and not (learned is not None and learned.arrays):
-        return frame_cases(source, **names, labelled=learned is None)
+        return table_cases(source, **names, labelled=learned is None)
     if learned is None:
         raise DataError(
             f"A training needs labels: give a path, a table with a column of labels, or X and y. "
             f"Got {type(source).__name__} without labels."
         )
-    return cases_of(source)
+    return given_cases(source, None, rate)
 
 
-def arrays_of(X: Any, y: Any) -> Cases:
+def given_cases(X: Any, y: Any, rate: int | None) -> Cases:
+    """Return arrays, or the files in a list of paths, as cases; sounds are heard at ``rate`` if it is known."""
+    return file_cases(X, y, rate) if is_paths(X) else cases_of(X, y)
+
+
+def arrays_of(X: Any, y: Any, rate: int | None = None) -> Cases:
     """Return X and y as cases that remember the type of y; y may be None."""
     if y is None:
-        return cases_of(X)
+        return given_cases(X, None, rate)
     y = y.detach().cpu().numpy() if hasattr(y, "detach") else np.asarray(y) if hasattr(y, "__array__") else y
     column = np.asarray(y)
     if column.dtype.kind == "f" and (column % 1 != 0).any():
@@ -92,9 +98,9 @@ def arrays_of(X: Any, y: Any) -> Cases:
             f"Unknown label type: y is continuous, with values such as {column[column % 1 != 0].flat[0]:g}, but "
             "classes are named by text or whole numbers."
         )
-    cases = cases_of(X, y)
+    cases = given_cases(X, y, rate)
     kind = {"b": "bool", "i": "int", "u": "int", "f": "float"}.get(column.dtype.kind, "str")
-    return Arrays(cases.values, cases.labels, cases.names, cases.channels, cases.notes, _sorted(column), kind)
+    return Arrays(**vars(cases), order=_sorted(column), dtype=kind)
 
 
 def _sorted(column: np.ndarray) -> tuple[str, ...]:
