@@ -149,7 +149,7 @@ def test_a_table_names_files_from_its_own_folder(tmp_path: Path) -> None:
 def test_a_list_of_paths_is_cases(tmp_path: Path) -> None:
     folder = shelf(tmp_path, "npy")
     paths = sorted(folder.glob("*/*.npy"))
-    cases = file_cases(paths, [5, 5, 5, 7, 7, 7])
+    cases = cases_of(file_cases(paths), [5, 5, 5, 7, 7, 7])
     assert is_paths(paths) and not is_paths([]) and not is_paths(["a", 3])
     assert cases.labels == ("5", "5", "5", "7", "7", "7") and cases.names == tuple(map(str, paths))
     assert [v.tolist() for v in cases.values] == [v.tolist() for v in read_cases(folder).values]

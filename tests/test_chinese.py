@@ -37,7 +37,7 @@ PARTS = re.compile(
     r"|its label in|the value 7|, which is too large|an infinite value|; leave it empty"
     r"|runs no cell here: $|took 7 s and|has x in|Series 'x' has .* in x, |Column 'x' has .* at x, "
     r"|x The task|A Stepper needs the native engine\. x|The median unitx|Only the columns x|holds a x that"
-    r"|The x in x|is a x\. Go on|has done 7 x|\n\nx ±"
+    r"|The x in x|is a x\. Go on|has done 7 x|\n\nx ±|there is nothing x\."
 )
 WHOLE = [
     "X was read as (cases, frames, height, width): moving pictures of 3 to 5 frame(s), 8 x 8 pixels, 1 colour(s)",
@@ -46,10 +46,10 @@ WHOLE = [
     "left out 2 file(s) that are no npy files, such as 'a/notes.txt'",
     "dates in 'x' were read with the day first (the other way they would not be regular)",
     "dates in 'x' were read with the month first, though both ways are possible; write them as 2024-01-31 to be sure",
-    "X has the shape (2, 3, 4, 5); give an array (cases, time) or (cases, channels, time), a list of sequences (time,) or "
-    "(channels, time), or moving pictures (cases, frames, height, width).",
-    "Case '3' is a single number; give an array (cases, time) or (cases, channels, time), a list of sequences (time,) or "
-    "(channels, time), or moving pictures (cases, frames, height, width).",
+    "X has the shape (2, 3, 4, 5); give an array (cases, time) or (cases, channels, time), a list of sequences "
+    "(time,) or (channels, time), or moving pictures (cases, frames, height, width).",
+    "Case '3' is a single number; give an array (cases, time) or (cases, channels, time), a list of sequences "
+    "(time,) or (channels, time), or moving pictures (cases, frames, height, width).",
     "each row is a case, named by its number, with no label; its 24 step(s) are the columns of numbers from 'a' to 'b'",
     "each row is a step of the case in 'x', in the order of the rows, with its label in 'y'; 2 channel(s): 'a', 'b'",
     "Column 'x' has the value 1e+200 in line 7 of 'x.csv', which is too large to compute with; use a larger unit.",
@@ -82,6 +82,11 @@ WHOLE = [
     "read with ';' as separator, decimal comma, Latin-1",
     "26 cases train, 6 decide when to stop and train at the end, 8 are held out to judge",
     "The run cannot be written to runs/x: No space left on device.",
+    *[
+        "These 7 cases have no labels, or not each of them has one; without them there is nothing "
+        f"{what}. Give each case its label."
+        for what in ("to train on", "to learn from", "to judge by")
+    ],
 ]
 
 

@@ -23,19 +23,22 @@ from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
 from recurra.data.batch import Batch
 from recurra.data.cases import Cases, cases_of
+from recurra.data.moments import moments
 from recurra.errors import ConfigError, DataError
+from recurra.nn.filters import StepNorm
 from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
-from recurra.tasks.classify.answers import Guess, statistics_of, stretches
-from recurra.tasks.classify.baselines import resampled
-from recurra.tasks.classify.examples import CaseExamples
-from recurra.tasks.classify.figures import case_figure, confusion_figure
+from recurra.tasks.cases.examples import CaseExamples
+from recurra.tasks.cases.figures import case_figure
+from recurra.tasks.cases.reading import filled, resampled
+from recurra.tasks.cases.split import stratified
+from recurra.tasks.classify.answers import Guess, statistics_of
+from recurra.tasks.classify.figures import confusion_figure
 from recurra.tasks.classify.kind import KIND
-from recurra.tasks.classify.learned import filled, moments
+from recurra.tasks.classify.labels import classes_of
 from recurra.tasks.classify.metrics import METRICS, confusion
-from recurra.tasks.classify.network import StepNorm
-from recurra.tasks.classify.plan import classes_of, make_plan, stratified
+from recurra.tasks.classify.plan import make_plan
 from recurra.tasks.session import Session
 from recurra.training.loop import Epoch, fit
 from recurra.training.record import Record
@@ -167,8 +170,8 @@ def test_each_channel_is_scaled_by_the_training_cases() -> None:
     data = waves(30, channels=2)
     prepared = KIND.prepare(data, config_of(normalise="series", changes=False), 6)
     train = np.concatenate([data.values[i] for i in prepared.plan.train])
-    np.testing.assert_allclose(prepared.learned.mean, train.mean(0))
-    np.testing.assert_allclose(prepared.learned.std, train.std(0))
+    np.testing.assert_allclose(prepared.learned.reading.mean, train.mean(0))
+    np.testing.assert_allclose(prepared.learned.reading.std, train.std(0))
     batch = prepared.train.take(torch.tensor([2]))
     first = data.values[prepared.plan.train[2]]
     np.testing.assert_allclose(batch.inputs[0], (first - train.mean(0)) / train.std(0), rtol=1e-5, atol=1e-6)
@@ -186,7 +189,7 @@ def test_each_case_is_scaled_by_itself_or_not_at_all() -> None:
 def test_changes_are_read_beside_the_values() -> None:
     data = waves(30, channels=2, gaps=True)
     prepared = KIND.prepare(data, config_of(), 0)
-    learned, train = prepared.learned, [data.values[i] for i in prepared.plan.train]
+    learned, train = prepared.learned.reading, [data.values[i] for i in prepared.plan.train]
     scaled = [filled((case - learned.mean) / learned.std) for case in train]
     np.testing.assert_allclose(learned.change, np.concatenate([np.diff(case, axis=0) for case in scaled]).std(0))
     batch = prepared.train.take(torch.tensor([3]))
@@ -216,6 +219,26 @@ def test_the_network_is_told_what_is_missing() -> None:
         assert not batch["known"][n, steps:].any() and not batch.inputs[n, steps:].any()
     changed = batch.with_values("known", torch.ones_like(batch["known"]))
     assert not torch.allclose(network(batch).prediction, network(changed).prediction)
+
+
+def test_each_case_counts_as_much_as_its_weight() -> None:
+    data, weights = waves(30), np.linspace(0, 3, 30)
+    prepared = KIND.prepare(data.weighted(weights), config_of(smoothing=0.0), 0)
+    network, task = KIND.make(prepared.config, prepared.learned)
+    batch = prepared.train.take(torch.arange(8))
+    loss = task.loss(task.ask(network.eval(), batch), batch)
+    own = weights[prepared.plan.train[:8]]
+    logs = network(batch).prediction.log_softmax(-1).detach().double().numpy()
+    assert batch.targets is not None
+    expected = -(own * logs[np.arange(8), batch.targets.numpy()]).sum() / own.sum()
+    assert loss.mean.item() == pytest.approx(expected, rel=1e-5)
+    assert KIND.fingerprint(data) != KIND.fingerprint(data.weighted(weights))
+
+
+@pytest.mark.parametrize("weights", [[1.0], [-1.0] * 30, [0.0] * 30, [np.nan] * 30, ["a"] * 30])
+def test_weights_that_are_none_are_refused(weights: list[Any]) -> None:
+    with pytest.raises(DataError, match="sample_weight"):
+        waves(30).weighted(weights)
 
 
 @pytest.mark.parametrize(("balance", "smoothing"), [(False, 0.0), (True, 0.0), (False, 0.2)])
@@ -338,8 +361,8 @@ def fitted_of(network: nn.Module, examples: CaseExamples, **changed: Any) -> Fit
 )
 def test_stretches(steps: int, segment: int, hop: int, expected: list[tuple[int, int]]) -> None:
     learned = KIND.prepare(waves(12), config_of(segment=segment), 0).learned
-    layout = dataclasses.replace(learned.layout, segment=segment, hop=hop)
-    assert stretches(steps, dataclasses.replace(learned, layout=layout)) == expected
+    layout = dataclasses.replace(learned.reading.layout, segment=segment, hop=hop)
+    assert layout.stretches(steps) == expected
 
 
 @pytest.mark.parametrize(("filters", "steps", "pool"), [(0, 20, 1), (6, 20, 1), (6, 330, 2)])

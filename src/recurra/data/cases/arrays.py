@@ -37,16 +37,19 @@ def cases_of(
     """Return arrays as cases: (N, T) or (N, C, T), a list of (T_i,) or (C, T_i), or a table of one case per row.
 
     Moving pictures are (N, T, H, W) or, in colours, (N, T, H, W, C) or (N, T, C, H, W), or a list of such cases.
-    Steps without a value at the end of a row of an array or table are padding and are left out.
+    What are cases already may come as X, too. Steps without a value at the end of a row of an array or table are
+    padding and are left out.
     Raises DataError if ``X`` has another shape or no numbers, or if ``y`` does not name one class for each case.
     """
+    if isinstance(X, Cases):
+        return X if y is None else replace(X, labels=_labels(y, X.names))
     found = _sequences(X, names)
     values, names = found.values, names or found.names or counted(len(found.values))
     width = values[0].shape[1] if values else 0
     cases = checked(Cases(values, None, names, _channels(channels, width), tuple(found.notes), shape=found.shape))
     if y is None:
         return cases
-    return replace(cases, labels=labels_in(y, names))
+    return replace(cases, labels=_labels(y, names))
 
 
 def _sequences(X: Any, names: tuple[str, ...] | None) -> Found:
@@ -162,8 +165,7 @@ def _channels(given: Sequence[str] | None, width: int) -> tuple[str, ...]:
     return names
 
 
-def labels_in(y: Any, names: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return ``y`` as the label of each case (N,); raises DataError if it does not name one class for each."""
+def _labels(y: Any, names: tuple[str, ...]) -> tuple[str, ...] | None:
     if isinstance(y, (str, bytes, dict, set)) or not isinstance(y, Iterable):
         raise DataError(f"y is of type {type(y).__name__}; give a list with one label for each case.")
     y = y.detach().cpu().numpy() if hasattr(y, "detach") else y

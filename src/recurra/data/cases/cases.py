@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class Cases:
     notes: tuple[str, ...] = ()
     rate: int | None = None  # samples per second of the sounds that they were
     shape: tuple[int, int, int] | None = None  # channels, height and width of the picture that each step is
+    weights: np.ndarray | None = None  # (N,) how much each case counts; None if all count the same
 
     def __len__(self) -> int:
         return len(self.values)
@@ -46,17 +48,35 @@ class Cases:
         places = np.flatnonzero(places) if places.dtype == bool else places.astype(np.int64)
         labels = None if self.labels is None else tuple(self.labels[i] for i in places)
         values, names = tuple(self.values[i] for i in places), tuple(self.names[i] for i in places)
-        return replace(self, values=values, labels=labels, names=names)
+        weights = None if self.weights is None else self.weights[places]
+        return replace(self, values=values, labels=labels, names=names, weights=weights)
+
+    def weighted(self, weights: Any) -> "Cases":
+        """Return the cases, each with how much it counts.
+
+        Raises DataError unless there is a number for each case, none is below zero, and one is above.
+        """
+        found = np.asarray(weights.detach().cpu() if hasattr(weights, "detach") else weights)
+        if found.shape != (len(self),) or found.dtype.kind not in "biuf":
+            raise DataError(
+                f"sample_weight must be {len(self):,} numbers, one for each case, but it has the shape {found.shape}."
+            )
+        found = found.astype(np.float64)
+        if not (np.isfinite(found) & (found >= 0)).all() or not found.any():
+            raise DataError("sample_weight must be numbers of at least 0, not all of them 0; correct it.")
+        return replace(self, weights=found)
 
 
 def fingerprint(cases: Cases) -> str:
-    """Return 32 hexadecimal digits that change with any name, label, channel or value, and with nothing else."""
+    """Return 32 hexadecimal digits that change with any name, label, channel, value or weight, and only then."""
     digest = hashlib.sha256(json.dumps([cases.names, cases.labels, cases.channels]).encode())
     for values in cases.values:
         digest.update(str(values.shape).encode())
         # One NaN and one zero: there are many of the former and two of the latter, all of one meaning.
         same = np.where(np.isnan(values), np.nan, values + 0.0)
         digest.update(same.astype("<f8").tobytes())
+    if cases.weights is not None:
+        digest.update(cases.weights.astype("<f8").tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from ...errors import DataError
 from ..sound import band_names, read_recordings
 from ..tables.files import check_there, read_table
-from .arrays import cases_of, labels_in
+from .arrays import cases_of
 from .cases import Cases, checked, counted
 from .frames import long_cases
 from .npy import read_npy
@@ -37,15 +37,14 @@ def is_paths(X: Any) -> bool:
     return all(isinstance(one, (str, Path)) for one in X)
 
 
-def file_cases(paths: Sequence[str | Path], y: Any = None, rate: int | None = None) -> Cases:
-    """Return a case from each file, with labels ``y`` if given; raises DataError for a path where there is no file."""
+def file_cases(paths: Sequence[str | Path], rate: int | None = None) -> Cases:
+    """Return a case from each file, see ``read_files``; raises DataError for a path where there is no file."""
     names = tuple(str(path) for path in paths)
     places = [Path(name) for name in names]
     absent = next((place for place in places if not place.is_file()), None)
     if absent is not None:
         check_there(absent)
-    cases = read_files(One(places, names), rate=rate)
-    return cases if y is None else replace(cases, labels=labels_in(y, names))
+    return read_files(One(places, names), rate=rate)
 
 
 def kind_of(path: Path) -> str | None:

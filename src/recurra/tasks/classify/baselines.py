@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...data.cases import Cases
 from ..base import Baseline, Prepared
+from ..cases.examples import CaseExamples
+from ..cases.reading import points
 from .answers import Guess
-from .examples import CaseExamples
-from .learned import ClassifyLearned, filled
-from .plan import codes_of, labels_of
+from .labels import codes_of, labels_of
+from .learned import ClassifyLearned
 
 AT_ONCE = 2**23  # distances in memory at a time
 
@@ -61,12 +61,12 @@ class NearestNeighbour(Baseline):
         """Remember all cases that are not held out."""
         plan = prepared.plan
         cases = prepared.data.some(np.concatenate([plan.train, plan.valid]))
-        self.points = self._points(cases)
+        self.points = points(cases, self.learned.reading)
         self.codes = codes_of(labels_of(cases, "to learn from"), self.learned.classes)
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return the class of the nearest case; of equally near ones, the first."""
-        asked, known = self._points(examples.cases), self.points.astype(float)
+        asked, known = points(examples.cases, self.learned.reading), self.points.astype(float)
         centre = known.mean(0)
         known -= centre
         sizes = (known**2).sum(1)
@@ -76,11 +76,6 @@ class NearestNeighbour(Baseline):
             nearest.append((sizes - 2 * (part - centre) @ known.T).argmin(1))
         return Guess(self.codes[np.concatenate(nearest)], None)
 
-    def _points(self, cases: Cases) -> np.ndarray:
-        length, scale = self.learned.layout.length, self.learned.spread
-        points = [resampled(filled(case) / scale, length).ravel() for case in cases.values]
-        return np.stack(points).astype(np.float32)
-
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the cases."""
         return {"points": self.points, "codes": self.codes}
@@ -88,14 +83,6 @@ class NearestNeighbour(Baseline):
     def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back the cases."""
         self.points, self.codes = arrays["points"], arrays["codes"]
-
-
-def resampled(values: np.ndarray, length: int) -> np.ndarray:
-    """Return one case (T, C) stretched to ``length`` steps in straight lines from step to step."""
-    if len(values) == length:
-        return values
-    places = np.linspace(0, len(values) - 1, length)
-    return np.stack([np.interp(places, np.arange(len(values)), channel) for channel in values.T], 1)
 
 
 def make_baselines(learned: ClassifyLearned) -> dict[str, Baseline]:

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ...data.cases import Cases
-from ...report.figures import looked_where
 from ...report.page import Section
-from ...writing.numbers import in_steps
-from ..base import Fitted, Glimpse, Judged
-from .answers import Guess, ask_network, looks, stretches
-from .examples import CaseExamples
-from .figures import case_figure, confusion_figure
+from ..base import Fitted, Judged
+from ..cases.examples import CaseExamples
+from ..cases.figures import case_figure
+from ..cases.looking import looks_if_it_does
+from .answers import Guess, ask_network
+from .figures import confusion_figure
 from .learned import ClassifyLearned
 from .metrics import confusion, precision_recall_f1
 
@@ -86,13 +85,13 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
         said.append("the mistake of which it was surest")
     cases = examples.cases.some(shown)
     few = CaseExamples.of(cases, fitted.learned)
-    weights = _weights(fitted, few)
+    weights = looks_if_it_does(fitted, few)
     figures = [
         case_figure(
             cases.values[n],
             cases.channels,
             None if weights is None else weights[n],
-            stretches(len(cases.values[n]), fitted.learned),
+            fitted.learned.reading.layout.stretches(len(cases.values[n])),
             _case_title(fitted.learned, cases, n, guess, place, int(truth[place])),
         )
         for n, place in enumerate(shown)
@@ -107,33 +106,3 @@ def _case_title(learned: ClassifyLearned, cases: Cases, n: int, guess: Guess, pl
     sure = f"{100 * np.exp(guess.log_probabilities[place, said]):.0f} % sure"
     verdict = "rightly" if said == truth else f"but it is '{learned.classes[truth]}'"
     return f"Case {cases.names[n]}: called '{learned.classes[said]}' ({sure}), {verdict}"
-
-
-def _weights(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray] | None:
-    return None if fitted.network.pool.attention is None else looks(fitted, examples)  # type: ignore[union-attr]
-
-
-def first_case(fitted: Fitted, data: Cases) -> Glimpse:
-    """Return the first case of the data."""
-    learned: ClassifyLearned = fitted.learned
-    case = data.some([0])
-    batch = CaseExamples.of(case, learned).take(torch.tensor([0]))
-    places = stretches(len(case.values[0]), learned)
-    layout = learned.layout
-    unit = f"It reads case {case.names[0]}, the first one of the training data"
-    every = f", every {layout.hop} steps" if layout.hop > 1 else ""
-    unit += f", {layout.segment} steps at a time{every}." if layout.segment > 1 else "."
-
-    def attention(weights: np.ndarray) -> list[Section]:
-        text = (
-            f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on. "
-            f"{looked_where(weights, [f'step {first} to {last}' for first, last in places])}"
-        )
-        figure = case_figure(case.values[0], case.channels, weights[0], places)
-        return [Section("Where it looked", text, figure)]
-
-    def span(count: float) -> str:
-        return in_steps(round(count * layout.hop))
-
-    device = next(fitted.network.parameters()).device
-    return Glimpse(batch.to(device), [first for first, _ in places], unit, span, attention)

@@ -12,8 +12,7 @@ from torch import Tensor
 from ...data.batch import Batch
 from ...data.cases import Cases
 from ...errors import DataError
-from .learned import ClassifyLearned
-from .plan import codes_of
+from .reading import CaseLearned
 
 MOST = 1e18  # what the network reads is float32, and squares of larger numbers are beyond it
 
@@ -27,13 +26,15 @@ class CaseExamples:
     known: Tensor | None  # (R, C) where a value was there; None if the network does not ask
     offsets: Tensor  # (N,) where each case begins
     lengths: Tensor  # (N,)
-    targets: Tensor | None  # (N,) the number of each case's class; None if it is not known
+    targets: Tensor | None  # (N, ...) what should be said of each case; None if it is not known
+    weights: Tensor | None  # (N,) how much each case counts; None if all count the same
 
     @classmethod
-    def of(cls, cases: Cases, learned: ClassifyLearned) -> "CaseExamples":
+    def of(cls, cases: Cases, learned: CaseLearned) -> "CaseExamples":
         """Scale ``cases`` as those of the training were."""
+        reading = learned.reading
         lengths = torch.from_numpy(cases.lengths)
-        inputs = [learned.inputs(case) for case in cases.values]
+        inputs = [reading.inputs(case) for case in cases.values]
         for name, case, raw in zip(cases.names, inputs, cases.values, strict=True):
             if np.abs(case).max(initial=0.0) > MOST:
                 at, channel = np.unravel_index(np.abs(case).argmax(), case.shape)
@@ -42,27 +43,34 @@ class CaseExamples:
                     f"{case[at, channel]:g} as the network would read it, too large to learn from. Scale the values "
                     "with normalise='series' or 'case', or bring them in a larger unit."
                 )
-        values = np.concatenate(inputs).astype(np.float32)
-        known = None
-        if learned.layout.told:
-            known = torch.from_numpy(np.isfinite(np.concatenate(cases.values)))
-        targets = None
-        if cases.labels is not None:
-            targets = torch.from_numpy(codes_of(cases.labels, learned.classes))
-        return cls(cases, torch.from_numpy(values), known, lengths.cumsum(0) - lengths, lengths, targets)
+        values = torch.from_numpy(np.concatenate(inputs).astype(np.float32))
+        known = torch.from_numpy(np.isfinite(np.concatenate(cases.values))) if reading.layout.told else None
+        weights = None if cases.weights is None else torch.from_numpy(cases.weights.astype(np.float32))
+        offsets = lengths.cumsum(0) - lengths
+        return cls(cases, values, known, offsets, lengths, learned.targets(cases), weights)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def take(self, numbers: Tensor) -> Batch:
-        """Return inputs (B, T, I), zero behind the end of a shorter case, and targets (B,)."""
+        """Return inputs (B, T, I), zero behind the end of a shorter case, and targets (B, ...)."""
         lengths = self.lengths[numbers].unsqueeze(1)
         steps = torch.arange(int(lengths.max()))
         rows = self.offsets[numbers].unsqueeze(1) + torch.minimum(steps, lengths - 1)
         mask = steps < lengths
         inputs = self.values[rows]
         others = {} if self.known is None else {"known": self.known[rows] & mask.unsqueeze(-1)}
+        if self.weights is not None:
+            others["weight"] = self.weights[numbers]
         targets = None if self.targets is None else self.targets[numbers]
         if bool(mask.all()):
             return Batch(inputs, targets, others=others)
         return Batch(inputs * mask.unsqueeze(-1), targets, mask, others=others)
+
+    def by_length(self, size: int) -> tuple[Tensor, ...]:
+        """Return the numbers of all cases in parts of ``size``, those of about the same length together."""
+        return torch.argsort(self.lengths, stable=True).split(size)
+
+    def back(self) -> Tensor:
+        """Return what brings the answers of ``by_length`` back in order (N,)."""
+        return torch.argsort(torch.argsort(self.lengths, stable=True))

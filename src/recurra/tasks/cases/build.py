@@ -1,13 +1,10 @@
-"""From the settings of a classifier to its network."""
-
-import torch
+"""From the settings of a kind that reads cases to its network."""
 
 from ...errors import ConfigError
 from ...nn.build import ATTENTION_OPTIONS, make_attention, make_recurrent
 from ...nn.layers import Pool
 from ...settings import Config
-from .learned import ClassifyLearned
-from .network import ClassifyNet, ClassifyTask, Segments
+from .network import CaseNet, Layout, Segments
 
 
 def readout_of(config: Config) -> str:
@@ -28,20 +25,13 @@ def idle_settings(config: Config) -> dict[str, str]:
     return dict.fromkeys((*options, *rates), f"readout='{wanted}' looks nowhere")
 
 
-def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[ClassifyNet, ClassifyTask]:
-    """Make an untrained classifier."""
+def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
+    """Make an untrained network that gives ``outputs`` numbers for each case."""
     model, readout = config.model, readout_of(config)
     recurrent = make_recurrent(model, model.hidden_size)
-    embed = Segments(learned.layout, model.hidden_size, config.task.filters)
+    embed = Segments(layout, model.hidden_size, config.task.filters)
     size = recurrent.output_size
     attention = make_attention(model, size, size) if readout == "attention" else None
     pool = Pool(readout, attention, size)
     width = size if attention is None else attention.context_size
-    network = ClassifyNet(embed, recurrent, pool, width, model.dropout)
-    return network, ClassifyTask(config.task.smoothing, _weights(learned) if config.task.balance else None)
-
-
-def _weights(learned: ClassifyLearned) -> torch.Tensor:
-    """Return what a case of each class counts (K,), so that all classes together count the same."""
-    counts = torch.tensor(learned.counts, dtype=torch.float32)
-    return counts.sum() / (len(counts) * counts)
+    return CaseNet(embed, recurrent, pool, (width, outputs), model.dropout)

@@ -1,0 +1,60 @@
+"""What a network says of cases, and where it looked.
+
+Shapes: N cases, n segments.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import ConfigError
+from ...nn.models import Output
+from ...nn.surroundings import on_its_own
+from ..base import Fitted
+from .examples import CaseExamples
+
+AT_ONCE = 256  # cases that the network reads at a time: more would only take more memory
+
+
+@on_its_own
+def predictions(fitted: Fitted, examples: CaseExamples) -> Tensor:
+    """Return what comes out of the network for each case (N, ...), float64."""
+    outputs = _outputs(fitted, examples, examples.by_length(AT_ONCE))
+    return torch.cat([output.prediction.cpu().double() for output in outputs])[examples.back()]
+
+
+@on_its_own
+def looks(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]:
+    """Return where the network looked in each case: (n,) over its own segments, mean over heads.
+
+    Raises ConfigError if the network does not look.
+    """
+    layout = fitted.learned.reading.layout
+    parts = torch.arange(len(examples)).split(AT_ONCE)
+    found: list[np.ndarray] = []
+    for numbers, output in zip(parts, _outputs(fitted, examples, parts), strict=True):
+        weights = output.weights
+        if weights is None:
+            raise ConfigError("This model looks nowhere: it reads out without attention.")
+        rows = (weights.mean(1) if weights.dim() == 4 else weights)[:, 0].cpu().double().numpy()
+        lengths = examples.lengths[numbers].tolist()
+        found += [row[: layout.read(steps)] for row, steps in zip(rows, lengths, strict=True)]
+    return found
+
+
+def looks_if_it_does(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray] | None:
+    """Return where the network looked in each case, None if it looks nowhere."""
+    pool = fitted.network.pool
+    return None if pool is None or pool.attention is None else looks(fitted, examples)  # type: ignore[union-attr]
+
+
+def _outputs(fitted: Fitted, examples: CaseExamples, parts: tuple[Tensor, ...]) -> Iterator[Output]:
+    network = fitted.network
+    network.eval()
+    device = next(network.parameters()).device
+    for numbers in parts:
+        with torch.inference_mode():
+            output = network(examples.take(numbers).to(device))
+        yield output

@@ -1,0 +1,56 @@
+"""From a file, a table or arrays to cases, read as those of a training were."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.cases import Cases, cases_of, file_cases, is_paths, read_cases, table_cases
+from ...errors import DataError
+from .reading import CaseLearned
+from .settings import CaseSettings
+
+FromArrays = Callable[[Any, Any], Cases]
+
+
+def cases_in(source: Any, settings: CaseSettings, learned: CaseLearned | None, from_arrays: FromArrays) -> Cases:
+    """Return the cases in a path, a frame, a pair (X, y), or X alone where something was ``learned`` already.
+
+    X may be a list of paths, of which each is a case.
+    """
+    if isinstance(source, Cases):
+        return source
+    names: dict[str, Any] = {name: getattr(settings, name) for name in ("target", "id", "time")}
+    names["rate"] = rate = None if learned is None else learned.reading.rate
+    if isinstance(source, (str, Path)):
+        return read_cases(source, **names, labelled=learned is None)
+    if isinstance(source, tuple) and len(source) == 2 and not is_paths(source):
+        X, y = source
+        return from_arrays(file_cases(X, rate) if is_paths(X) else X, y)
+    if hasattr(type(source), "columns") and not (learned is not None and learned.reading.arrays):
+        return table_cases(source, **names, labelled=learned is None)
+    if learned is None:
+        raise DataError(
+            f"A training needs labels: give a path, a table with a column of labels, or X and y. "
+            f"Got {type(source).__name__} without labels."
+        )
+    return file_cases(source, rate) if is_paths(source) else cases_of(source)
+
+
+def at_most(cases: Cases, most: int | None) -> Cases:
+    """Return ``most`` of the cases, evenly spread, as they often lie in the order of their classes."""
+    if most is None or most >= len(cases):
+        return cases
+    places = np.linspace(0, len(cases) - 1, most).round()
+    note = f"only {most:,} of {len(cases):,} cases are used, evenly spread"
+    return replace(cases.some(places), notes=(*cases.notes, note))
+
+
+def unlike(cases: Cases, learned: CaseLearned | None) -> list[str]:
+    """Return a warning if cases are far longer or shorter than those of the training."""
+    steps, usual = int(np.median(cases.lengths)), learned.reading.layout.length if learned is not None else 0
+    if not usual or usual <= 2 * steps <= 4 * usual:
+        return []
+    return [f"careful: these cases have {steps:,} steps in the median, those of the training had {usual:,}"]

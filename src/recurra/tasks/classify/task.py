@@ -1,0 +1,57 @@
+"""What a classifier is trained for, and the network that it is made of.
+
+Shapes: B cases, K classes.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...data.batch import Batch
+from ...nn.models import Output
+from ...settings import Config
+from ...training.task import Loss
+from ..cases.build import make_pooled
+from ..cases.network import CaseNet
+from .learned import ClassifyLearned
+
+
+class ClassifyTask:
+    """Cross entropy with labels smoothed (Szegedy et al., arXiv 1512.00567): ``(1 − s) · label + s / K``.
+
+    With ``weights`` (K,) a case counts as much as its class says, and as much as its own weight, if it has one.
+    """
+
+    def __init__(self, smoothing: float = 0.0, weights: Tensor | None = None):
+        self.smoothing, self.weights = smoothing, weights
+
+    def ask(self, model: nn.Module, batch: Batch) -> Output:
+        """Run the model on the cases."""
+        return model(batch)
+
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        """Return the loss over all cases."""
+        targets = batch.targets
+        assert targets is not None
+        losses = F.cross_entropy(output.prediction, targets, reduction="none", label_smoothing=self.smoothing)
+        weights = self._weights(batch, targets)
+        return Loss.over(losses) if weights is None else Loss((losses * weights).sum(), weights.sum())
+
+    def _weights(self, batch: Batch, targets: Tensor) -> Tensor | None:
+        own = batch.get("weight")
+        if self.weights is None:
+            return own
+        classes = self.weights.to(targets.device)[targets]
+        return classes if own is None else classes * own
+
+
+def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet, ClassifyTask]:
+    """Make an untrained classifier."""
+    network = make_pooled(config, learned.reading.layout, len(learned.classes))
+    return network, ClassifyTask(config.task.smoothing, _balanced(learned) if config.task.balance else None)
+
+
+def _balanced(learned: ClassifyLearned) -> Tensor:
+    """Return what a case of each class counts (K,), so that all classes together count the same."""
+    counts = torch.tensor(learned.counts, dtype=torch.float32)
+    return counts.sum() / (len(counts) * counts)
