@@ -4,7 +4,7 @@ from ...errors import ConfigError
 from ...nn.build import ATTENTION_OPTIONS, make_attention, make_recurrent
 from ...nn.layers import Pool
 from ...settings import Config
-from .network import CaseNet, Layout, Segments
+from .network import CaseNet, Frames, Layout, Segments
 
 
 def readout_of(config: Config) -> str:
@@ -29,7 +29,8 @@ def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     """Make an untrained network that gives ``outputs`` numbers for each case."""
     model, readout = config.model, readout_of(config)
     recurrent = make_recurrent(model, model.hidden_size)
-    embed = Segments(layout, model.hidden_size, config.task.filters)
+    front = Segments if layout.shape is None else Frames
+    embed = front(layout, model.hidden_size, config.task.filters)
     size = recurrent.output_size
     attention = make_attention(model, size, size) if readout == "attention" else None
     pool = Pool(readout, attention, size)

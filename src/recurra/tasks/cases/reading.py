@@ -14,7 +14,9 @@ from torch import Tensor
 from ...data.cases import Cases
 from ...data.cases.cases import channel_names
 from ...data.moments import moments
+from ...data.sound import seconds_of
 from ...errors import DataError
+from ...writing.numbers import in_steps
 from .network import Layout
 from .settings import CaseSettings
 
@@ -36,16 +38,26 @@ class Reading:
 
     @classmethod
     def of(cls, train: Cases, settings: CaseSettings, arrays: bool) -> "Reading":
-        """Learn from the training cases."""
-        mean, std = moments(np.concatenate(train.values))
+        """Learn from the training cases; all pixels of pictures have one scale."""
         layout = Layout.of(train, settings)
+        mean, std = _scale(np.concatenate(train.values), layout)
         ones = np.ones(len(train.channels))
         first = cls(train.channels, layout, settings.normalise, arrays, mean, std, ones, train.rate)
+        if layout.inputs == layout.channels:
+            return first
         changes = np.concatenate([np.diff(first.scaled(case), axis=0) for case in train.values])
         return dataclasses.replace(first, change=moments(changes)[1])
 
     def with_channels(self, cases: Cases) -> Cases:
-        """Return ``cases`` with the channels of training, in their order; raises DataError if one is missing."""
+        """Return ``cases`` with the channels of training, in their order; raises DataError if one is missing.
+
+        Pictures need the size of those of the training.
+        """
+        if cases.shape != self.layout.shape:
+            raise DataError(
+                f"The model was trained on {_steps(self.layout.shape)}, but these cases are {_steps(cases.shape)}. "
+                "Bring cases like those of the training."
+            )
         if cases.channels == self.channels:
             return cases
         nameless = channel_names(len(cases.channels)) == cases.channels or channel_names(len(self.channels)) == (
@@ -73,13 +85,31 @@ class Reading:
         """Return one case (T, C) scaled, its gaps filled in a straight line."""
         if self.normalise == "none":
             return filled(values)
-        mean, std = moments(values) if self.normalise == "case" else (self.mean, self.std)
+        mean, std = _scale(values, self.layout) if self.normalise == "case" else (self.mean, self.std)
         return filled((values - mean) / std)
 
     @property
     def spread(self) -> np.ndarray:
         """What makes channels comparable (C,): their deviation if there are several."""
         return self.std if len(self.channels) > 1 else np.ones(1)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it is from one step to the next, where that is known."""
+        return None if self.rate is None else seconds_of(self.rate)
+
+    def place(self, first: int, last: int) -> str:
+        """Return a stretch of steps, counted from 0, in words."""
+        if self.layout.shape is not None:
+            return f"frame {first}" if first == last else f"frame {first} to {last}"
+        if self.seconds is not None:
+            return f"{first * self.seconds:.2f} s to {(last + 1) * self.seconds:.2f} s"
+        return f"step {first} to {last}"
+
+    def span(self, count: float) -> str:
+        """Return how long so many segments are, from the beginning of one to that of the next, in words."""
+        steps = round(count * self.layout.hop)
+        return in_steps(steps) if self.seconds is None else f"{steps * self.seconds:.2f} s"
 
     def to_plain(self) -> Plain:
         """Return it as JSON values and arrays."""
@@ -140,6 +170,20 @@ def points(cases: Cases, reading: Reading) -> np.ndarray:
     """
     flat = [resampled(filled(case) / reading.spread, reading.layout.length).ravel() for case in cases.values]
     return np.stack(flat).astype(np.float32)
+
+
+def _scale(values: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation (C,) of each channel of ``values`` (T, C), of all together if they are pixels."""
+    if layout.shape is None:
+        return moments(values)
+    mean, std = moments(values.reshape(-1, 1))
+    return mean.repeat(layout.channels), std.repeat(layout.channels)
+
+
+def _steps(shape: tuple[int, int, int] | None) -> str:
+    if shape is None:
+        return "series"
+    return f"moving pictures of {shape[1]} x {shape[2]} pixels and {shape[0]} colour(s)"
 
 
 def _listed(channels: tuple[str, ...]) -> str:

@@ -6,10 +6,9 @@ import torch
 from ...data.cases import Cases
 from ...report.figures import looked_where
 from ...report.page import Section
-from ...writing.numbers import in_steps
 from ..base import Fitted, Glimpse
 from .examples import CaseExamples
-from .figures import case_figure
+from .figures import figure_of
 from .reading import Reading
 
 
@@ -21,19 +20,17 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
     layout = reading.layout
     places = layout.stretches(len(case.values[0]))
     unit = f"It reads case {case.names[0]}, the first one of the training data"
-    every = f", every {layout.hop} steps" if layout.hop > 1 else ""
-    unit += f", {layout.segment} steps at a time{every}." if layout.segment > 1 else "."
+    every = f", every {reading.span(1)}" if layout.hop > 1 else ""
+    unit += f", {reading.span(layout.segment / layout.hop)} at a time{every}." if layout.segment > 1 else "."
 
     def attention(weights: np.ndarray) -> list[Section]:
         text = (
             f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on. "
-            f"{looked_where(weights, [f'step {first} to {last}' for first, last in places])}"
+            f"{looked_where(weights, [reading.place(first, last) for first, last in places])}"
         )
-        figure = case_figure(case.values[0], case.channels, weights[0], places)
-        return [Section("Where it looked", text, figure)]
-
-    def span(count: float) -> str:
-        return in_steps(round(count * layout.hop))
+        return [Section("Where it looked", text, figure_of(reading, case.values[0], weights[0]))]
 
     device = next(fitted.network.parameters()).device
-    return Glimpse(batch.to(device), [first for first, _ in places], unit, span, attention)
+    seconds = reading.seconds
+    starts = [first if seconds is None else round(first * seconds, 3) for first, _ in places]
+    return Glimpse(batch.to(device), starts, unit, reading.span, attention)

@@ -7,7 +7,7 @@ from ...data.cases import Cases
 from ...report.page import Section
 from ..base import Fitted, Judged
 from ..cases.examples import CaseExamples
-from ..cases.figures import case_figure
+from ..cases.figures import figure_of
 from ..cases.looking import looks_if_it_does
 from .answers import Guess, ask_network
 from .figures import confusion_figure
@@ -87,11 +87,10 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
     few = CaseExamples.of(cases, fitted.learned)
     weights = looks_if_it_does(fitted, few)
     figures = [
-        case_figure(
+        figure_of(
+            fitted.learned.reading,
             cases.values[n],
-            cases.channels,
             None if weights is None else weights[n],
-            fitted.learned.reading.layout.stretches(len(cases.values[n])),
             _case_title(fitted.learned, cases, n, guess, place, int(truth[place])),
         )
         for n, place in enumerate(shown)
