@@ -1,9 +1,19 @@
 """Labelled sequences for the classification of series, from files, tables and arrays."""
 
 from .arrays import cases_of
-from .cases import Cases, fingerprint
+from .cases import Cases, fingerprint, repeats
 from .files import file_cases, is_paths
 from .frames import frame_cases
 from .read import read_cases, table_cases
 
-__all__ = ["Cases", "cases_of", "file_cases", "fingerprint", "frame_cases", "is_paths", "read_cases", "table_cases"]
+__all__ = [
+    "Cases",
+    "cases_of",
+    "file_cases",
+    "fingerprint",
+    "frame_cases",
+    "is_paths",
+    "read_cases",
+    "repeats",
+    "table_cases",
+]

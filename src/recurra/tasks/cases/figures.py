@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CHANNELS = 6  # that are drawn of a case
 FRAMES = 6  # of a moving picture
+WIDE = 1060  # pixels of a page that frames beside each other may take
 COLUMNS = 500  # of a sound: what is longer is drawn in means of several steps
 LOUD = 70  # dB below the loudest that are drawn
 
@@ -47,7 +48,8 @@ def frames_figure(frames: np.ndarray, weights: np.ndarray | None, title: str = "
     row = np.full((height, step * len(shown) - (step - width)), np.nan)
     for n, frame in enumerate(shown):
         row[:, n * step : n * step + width] = frames[frame]
-    figure = canvas(250, reading, title)
+    above = 84 if title else 48
+    figure = canvas(round(above + 16 + min(240, max(60, WIDE * height / row.shape[1]))), reading, title)
     figure.add_heatmap(
         z=row,
         colorscale=[[0, tint(COLOURS[0], 0.06)], [1, tint(COLOURS[0], 1)]],
@@ -61,7 +63,7 @@ def frames_figure(frames: np.ndarray, weights: np.ndarray | None, title: str = "
     hidden = {"visible": False, "showgrid": False, "zeroline": False}
     figure.update_xaxes(**hidden, constrain="domain", constraintoward="left")
     figure.update_yaxes(**hidden, autorange="reversed", scaleanchor="x", constrain="domain", constraintoward="top")
-    figure.update_layout(margin={"t": 84 if title else 48, "b": 8, "l": 8})
+    figure.update_layout(margin={"t": above, "b": 8, "l": 8})
     return figure
 
 

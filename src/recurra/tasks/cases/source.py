@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.cases import Cases, cases_of, file_cases, is_paths, read_cases, table_cases
+from ...data.cases import Cases, cases_of, file_cases, is_paths, read_cases, repeats, table_cases
 from ...errors import DataError
 from .reading import CaseLearned
 from .settings import CaseSettings
@@ -54,3 +54,14 @@ def unlike(cases: Cases, learned: CaseLearned | None) -> list[str]:
     if not usual or usual <= 2 * steps <= 4 * usual:
         return []
     return [f"careful: these cases have {steps:,} steps in the median, those of the training had {usual:,}"]
+
+
+def repeated_note(test: Cases, train: Cases) -> list[str]:
+    """Return a warning that says how many of the ``test`` cases are also among those to ``train`` on, if any are."""
+    count = repeats(test, train)
+    if not count:
+        return []
+    return [
+        f"careful: {count:,} of {len(test):,} test cases are also among the training cases, so results look better "
+        "than they are"
+    ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...data.cases import Cases
 from ...errors import DataError
+from ..cases.source import repeated_note
 from ..cases.split import Split, split_cases
 from .labels import classes_of, codes_of, labels_of
 from .settings import ClassifySettings
@@ -34,7 +35,8 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
             "at least one must be kept to decide when to stop. Bring more cases of each class, or name the column of "
             "the labels with target= if another one was taken."
         )
-    return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes)))
+    again = repeated_note(cases.some(plan.test), cases.some(np.concatenate([plan.train, plan.valid])))
+    return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes), *again))
 
 
 def _counted(codes: np.ndarray, classes: tuple[str, ...]) -> str:
