@@ -23,13 +23,12 @@ from recurra.nn.build import (
     refuse_unused,
     unused,
 )
-from recurra.nn.heads import AbsoluteHead, HuberHead, QuantileHead, SquaredHead
+from recurra.nn.heads import AbsoluteHead, HuberHead, QuantileHead, SquaredHead, make_head
 from recurra.nn.layers import Recurrent
 from recurra.nn.models import AttendingCell, ParallelWriter
 from recurra.settings import Config, ModelSettings
 from recurra.settings import make_config as make_any_config
 from recurra.settings.model import ATTENTION_NAMES, CELL_NAMES
-from recurra.tasks.forecast.build import make_head
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.layout import Layout
 from recurra.tasks.forecast.network import SegmentCore, VanillaCore

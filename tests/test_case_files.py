@@ -52,7 +52,7 @@ def test_each_folder_is_a_class_and_each_file_a_case(tmp_path: Path, kind: str) 
         assert cases.lengths.tolist() == [5, 6, 7, 5, 6, 7]
         assert cases.values[4].T.tolist() == (1000 + np.arange(12).reshape(2, 6)).tolist()
     else:
-        assert cases.rate == 8000 and [v.shape for v in cases.values[:3]] == [(4, 40), (6, 40), (7, 40)]
+        assert cases.rate == 8000 and [v.shape for v in cases.values[:3]] == [(4, 20), (6, 20), (7, 20)]
     assert cases.channels == {"npy": ("channel_1", "channel_2"), "csv": ("x", "y")}.get(kind, cases.channels)
 
 
@@ -178,7 +178,7 @@ def test_values_without_labels_can_be_asked_about(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", whatever=values)
     for name in ("a.npy", "a.npz"):
         assert np.stack(read_cases(tmp_path / name, labelled=False).values)[:, :, 0].tolist() == values.tolist()
-        assert "holds values but no labels" in fault(lambda name=name: read_cases(tmp_path / name))
+        assert "holds values but not what they are" in fault(lambda name=name: read_cases(tmp_path / name))
 
 
 def test_files_of_numpy_that_are_refused(tmp_path: Path) -> None:

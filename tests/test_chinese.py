@@ -168,7 +168,7 @@ NAMES = set(
     gru coupled lstm_gru lstm_gru_full parallel general MASE MAE RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS
     csv date sales cell dot none scaled_dot nearest_neighbour seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
-    heads forecast classify
+    heads forecast classify regress price ridge
         """,
     )
 )
@@ -187,6 +187,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     pd.DataFrame({"date": DAYS, "one": SALES, "two": SALES + 3}).to_csv("many.csv", index=False)
     cases = pd.DataFrame(CURVES, columns=[f"t{n}" for n in range(24)])
     cases.assign(label=["slow", "fast"] * 20).to_csv("cases.csv", index=False)
+    cases.assign(price=np.arange(40) / 7).to_csv("numbers.csv", index=False)
     return lambda *arguments: run_command(capsys, *arguments, "--lang", "zh")
 
 
@@ -216,6 +217,10 @@ def words_left(answer: Answer) -> set[str]:
         ["train", "sales.csv", "--task", "classify"],
         ["train", "sales.csv", "--config", "none.toml", "--horizon", 7],
         ["train", "cases.csv", "--task", "classify", "--id", "label"],
+        ["train", "numbers.csv", "--task", "classify", "--target", "price"],
+        ["train", "numbers.csv", "--task", "regress"],
+        ["train", "numbers.csv", "--task", "regress", "--target", "prise"],
+        ["train", "cases.csv", "--task", "regress", "--target", "label"],
         ["predict", "runs"],
         ["predict", "run"],
         ["trian"],
@@ -244,7 +249,12 @@ def page_left(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("task", "data", "more"), [("forecast", "sales.csv", ["--horizon", 7]), ("classify", "cases.csv", [])]
+    ("task", "data", "more"),
+    [
+        ("forecast", "sales.csv", ["--horizon", 7]),
+        ("classify", "cases.csv", []),
+        ("regress", "numbers.csv", ["--target", "price"]),
+    ],
 )
 def test_a_task_speaks_chinese_from_data_to_answers(run: Run, task: str, data: str, more: list[object]) -> None:
     asked = [data, "--task", task, *more, *SMALL]

@@ -458,7 +458,7 @@ def test_nearest_neighbour_needs_little_memory(monkeypatch: pytest.MonkeyPatch) 
     data = waves(60)
     fitted, exam = trained(data, 20)
     whole = fitted.baselines["nearest neighbour"].answer(exam.examples).codes
-    monkeypatch.setattr("recurra.tasks.classify.baselines.AT_ONCE", 100)
+    monkeypatch.setattr("recurra.tasks.cases.neighbours.AT_ONCE", 100)
     assert np.array_equal(fitted.baselines["nearest neighbour"].answer(exam.examples).codes, whole)
 
 
@@ -819,7 +819,7 @@ def test_stretches_are_said_as_what_they_are() -> None:
     assert (series.place(2, 5), series.span(2)) == ("step 2 to 5", "4 steps")
     sound = dataclasses.replace(series, rate=16000)
     assert (sound.place(2, 5), sound.span(2)) == ("0.02 s to 0.06 s", "0.04 s")
-    pictures = dataclasses.replace(series, layout=Layout(12, 12, 1, 1, 1, False, 9, (1, 3, 4)))
+    pictures = dataclasses.replace(series, layout=Layout(12, 12, 1, 1, 1, False, 9, shape=(1, 3, 4)))
     assert (pictures.place(2, 2), pictures.place(2, 3)) == ("frame 2", "frame 2 to 3")
 
 

@@ -14,6 +14,7 @@ from recurra.compare.significance import diebold_mariano
 from recurra.data.series import Panel, Schema
 from recurra.errors import ConfigError, DataError
 from recurra.nn.heads import AbsoluteHead, QuantileHead
+from recurra.nn.intervals import levels_of
 from recurra.settings import make_config
 from recurra.tasks.base import Exam, Fitted, Prepared
 from recurra.tasks.forecast.answers import forecast
@@ -22,7 +23,6 @@ from recurra.tasks.forecast.exam import (
     Truth,
     ask_network,
     error_by_step,
-    levels_of,
     make_exam,
     statistics_of,
     truth_of,

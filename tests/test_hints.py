@@ -42,6 +42,14 @@ def read(task: str, source: Any, **settings: Any) -> Any:
         ("forecast", SERIES.assign(sales="many"), {}, None),
         ("forecast", SERIES, {"target": "sale"}, None),
         ("classify", pd.DataFrame({"note": ["a", "b", "c"]}), {}, None),
+        ("classify", CASES.assign(label=RNG.normal(size=20)), {}, "regress"),
+        ("classify", CASES.assign(price=RNG.normal(size=20)), {"target": "price"}, "regress"),
+        ("classify", STEPS.assign(price=np.repeat([0.5, 1.5, 2.5, 3.5], 10)), {"target": "price"}, "regress"),
+        ("regress", CASES, {}, "classify"),
+        ("regress", CASES, {"target": "label"}, "classify"),
+        ("regress", SERIES, {"target": "sales"}, "forecast"),
+        ("regress", SERIES, {}, "forecast"),
+        ("regress", PANEL, {"target": "shop"}, None),
     ],
 )
 @pytest.mark.parametrize("file", [False, True])

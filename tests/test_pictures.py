@@ -60,7 +60,7 @@ def test_as_many_layers_as_it_takes() -> None:
 @pytest.mark.parametrize("filters", [0, 4])
 def test_frames_that_are_not_real_change_nothing(filters: int) -> None:
     torch.manual_seed(2)
-    layout = Layout(12, 12, 1, 1, 1, False, 4, (1, 3, 4))
+    layout = Layout(12, 12, 1, 1, 1, False, 4, shape=(1, 3, 4))
     front = Frames(layout, 5, filters)
     short = torch.randn(2, 3, 12)
     longer = torch.cat([short, torch.full((2, 2, 12), 1e6)], 1)

@@ -134,7 +134,7 @@ def test_what_is_no_sound_is_refused_by_name(tmp_path: Path, content: bytes, say
 # Features.
 
 
-def by_loops(samples: np.ndarray, rate: int, bands: int) -> np.ndarray:
+def by_loops(samples: np.ndarray, rate: int) -> np.ndarray:
     """The equation of ``log_mel`` once more, a step and a band at a time."""
     window, hop = round(0.025 * rate), round(0.010 * rate)
     size = 1
@@ -142,6 +142,7 @@ def by_loops(samples: np.ndarray, rate: int, bands: int) -> np.ndarray:
         size *= 2
     hann = np.array([np.sin(np.pi * m / window) ** 2 for m in range(window)])
     top = 2595 * np.log10(1 + rate / 1400)
+    bands = round(top / 100) - 1
     tips = [700 * (10 ** (top * b / (bands + 1) / 2595) - 1) for b in range(bands + 2)]
     samples = np.concatenate([samples, np.zeros(max(0, window - len(samples)))])
     rows = []
@@ -161,18 +162,18 @@ def by_loops(samples: np.ndarray, rate: int, bands: int) -> np.ndarray:
     return np.array(rows)
 
 
-@pytest.mark.parametrize(("rate", "count", "bands"), [(8000, 700, 40), (11025, 900, 23), (16000, 100, 40)])
-def test_features_by_loops(rate: int, count: int, bands: int) -> None:
+@pytest.mark.parametrize(("rate", "count"), [(8000, 700), (11025, 900), (16000, 100)])
+def test_features_by_loops(rate: int, count: int) -> None:
     samples = np.random.default_rng(rate).uniform(-0.5, 0.5, count)
-    found = log_mel(torch.from_numpy(samples), rate, bands)
-    expected = by_loops(samples, rate, bands)
+    found = log_mel(torch.from_numpy(samples), rate)
+    expected = by_loops(samples, rate)
     assert found.shape == expected.shape and found.dtype == torch.float32
     assert np.allclose(found, expected, atol=1e-3)
 
 
 def test_a_tone_is_heard_in_its_band_at_its_level_and_silence_as_the_least() -> None:
     tips = [float(name.split()[0]) for name in band_names(16000)]
-    for band in (5, 20, 35):
+    for band in (3, 12, 24):
         tone = log_mel(torch.from_numpy(wave_of(tips[band], 16000, loud=1.0)), 16000)
         assert (tone.argmax(1) == band).all()
         assert float((tone[:, band] - tone[0, band]).abs().max()) < 0.2  # dB: it is steady
@@ -181,7 +182,7 @@ def test_a_tone_is_heard_in_its_band_at_its_level_and_silence_as_the_least() -> 
 
 def test_no_band_is_empty_and_all_frequencies_between_the_tips_count_once() -> None:
     for rate in (8000, 16000, 22050, 48000):
-        bank = mel_bank(rate, 40)
+        bank = mel_bank(rate)
         tips = [float(name.split()[0]) for name in band_names(rate)]
         between = np.linspace(0, rate / 2, len(bank))
         inner = (between > tips[0] + 1) & (between < tips[-1] - 1)
@@ -212,10 +213,11 @@ def test_files_of_several_rates_are_heard_at_the_usual_one(tmp_path: Path) -> No
     assert found.rate == 8000 and len({len(v) for v in found.values}) == 1
     assert "2 file(s) with 11,025 to 44,100 samples per second were resampled to 8,000" in found.notes
     middle = [v[5:-5] for v in found.values]
+    assert max(abs(float(v.mean())) for v in found.values) < 1e-9  # dB: how loud a file is as a whole is left out
     loud = [m.max() for m in middle]
-    assert max(loud) - min(loud) < 0.2
+    assert max(loud) - min(loud) < 3
     assert len({int(row.argmax()) for m in middle for row in m}) == 1
-    assert read_recordings(paths, list(rates), 16000).values[0].shape == (48, 40)
+    assert read_recordings(paths, list(rates), 16000).values[0].shape == (48, 27)
     assert seconds_of(8000) == 0.01 and seconds_of(11025) == 110 / 11025
 
 
@@ -237,7 +239,7 @@ def test_a_single_sound_is_a_case_but_no_training(tmp_path: Path) -> None:
     path = put(tmp_path, sound(pcm(wave_of(440, 16000)), rate=16000))
     cases = read_cases(path, labelled=False)
     assert cases.names == ("a.wav",) and cases.rate == 16000 and cases.seconds == 0.01
-    assert cases.channels == band_names(16000) and cases.values[0].shape == (48, 40)
+    assert cases.channels == band_names(16000) and cases.values[0].shape == (48, 27)
     assert read_cases(path, labelled=False, rate=8000).rate == 8000
     with pytest.raises(DataError, match="is a single sound; to train, give a folder"):
         read_cases(path)

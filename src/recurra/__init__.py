@@ -9,6 +9,7 @@ from .version import __version__
 _HOMES = {
     "Classifier": "tasks.classify.estimator",
     "Forecaster": "tasks.forecast.estimator",
+    "Regressor": "tasks.regress.estimator",
     "TimeSplit": "tasks.forecast.splitting",
     "RNN": "nn.namesakes",
     "LSTM": "nn.namesakes",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
     from .tasks.forecast.splitting import TimeSplit
+    from .tasks.regress.estimator import Regressor
 
 __all__ = [
     "ATTENTIONS",
@@ -50,6 +52,7 @@ __all__ = [
     "Forecaster",
     "RecurraError",
     "Recurrent",
+    "Regressor",
     "RunError",
     "Stepper",
     "TimeSplit",

@@ -14,6 +14,7 @@ from ..settings import Parts
 TASKS = {
     "forecast": f"{__name__}.forecast",
     "classify": f"{__name__}.classify",
+    "regress": f"{__name__}.regress",
 }
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
-"""Labelled sequences for the classification of series, from files, tables and arrays."""
+"""Sequences with a label or numbers each, from files, tables and arrays."""
 
+from .answers import What
 from .arrays import cases_of
 from .cases import Cases, fingerprint, repeats
 from .files import file_cases, is_paths
@@ -8,6 +9,7 @@ from .read import read_cases, table_cases
 
 __all__ = [
     "Cases",
+    "What",
     "cases_of",
     "file_cases",
     "fingerprint",

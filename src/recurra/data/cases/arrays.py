@@ -3,8 +3,7 @@
 Shapes: N cases, C channels, T steps; of moving pictures, H rows and W columns of each frame.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +11,8 @@ import pandas as pd
 
 from ...errors import DataError
 from ..tables.columns import as_pandas, is_number
+from .answers import What, answer_of
 from .cases import Cases, channel_names, checked, counted, cut, missing_note
-from .labels import label_codes, labels_of
 from .pictures import Shape, flat, frames_of, of_one_size
 
 SHAPES = (
@@ -32,24 +31,28 @@ class Found(NamedTuple):
 
 
 def cases_of(
-    X: Any, y: Any = None, channels: Sequence[str] | None = None, names: tuple[str, ...] | None = None
+    X: Any,
+    y: Any = None,
+    channels: Sequence[str] | None = None,
+    what: What = "label",
+    names: tuple[str, ...] | None = None,
 ) -> Cases:
     """Return arrays as cases: (N, T) or (N, C, T), a list of (T_i,) or (C, T_i), or a table of one case per row.
 
     Moving pictures are (N, T, H, W) or, in colours, (N, T, H, W, C) or (N, T, C, H, W), or a list of such cases.
     What are cases already may come as X, too. Steps without a value at the end of a row of an array or table are
-    padding and are left out.
-    Raises DataError if ``X`` has another shape or no numbers, or if ``y`` does not name one class for each case.
+    padding and are left out. ``what`` y holds: a label of each case (N,), or numbers (N,) or (N, K).
+    Raises DataError if ``X`` has another shape or no numbers, or if ``y`` is not that.
     """
     if isinstance(X, Cases):
-        return X if y is None else replace(X, labels=_labels(y, X.names))
+        return X if y is None else answer_of(what).from_array(X, y)
     found = _sequences(X, names)
     values, names = found.values, names or found.names or counted(len(found.values))
     width = values[0].shape[1] if values else 0
-    cases = checked(Cases(values, None, names, _channels(channels, width), tuple(found.notes), shape=found.shape))
-    if y is None:
-        return cases
-    return replace(cases, labels=_labels(y, names))
+    cases = checked(
+        Cases(values, None, names, _channels(channels, width), tuple(found.notes), arrays=True, shape=found.shape)
+    )
+    return cases if y is None else answer_of(what).from_array(cases, y)
 
 
 def _sequences(X: Any, names: tuple[str, ...] | None) -> Found:
@@ -163,23 +166,3 @@ def _channels(given: Sequence[str] | None, width: int) -> tuple[str, ...]:
     if len(set(names)) < width:
         raise DataError(f"Two channels are called '{max(names, key=names.count)}'; give each its own name.")
     return names
-
-
-def _labels(y: Any, names: tuple[str, ...]) -> tuple[str, ...] | None:
-    if isinstance(y, (str, bytes, dict, set)) or not isinstance(y, Iterable):
-        raise DataError(f"y is of type {type(y).__name__}; give a list with one label for each case.")
-    y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
-    column = np.asarray(y, dtype=object) if hasattr(y, "astype") else _objects(list(y))
-    if column.ndim != 1:
-        raise DataError(f"y has the shape {column.shape}; give a list with one label for each case.")
-    if len(column) != len(names):
-        raise DataError(f"X has {len(names)} case(s), but y has {len(column)} label(s); give one label for each case.")
-    codes, classes = label_codes(column)
-    return labels_of(codes, classes, names)
-
-
-def _objects(items: list[Any]) -> np.ndarray:
-    """Return items as they are, for NumPy would make text of numbers that stand beside text."""
-    column = np.empty(len(items), dtype=object)
-    column[:] = items
-    return column

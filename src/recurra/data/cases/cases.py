@@ -1,6 +1,6 @@
-"""Sequences with a label each.
+"""Sequences with what is known of each.
 
-Shapes: N cases, T_i steps of case i, C channels.
+Shapes: N cases, T_i steps of case i, C channels, K numbers of a case.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from ..tables.columns import find_boundless
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Sequences of numbers and what each one is: ``values[i]`` is float64 (T_i, C), NaN where missing."""
+    """Sequences and what is known of each, a label or numbers: ``values[i]`` is float64 (T_i, C), NaN where missing."""
 
     values: tuple[np.ndarray, ...]
     labels: tuple[str, ...] | None  # None where what they are is not known
@@ -28,6 +28,9 @@ class Cases:
     rate: int | None = None  # samples per second of the sounds that they were
     shape: tuple[int, int, int] | None = None  # channels, height and width of the picture that each step is
     weights: np.ndarray | None = None  # (N,) how much each case counts; None if all count the same
+    numbers: np.ndarray | None = None  # (N, K) float64, none missing; None where they are not known
+    targets: tuple[str, ...] = ()  # the names of the K numbers
+    arrays: bool = False  # whether they came as arrays, so that a table that comes later is one, too
 
     def __len__(self) -> int:
         return len(self.values)
@@ -48,8 +51,8 @@ class Cases:
         places = np.flatnonzero(places) if places.dtype == bool else places.astype(np.int64)
         labels = None if self.labels is None else tuple(self.labels[i] for i in places)
         values, names = tuple(self.values[i] for i in places), tuple(self.names[i] for i in places)
-        weights = None if self.weights is None else self.weights[places]
-        return replace(self, values=values, labels=labels, names=names, weights=weights)
+        weights, numbers = (None if one is None else one[places] for one in (self.weights, self.numbers))
+        return replace(self, values=values, labels=labels, names=names, weights=weights, numbers=numbers)
 
     def weighted(self, weights: Any) -> "Cases":
         """Return the cases, each with how much it counts.
@@ -68,7 +71,7 @@ class Cases:
 
 
 def fingerprint(cases: Cases) -> str:
-    """Return 32 hexadecimal digits that change with any name, label, channel, value or weight, and only then."""
+    """Return 32 hexadecimal digits that change with any name, value, channel, weight or answer, and only then."""
     digest = hashlib.sha256(json.dumps([cases.names, cases.labels, cases.channels]).encode())
     for values in cases.values:
         digest.update(str(values.shape).encode())
@@ -77,6 +80,9 @@ def fingerprint(cases: Cases) -> str:
         digest.update(same.astype("<f8").tobytes())
     if cases.weights is not None:
         digest.update(cases.weights.astype("<f8").tobytes())
+    if cases.numbers is not None:
+        digest.update(json.dumps(cases.targets).encode())
+        digest.update((cases.numbers + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from ...errors import DataError
 from ..sound import band_names, read_recordings
 from ..tables.files import check_there, read_table
+from .answers import LabelAnswer
 from .arrays import cases_of
 from .cases import Cases, checked, counted
 from .frames import long_cases
@@ -44,7 +45,7 @@ def file_cases(paths: Sequence[str | Path], rate: int | None = None) -> Cases:
     absent = next((place for place in places if not place.is_file()), None)
     if absent is not None:
         check_there(absent)
-    return read_files(One(places, names), rate=rate)
+    return replace(read_files(One(places, names), rate=rate), arrays=True)
 
 
 def kind_of(path: Path) -> str | None:
@@ -85,7 +86,7 @@ def _from_arrays(files: One) -> Cases:
     arrays, notes = _turned(arrays)
     cases = cases_of(arrays, names=files.names)
     said = f"{len(arrays):,} .npy file(s), each of which is a case"
-    return replace(cases, notes=(said, *notes, *cases.notes))
+    return replace(cases, notes=(said, *notes, *cases.notes), arrays=False)
 
 
 def _turned(arrays: list[np.ndarray]) -> tuple[list[np.ndarray], list[str]]:
@@ -115,7 +116,8 @@ def _from_tables(files: One, time: str | None) -> Cases:
     free = _unused(FILE, tables[0].columns)
     ids = files.names if len(set(files.names)) == len(tables) else counted(len(tables))
     rows = np.repeat(np.array(ids, dtype=object), [len(table) for table in tables])
-    cases = long_cases(pd.concat(tables, ignore_index=True).assign(**{free: rows}), None, free, time, labelled=False)
+    whole = pd.concat(tables, ignore_index=True).assign(**{free: rows})
+    cases = long_cases(whole, LabelAnswer(needed=False), free, time)
     return replace(cases, labels=None, names=files.names, notes=(*list(notes)[:3], *cases.notes))
 
 

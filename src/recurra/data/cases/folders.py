@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...errors import DataError
+from ...errors import DataError, KindError
+from .answers import Answer
 from .cases import Cases
 from .files import ENDINGS, One, kind_of, read_files
 
 PARTS = {"train", "training", "test", "testing", "valid", "validation", "val", "dev", "eval"}  # are no classes
 
 
-def read_folder(folder: Path, *, time: str | None = None, labelled: bool = True, rate: int | None = None) -> Cases:
+def read_folder(folder: Path, answer: Answer, *, time: str | None = None, rate: int | None = None) -> Cases:
     """Return the files in ``folder`` as cases, the label of each the name of the folder in it where it lies.
 
-    Hidden files and files of another kind than most are left out, with a note. Where cases need not be ``labelled``
-    the files may also lie in ``folder`` itself. Raises DataError if there are none, or a file cannot be read.
+    Hidden files and files of another kind than most are left out, with a note. Where no ``answer`` is needed the files
+    may also lie in ``folder`` itself. Raises DataError if there are none, or a file cannot be read.
     """
     classes = [one for one in _visible(folder) if one.is_dir()]
     inside = {one.name: _files(one) for one in classes}
@@ -25,8 +26,9 @@ def read_folder(folder: Path, *, time: str | None = None, labelled: bool = True,
     labels = bool(_usable(found))
     if not labels:
         found = loose
-        _check_labels(folder, found, labelled)
-    elif labelled:
+        _check_labels(folder, found, answer)
+    elif answer.needed:
+        _refuse_numbers(folder, answer)
         _refuse_parts(folder, [name for name, paths in inside.items() if _usable(paths)])
     kept, notes = _of_one_kind(folder, found)
     names = tuple(path.relative_to(folder).as_posix() for path in kept)
@@ -58,18 +60,26 @@ def _usable(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if kind_of(path) is not None]
 
 
-def _check_labels(folder: Path, loose: Sequence[Path], labelled: bool) -> None:
+def _check_labels(folder: Path, loose: Sequence[Path], answer: Answer) -> None:
     usable = _usable(loose)
     if not usable:
         raise DataError(
             f"The folder '{folder}' has no file that can be read, and no folder in it has one; give a folder for each "
             f"class with {', '.join(ENDINGS)} files in it."
         )
-    if labelled:
+    if answer.needed:
         raise DataError(
             f"The folder '{folder}' has {len(usable):,} file(s) such as '{usable[0].name}', but no folder for each "
             "class; name one of the files, sort them into a folder for each class, or give a table with a column "
-            "'file' and a column with the labels."
+            "'file' and one with the label or number of each."
+        )
+
+
+def _refuse_numbers(folder: Path, answer: Answer) -> None:
+    if answer.what != "label":
+        raise KindError(
+            f"The folders in '{folder}' say of which class a file is, but a number is needed of each; give a table "
+            "with a column 'file' and a column of numbers."
         )
 
 

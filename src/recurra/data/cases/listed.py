@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from ...errors import RowError
-from ..tables.columns import find_column, is_text
+from ..tables.columns import is_text
+from .answers import Answer
 from .cases import Cases
 from .files import One, kind_of, read_files
-from .frames import with_labels
-from .roles import find_label, key
+from .roles import key
 
 FILES = ("file", "path", "filename", "file_name", "filepath", "file_path", "wav", "audio", "recording", "文件", "路径")
 
@@ -26,27 +26,20 @@ def _is_file(cell: object) -> bool:
     return kind_of(Path(str(cell).strip())) is not None
 
 
-def listed_cases(
-    table: pd.DataFrame, file: str, folder: Path, *, target: str | None, labelled: bool, rate: int | None
-) -> Cases:
-    """Return the files that a column of the table names, relative to ``folder``, each a case.
+def listed_cases(table: pd.DataFrame, file: str, folder: Path, answer: Answer, rate: int | None) -> Cases:
+    """Return the files that a column of the table names, relative to ``folder``, each a case with its answer.
 
-    Raises RowError for a row whose file is not there, and DataError if there is no label and cases must be
-    ``labelled``.
+    Raises RowError for a row whose file is not there, and DataError if there is no answer and one is needed.
     """
-    if target is not None and labelled:
-        find_column(table.columns, target, "label")
-    label = target if target in table.columns else None
-    if target is None:
-        label = find_label(table, (file,), None, len(table), labelled)
+    answer.require(table.columns)
+    found = answer.find(table, (file,), None, len(table))
     names = _filled(table[file])
     paths = [folder / name for name in names]
     _refuse_absent(paths, names, file)
     cases = read_files(One(paths, names), rate=rate)
-    has = "no label" if label is None else f"its label in '{label}'"
-    said = f"each row names the file of a case in '{file}', with {has}"
+    said = f"each row names the file of a case in '{file}', with {answer.said(found)}"
     cases = replace(cases, notes=(said, *cases.notes))
-    return cases if label is None else with_labels(cases, table[label], None, labelled)
+    return answer.from_columns(cases, table[list(found)], None) if found else cases
 
 
 def _filled(column: pd.Series) -> tuple[str, ...]:

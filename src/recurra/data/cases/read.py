@@ -1,5 +1,6 @@
 """Cases from a file, by what its name and its content say that it is."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from ...errors import DataError
 from ..tables.columns import as_pandas
 from ..tables.files import check_there, first_text, is_parquet, placed, read_table, read_text
+from .answers import Answer, What, answer_of
 from .arrays import cases_of
 from .cases import Cases
 from .files import One, kind_of, read_files
@@ -15,7 +17,7 @@ from .frames import frame_cases
 from .labels import without_missing
 from .listed import file_column, listed_cases
 from .npy import read_npy, read_npz
-from .roles import is_label, is_name
+from .roles import is_id
 from .ts import looks_like_ts, read_ts
 from .ucr import find_plain, read_ucr
 
@@ -25,48 +27,52 @@ PACKED = (".gz", ".xz", ".bz2", ".zip")
 def read_cases(
     path: str | Path,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     id: str | None = None,
     time: str | None = None,
     labelled: bool = True,
+    what: What = "label",
     rate: int | None = None,
 ) -> Cases:
     """Return the cases in a file: UCR (no header, label first), ``.ts``, ``.npz``, or CSV and Parquet, wide or long.
 
     A folder holds a folder for each class, with a file for each case; a table may name such files, too. Sounds among
-    them are heard at ``rate``, or at that which most have. Text may be packed as .gz, .xz, .bz2 or .zip. Raises
+    them are heard at ``rate``, or at that which most have. Text may be packed as .gz, .xz, .bz2 or .zip. ``what``
+    is said of each case: its label, or a number. Raises
     DataError if the file is none of these, a value is no number, or a case has no label or two; where ``labelled`` is
     false, a file without labels is allowed.
     """
+    answer = answer_of(what, target, labelled)
     path = Path(path)
     if path.is_dir():
-        return read_folder(path, time=time, labelled=labelled, rate=rate)
+        return read_folder(path, answer, time=time, rate=rate)
     if _ending(path) in (".npy", ".npz", ".wav", ".wave"):
         check_there(path)
-        return _from_sound(path, labelled, rate) if kind_of(path) == "wav" else _from_numpy(path, labelled)
+        return _from_sound(path, answer, rate) if kind_of(path) == "wav" else _from_numpy(path, answer)
     start = "" if is_parquet(path) else first_text(path)
     if _ending(path) == ".ts" or looks_like_ts(start):
-        _refuse_columns(path, labelled, target=target, id=id, time=time)
-        return read_ts(read_text(path), path.name, labelled)
+        _refuse_columns(path, answer, id=id, time=time)
+        return read_ts(read_text(path), path.name, answer)
     plain = find_plain(start)
     if plain is not None:
-        _refuse_columns(path, labelled, target=target, id=id, time=time)
-        return read_ucr(read_text(path), path.name, plain, labelled)
-    frame, notes = read_table(path, () if id is None else (id,), lambda name: name == target or is_name(name))
-    labels = {name: without_missing(frame[name]) for name in frame.columns if name == target or is_label(name)}
-    roles = {"target": target, "id": id, "time": time}
+        _refuse_columns(path, answer, id=id, time=time)
+        return read_ucr(read_text(path), path.name, plain, answer)
+    frame, notes = read_table(path, () if id is None else (id,), lambda name: answer.is_name(name) or is_id(name))
+    labels = {name: without_missing(frame[name]) for name in frame.columns if answer.is_name(name)}
+    roles: dict[str, Any] = {"target": target, "id": id, "time": time, "labelled": labelled, "what": what}
     with placed(path):
-        cases = table_cases(frame.assign(**labels), **roles, labelled=labelled, rate=rate, folder=path.parent)
+        cases = table_cases(frame.assign(**labels), **roles, rate=rate, folder=path.parent)
     return replace(cases, notes=(*notes, *cases.notes))
 
 
 def table_cases(
     frame: Any,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     id: str | None = None,
     time: str | None = None,
     labelled: bool = True,
+    what: What = "label",
     rate: int | None = None,
     folder: Path = Path(),
 ) -> Cases:
@@ -74,30 +80,30 @@ def table_cases(
     table = as_pandas(frame)
     file = file_column(table)
     if file is None or id is not None or time is not None:
-        return frame_cases(table, target=target, id=id, time=time, labelled=labelled)
-    return listed_cases(table, file, folder, target=target, labelled=labelled, rate=rate)
+        return frame_cases(table, target=target, id=id, time=time, labelled=labelled, what=what)
+    return listed_cases(table, file, folder, answer_of(what, target, labelled), rate)
 
 
-def _from_sound(path: Path, labelled: bool, rate: int | None) -> Cases:
-    if labelled:
+def _from_sound(path: Path, answer: Answer, rate: int | None) -> Cases:
+    if answer.needed:
         raise DataError(
             f"'{path.name}' is a single sound; to train, give a folder that has a folder of sounds for each class, or "
-            "a table with a column 'file' and a column with the labels."
+            "a table with a column 'file' and one with the label or number of each."
         )
     return read_files(One((path,), (path.name,)), rate=rate)
 
 
-def _from_numpy(path: Path, labelled: bool) -> Cases:
-    """Read arrays as ``cases_of`` does; numbers and labels may lie in one ``.npz`` file."""
-    values, labels = read_npz(path) if _ending(path) == ".npz" else (read_npy(path, path.name), None)
-    if labels is None and labelled:
+def _from_numpy(path: Path, answer: Answer) -> Cases:
+    """Read arrays as ``cases_of`` does; values and what is said of them may lie in one ``.npz`` file."""
+    values, y = read_npz(path) if _ending(path) == ".npz" else (read_npy(path, path.name), None)
+    if y is None and answer.needed:
         raise DataError(
-            f"'{path.name}' holds values but no labels; save both in one file, as with np.savez('cases.npz', X=values, "
-            "y=labels), or give a folder for each class with a .npy file for each case."
+            f"'{path.name}' holds values but not what they are; save both in one file, as with np.savez('cases.npz', "
+            "X=values, y=labels), or give a folder for each class with a .npy file for each case."
         )
-    cases = cases_of(values, labels)
+    cases = cases_of(values, y, what=answer.what)
     said = f"'{path.name}' holds {len(cases):,} case(s) as an array of shape {values.shape}"
-    return replace(cases, notes=(said, *cases.notes))
+    return replace(cases, notes=(said, *cases.notes), arrays=False)
 
 
 def _ending(path: Path) -> str:
@@ -106,11 +112,12 @@ def _ending(path: Path) -> str:
     return inner.suffix.lower()
 
 
-def _refuse_columns(path: Path, labelled: bool, **given: str | None) -> None:
+def _refuse_columns(path: Path, answer: Answer, id: str | None, time: str | None) -> None:
     """Refuse names of columns where there are none; where labels may be absent, they were those of another file."""
+    given = {"target": ", ".join(answer.target) or None, "id": id, "time": time}
     flag = next((flag for flag, name in given.items() if name is not None), None)
-    if labelled and flag is not None:
+    if answer.needed and flag is not None:
         raise DataError(
-            f"'{path.name}' has no names of columns, so there is no '{given[flag]}'; leave --{flag} out (the label is "
-            f"{'last' if _ending(path) == '.ts' else 'first'} in each line), or add a header."
+            f"'{path.name}' has no names of columns, so there is no '{given[flag]}'; leave --{flag} out (the "
+            f"{answer.word} is {'last' if _ending(path) == '.ts' else 'first'} in each line), or add a header."
         )

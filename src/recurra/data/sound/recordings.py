@@ -17,7 +17,7 @@ from .wav import Header, is_clipped, read_header, read_samples
 
 @dataclass(frozen=True)
 class Recordings:
-    """The features of wav files, float64 (T, B) of each, and at which rate they were heard."""
+    """The features of wav files, float64 (T, B) of each in dB above its own mean, and at which rate they were heard."""
 
     values: tuple[np.ndarray, ...]
     rate: int
@@ -27,7 +27,9 @@ class Recordings:
 def read_recordings(paths: Sequence[Path], names: Sequence[str], rate: int | None = None) -> Recordings:
     """Return the log-mel features of wav files at ``rate``, that which most of them have if None is given.
 
-    What is slower or faster is resampled. Raises DataError that calls the first file that cannot be read by its name.
+    What is slower or faster is resampled. The mean of each file is taken from its features: how loud it is as a whole
+    says more about the microphone than about what is heard. Raises DataError that calls the first file that cannot be
+    read by its name.
     """
     import torch  # who reads no sound need not wait for it
 
@@ -38,8 +40,8 @@ def read_recordings(paths: Sequence[Path], names: Sequence[str], rate: int | Non
         sound = read_samples(path, header, name)
         silent += not sound.any()
         clipped += is_clipped(sound)
-        heard = log_mel(torch.from_numpy(resampled(sound, header.rate, chosen)), chosen)
-        values.append(heard.double().numpy())
+        heard = log_mel(torch.from_numpy(resampled(sound, header.rate, chosen)), chosen).double().numpy()
+        values.append(heard - heard.mean())
     return Recordings(tuple(values), chosen, (*_described(headers, chosen), *_doubtful(silent, clipped)))
 
 

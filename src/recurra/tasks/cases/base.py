@@ -2,11 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ...data.cases import Cases, fingerprint
+from ...data.cases import Cases, What, fingerprint
 from ...settings import Config
 from ...training.loop import Epoch
 from ..base import Fitted, Glimpse, Kind, Prepared, Tell, row_of, tell_nobody
@@ -26,6 +26,8 @@ class CaseKind(Kind):
     answer is, and how good it is.
     """
 
+    what: ClassVar[What] = "label"  # that is to be known of each case
+
     @abstractmethod
     def arrays(self, X: Any, y: Any) -> Cases:
         """Return X and y as cases; y may be None."""
@@ -41,6 +43,10 @@ class CaseKind(Kind):
     def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases."""
 
+    def columns(self, config: Config, learned: Any) -> dict[str, Any]:
+        """Return what columns of a table are called: the ``target``, the ``id`` of a case, the ``time`` of a step."""
+        return {name: getattr(config.task, name) for name in ("target", "id", "time")}
+
     def understood(self, data: Cases, learned: Any) -> tuple[Cases, list[str]]:
         """Return cases that came after the training as those of it were written, with notes."""
         return data, []
@@ -55,7 +61,7 @@ class CaseKind(Kind):
             return self._read(source, config, None, most, tell)
 
     def _read(self, source: Any, config: Config, learned: CaseLearned | None, most: int | None, tell: Tell) -> Cases:
-        cases = at_most(cases_in(source, config.task, learned, self.arrays), most)
+        cases = at_most(cases_in(source, self.columns(config, learned), learned, self.arrays, self.what), most)
         notes: list[str] = []
         if learned is not None:
             cases, notes = self.understood(cases, learned)

@@ -35,6 +35,8 @@ class Layout:
     pool: int  # steps of which the later filters see the largest; it divides the segment and the hop
     told: bool  # whether the network is told which values are real
     length: int  # steps of the median training case
+    warp: float = 0.0  # augmentation in training: the largest share that is cut, the rest of the case stretched
+    rescale: float = 0.0  # augmentation in training: the deviation of the factor that values are multiplied by
     shape: tuple[int, int, int] | None = None  # channels, height and width, if each step is a picture
 
     @classmethod
@@ -45,7 +47,7 @@ class Layout:
         length = int(np.median(lengths))
         channels = len(cases.channels)
         if cases.shape is not None:  # a picture is as much as can be read at a time
-            return cls(channels, channels, 1, 1, 1, _have_gaps(cases), length, cases.shape)
+            return cls(channels, channels, 1, 1, 1, _have_gaps(cases), length, shape=cases.shape)
         pool = max(1, round(length / FINE))
         if segment is None:
             segment = 2 * pool * max(1, round(length / pool / STEPS))

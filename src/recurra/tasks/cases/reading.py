@@ -37,12 +37,12 @@ class Reading:
     rate: int | None = None  # samples per second, if the cases are sounds
 
     @classmethod
-    def of(cls, train: Cases, settings: CaseSettings, arrays: bool) -> "Reading":
+    def of(cls, train: Cases, settings: CaseSettings) -> "Reading":
         """Learn from the training cases; all pixels of pictures have one scale."""
         layout = Layout.of(train, settings)
         mean, std = _scale(np.concatenate(train.values), layout)
         ones = np.ones(len(train.channels))
-        first = cls(train.channels, layout, settings.normalise, arrays, mean, std, ones, train.rate)
+        first = cls(train.channels, layout, settings.normalise, train.arrays, mean, std, ones, train.rate)
         if layout.inputs == layout.channels:
             return first
         changes = np.concatenate([np.diff(first.scaled(case), axis=0) for case in train.values])

@@ -7,34 +7,37 @@ from typing import Any
 
 import numpy as np
 
-from ...data.cases import Cases, cases_of, file_cases, is_paths, read_cases, repeats, table_cases
+from ...data.cases import Cases, What, cases_of, file_cases, is_paths, read_cases, repeats, table_cases
 from ...errors import DataError
 from .reading import CaseLearned
-from .settings import CaseSettings
 
 FromArrays = Callable[[Any, Any], Cases]
 
 
-def cases_in(source: Any, settings: CaseSettings, learned: CaseLearned | None, from_arrays: FromArrays) -> Cases:
+def cases_in(
+    source: Any, columns: dict[str, Any], learned: CaseLearned | None, from_arrays: FromArrays, what: What
+) -> Cases:
     """Return the cases in a path, a frame, a pair (X, y), or X alone where something was ``learned`` already.
 
-    X may be a list of paths, of which each is a case.
+    X may be a list of paths, of which each is a case. ``columns`` are the names of the ``target``, the ``id`` and the
+    ``time``; ``what`` is said of each case.
     """
     if isinstance(source, Cases):
         return source
-    names: dict[str, Any] = {name: getattr(settings, name) for name in ("target", "id", "time")}
-    names["rate"] = rate = None if learned is None else learned.reading.rate
+    rate = None if learned is None else learned.reading.rate
+    asked: dict[str, Any] = columns | {"labelled": learned is None, "what": what, "rate": rate}
     if isinstance(source, (str, Path)):
-        return read_cases(source, **names, labelled=learned is None)
+        return read_cases(source, **asked)
     if isinstance(source, tuple) and len(source) == 2 and not is_paths(source):
         X, y = source
         return from_arrays(file_cases(X, rate) if is_paths(X) else X, y)
     if hasattr(type(source), "columns") and not (learned is not None and learned.reading.arrays):
-        return table_cases(source, **names, labelled=learned is None)
+        return table_cases(source, **asked)
     if learned is None:
+        lacks = "labels" if what == "label" else "numbers to learn"
         raise DataError(
-            f"A training needs labels: give a path, a table with a column of labels, or X and y. "
-            f"Got {type(source).__name__} without labels."
+            f"A training needs {lacks}: give a path, a table that has them in it, or X and y. "
+            f"Got {type(source).__name__} alone."
         )
     return file_cases(source, rate) if is_paths(source) else cases_of(source)
 

@@ -9,12 +9,11 @@ import numpy as np
 
 from ..base import Baseline, Prepared
 from ..cases.examples import CaseExamples
+from ..cases.neighbours import nearest
 from ..cases.reading import points
 from .answers import Guess
 from .labels import codes_of, labels_of
 from .learned import ClassifyLearned
-
-AT_ONCE = 2**23  # distances in memory at a time
 
 
 class Majority(Baseline):
@@ -66,15 +65,8 @@ class NearestNeighbour(Baseline):
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return the class of the nearest case; of equally near ones, the first."""
-        asked, known = points(examples.cases, self.learned.reading), self.points.astype(float)
-        centre = known.mean(0)
-        known -= centre
-        sizes = (known**2).sum(1)
-        nearest = []
-        for part in np.array_split(asked, max(1, -(-len(asked) * len(known) // AT_ONCE))):
-            # ‖a − b‖² without ‖a‖², which is the same for all b.
-            nearest.append((sizes - 2 * (part - centre) @ known.T).argmin(1))
-        return Guess(self.codes[np.concatenate(nearest)], None)
+        asked = points(examples.cases, self.learned.reading)
+        return Guess(self.codes[nearest(asked, self.points)[:, 0]], None)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the cases."""

@@ -11,12 +11,12 @@ import numpy as np
 from ...data.cases import Cases, cases_of
 from ...data.cases.labels import label_codes
 from ...data.tables.names import look_alikes
-from ...errors import DataError
+from ...errors import DataError, KindError
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays(Cases):
-    """Cases that came as X and y: a table that comes later is an X, too, and classes have the type of y."""
+    """Cases that came as X and y: classes have the type of y."""
 
     order: tuple[str, ...] = ()  # the classes as numpy.unique sorts y
     dtype: str = "str"  # of the labels in y
@@ -29,7 +29,7 @@ def arrays_of(X: Any, y: Any) -> Cases:
     y = y.detach().cpu().numpy() if hasattr(y, "detach") else np.asarray(y) if hasattr(y, "__array__") else y
     column = np.asarray(y)
     if column.dtype.kind == "f" and (column % 1 != 0).any():
-        raise DataError(
+        raise KindError(
             f"Unknown label type: y is continuous, with values such as {column[column % 1 != 0].flat[0]:g}, but "
             "classes are named by text or whole numbers."
         )

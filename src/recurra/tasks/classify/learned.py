@@ -4,18 +4,23 @@ Shapes: N cases, K classes.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from ...data.cases import Cases
+from ...nn.augment import Augmentation
+from ..cases.network import Layout
 from ..cases.reading import Plain, Reading
 from ..cases.split import Split
 from .labels import classes_of, codes_of, labels_of
 from .settings import ClassifySettings
 
+USUAL = 0.1  # augmentation of curves
+SHORT = 8  # steps: shorter cases are not cut
+SYMBOLS = 32  # a channel of no more different values holds symbols, between which there is nothing
 TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda name: name == "True", "str": str}
 
 
@@ -34,8 +39,14 @@ class ClassifyLearned:
         train, classes = cases.some(plan.train), classes_of(cases)
         codes = codes_of(labels_of(train, "to train on"), classes)
         counts = tuple(np.bincount(codes, minlength=len(classes)).tolist())
-        reading = Reading.of(train, settings, hasattr(cases, "dtype"))
+        reading = Reading.of(train, settings)
+        reading = replace(reading, layout=_augmented(reading.layout, train, settings))
         return cls(classes, counts, getattr(cases, "dtype", "str"), reading)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What training does to cases."""
+        return Augmentation(self.reading.layout.warp, self.reading.layout.rescale)
 
     def targets(self, cases: Cases) -> torch.Tensor | None:
         """Return the number of each case's class (N,); None if the cases have no labels."""
@@ -57,3 +68,18 @@ class ClassifyLearned:
         """Return what ``to_plain`` wrote."""
         reading = Reading.from_plain(plain, arrays)
         return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading)
+
+
+def _augmented(layout: Layout, train: Cases, settings: ClassifySettings) -> Layout:
+    """Return a layout with the augmentation that the settings name, or the usual one if cases are curves."""
+    usual = USUAL if _are_curves(train) else 0.0
+    warp, rescale = (usual if given is None else given for given in (settings.warp, settings.rescale))
+    return replace(layout, warp=warp, rescale=rescale)
+
+
+def _are_curves(cases: Cases) -> bool:
+    """Tell whether cases are measured curves: of several steps, each channel with more than a few values."""
+    if np.median(cases.lengths) < SHORT:
+        return False
+    some = np.concatenate(cases.some(np.arange(min(len(cases), 100))).values)
+    return all(len(np.unique(channel[np.isfinite(channel)])) > SYMBOLS for channel in some.T)

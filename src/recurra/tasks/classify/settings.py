@@ -18,6 +18,22 @@ class ClassifySettings(PooledSettings):
         high=0.9,
         tune=Range(0, 0.3),
     )
+    warp: float | None = setting(
+        None,
+        "largest share by which training cases are cut, at random, and stretched to their length again; 0.1 for curves "
+        "and 0 for symbols if not given",
+        low=0,
+        high=0.9,
+        tune=Range(0, 0.3),
+    )
+    rescale: float | None = setting(
+        None,
+        "deviation of the random factor that training cases are multiplied by; 0.1 for curves and 0 for symbols if not "
+        "given",
+        low=0,
+        high=0.9,
+        tune=Range(0, 0.3),
+    )
     balance: bool = setting(False, "let every class weigh the same in the loss, however many cases it has")
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...data.batch import Batch
+from ...nn.augment import Augmentation
 from ...nn.models import Output
 from ...settings import Config
 from ...training.task import Loss
@@ -20,14 +21,20 @@ class ClassifyTask:
     """Cross entropy with labels smoothed (Szegedy et al., arXiv 1512.00567): ``(1 − s) · label + s / K``.
 
     With ``weights`` (K,) a case counts as much as its class says, and as much as its own weight, if it has one.
+    In training cases are a little different each time, as the ``augmentation`` says.
     """
 
-    def __init__(self, smoothing: float = 0.0, weights: Tensor | None = None):
-        self.smoothing, self.weights = smoothing, weights
+    def __init__(
+        self,
+        smoothing: float = 0.0,
+        weights: Tensor | None = None,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008  (immutable)
+    ):
+        self.smoothing, self.weights, self.augmentation = smoothing, weights, augmentation
 
     def ask(self, model: nn.Module, batch: Batch) -> Output:
         """Run the model on the cases."""
-        return model(batch)
+        return model(self.augmentation.changed(batch) if model.training else batch)
 
     def loss(self, output: Output, batch: Batch) -> Loss:
         """Return the loss over all cases."""
@@ -48,7 +55,8 @@ class ClassifyTask:
 def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet, ClassifyTask]:
     """Make an untrained classifier."""
     network = make_pooled(config, learned.reading.layout, len(learned.classes))
-    return network, ClassifyTask(config.task.smoothing, _balanced(learned) if config.task.balance else None)
+    weights = _balanced(learned) if config.task.balance else None
+    return network, ClassifyTask(config.task.smoothing, weights, learned.augmentation)
 
 
 def _balanced(learned: ClassifyLearned) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ...attention import LaggedAttention
 from ...data.batch import Batch
 from ...nn.heads import Head
+from ...nn.intervals import widened
 from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
@@ -106,12 +107,7 @@ class ForecastNet(nn.Module):
     def interval(self, params: Tensor) -> Tensor:
         """Return the calibrated quantiles (..., K) of the head's numbers (..., P); the median stays."""
         quantiles = self.head.interval(params)
-        middle = quantiles.shape[-1] // 2
-        moved, median = quantiles + self.widen.to(quantiles.device), quantiles[..., middle : middle + 1]
-        # From the median outwards, so that a wider interval always holds a narrower one.
-        high = moved[..., middle:].maximum(median).cummax(-1).values
-        low = moved[..., : middle + 1].minimum(median).flip(-1).cummin(-1).values.flip(-1)
-        return torch.cat([low[..., :-1], median, high[..., 1:]], -1)
+        return widened(quantiles, self.widen.to(quantiles.device))
 
     @torch.no_grad()
     def welcome_strangers(self) -> None:
