@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -732,6 +733,22 @@ def test_demo_is_a_comparison_that_needs_nothing() -> None:
     list(session.epochs())
     exam = KIND.exam(shown.data, session.fitted.learned, session.prepared.plan.test)
     assert accuracy(session.fitted, exam) > 0.8
+
+
+# How much memory it takes.
+
+
+def test_reading_cases_takes_a_few_times_their_size() -> None:
+    X = np.random.default_rng(0).normal(size=(800, 500)).astype(np.float32)
+    config = make_config(KIND.parts, {})
+    tracemalloc.start()
+    try:
+        prepared = KIND.prepare(KIND.read((X, np.arange(800) % 2), config), config)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(prepared.train) == 640
+    assert peak < 4 * X.size * 8, peak / X.size / 8
 
 
 # What is in both parts.

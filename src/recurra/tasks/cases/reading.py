@@ -45,7 +45,11 @@ class Reading:
         first = cls(train.channels, layout, settings.normalise, train.arrays, mean, std, ones, train.rate)
         if layout.inputs == layout.channels:
             return first
-        changes = np.concatenate([np.diff(first.scaled(case), axis=0) for case in train.values])
+        changes = np.empty((int((train.lengths - 1).sum()), layout.channels))
+        start = 0
+        for case in train.values:
+            changes[start : start + len(case) - 1] = np.diff(first.scaled(case), axis=0)
+            start += len(case) - 1
         return dataclasses.replace(first, change=moments(changes)[1])
 
     def with_channels(self, cases: Cases) -> Cases:
