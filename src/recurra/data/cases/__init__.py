@@ -1,14 +1,16 @@
-"""Sequences with a label or numbers each, from files, tables and arrays."""
+"""Sequences with a label or numbers each, or a label for each step, from files, tables and arrays."""
 
 from .answers import What
 from .arrays import cases_of
 from .cases import Cases, fingerprint, repeats
 from .files import file_cases, is_paths
 from .frames import frame_cases
+from .marks import Marks
 from .read import read_cases, table_cases
 
 __all__ = [
     "Cases",
+    "Marks",
     "What",
     "cases_of",
     "file_cases",

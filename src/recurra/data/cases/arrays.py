@@ -45,14 +45,20 @@ def cases_of(
     Raises DataError if ``X`` has another shape or no numbers, or if ``y`` is not that.
     """
     if isinstance(X, Cases):
-        return X if y is None else answer_of(what).from_array(X, y)
+        return X if y is None else answer_of(what).from_array(X, y, None)
     found = _sequences(X, names)
     values, names = found.values, names or found.names or counted(len(found.values))
     width = values[0].shape[1] if values else 0
     cases = checked(
         Cases(values, None, names, _channels(channels, width), tuple(found.notes), arrays=True, shape=found.shape)
     )
-    return cases if y is None else answer_of(what).from_array(cases, y)
+    return cases if y is None else answer_of(what).from_array(cases, y, width_of(X))
+
+
+def width_of(X: Any) -> int | None:
+    """Return how many steps each row of an array or table has, padding included; None for a list of sequences."""
+    shape = getattr(X, "shape", None)
+    return int(shape[-1]) if isinstance(shape, tuple) and len(shape) in (2, 3) else None
 
 
 def _sequences(X: Any, names: tuple[str, ...] | None) -> Found:

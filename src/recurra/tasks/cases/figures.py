@@ -1,6 +1,6 @@
-"""A picture of a case: its values, and the stretch that decided.
+"""Pictures of cases: the values of one, and the stretch that decided; what was confused with what.
 
-Shapes: T steps, C channels, n segments; of sounds B bands; of moving pictures H rows and W columns.
+Shapes: T steps, C channels, n segments, K classes.
 """
 
 from collections.abc import Sequence
@@ -10,100 +10,12 @@ import numpy as np
 
 from ...report.canvas import COLOURS, DASHES, NEUTRAL, canvas, line_mode, plain, tint
 from ...writing.numbers import percent
-from .reading import Reading
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 CHANNELS = 6  # that are drawn of a case
-FRAMES = 6  # of a moving picture
-WIDE = 1060  # pixels of a page that frames beside each other may take
-COLUMNS = 500  # of a sound: what is longer is drawn in means of several steps
-LOUD = 70  # dB below the loudest that are drawn
-
-
-def figure_of(reading: Reading, values: np.ndarray, weights: np.ndarray | None, title: str = "") -> "Figure":
-    """Return a case (T, C) with the looks at it (n,), drawn as what it is: a series, a sound, or moving pictures."""
-    stretches = reading.layout.stretches(len(values))
-    if reading.layout.shape is not None:
-        return frames_figure(values.reshape(-1, *reading.layout.shape).mean(1), weights, title)
-    if reading.seconds is not None:
-        shades = None if weights is None else shading(weights, stretches, len(values))
-        return sound_figure(values, reading.channels, reading.seconds, shades, title)
-    return case_figure(values, reading.channels, weights, stretches, title)
-
-
-def frames_figure(frames: np.ndarray, weights: np.ndarray | None, title: str = "") -> "Figure":
-    """Return those of the frames (T, H, W) beside each other that were looked at longest (T,), or some of them."""
-    count, height, width = frames.shape
-    reading = "Some frames of the case, evenly spread; each with its number."
-    shown = np.unique(np.linspace(0, count - 1, FRAMES).round().astype(int))
-    if weights is not None:
-        reading = (
-            "The frames that counted most for the answer, in the order of time; each with its number and its share of "
-            "all looks."
-        )
-        shown = np.sort(np.argsort(-weights, kind="stable")[:FRAMES])
-    step = width + max(1, width // 8)
-    row = np.full((height, step * len(shown) - (step - width)), np.nan)
-    for n, frame in enumerate(shown):
-        row[:, n * step : n * step + width] = frames[frame]
-    above = 84 if title else 48
-    figure = canvas(round(above + 16 + min(240, max(60, WIDE * height / row.shape[1]))), reading, title)
-    figure.add_heatmap(
-        z=row,
-        colorscale=[[0, tint(COLOURS[0], 0.06)], [1, tint(COLOURS[0], 1)]],
-        showscale=False,
-        hovertemplate="%{z:.4~g}<extra></extra>",
-    )
-    for n, frame in enumerate(shown):
-        share = "" if weights is None else f"<br>{percent(float(weights[frame]))}"
-        place = {"x": n * step + (width - 1) / 2, "y": -0.5, "yanchor": "bottom"}
-        figure.add_annotation(text=f"<b>{frame}</b>{share}", showarrow=False, **place)
-    hidden = {"visible": False, "showgrid": False, "zeroline": False}
-    figure.update_xaxes(**hidden, constrain="domain", constraintoward="left")
-    figure.update_yaxes(**hidden, autorange="reversed", scaleanchor="x", constrain="domain", constraintoward="top")
-    figure.update_layout(margin={"t": above, "b": 8, "l": 8})
-    return figure
-
-
-def sound_figure(
-    values: np.ndarray, bands: Sequence[str], seconds: float, shades: np.ndarray | None, title: str = ""
-) -> "Figure":
-    """Return how loud each of the bands (T, B) is over time; above them, how long each step (T,) was looked at."""
-    reading = "Time runs to the right, pitch upwards; the stronger the colour, the louder (in dB)."
-    if shades is not None:
-        reading += " The strip above is the attention: the darker, the more that moment counted for the answer."
-    every = -(-len(values) // COLUMNS)
-    edges = seconds * every * np.arange(-(-len(values) // every) + 1)
-    figure = canvas(340, reading, title)
-    loudness = _in_means(values, every).round()
-    figure.add_heatmap(
-        z=loudness.T,
-        x=edges,
-        y=[plain(name) for name in bands],
-        zmin=float(loudness.max()) - LOUD,
-        zmax=float(loudness.max()),
-        colorscale=[[0, tint(COLOURS[0], 0)], [1, tint(COLOURS[0], 1)]],
-        showscale=False,
-        hovertemplate="%{x:.2f} s, %{y}: %{z} dB<extra></extra>",
-    )
-    ticks = [plain(name) for name in bands[:: max(1, len(bands) // 6)]]
-    figure.update_xaxes(title_text="seconds")
-    figure.update_yaxes(type="category", tickvals=ticks, showgrid=False)
-    if shades is not None:
-        strip = _in_means(shades[:, None], every).T
-        figure.add_heatmap(z=strip, x=edges, y=[0, 1], yaxis="y2", zmin=0, zmax=_top(strip), **_shade())
-        hidden = {"visible": False, "range": [0, 1], "domain": [0.93, 1], "fixedrange": True}
-        figure.update_layout(yaxis={"domain": [0, 0.9]}, yaxis2=hidden)
-    return figure
-
-
-def _in_means(values: np.ndarray, every: int) -> np.ndarray:
-    """Return the mean of ``every`` so many steps of ``values`` (T, C)."""
-    starts = np.arange(0, len(values), every)
-    sums: np.ndarray = np.add.reduceat(values, starts, axis=0)
-    return sums / np.diff(np.append(starts, len(values)))[:, None]
+FEW = 12  # up to so many classes the counts stand in the cells
 
 
 def case_figure(
@@ -112,8 +24,12 @@ def case_figure(
     weights: np.ndarray | None,
     stretches: Sequence[tuple[int, int]],
     title: str = "",
+    first: int = 0,
 ) -> "Figure":
-    """Return a case (T, C) as lines; behind them, the darker a stretch, the longer the look at it (n,)."""
+    """Return a case (T, C) as lines; behind them, the darker a stretch, the longer the look at it (n,).
+
+    ``first`` is the number of its first step, if it is a part of a case.
+    """
     reading = "The line is the case as it came; gaps are missing values."
     if weights is not None:
         reading += " The shading is the attention: the darker a stretch, the more it counted for the answer."
@@ -123,7 +39,7 @@ def case_figure(
     for number, name in enumerate(channels[:CHANNELS]):
         colour = NEUTRAL if len(channels) == 1 else COLOURS[number % len(COLOURS)]
         figure.add_scatter(
-            x=np.arange(len(values)),
+            x=np.arange(first, first + len(values)),
             y=values[:, number],
             name=plain(name),
             mode=line_mode(len(values)),
@@ -139,7 +55,7 @@ def _add_shading(figure: "Figure", weights: np.ndarray, stretches: Sequence[tupl
     """Shade every step by what the stretches that hold it weigh together."""
     density = shading(weights, stretches, steps)[None]
     edges = np.arange(steps + 1) - 0.5
-    figure.add_heatmap(z=density, x=edges, y=[0, 1], yaxis="y2", zmin=0, zmax=_top(density), **_shade())
+    figure.add_heatmap(z=density, x=edges, y=[0, 1], yaxis="y2", zmin=0, zmax=top_of(density), **shade())
     hidden = {"visible": False, "range": [0, 1], "overlaying": None, "fixedrange": True}
     figure.update_layout(yaxis={"overlaying": "y2", "tickmode": "auto"}, yaxis2=hidden)
 
@@ -152,10 +68,75 @@ def shading(weights: np.ndarray, stretches: Sequence[tuple[int, int]], steps: in
     return density
 
 
-def _shade() -> dict[str, Any]:
+def shade() -> dict[str, Any]:
+    """Return the style of a shading."""
     scale = [[0, tint(COLOURS[1], 0)], [1, tint(COLOURS[1], 0.6)]]
     return {"colorscale": scale, "showscale": False, "hoverinfo": "skip"}
 
 
-def _top(density: np.ndarray) -> float:
+def top_of(density: np.ndarray) -> float:
+    """Return the largest value of a shading, which is its darkest; 1 if there is nothing to see."""
     return float(density.max(initial=0.0)) or 1.0
+
+
+def confusion_figure(table: np.ndarray, classes: Sequence[str]) -> "Figure":
+    """Return a confusion ``table`` (K, K): a row is a true class, a column what was said."""
+    count = len(classes)
+    share = table / np.maximum(table.sum(1, keepdims=True), 1)
+    reading = (
+        "A row is a true class, a column what the model said; what it got right lies on the diagonal. Colour is the "
+        "share of the row. Point at a cell to read it."
+    )
+    figure = canvas(int(min(900, 150 + max(34 if count <= FEW else 18, 100 - 11 * count) * count)), reading)
+    names = [plain(name) for name in classes]
+    texts = [
+        [
+            f"{row} was called {column}: {table[i, j]:,} of {table[i].sum():,} ({percent(share[i, j])})"
+            for j, column in enumerate(names)
+        ]
+        for i, row in enumerate(names)
+    ]
+    figure.add_heatmap(
+        z=share,
+        x=np.arange(count),
+        y=np.arange(count),
+        text=texts,
+        hovertemplate="%{text}<extra></extra>",
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, tint(COLOURS[0], 0.04)], [1, tint(COLOURS[0], 1)]],
+        showscale=False,
+        xgap=1,
+        ygap=1,
+    )
+    if count <= FEW:
+        for dark in (False, True):
+            _add_counts(figure, np.where((share > 0.5) == dark, table, 0), {"color": "white"} if dark else {})
+    every = -(-count // 40)
+    ticks = {"tickvals": list(range(0, count, every)), "ticktext": [plain(_short(name)) for name in classes[::every]]}
+    size = {"tickfont": {"size": 13 if count <= FEW else 10}, "showgrid": False, "zeroline": False}
+    plainly = {"showline": False, "ticks": ""}
+    figure.update_xaxes(title_text="said", side="top", **ticks, **size, **plainly)
+    figure.update_yaxes(title_text="true", autorange="reversed", **ticks, **size, **plainly)
+    if count <= FEW:  # square cells; more of them take what room the page has
+        figure.update_xaxes(constrain="domain", constraintoward="left")
+        figure.update_yaxes(constrain="domain", scaleanchor="x")
+    figure.update_layout(margin={"t": 70})
+    return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 14 else f"{name[:13]}…"
+
+
+def _add_counts(figure: "Figure", table: np.ndarray, ink: dict[str, str]) -> None:
+    rows, columns = np.nonzero(table)
+    figure.add_scatter(
+        x=columns,
+        y=rows,
+        text=[f"{table[i, j]:,}" for i, j in zip(rows, columns, strict=True)],
+        mode="text",
+        textfont={"size": 13, **ink},
+        hoverinfo="skip",
+        showlegend=False,
+    )

@@ -7,8 +7,7 @@ from ...data.cases import Cases
 from ...report.figures import looked_where
 from ...report.page import Section
 from ..base import Fitted, Glimpse
-from .examples import CaseExamples
-from .figures import figure_of
+from .drawing import figure_of
 from .reading import Reading
 
 
@@ -16,9 +15,9 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
     """Return the first case of the data."""
     reading: Reading = fitted.learned.reading
     case = data.some([0])
-    batch = CaseExamples.of(case, fitted.learned).take(torch.tensor([0]))
+    batch = fitted.kind.encode(case, fitted.learned).take(torch.tensor([0]))
     layout = reading.layout
-    places = layout.stretches(len(case.values[0]))
+    places = layout.stretches(batch.inputs.shape[1])
     unit = f"It reads case {case.names[0]}, the first one of the training data"
     every = f", every {reading.span(1)}" if layout.hop > 1 else ""
     unit += f", {reading.span(layout.segment / layout.hop)} at a time{every}." if layout.segment > 1 else "."

@@ -6,13 +6,13 @@ import pandas as pd
 from ...data.cases import Cases
 from ...report.page import Section
 from ..base import Fitted, Judged
+from ..cases.confusion import class_frame, confusion
+from ..cases.drawing import figure_of
 from ..cases.examples import CaseExamples
-from ..cases.figures import figure_of
+from ..cases.figures import confusion_figure
 from ..cases.looking import looks_if_it_does
-from .answers import Guess, ask_network
-from .figures import confusion_figure
+from .answers import Guess
 from .learned import ClassifyLearned
-from .metrics import confusion, precision_recall_f1
 
 
 def title(fitted: Fitted) -> str:
@@ -29,7 +29,7 @@ def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[
         table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
         wrong = table - np.diag(np.diag(table))
         return [Section("What was confused", _worst(wrong, classes), confusion_figure(table, classes))]
-    named = ask_network(fitted, CaseExamples.of(data, fitted.learned)).codes
+    named = fitted.kind.ask(fitted, CaseExamples.of(data, fitted.learned)).codes
     counts = pd.DataFrame({"cases": np.bincount(named, minlength=len(classes))}, index=pd.Index(classes, name="class"))
     text = f"What the model says of the {len(data):,} cases it was trained on; nothing was held out to judge by."
     return [Section("Classes", text, table=counts, own=("rows",))]
@@ -52,17 +52,7 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
 def _class_table(fitted: Fitted, judged: Judged) -> Section:
     classes = fitted.learned.classes
     table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
-    precision, recall, f1 = precision_recall_f1(table)
-    frame = pd.DataFrame(
-        {
-            "cases": table.sum(1),
-            "named": table.sum(0),
-            "% precision": 100 * precision,
-            "% recall": 100 * recall,
-            "% F1": 100 * f1,
-        },
-        index=pd.Index(classes, name="class"),
-    )
+    frame = class_frame(table, classes, "cases")
     text = (
         "Precision is how many of those called so are; recall how many of those that are so were called so; F1 lies "
         "between the two."
