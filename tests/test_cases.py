@@ -244,9 +244,9 @@ def test_labels_of_every_kind_become_text(y: Any, labels: tuple[str, ...]) -> No
         ([[1, 2], []], "Case '2' has no steps"),
         ([1, 2, 3], "Case '1' is a single number"),
         (np.arange(3.0), "X has the shape (3,)"),
-        (np.zeros((1, 2, 3, 4)), "X has the shape (1, 2, 3, 4)"),
+        (np.zeros((1, 2, 3, 3)), "X has the shape (1, 2, 3, 3)"),
         (np.float64(1), "X is a single number"),
-        ([np.zeros((1, 2, 3))], "Case '1' has the shape (1, 2, 3)"),
+        ([np.zeros((1, 2, 3, 4, 5))], "Case '1' has the shape (1, 2, 3, 4, 5)"),
         ("walk", "X is of type str"),
         (None, "X is of type NoneType"),
         ({"a": [1]}, "X is of type dict"),
@@ -507,7 +507,7 @@ def test_faults_in_files_are_named(tmp_path: Path, content: str | bytes, says: s
 def test_files_that_are_not_there_or_damaged(tmp_path: Path) -> None:
     put(tmp_path, UCR)
     assert "Did you mean 'data.tsv'?" in fault(lambda: read_cases(tmp_path / "dat.tsv"))
-    assert "is a folder" in fault(lambda: read_cases(tmp_path))
+    assert "name one of the files" in fault(lambda: read_cases(tmp_path))
     broken = put(tmp_path, lzma.compress(UCR.encode() * 20_000)[:-400], "a.tsv.xz")
     assert "'a.tsv.xz'" in fault(lambda: read_cases(broken))
     assert "unpacked" in fault(lambda: read_cases(put(tmp_path, UCR, "b.tsv.gz")))

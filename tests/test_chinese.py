@@ -40,14 +40,16 @@ PARTS = re.compile(
     r"|The x in x|is a x\. Go on|has done 7 x|\n\nx ±|there is nothing x\."
 )
 WHOLE = [
+    "X was read as (cases, frames, height, width): moving pictures of 3 to 5 frame(s), 8 x 8 pixels, 1 colour(s)",
+    "X was read as (cases, frames, height, width, colours): moving pictures of 5 frame(s), 8 x 8 pixels, 3 colour(s)",
+    "each folder in 'x' is a class, each file in it a case",
+    "left out 2 file(s) that are no npy files, such as 'a/notes.txt'",
     "dates in 'x' were read with the day first (the other way they would not be regular)",
     "dates in 'x' were read with the month first, though both ways are possible; write them as 2024-01-31 to be sure",
-    "X has the shape (2, 3, 4, 5); give an array (cases, time) or (cases, channels, time), or a list of "
-    "sequences (time,) or "
-    "(channels, time).",
-    "Case '3' is a single number; give an array (cases, time) or (cases, channels, time), or a list of "
-    "sequences (time,) or "
-    "(channels, time).",
+    "X has the shape (2, 3, 4, 5); give an array (cases, time) or (cases, channels, time), a list of sequences "
+    "(time,) or (channels, time), or moving pictures (cases, frames, height, width).",
+    "Case '3' is a single number; give an array (cases, time) or (cases, channels, time), a list of sequences "
+    "(time,) or (channels, time), or moving pictures (cases, frames, height, width).",
     "each row is a case, named by its number, with no label; its 24 step(s) are the columns of numbers from 'a' to 'b'",
     "each row is a step of the case in 'x', in the order of the rows, with its label in 'y'; 2 channel(s): 'a', 'b'",
     "Column 'x' has the value 1e+200 in line 7 of 'x.csv', which is too large to compute with; use a larger unit.",

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import json
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,11 @@ from recurra.tasks.base import Fitted
 from recurra.tasks.cases.classes import classes_of
 from recurra.tasks.cases.confusion import confusion
 from recurra.tasks.cases.convolutions import affordable
+from recurra.tasks.cases.drawing import frames_figure, sound_figure
 from recurra.tasks.cases.examples import CaseExamples
 from recurra.tasks.cases.figures import case_figure, confusion_figure, small_case_figure
-from recurra.tasks.cases.reading import filled, resampled
+from recurra.tasks.cases.network import Layout
+from recurra.tasks.cases.reading import Reading, filled, resampled
 from recurra.tasks.cases.split import stratified
 from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
 from recurra.tasks.classify.combination import DRAWN, share_of
@@ -962,6 +965,50 @@ def test_demo_is_a_comparison_that_needs_nothing() -> None:
     assert accuracy(session.fitted, exam) > 0.8
 
 
+# How much memory it takes.
+
+
+def test_reading_cases_takes_a_few_times_their_size() -> None:
+    X = np.random.default_rng(0).normal(size=(800, 500)).astype(np.float32)
+    config = make_config(KIND.parts, {})
+    tracemalloc.start()
+    try:
+        prepared = KIND.prepare(KIND.read((X, np.arange(800) % 2), config), config)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(prepared.train) == 640
+    assert peak < 4 * X.size * 8, peak / X.size / 8
+
+
+# What is in both parts.
+
+
+def test_cases_that_are_held_out_and_trained_on_are_counted() -> None:
+    X = np.random.default_rng(0).normal(size=(40, 6))
+    X[7, 3] = np.nan
+    y = np.arange(40) % 2
+    config = make_config(KIND.parts, {})
+    assert not [note for note in KIND.plan(KIND.read((X, y), config), config, 8).notes if "also among" in note]
+    test = KIND.plan(KIND.read((X, y), config), config, 8).test
+    train = np.setdiff1d(np.arange(40), test)
+    X[test[:3]] = X[train[[0, 5, 5]]]
+    notes = KIND.plan(KIND.read((X, y), config), config, 8).notes
+    assert "careful: 3 of 8 test cases are also among the training cases, so results look better than they are" in notes
+    assert KIND.plan(KIND.read((X, y), config), config, 0).test_size == 0
+
+
+def test_cases_that_are_in_both_files_are_counted(tmp_path: Path, run: Run) -> None:
+    table = pd.DataFrame(np.random.default_rng(1).normal(size=(24, 5)).round(3))
+    table.insert(0, "label", np.arange(24) % 2)
+    table[:16].to_csv(tmp_path / "train.csv", index=False)
+    table[14:].to_csv(tmp_path / "test.csv", index=False)
+    few = ("--max-epochs", "1", "--epoch-steps", "1", "--last-epochs", "0", "--hidden-size", "2")
+    place = (str(tmp_path / "train.csv"), "--task", "classify", "--out", str(tmp_path / "run"), *few)
+    answer: Answer = run("train", *place, "--test-data", str(tmp_path / "test.csv"))
+    assert answer.code == 0 and "2 of 10 test cases are also among the training cases" in answer.err
+
+
 # Pictures
 
 
@@ -1023,6 +1070,43 @@ def test_what_is_read_is_derived_again() -> None:
             expected = values.diff(dim=1) / torch.from_numpy(learned.reading.change).float() * batch.mask[:, 1:, None]
             torch.testing.assert_close(found[:, 1:], expected, rtol=1e-4, atol=1e-4)
             assert not found[:, 0].any(), "nothing changed before the first step"
+
+
+def test_the_frames_that_were_looked_at_longest_stand_in_the_order_of_time() -> None:
+    frames = np.arange(10.0)[:, None, None] * np.ones((10, 2, 3))
+    weights = np.array([0, 0.3, 0, 0.1, 0.1, 0.05, 0.15, 0.05, 0.25, 0])
+    figure = frames_figure(frames, weights)
+    assert figure.data[0].z[0][::4].tolist() == [1, 3, 4, 5, 6, 8]  # three columns each, and one between them
+    assert figure.data[0].z.shape == (2, 23) and np.isnan(figure.data[0].z[:, 3::4]).all()
+    texts = [one.text for one in figure.layout.annotations]
+    assert texts[0] == "<b>1</b><br>30 %" and texts[-1] == "<b>8</b><br>25 %"
+    spread = frames_figure(frames, None)
+    assert [one.text for one in spread.layout.annotations] == [f"<b>{n}</b>" for n in (0, 2, 4, 5, 7, 9)]
+    assert len(frames_figure(frames[:2], None).layout.annotations) == 2
+
+
+def test_a_sound_is_drawn_band_by_band_and_a_long_one_in_means() -> None:
+    values = np.arange(12.0).reshape(6, 2)
+    looks = np.array([0, 0, 0.5, 0.5, 0, 0])
+    figure = sound_figure(values, ["a", "b"], 0.01, looks)
+    loud, strip = figure.data
+    np.testing.assert_allclose(loud.z, values.T)
+    np.testing.assert_allclose(loud.x, [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06])
+    np.testing.assert_allclose(strip.z, looks[None])
+    assert len(sound_figure(values, ["a", "b"], 0.01, None).data) == 1
+    long = sound_figure(np.arange(1001.0)[:, None], ["a"], 0.01, None).data[0]
+    assert long.z.shape == (1, 334) and long.z[0, :2].tolist() == [1, 4] and long.z[0, -1] == 1000
+    assert long.x[1] == pytest.approx(0.03)
+
+
+def test_stretches_are_said_as_what_they_are() -> None:
+    layout = Layout(1, 2, 4, 2, 1, False, 9)
+    series = Reading(("value",), layout, "series", True, *(np.ones(1),) * 3)
+    assert (series.place(2, 5), series.span(2)) == ("step 2 to 5", "4 steps")
+    sound = dataclasses.replace(series, rate=16000)
+    assert (sound.place(2, 5), sound.span(2)) == ("0.02 s to 0.06 s", "0.04 s")
+    pictures = dataclasses.replace(series, layout=Layout(12, 12, 1, 1, 1, False, 9, shape=(1, 3, 4)))
+    assert (pictures.place(2, 2), pictures.place(2, 3)) == ("frame 2", "frame 2 to 3")
 
 
 @pytest.mark.parametrize(("steps", "every"), [(2, 1), (12, 1), (13, None)])

@@ -232,6 +232,10 @@ class Kind(ABC):
         train, valid = (self.encode(data, learned, part) for part in (plan.train, plan.valid))
         return Prepared(self, config, data, plan, learned, train, valid)
 
+    def repeated(self, data: Any, test: Any) -> list[str]:
+        """Return notes on what of the ``test`` data is also among the ``data`` to train on."""
+        return []
+
     # --------------------------------------------------------------------------------------------- training
 
     @abstractmethod

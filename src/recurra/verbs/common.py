@@ -52,6 +52,7 @@ def prepare(kind: Kind, source: Source, config: Config, tell: Tell = tell_nobody
     if source.test_data is not None:
         # As the training data were read: another table must not pass for one of theirs.
         data = kind.read(source.test_data, config, prepared.learned, None, tell)
+        tell(kind.repeated(source.data, data))
         return prepared, kind.exam(data, prepared.learned, None)
     if not prepared.plan.test_size:
         return prepared, None

@@ -2,9 +2,22 @@
 
 from .answers import What
 from .arrays import cases_of
-from .cases import Cases, fingerprint
+from .cases import Cases, fingerprint, repeats
+from .files import file_cases, is_paths
 from .frames import frame_cases
 from .marks import Marks
-from .read import read_cases
+from .read import read_cases, table_cases
 
-__all__ = ["Cases", "Marks", "What", "cases_of", "fingerprint", "frame_cases", "read_cases"]
+__all__ = [
+    "Cases",
+    "Marks",
+    "What",
+    "cases_of",
+    "file_cases",
+    "fingerprint",
+    "frame_cases",
+    "is_paths",
+    "read_cases",
+    "repeats",
+    "table_cases",
+]

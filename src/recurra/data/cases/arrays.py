@@ -1,10 +1,10 @@
 """Cases from arrays: a block of numbers, sequences of unequal length, or a table with a case in each row.
 
-Shapes: N cases, C channels, T steps.
+Shapes: N cases, C channels, T steps; of moving pictures, H rows and W columns of each frame.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,22 +13,45 @@ from ...errors import DataError
 from ..tables.columns import as_pandas, is_number
 from .answers import What, answer_of
 from .cases import Cases, channel_names, checked, counted, cut, missing_note
+from .pictures import Shape, flat, frames_of, of_one_size
 
-SHAPES = "an array (cases, time) or (cases, channels, time), or a list of sequences (time,) or (channels, time)"
-Found = tuple[tuple[np.ndarray, ...], tuple[str, ...] | None, list[str]]  # values, names if there are any, notes
+SHAPES = (
+    "an array (cases, time) or (cases, channels, time), a list of sequences (time,) or (channels, time), or moving "
+    "pictures (cases, frames, height, width)"
+)
 
 
-def cases_of(X: Any, y: Any = None, channels: Sequence[str] | None = None, what: What = "label") -> Cases:
+class Found(NamedTuple):
+    """What was read."""
+
+    values: tuple[np.ndarray, ...]
+    names: tuple[str, ...] | None  # where the cases have names
+    notes: list[str]
+    shape: Shape | None = None  # of the pictures that the steps are
+
+
+def cases_of(
+    X: Any,
+    y: Any = None,
+    channels: Sequence[str] | None = None,
+    what: What = "label",
+    names: tuple[str, ...] | None = None,
+) -> Cases:
     """Return arrays as cases: (N, T) or (N, C, T), a list of (T_i,) or (C, T_i), or a table of one case per row.
 
-    Steps without a value at the end of a row of an array or table are padding and are left out. ``what`` y holds: a
-    label of each case (N,), or numbers (N,) or (N, K).
+    Moving pictures are (N, T, H, W) or, in colours, (N, T, H, W, C) or (N, T, C, H, W), or a list of such cases.
+    What are cases already may come as X, too. Steps without a value at the end of a row of an array or table are
+    padding and are left out. ``what`` y holds: a label of each case (N,), or numbers (N,) or (N, K).
     Raises DataError if ``X`` has another shape or no numbers, or if ``y`` is not that.
     """
-    values, names, notes = _sequences(X)
-    names = names or counted(len(values))
+    if isinstance(X, Cases):
+        return X if y is None else answer_of(what).from_array(X, y, None)
+    found = _sequences(X, names)
+    values, names = found.values, names or found.names or counted(len(found.values))
     width = values[0].shape[1] if values else 0
-    cases = checked(Cases(values, None, names, _channels(channels, width), tuple(notes), arrays=True))
+    cases = checked(
+        Cases(values, None, names, _channels(channels, width), tuple(found.notes), arrays=True, shape=found.shape)
+    )
     return cases if y is None else answer_of(what).from_array(cases, y, width_of(X))
 
 
@@ -38,14 +61,15 @@ def width_of(X: Any) -> int | None:
     return int(shape[-1]) if isinstance(shape, tuple) and len(shape) in (2, 3) else None
 
 
-def _sequences(X: Any) -> Found:
+def _sequences(X: Any, names: tuple[str, ...] | None) -> Found:
     if _is_table(X):
         return _from_table(as_pandas(X))
     if isinstance(X, (str, bytes, dict, set)) or X is None or not (hasattr(X, "__array__") or hasattr(X, "__iter__")):
         raise DataError(f"X is of type {type(X).__name__}; give {SHAPES}.")
     if hasattr(X, "__array__") and not (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1):
         return _from_block(numbers_of(X, "X"))
-    return _from_list(list(X))
+    given = list(X)
+    return _from_list(given, counted(len(given)) if names is None else names)
 
 
 def _is_table(X: Any) -> bool:
@@ -62,11 +86,14 @@ def _from_table(frame: pd.DataFrame) -> Found:
     block = np.array(frame.to_numpy(np.float64, na_value=np.nan))
     values, notes = cut(block[:, :, None])
     plain = isinstance(frame.index, pd.RangeIndex) or not frame.index.is_unique
-    return values, None if plain else tuple(str(name) for name in frame.index), notes
+    return Found(values, None if plain else tuple(str(name) for name in frame.index), notes)
 
 
 def _from_block(block: np.ndarray) -> Found:
-    """Read (N, T) or (N, C, T)."""
+    """Read (N, T) or (N, C, T), or moving pictures."""
+    if block.ndim in (4, 5):
+        block, shape, notes = frames_of(block)
+        return Found(tuple(flat(block)), None, notes, shape)
     if block.ndim not in (2, 3):
         raise DataError(f"X {_shape(block)}; give {SHAPES}.")
     notes = []
@@ -78,30 +105,33 @@ def _from_block(block: np.ndarray) -> Found:
             "turn the last two axes if that is the wrong way round"
         )
     values, more = cut(np.ascontiguousarray(block.transpose(0, 2, 1)))
-    return values, None, [*notes, *more]
+    return Found(values, None, [*notes, *more])
 
 
 def _shape(block: np.ndarray) -> str:
     return f"has the shape {block.shape}" if block.ndim else "is a single number"
 
 
-def _from_list(given: list[Any]) -> Found:
-    values = tuple(_sequence(one, i + 1) for i, one in enumerate(given))
+def _from_list(given: list[Any], names: tuple[str, ...]) -> Found:
+    arrays = [numbers_of(one, f"Case '{name}'") for one, name in zip(given, names, strict=True)]
+    if any(array.ndim in (3, 4) for array in arrays):
+        frames, shape, notes = of_one_size(arrays, names)
+        return Found(tuple(flat(case[None])[0] for case in frames), None, notes, shape)
+    values = tuple(_sequence(array, name) for array, name in zip(arrays, names, strict=True))
     widths = np.array([case.shape[1] for case in values])
     if (widths != widths[:1]).any():
         other = int(np.argmax(widths != widths[0]))
         raise DataError(
-            f"Case '1' has {widths[0]} channel(s) and case '{other + 1}' has {widths[other]}; all cases need the same "
-            "channels, each case as (channels, time)."
+            f"Case '{names[0]}' has {widths[0]} channel(s) and case '{names[other]}' has {widths[other]}; all cases "
+            "need the same channels, each case as (channels, time)."
         )
-    return values, None, missing_note(values)
+    return Found(values, None, missing_note(values))
 
 
-def _sequence(given: Any, number: int) -> np.ndarray:
+def _sequence(case: np.ndarray, name: str) -> np.ndarray:
     """Return (T,) or (C, T) as (T, C)."""
-    case = numbers_of(given, f"Case '{number}'")
     if case.ndim not in (1, 2):
-        raise DataError(f"Case '{number}' {_shape(case)}; give {SHAPES}.")
+        raise DataError(f"Case '{name}' {_shape(case)}; give {SHAPES}.")
     return np.ascontiguousarray(case.reshape(-1, case.shape[-1]).T if case.size else case.T.reshape(0, 1))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError
+from ..sound import seconds_of
 from ..tables.columns import find_boundless
 from .marks import Marks
 
@@ -28,6 +29,8 @@ class Cases:
     names: tuple[str, ...]
     channels: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    rate: int | None = None  # samples per second of the sounds that they were
+    shape: tuple[int, int, int] | None = None  # channels, height and width of the picture that each step is
     weights: np.ndarray | None = None  # (N,) how much each case counts; None if all count the same
     numbers: np.ndarray | None = None  # (N, K) float64, none missing; None where they are not known
     targets: tuple[str, ...] = ()  # the names of the K numbers
@@ -42,6 +45,11 @@ class Cases:
     def lengths(self) -> np.ndarray:
         """How many steps each case has, int64 (N,)."""
         return np.array([len(values) for values in self.values], dtype=np.int64)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it is from one step to the next, where that is known."""
+        return None if self.rate is None else seconds_of(self.rate)
 
     def some(self, indices: Sequence[int] | np.ndarray) -> "Cases":
         """Return the cases at these places, in this order; places may be given as true and false for each case."""
@@ -89,6 +97,16 @@ def fingerprint(cases: Cases) -> str:
         digest.update(json.dumps(cases.marks.names).encode())
         digest.update(cases.marks.flat.astype("<i8").tobytes())
     return digest.hexdigest()[:32]
+
+
+def repeats(cases: Cases, known: Cases) -> int:
+    """Return how many of ``cases`` have the very values of one of the ``known`` cases."""
+    seen = {_digest(values) for values in known.values} if len(cases) else set()
+    return sum(_digest(values) in seen for values in cases.values)
+
+
+def _digest(values: np.ndarray) -> bytes:
+    return hashlib.blake2b(values.tobytes(), digest_size=16, salt=str(values.shape).encode()[:16]).digest()
 
 
 def checked(cases: Cases) -> Cases:

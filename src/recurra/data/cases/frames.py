@@ -44,7 +44,7 @@ def frame_cases(
     case = find_id(table, answer.target, time) if id is None else find_column(table.columns, id, "id")
     if case is None or is_wide(table, case, id is not None, time):
         return _wide(table, answer, case)
-    return _long(table, answer, case, time)
+    return long_cases(table, answer, case, time)
 
 
 def _refuse_lists(table: pd.DataFrame) -> None:
@@ -83,8 +83,8 @@ def _wide(table: pd.DataFrame, answer: Answer, case: str | None) -> Cases:
     return checked(answer.from_columns(cases, table[list(found)], None) if found else cases)
 
 
-def _long(table: pd.DataFrame, answer: Answer, case: str, time: str | None) -> Cases:
-    """Read a step in each row."""
+def long_cases(table: pd.DataFrame, answer: Answer, case: str, time: str | None) -> Cases:
+    """Return the cases of a table with a step in each row, those of a case told by the column ``case``."""
     codes, names = filled_names(table[case])
     time, rows = find_time(table, case, codes, time, answer.target)
     taken = (case, time, *(time or "").split("+"))

@@ -3,13 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ...errors import DataError
-from ..tables.files import first_text, is_parquet, placed, read_table, read_text
+from ..tables.columns import as_pandas
+from ..tables.files import check_there, first_text, is_parquet, placed, read_table, read_text
 from .answers import Answer, What, answer_of
+from .arrays import cases_of
 from .cases import Cases
+from .files import One, kind_of, read_files
+from .folders import read_folder
 from .frames import frame_cases
 from .labels import without_missing
+from .listed import file_column, listed_cases
+from .npy import read_npy, read_npz
 from .roles import is_id
 from .ts import looks_like_ts, read_ts
 from .ucr import find_plain, read_ucr
@@ -25,15 +32,23 @@ def read_cases(
     time: str | None = None,
     labelled: bool = True,
     what: What = "label",
+    rate: int | None = None,
 ) -> Cases:
-    """Return the cases in a file: UCR (no header, label first), ``.ts``, or CSV and Parquet, wide or long.
+    """Return the cases in a file: UCR (no header, label first), ``.ts``, ``.npz``, or CSV and Parquet, wide or long.
 
-    Text may be packed as .gz, .xz, .bz2 or .zip. ``what`` is said of each case: its label, or a number. Raises
+    A folder holds a folder for each class, with a file for each case; a table may name such files, too. Sounds among
+    them are heard at ``rate``, or at that which most have. Text may be packed as .gz, .xz, .bz2 or .zip. ``what``
+    is said of each case: its label, or a number. Raises
     DataError if the file is none of these, a value is no number, or a case has no label or two; where ``labelled`` is
     false, a file without labels is allowed.
     """
     answer = answer_of(what, target, labelled)
     path = Path(path)
+    if path.is_dir():
+        return read_folder(path, answer, time=time, rate=rate)
+    if _ending(path) in (".npy", ".npz", ".wav", ".wave"):
+        check_there(path)
+        return _from_sound(path, answer, rate) if kind_of(path) == "wav" else _from_numpy(path, answer)
     start = "" if is_parquet(path) else first_text(path)
     if _ending(path) == ".ts" or looks_like_ts(start):
         _refuse_columns(path, answer, id=id, time=time)
@@ -44,9 +59,51 @@ def read_cases(
         return read_ucr(read_text(path), path.name, plain, answer)
     frame, notes = read_table(path, () if id is None else (id,), lambda name: answer.is_name(name) or is_id(name))
     labels = {name: without_missing(frame[name]) for name in frame.columns if answer.is_name(name)}
+    roles: dict[str, Any] = {"target": target, "id": id, "time": time, "labelled": labelled, "what": what}
     with placed(path):
-        cases = frame_cases(frame.assign(**labels), target=target, id=id, time=time, labelled=labelled, what=what)
+        cases = table_cases(frame.assign(**labels), **roles, rate=rate, folder=path.parent)
     return replace(cases, notes=(*notes, *cases.notes))
+
+
+def table_cases(
+    frame: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    id: str | None = None,
+    time: str | None = None,
+    labelled: bool = True,
+    what: What = "label",
+    rate: int | None = None,
+    folder: Path = Path(),
+) -> Cases:
+    """Return the cases of a table, as ``frame_cases`` does, or of the files that it names, relative to ``folder``."""
+    table = as_pandas(frame)
+    file = file_column(table)
+    if file is None or id is not None or time is not None:
+        return frame_cases(table, target=target, id=id, time=time, labelled=labelled, what=what)
+    return listed_cases(table, file, folder, answer_of(what, target, labelled), rate)
+
+
+def _from_sound(path: Path, answer: Answer, rate: int | None) -> Cases:
+    if answer.needed:
+        raise DataError(
+            f"'{path.name}' is a single sound; to train, give a folder that has a folder of sounds for each class, or "
+            "a table with a column 'file' and one with the label or number of each."
+        )
+    return read_files(One((path,), (path.name,)), rate=rate)
+
+
+def _from_numpy(path: Path, answer: Answer) -> Cases:
+    """Read arrays as ``cases_of`` does; values and what is said of them may lie in one ``.npz`` file."""
+    values, y = read_npz(path) if _ending(path) == ".npz" else (read_npy(path, path.name), None)
+    if y is None and answer.needed:
+        raise DataError(
+            f"'{path.name}' holds values but not what they are; save both in one file, as with np.savez('cases.npz', "
+            "X=values, y=labels), or give a folder for each class with a .npy file for each case."
+        )
+    cases = cases_of(values, y, what=answer.what)
+    said = f"'{path.name}' holds {len(cases):,} case(s) as an array of shape {values.shape}"
+    return replace(cases, notes=(said, *cases.notes), arrays=False)
 
 
 def _ending(path: Path) -> str:

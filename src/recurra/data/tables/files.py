@@ -65,7 +65,7 @@ def read_table(
 def is_parquet(path: str | Path) -> bool:
     """Tell whether a file is Parquet, by name or content; raises DataError if it is not there, empty or no table."""
     path = Path(path)
-    _check_there(path)
+    check_there(path)
     return path.suffix.lower() in (".parquet", ".pq") or _head(path, 4) == b"PAR1"
 
 
@@ -90,7 +90,8 @@ def read_text(path: str | Path) -> str:
         return content.decode("latin-1")
 
 
-def _check_there(path: Path) -> None:
+def check_there(path: Path) -> None:
+    """Raise a DataError if a file is not there, or empty, or named as what is no table."""
     if path.is_dir():
         raise DataError(f"'{path}' is a folder; give the name of a file in it.")
     if not path.exists():

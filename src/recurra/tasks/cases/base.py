@@ -15,7 +15,7 @@ from ..others import another_suggested
 from .build import idle_settings
 from .examples import CaseExamples
 from .reading import CaseLearned
-from .source import at_most, cases_in, unlike
+from .source import at_most, cases_in, repeated_note, unlike
 from .split import Split, check_size, some_of
 
 
@@ -75,6 +75,10 @@ class CaseKind(Kind):
     def encode(self, data: Cases, learned: Any, part: np.ndarray | None = None) -> CaseExamples:
         """Return the cases at the places in ``part``, or all, as examples."""
         return CaseExamples.of(data if part is None else data.some(part), learned)
+
+    def repeated(self, data: Cases, test: Cases) -> list[str]:
+        """Return a warning if cases of the ``test`` data are also among the ``data`` to train on."""
+        return repeated_note(test, data)
 
     def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
         """Train ``last_epochs`` more on all cases that are not held out: they are few, and a fifth of them is much."""

@@ -11,7 +11,7 @@ from ...nn.build import (
 )
 from ...nn.layers import Pool, Recurrent
 from ...settings import Config
-from .network import CaseNet, Layout, Segments
+from .network import CaseNet, Frames, Layout, Segments
 
 
 def readout_of(config: Config) -> str:
@@ -75,6 +75,7 @@ def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
     return CaseNet(embed, recurrent, None, (size, outputs), config.model.dropout, among)
 
 
-def _make_reader(config: Config, layout: Layout) -> tuple[Segments, Recurrent]:
+def _make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames, Recurrent]:
     recurrent = make_recurrent(config.model, config.model.hidden_size)
-    return Segments(layout, config.model.hidden_size, config.task.filters), recurrent
+    front = Segments if layout.shape is None else Frames
+    return front(layout, config.model.hidden_size, config.task.filters), recurrent

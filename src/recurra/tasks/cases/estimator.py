@@ -57,8 +57,9 @@ class CaseEstimator(Estimator):
     def attention_table(self, X: Any) -> Any:
         """Return which stretch of each case the network looked at: ``case, from, to, weight``.
 
-        Steps are counted from 0, ``to`` is the last one; stretches overlap. The weights of a case sum to 1 for most
-        attentions. Heads and rows are averaged. Raises ConfigError if the model looks nowhere.
+        Steps are counted from 0, those of sounds and pictures, too; ``to`` is the last one; stretches overlap. The
+        weights of a case sum to 1 for most attentions. Heads and rows are averaged. Raises ConfigError if the model
+        looks nowhere.
         """
         X = collected(X)
         fitted, examples = self._read(X)

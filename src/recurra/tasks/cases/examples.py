@@ -34,8 +34,10 @@ class CaseExamples:
         """Scale ``cases`` as those of the training were."""
         reading = learned.reading
         lengths = torch.from_numpy(cases.lengths)
-        inputs = [reading.inputs(case) for case in cases.values]
-        for name, case, raw in zip(cases.names, inputs, cases.values, strict=True):
+        values = np.empty((int(lengths.sum()), reading.layout.inputs), dtype=np.float32)  # filled case by case
+        offsets = lengths.cumsum(0) - lengths
+        for name, raw, start in zip(cases.names, cases.values, offsets.tolist(), strict=True):
+            case = reading.inputs(raw)
             if np.abs(case).max(initial=0.0) > MOST:
                 at, channel = np.unravel_index(np.abs(case).argmax(), case.shape)
                 raise DataError(
@@ -43,11 +45,12 @@ class CaseExamples:
                     f"{case[at, channel]:g} as the network would read it, too large to learn from. Scale the values "
                     "with normalise='series' or 'case', or bring them in a larger unit."
                 )
-        values = torch.from_numpy(np.concatenate(inputs).astype(np.float32))
-        known = torch.from_numpy(np.isfinite(np.concatenate(cases.values))) if reading.layout.told else None
+            values[start : start + len(case)] = case
+        known = (
+            torch.from_numpy(np.concatenate([np.isfinite(v) for v in cases.values])) if reading.layout.told else None
+        )
         weights = None if cases.weights is None else torch.from_numpy(cases.weights.astype(np.float32))
-        offsets = lengths.cumsum(0) - lengths
-        return cls(cases, values, known, offsets, lengths, learned.targets(cases), weights)
+        return cls(cases, torch.from_numpy(values), known, offsets, lengths, learned.targets(cases), weights)
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -5,7 +5,7 @@ Shapes: T steps, C channels, n segments, K classes.
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -119,22 +119,30 @@ def _add_falls(figure: "Figure", falls: np.ndarray, stretches: Sequence[tuple[in
 
 def _add_shading(figure: "Figure", weights: np.ndarray, stretches: Sequence[tuple[int, int]], steps: int) -> None:
     """Shade every step by what the stretches that hold it weigh together."""
+    density = shading(weights, stretches, steps)[None]
+    edges = np.arange(steps + 1) - 0.5
+    figure.add_heatmap(z=density, x=edges, y=[0, 1], yaxis="y2", zmin=0, zmax=top_of(density), **shade())
+    hidden = {"visible": False, "range": [0, 1], "overlaying": None, "fixedrange": True}
+    figure.update_layout(yaxis={"overlaying": "y2", "tickmode": "auto"}, yaxis2=hidden)
+
+
+def shading(weights: np.ndarray, stretches: Sequence[tuple[int, int]], steps: int) -> np.ndarray:
+    """Return how long each step was looked at (T,): what the stretches that hold it weigh, spread over their steps."""
     density = np.zeros(steps)
     for weight, (first, last) in zip(weights, stretches, strict=True):
         density[first : last + 1] += weight / (last + 1 - first)
-    figure.add_heatmap(
-        z=density[None],
-        x=np.arange(steps + 1) - 0.5,
-        y=[0, 1],
-        yaxis="y2",
-        colorscale=[[0, tint(COLOURS[1], 0)], [1, tint(COLOURS[1], 0.6)]],
-        zmin=0,
-        zmax=float(density.max(initial=0.0)) or 1.0,
-        showscale=False,
-        hoverinfo="skip",
-    )
-    hidden = {"visible": False, "range": [0, 1], "overlaying": None, "fixedrange": True}
-    figure.update_layout(yaxis={"overlaying": "y2", "tickmode": "auto"}, yaxis2=hidden)
+    return density
+
+
+def shade() -> dict[str, Any]:
+    """Return the style of a shading."""
+    scale = [[0, tint(COLOURS[1], 0)], [1, tint(COLOURS[1], 0.6)]]
+    return {"colorscale": scale, "showscale": False, "hoverinfo": "skip"}
+
+
+def top_of(density: np.ndarray) -> float:
+    """Return the largest value of a shading, which is its darkest; 1 if there is nothing to see."""
+    return float(density.max(initial=0.0)) or 1.0
 
 
 def confusion_figure(table: np.ndarray, classes: Sequence[str]) -> "Figure":

@@ -1,4 +1,4 @@
-"""The network that reads cases: overlapping segments, a recurrent stack over them, a read-out.
+"""The network that reads cases: overlapping segments or pictures, a recurrent stack over them, a read-out.
 
 Shapes: B cases, T steps, C channels, n segments, H hidden units of all directions, O numbers that come out.
 """
@@ -16,6 +16,7 @@ from ...data.cases import Cases
 from ...nn.filters import Filters
 from ...nn.layers import Pool, Recurrent, SelfAttention
 from ...nn.models import Output
+from ...nn.pictures import Pictures
 from ...random import Dropout
 from .settings import CaseSettings, PooledSettings
 
@@ -36,6 +37,7 @@ class Layout:
     length: int  # steps of the median training case
     warp: float = 0.0  # augmentation in training: the largest share that is cut, the rest of the case stretched
     rescale: float = 0.0  # augmentation in training: the deviation of the factor that values are multiplied by
+    shape: tuple[int, int, int] | None = None  # channels, height and width, if each step is a picture
 
     @classmethod
     def of(cls, cases: Cases, settings: CaseSettings) -> "Layout":
@@ -43,20 +45,24 @@ class Layout:
         segment = settings.segment if isinstance(settings, PooledSettings) else 1  # else each step is answered
         lengths = cases.lengths
         length = int(np.median(lengths))
+        channels = len(cases.channels)
+        if cases.shape is not None:  # a picture is as much as can be read at a time
+            return cls(channels, channels, 1, 1, 1, _have_gaps(cases), length, shape=cases.shape)
         pool = max(1, round(length / FINE))
         if segment is None:
             segment = 2 * pool * max(1, round(length / pool / STEPS))
         segment = min(segment, int(lengths.max()))
         hop = max(1, segment // 2)
         pool = max(n for n in range(1, pool + 1) if segment % n == hop % n == 0)
-        told = bool((lengths != lengths[0]).any()) or any(np.isnan(values).any() for values in cases.values)
-        channels = len(cases.channels)
+        told = bool((lengths != lengths[0]).any()) or _have_gaps(cases)
         return cls(channels, channels * (1 + settings.changes), segment, hop, pool, told, length)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Layout":
         """Return a layout from a run, which may be older and hold what is kept elsewhere now."""
-        return cls(**{name: plain[name] for name in cls.__dataclass_fields__ if name in plain})
+        known = {name: plain[name] for name in cls.__dataclass_fields__ if name in plain}
+        shape = known.get("shape")
+        return cls(**known | {"shape": None if shape is None else tuple(shape)})
 
     def read(self, steps: int) -> int:
         """Return in how many segments so many ``steps`` are read."""
@@ -65,6 +71,10 @@ class Layout:
     def stretches(self, steps: int) -> list[tuple[int, int]]:
         """Return the first and the last step of every segment of a case of so many ``steps``."""
         return [(n * self.hop, min(n * self.hop + self.segment, steps) - 1) for n in range(self.read(steps))]
+
+
+def _have_gaps(cases: Cases) -> bool:
+    return any(np.isnan(values).any() for values in cases.values)
 
 
 class Segments(nn.Module):
@@ -102,8 +112,30 @@ class Segments(nn.Module):
         return F.max_pool1d(found.mT, size // pool, hop // pool).mT
 
 
+class Frames(nn.Module):
+    """Turn every picture of a case into a vector, ``relu(W f)`` of what filters found in it, or of its pixels."""
+
+    def __init__(self, layout: Layout, width: int, filters: int):
+        super().__init__()
+        self.layout = layout
+        assert layout.shape is not None
+        colours, *sides = layout.shape
+        self.shape = (colours * (1 + layout.told), *sides)
+        self.filters = Pictures((self.shape[0], self.shape[1], self.shape[2]), filters) if filters else nn.Flatten()
+        size = self.filters.output_size if isinstance(self.filters, Pictures) else layout.channels * (1 + layout.told)
+        self.linear = nn.Linear(size, width)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return vectors (B, T, E) of ``x`` (B, T, I), and ``mask`` (B, T), of which frames are real, as it is."""
+        pictures = x.flatten(0, 1) if mask is None else x[mask]  # what is not real is not even looked at
+        found = self.linear(self.filters(pictures.view(-1, *self.shape))).relu()
+        if mask is None:
+            return found.view(*x.shape[:2], -1), None
+        return found.new_zeros(*mask.shape, found.shape[1]).masked_scatter(mask.unsqueeze(-1), found), mask
+
+
 class CaseNet(nn.Module):
-    """Segments, a recurrent stack over them, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
+    """Segments or frames, a recurrent stack over them, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
     Segments look ``among`` each other, where that is asked for, before the read-out. Without a ``pool`` every segment
     is answered by itself.
@@ -111,7 +143,7 @@ class CaseNet(nn.Module):
 
     def __init__(
         self,
-        embed: Segments,
+        embed: Segments | Frames,
         recurrent: Recurrent,
         pool: Pool | None,
         sizes: tuple[int, int],

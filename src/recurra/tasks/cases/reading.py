@@ -15,7 +15,9 @@ from torch import Tensor
 from ...data.cases import Cases
 from ...data.cases.cases import channel_names
 from ...data.moments import moments
+from ...data.sound import seconds_of
 from ...errors import DataError
+from ...writing.numbers import in_steps
 from .network import Layout
 from .settings import CaseSettings
 
@@ -33,18 +35,34 @@ class Reading:
     mean: np.ndarray  # (C,) of all training cases
     std: np.ndarray  # (C,)
     change: np.ndarray  # (C,) deviation of the changes from step to step, of scaled values
+    rate: int | None = None  # samples per second, if the cases are sounds
 
     @classmethod
     def of(cls, train: Cases, settings: CaseSettings) -> "Reading":
-        """Learn from the training cases."""
-        mean, std = moments(np.concatenate(train.values))
+        """Learn from the training cases; all pixels of pictures have one scale."""
         layout = Layout.of(train, settings)
-        first = cls(train.channels, layout, settings.normalise, train.arrays, mean, std, np.ones(len(train.channels)))
-        changes = np.concatenate([np.diff(first.scaled(case), axis=0) for case in train.values])
+        mean, std = _scale(np.concatenate(train.values), layout)
+        ones = np.ones(len(train.channels))
+        first = cls(train.channels, layout, settings.normalise, train.arrays, mean, std, ones, train.rate)
+        if layout.inputs == layout.channels:
+            return first
+        changes = np.empty((int((train.lengths - 1).sum()), layout.channels))
+        start = 0
+        for case in train.values:
+            changes[start : start + len(case) - 1] = np.diff(first.scaled(case), axis=0)
+            start += len(case) - 1
         return dataclasses.replace(first, change=moments(changes)[1])
 
     def with_channels(self, cases: Cases) -> Cases:
-        """Return ``cases`` with the channels of training, in their order; raises DataError if one is missing."""
+        """Return ``cases`` with the channels of training, in their order; raises DataError if one is missing.
+
+        Pictures need the size of those of the training.
+        """
+        if cases.shape != self.layout.shape:
+            raise DataError(
+                f"The model was trained on {_steps(self.layout.shape)}, but these cases are {_steps(cases.shape)}. "
+                "Bring cases like those of the training."
+            )
         if cases.channels == self.channels:
             return cases
         nameless = channel_names(len(cases.channels)) == cases.channels or channel_names(len(self.channels)) == (
@@ -81,13 +99,31 @@ class Reading:
         """Return one case (T, C) scaled, its gaps filled in a straight line."""
         if self.normalise == "none":
             return filled(values)
-        mean, std = moments(values) if self.normalise == "case" else (self.mean, self.std)
+        mean, std = _scale(values, self.layout) if self.normalise == "case" else (self.mean, self.std)
         return filled((values - mean) / std)
 
     @property
     def spread(self) -> np.ndarray:
         """What makes channels comparable (C,): their deviation if there are several."""
         return self.std if len(self.channels) > 1 else np.ones(1)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it is from one step to the next, where that is known."""
+        return None if self.rate is None else seconds_of(self.rate)
+
+    def place(self, first: int, last: int) -> str:
+        """Return a stretch of steps, counted from 0, in words."""
+        if self.layout.shape is not None:
+            return f"frame {first}" if first == last else f"frame {first} to {last}"
+        if self.seconds is not None:
+            return f"{first * self.seconds:.2f} s to {(last + 1) * self.seconds:.2f} s"
+        return f"step {first} to {last}"
+
+    def span(self, count: float) -> str:
+        """Return how long so many segments are, from the beginning of one to that of the next, in words."""
+        steps = round(count * self.layout.hop)
+        return in_steps(steps) if self.seconds is None else f"{steps * self.seconds:.2f} s"
 
     def to_plain(self) -> Plain:
         """Return it as JSON values and arrays."""
@@ -96,6 +132,7 @@ class Reading:
             "layout": dataclasses.asdict(self.layout),
             "normalise": self.normalise,
             "arrays": self.arrays,
+            "rate": self.rate,
         }
         return plain, {"mean": self.mean, "std": self.std, "change": self.change}
 
@@ -104,7 +141,8 @@ class Reading:
         """Return what ``to_plain`` wrote; what else is in it is left alone."""
         layout = Layout.from_plain(plain["layout"])
         scales = arrays["mean"], arrays["std"], arrays["change"]
-        return cls(tuple(plain["channels"]), layout, plain["normalise"], plain["arrays"], *scales)
+        rate = plain.get("rate")  # runs of earlier versions heard nothing
+        return cls(tuple(plain["channels"]), layout, plain["normalise"], plain["arrays"], *scales, rate)
 
 
 class CaseLearned(Protocol):
@@ -146,6 +184,20 @@ def points(cases: Cases, reading: Reading) -> np.ndarray:
     """
     flat = [resampled(filled(case) / reading.spread, reading.layout.length).ravel() for case in cases.values]
     return np.stack(flat).astype(np.float32)
+
+
+def _scale(values: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation (C,) of each channel of ``values`` (T, C), of all together if they are pixels."""
+    if layout.shape is None:
+        return moments(values)
+    mean, std = moments(values.reshape(-1, 1))
+    return mean.repeat(layout.channels), std.repeat(layout.channels)
+
+
+def _steps(shape: tuple[int, int, int] | None) -> str:
+    if shape is None:
+        return "series"
+    return f"moving pictures of {shape[1]} x {shape[2]} pixels and {shape[0]} colour(s)"
 
 
 def _listed(channels: tuple[str, ...]) -> str:

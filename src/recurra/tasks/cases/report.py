@@ -6,9 +6,8 @@ import torch
 from ...data.cases import Cases
 from ...report.figures import attention_map, looked_where
 from ...report.page import Section
-from ...writing.numbers import in_steps
 from ..base import Fitted, Glimpse
-from .figures import case_figure
+from .drawing import figure_of
 from .reading import Reading
 
 
@@ -20,22 +19,21 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
     layout = reading.layout
     places = layout.stretches(batch.inputs.shape[1])
     unit = f"It reads case {case.names[0]}, the first one of the training data"
-    every = f", every {layout.hop} steps" if layout.hop > 1 else ""
-    unit += f", {layout.segment} steps at a time{every}." if layout.segment > 1 else "."
+    every = f", every {reading.span(1)}" if layout.hop > 1 else ""
+    unit += f", {reading.span(layout.segment / layout.hop)} at a time{every}." if layout.segment > 1 else "."
 
     def attention(weights: np.ndarray) -> list[Section]:
         text = (
             f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on. "
-            f"{looked_where(weights, [f'step {first} to {last}' for first, last in places])}"
+            f"{looked_where(weights, [reading.place(first, last) for first, last in places])}"
         )
-        figures = [case_figure(case.values[0], case.channels, weights.mean(0), places)]
+        figures = [figure_of(reading, case.values[0], weights.mean(0))]
         if len(weights) > 1:
             text += f" It takes {len(weights)} looks at once; the shading is their mean."
             figures.append(attention_map(weights, [first for first, _ in places], range(1, len(weights) + 1), "look"))
         return [Section("Where it looked", text, figures)]
 
-    def span(count: float) -> str:
-        return in_steps(round(count * layout.hop))
-
     device = next(fitted.network.parameters()).device
-    return Glimpse(batch.to(device), [first for first, _ in places], unit, span, attention)
+    seconds = reading.seconds
+    starts = [first if seconds is None else round(first * seconds, 3) for first, _ in places]
+    return Glimpse(batch.to(device), starts, unit, reading.span, attention)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.cases import Cases, What, cases_of, frame_cases, read_cases
+from ...data.cases import Cases, What, cases_of, file_cases, is_paths, read_cases, repeats, table_cases
 from ...errors import DataError
 from .reading import CaseLearned
 
@@ -19,23 +19,27 @@ def cases_in(
 ) -> Cases:
     """Return the cases in a path, a frame, a pair (X, y), or X alone where something was ``learned`` already.
 
-    ``columns`` are the names of the ``target``, the ``id`` and the ``time``; ``what`` is said of each case.
+    X may be a list of paths, of which each is a case. ``columns`` are the names of the ``target``, the ``id`` and the
+    ``time``; ``what`` is said of each case.
     """
     if isinstance(source, Cases):
         return source
+    rate = None if learned is None else learned.reading.rate
+    asked: dict[str, Any] = columns | {"labelled": learned is None, "what": what, "rate": rate}
     if isinstance(source, (str, Path)):
-        return read_cases(source, **columns, labelled=learned is None, what=what)
-    if isinstance(source, tuple) and len(source) == 2:
-        return from_arrays(*source)
+        return read_cases(source, **asked)
+    if isinstance(source, tuple) and len(source) == 2 and not is_paths(source):
+        X, y = source
+        return from_arrays(file_cases(X, rate) if is_paths(X) else X, y)
     if hasattr(type(source), "columns") and not (learned is not None and learned.reading.arrays):
-        return frame_cases(source, **columns, labelled=learned is None, what=what)
+        return table_cases(source, **asked)
     if learned is None:
         lacks = "numbers to learn" if what == "number" else "labels"
         raise DataError(
             f"A training needs {lacks}: give a path, a table that has them in it, or X and y. "
             f"Got {type(source).__name__} alone."
         )
-    return cases_of(source)
+    return file_cases(source, rate) if is_paths(source) else cases_of(source)
 
 
 def at_most(cases: Cases, most: int | None) -> Cases:
@@ -53,3 +57,14 @@ def unlike(cases: Cases, learned: CaseLearned | None) -> list[str]:
     if not usual or usual <= 2 * steps <= 4 * usual:
         return []
     return [f"careful: these cases have {steps:,} steps in the median, those of the training had {usual:,}"]
+
+
+def repeated_note(test: Cases, train: Cases) -> list[str]:
+    """Return a warning that says how many of the ``test`` cases are also among those to ``train`` on, if any are."""
+    count = repeats(test, train)
+    if not count:
+        return []
+    return [
+        f"careful: {count:,} of {len(test):,} test cases are also among the training cases, so results look better "
+        "than they are"
+    ]

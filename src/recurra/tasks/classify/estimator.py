@@ -19,10 +19,11 @@ from .settings import ClassifySettings
 class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, CaseEstimator):
     """A recurrent classifier of whole series with attention.
 
-    ``fit(X, y)`` takes an array (cases, time) or (cases, channels, time), or a list of sequences of unequal length;
-    ``fit(table)`` and ``fit(path)`` take what has the labels in it. Tables come back as the kind of frame that is
-    given. All arguments are settings, stored as given; what
-    is fitted ends in ``_``. Errors are ConfigError, DataError and RunError, all of them ValueErrors.
+    ``fit(X, y)`` takes an array (cases, time) or (cases, channels, time), a list of sequences of unequal length, moving
+    pictures (cases, frames, height, width), or a list of paths of .wav, .npy or .csv files; ``fit(table)`` and
+    ``fit(path)``, of a file or a folder, take what has the labels in it. Tables come back as the kind of frame that is
+    given. All arguments are settings, stored as given; what is fitted ends in ``_``. Errors are ConfigError, DataError
+    and RunError, all of them ValueErrors.
 
     >>> classifier = Classifier().fit(X, y)  # doctest: +SKIP
     >>> classifier.predict(X)  # doctest: +SKIP

@@ -9,8 +9,9 @@ from ...report.page import Section
 from ...writing.numbers import percent
 from ..base import Fitted, Judged
 from ..cases.confusion import class_frame, confusion
+from ..cases.drawing import figure_of
 from ..cases.examples import CaseExamples
-from ..cases.figures import case_figure, confusion_figure, small_case_figure
+from ..cases.figures import confusion_figure, small_case_figure
 from ..cases.looking import falls, looks, looks_if_it_does
 from .answers import Guess
 from .figures import reliability_figure
@@ -91,11 +92,10 @@ def _two_cases(fitted: Fitted, judged: Judged) -> Section:
     few = CaseExamples.of(cases, fitted.learned)
     weights, fallen = looks_if_it_does(fitted, few), falls(fitted, few) if _stretches(fitted, few) <= PATIENCE else None
     figures = [
-        case_figure(
+        figure_of(
+            fitted.learned.reading,
             cases.values[n],
-            cases.channels,
             None if weights is None else weights[n],
-            fitted.learned.reading.layout.stretches(len(cases.values[n])),
             _case_title(fitted.learned, cases.names[n], guess, place, int(truth[place])),
             None if fallen is None else fallen[n],
         )
@@ -155,7 +155,9 @@ def _worst_cases(fitted: Fitted, judged: Judged) -> Section | None:
         f"{name}: is '{true}', called '{other}' ({percent(sure)})"
         for (name, true, other), sure in zip(index, shares.max(1), strict=True)
     ]
-    figures = [small_case_figure(values, title) for values, title in zip(cases.values, titles, strict=True)]
+    reading, drawn = fitted.learned.reading, zip(cases.values, titles, strict=True)
+    curves = reading.seconds is None and reading.layout.shape is None
+    figures = [small_case_figure(values, title) for values, title in drawn] if curves else []
     heading = f"The {len(worst)} worst cases" if len(worst) < len(wrong) else f"All {len(worst)} mistakes"
     text = (
         "Of these wrong answers the model was surest, of the first one most, with what was expected and, in brackets, "

@@ -59,8 +59,10 @@ PARTS = Parts(
     training=CaseTrainingSettings,
     predict=ClassesAsked,
     data=(
-        "DATA holds labelled sequences: a file of the UCR archive (a case per line, its label first), a .ts file, or a "
-        "CSV or Parquet file with a case in each row, or with a step in each row (id, time, label, values)."
+        "DATA holds labelled sequences: a file of the UCR archive (a case per line, its label first), a .ts file, a "
+        "CSV or Parquet file with a case in each row, or with a step in each row (id, time, label, values), a .npz "
+        "file with arrays X and y, a folder that has a folder of .wav, .npy or .csv files for each class, or a table "
+        "that names such files (file, label)."
     ),
     answer="classes",
     estimator="Classifier",
