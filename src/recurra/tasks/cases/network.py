@@ -135,7 +135,7 @@ class Frames(nn.Module):
 
 
 class CaseNet(nn.Module):
-    """Segments or frames, a recurrent stack over them, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
+    """Segments or frames, a recurrent stack, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
     Segments look ``among`` each other, where that is asked for, before the read-out. Without a ``pool`` every segment
     is answered by itself.
