@@ -166,7 +166,7 @@ NAMES = set(
     gru coupled lstm_gru lstm_gru_full parallel general MASE MAE RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS
     csv date sales cell dot none scaled_dot nearest_neighbour seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
-    heads forecast classify regress price ridge
+    heads forecast classify regress price ridge random_convolutions
         """,
     )
 )
