@@ -403,6 +403,8 @@ def test_what_is_not_known_counts_nowhere() -> None:
     assert tagger.score(X, hidden) == np.mean(said[known] == flat[known])
     numbers = [np.where(np.arange(len(row)) % 3 == 0, np.nan, row == "peak") for row in y]
     assert Tagger(**TINY).fit(X, numbers).classes_.tolist() == [0.0, 1.0]
+    whole = [pd.Series(row).astype("Int64") for row in numbers]
+    assert Tagger(**TINY).fit(X, whole).predict(X)[0].dtype.kind == "i"
 
 
 def test_padding_of_an_array_has_no_labels() -> None:

@@ -328,6 +328,8 @@ def step_labels(y: Any) -> list[np.ndarray]:
         if isinstance(own, (str, bytes)) or not isinstance(own, Iterable):
             raise DataError(f"Case '{case + 1}' has the single label {own!r}, but every step needs one; {wanted}.")
         plain_own = own.detach().cpu() if hasattr(own, "detach") else own
+        if isinstance(own, pd.Series):  # whole numbers stay whole beside those that are missing
+            plain_own = own.astype(object)
         row = np.asarray(plain_own) if hasattr(plain_own, "__array__") else _plain(list(plain_own))
         if row.ndim != 1:
             raise DataError(f"The labels of case '{case + 1}' have the shape {row.shape}; {wanted}.")
