@@ -226,7 +226,7 @@ RULES = [
     ({"attention": "dot", "window": 3}, "window", "attention='dot' does not use it"),
     ({"attention": "dot", "attention_size": 3}, "attention_size", "attention='dot' does not use it"),
     ({"attention": "monotonic", "normaliser": "sparsemax"}, "normaliser", "attention='monotonic' does not use it"),
-    ({"attention": "none", "heads": 8}, "heads", "attention='none' does not use it"),
+    ({"attention": "none", "heads": 8}, "heads", "attention='none' looks nowhere"),
     ({"attention": "none", "attention_dropout": 0.1}, "attention_dropout", "attention='none' looks nowhere"),
     (
         {"attention": "none", "attention_learning_rate": 0.1},
@@ -236,8 +236,14 @@ RULES = [
     ({"attention": "none", "attention_weight_decay": 0.1}, "attention_weight_decay", "attention='none' looks nowhere"),
     ({"attention": "none", "attention_warmup": 3}, "attention_warmup", "attention='none' looks nowhere"),
     ({"attention": "none", "entropy_penalty": 0.1}, "entropy_penalty", "attention='none' looks nowhere"),
+    ({"attention": "none", "overlap_penalty": 0.1}, "overlap_penalty", "attention='none' looks nowhere"),
     ({"layer_norm": True}, "layer_norm", "it acts between layers, and there is one"),
     ({"locked": False}, "locked", "it acts between layers, and there is one"),
+    (
+        {"weight_drop": 0.2, "cell": ("mingru", "minlstm")},
+        "weight_drop",
+        "it acts on recurrent weights, and no cell has any",
+    ),
     ({"decoder": "vanilla", "segment": 3}, "segment", "the vanilla decoder goes step by step"),
     ({"loss": "squared", "levels": (50,)}, "levels", "loss='squared' predicts no intervals"),
 ]

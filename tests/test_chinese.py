@@ -163,8 +163,9 @@ NAMES = set(
         r"\S+",
         """
     recurra train predict evaluate compare report doctor demo bench run runs html native torch rnn rnn_relu lstm
-    gru coupled lstm_gru lstm_gru_full parallel general MASE MAE RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS
-    csv date sales cell dot none scaled_dot nearest_neighbour seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
+    gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel general MASE MAE
+    RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS csv date sales cell dot none scaled_dot nearest_neighbour
+    seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
     heads forecast classify regress price ridge random_convolutions
         """,
@@ -256,7 +257,7 @@ def page_left(path: str) -> set[str]:
     ("task", "data", "more"),
     [
         ("forecast", "sales.csv", ["--horizon", 7]),
-        ("classify", "cases.csv", []),
+        ("classify", "cases.csv", ["--rows", 2, "--self-attention", "dot"]),
         ("regress", "numbers.csv", ["--target", "price"]),
         ("tag", "steps.csv", []),
     ],

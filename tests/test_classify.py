@@ -1,6 +1,7 @@
 """Classification of series as a kind of task: the cut, the network, the answers, the verbs and the report."""
 
 import dataclasses
+import html
 import json
 import warnings
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from commands import Answer, Run, run_command
+from pages import figures_in
 from recurra import Classifier
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
@@ -27,6 +29,7 @@ from recurra.data.batch import Batch
 from recurra.data.cases import Cases, cases_of
 from recurra.data.moments import moments
 from recurra.errors import ConfigError, DataError
+from recurra.nn.build import unused
 from recurra.nn.filters import StepNorm
 from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
@@ -35,7 +38,7 @@ from recurra.tasks.cases.classes import classes_of
 from recurra.tasks.cases.confusion import confusion
 from recurra.tasks.cases.convolutions import affordable
 from recurra.tasks.cases.examples import CaseExamples
-from recurra.tasks.cases.figures import case_figure, confusion_figure
+from recurra.tasks.cases.figures import case_figure, confusion_figure, small_case_figure
 from recurra.tasks.cases.reading import filled, resampled
 from recurra.tasks.cases.split import stratified
 from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
@@ -313,10 +316,14 @@ def alone(network: nn.Module, examples: CaseExamples, number: int) -> Any:
     return network(examples.take(torch.tensor([number])))
 
 
+LOOKS = {"rows": 3, "self_attention": "multi_head", "heads": 2}
+
+
+@pytest.mark.parametrize("more", [{}, LOOKS], ids=["plain", "looks"])
 @pytest.mark.parametrize("readout", ["last", "mean", "max", "attention"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str) -> None:
-    network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4)
+def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str, more: dict[str, Any]) -> None:
+    network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4, **more)
     with torch.no_grad():
         together = network(examples.take(torch.arange(12)))
         for n in (0, 3, 7):
@@ -326,6 +333,11 @@ def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str) ->
                 size = one.weights.shape[-1]
                 torch.testing.assert_close(together.weights[n, ..., :size], one.weights[0], rtol=1e-4, atol=1e-5)
                 assert not together.weights[n, ..., size:].any()
+            if more:
+                size = one.self_weights.shape[-1]
+                found = together.self_weights[n, ..., :size, :size]
+                torch.testing.assert_close(found, one.self_weights[0], rtol=1e-4, atol=1e-5)
+                assert not together.self_weights[n, ..., size:].any()
 
 
 def test_a_padded_batch_of_long_cases_answers_like_each_alone() -> None:
@@ -369,6 +381,75 @@ def test_stretches(steps: int, segment: int, hop: int, expected: list[tuple[int,
     learned = KIND.prepare(waves(12), config_of(segment=segment), 0).learned
     layout = dataclasses.replace(learned.reading.layout, segment=segment, hop=hop)
     assert layout.stretches(steps) == expected
+
+
+IDLE = [
+    ({"readout": "mean", "rows": 2}, {"rows": "readout='mean' looks nowhere"}),
+    ({"attention": "none", "rows": 2}, {"rows": "attention='none' looks nowhere"}),
+    ({"attention": "none", "overlap_penalty": 1.0}, {"overlap_penalty": "attention='none' looks nowhere"}),
+    ({"readout": "max", "entropy_penalty": 1.0}, {"entropy_penalty": "readout='max' looks nowhere"}),
+    ({"readout": "max", "attention_dropout": 0.1}, {"attention_dropout": "readout='max' looks nowhere"}),
+    ({"readout": "max", "attention": "dot"}, {"attention": "readout='max' looks nowhere"}),
+    (
+        {"readout": "last", "self_attention": "dot"},
+        {"self_attention": "readout='last' takes the state after the last step as it is"},
+    ),
+    (
+        {"readout": "last", "attention": "none", "self_attention": "multi_head", "heads": 8},
+        {
+            "self_attention": "readout='last' takes the state after the last step as it is",
+            "heads": "attention='none' looks nowhere",
+        },
+    ),
+    (
+        {"self_attention": "multi_head", "attention": "dot", "window": 3},
+        {"window": "attention='dot' and self_attention='multi_head' do not use it"},
+    ),
+    (
+        {"self_attention": "multi_head", "readout": "mean", "attention_size": 3},
+        {"attention_size": "self_attention='multi_head' does not use it"},
+    ),
+    ({"self_attention": "multi_head", "readout": "mean", "heads": 8, "attention_dropout": 0.1}, {}),
+    ({"self_attention": "multi_head", "attention": "none", "heads": 8, "attention_warmup": 3}, {}),
+    ({"self_attention": "local_m", "attention": "multi_head", "heads": 8, "window": 3, "rows": 2}, {}),
+    ({"attention": "tanh_dot", "rows": 4, "overlap_penalty": 1.0, "readout": "attention"}, {}),
+]
+
+
+@pytest.mark.parametrize(("settings", "expected"), IDLE, ids=str)
+def test_what_nothing_uses(settings: dict[str, Any], expected: dict[str, str]) -> None:
+    config = make_config(KIND.parts, settings)
+    assert unused(config, KIND.unused(config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("plain", "changed"),
+    [
+        ({}, {"rows": 2}),
+        ({}, {"self_attention": "dot"}),
+        ({"readout": "mean"}, {"self_attention": "dot"}),
+        ({"self_attention": "multi_head", "readout": "mean"}, {"heads": 2}),
+        ({"self_attention": "local_m", "readout": "mean"}, {"window": 1}),
+    ],
+    ids=str,
+)
+def test_looks_change_the_network(plain: dict[str, Any], changed: dict[str, Any]) -> None:
+    answers = []
+    for options in (plain, plain | changed):
+        torch.manual_seed(0)
+        network, examples = untrained(waves(8), **options)
+        answers.append(network(examples.take(torch.arange(8))).prediction)
+    assert not torch.allclose(*answers)
+
+
+@pytest.mark.parametrize("settings", [{}, {"self_attention": "additive", "readout": "mean"}], ids=str)
+def test_weights_of_attention_are_dropped_in_training(settings: dict[str, Any]) -> None:
+    network, examples = untrained(waves(8), dropout=0.0, attention_dropout=0.5, **settings)
+    batch = examples.take(torch.arange(8))
+    assert torch.equal(network(batch).prediction, network(batch).prediction)
+    for module in network.modules():
+        module.training = not isinstance(module, StepNorm)
+    assert not torch.equal(network(batch).prediction, network(batch).prediction)
 
 
 @pytest.mark.parametrize(("filters", "steps", "pool"), [(0, 20, 1), (6, 20, 1), (6, 330, 2)])
@@ -719,6 +800,35 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert (folder / "report.html").read_text(encoding="utf-8") == before
     for words in ("What was confused", "Class by class", "Two cases", "Where it looked", "Gates over time"):
         assert words in before, words
+    assert "What its confidence is worth" in before and "Attention and occlusion" in before
+    wrong = [line for line, label in zip(lines[1:], other.labels, strict=True) if line.split(",")[1] != label]
+    shown = min(len(wrong), 10)
+    assert (f"The {shown} worst cases" if len(wrong) > 10 else f"All {shown} mistakes") in before
+    worst = max(wrong, key=lambda line: max(map(float, line.split(",")[2:]))).split(",")
+    assert f"{worst[0]}: is '{other.labels[int(worst[0]) - 1]}', called '{worst[1]}'" in html.unescape(before)
+    assert len(before) < 1_000_000, "small enough to send"
+
+
+def test_several_looks_from_settings_to_pictures(run: Run, tmp_path: Path) -> None:
+    """Three looks and self-attention by names: in the weights, the page, the comparison, and after loading."""
+    data, folder = write_ucr(tmp_path / "a.csv", waves(40)), tmp_path / "run"
+    looks = ["--rows", 3, "--overlap-penalty", 0.1, "--self-attention", "general"]
+    made = run("train", data, "--task", "classify", "--out", folder, *FLAGS, *looks, "--json")
+    assert made.code == 0, made.err
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "It takes 3 looks at once; the shading is their mean." in page
+    assert "How the steps looked at each other" in page
+    cells = [str(one["data"][0].get("text")) for one in figures_in(page)]
+    for first in ("'look 3 looked at", "'step 0 looked at 0"):
+        assert sum(first in text for text in cells) == 1
+    classifier = Classifier.load(folder)
+    output = classifier.network_(CaseExamples.of(waves(5), classifier.fitted_.learned).take(torch.arange(5)))
+    assert output.weights.shape[1] == 3 and output.self_weights.shape[1] == output.self_weights.shape[2]
+    table = classifier.attention_table(data)
+    np.testing.assert_allclose(table.groupby("case")["weight"].sum(), 1, rtol=1e-5)
+    cells = ["--cells", "gru", "--attentions", "none,dot"]
+    both = run("compare", data, "--task", "classify", *cells, "--out", tmp_path / "both", *FLAGS, *looks[:2])
+    assert both.code == 0, both.err
 
 
 def test_a_part_is_held_out(run: Run, tmp_path: Path) -> None:
@@ -872,6 +982,45 @@ def test_attention_is_a_shade_behind_the_case() -> None:
     np.testing.assert_allclose(shade.z[0], [0.05] * 5 + [0.15] * 5)
     np.testing.assert_allclose(line.y, values[:, 0])
     assert len(case_figure(values, ["value"], None, []).data) == 1
+
+
+def test_falls_stand_below_the_case() -> None:
+    """At every step the mean without the stretches that hold it; a strip of noise does not look like something."""
+    values = np.arange(6.0)[:, None]
+    figure = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=np.array([0.4, 0.2]))
+    strip = figure.data[1]
+    np.testing.assert_allclose(strip.y, [0.4, 0.4, 0.3, 0.3, 0.2, 0.2])
+    assert strip.yaxis == "y3" and figure.layout.yaxis3.range[1] == pytest.approx(0.44)
+    noise = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=np.array([0.001, -0.002]))
+    assert noise.layout.yaxis3.range[1] > 0.05 and noise.layout.yaxis3.range[0] < -0.002
+
+
+@pytest.mark.parametrize("steps", [5, 160, 161, 5000])
+def test_a_small_picture_keeps_the_extremes(steps: int) -> None:
+    values = np.random.default_rng(0).normal(size=(steps, 2))
+    values[2, 0], values[steps // 2, 1] = 9.0, -9.0
+    values[1:3, 1] = np.nan
+    figure = small_case_figure(values, "a")
+    assert len(figure.data) == 2 and len(figure.data[0].x) <= 160
+    for line, channel in zip(figure.data, values.T, strict=True):
+        assert np.nanmax(line.y) == pytest.approx(np.nanmax(channel)) and np.nanmin(line.y) == pytest.approx(
+            np.nanmin(channel)
+        )
+        assert np.isfinite(line.y).any() and not np.isinf(line.y).any()
+
+
+def test_what_is_read_is_derived_again() -> None:
+    data = waves(9, channels=2, gaps=True)
+    for changes in (True, False):
+        learned = KIND.prepare(data, config_of(changes=changes), 0).learned
+        batch = CaseExamples.of(data, learned).take(torch.arange(9))
+        derived = learned.reading.again(batch.inputs) * batch.mask.unsqueeze(-1)
+        torch.testing.assert_close(derived, batch.inputs, rtol=1e-5, atol=1e-5)
+        if changes:
+            values, found = batch.inputs[..., :2], batch.inputs[..., 2:]
+            expected = values.diff(dim=1) / torch.from_numpy(learned.reading.change).float() * batch.mask[:, 1:, None]
+            torch.testing.assert_close(found[:, 1:], expected, rtol=1e-4, atol=1e-4)
+            assert not found[:, 0].any(), "nothing changed before the first step"
 
 
 @pytest.mark.parametrize(("steps", "every"), [(2, 1), (12, 1), (13, None)])

@@ -8,10 +8,11 @@ from ..attention import ATTENTIONS, Attention
 from ..cells import CELLS, Cell
 from ..errors import ConfigError, pick
 from ..registry import Registry
-from ..settings import Config, ModelSettings
-from .layers import Recurrent, Regularisers
+from ..settings import ATTENTION_PENALTIES, Config, ModelSettings
+from .layers import Recurrent, Regularisers, SelfAttention
 
 ATTENTION_OPTIONS = ("attention_size", "heads", "window", "normaliser")
+ATTENTION_TRAINING = tuple(f"attention_{name}" for name in ("dropout", "learning_rate", "weight_decay", "warmup"))
 
 
 def cell_names(settings: ModelSettings) -> tuple[str | type, ...]:
@@ -80,6 +81,17 @@ def attention_options(name: str | type | None) -> tuple[str, ...]:
 def make_attention(settings: ModelSettings, query_size: int, key_size: int) -> Attention | None:
     """Make the attention that ``settings`` name, or None."""
     named = usual_attention(settings.bidirectional) if settings.attention is None else settings.attention
+    return _make_attention(named, settings, query_size, key_size)
+
+
+def make_self_attention(settings: ModelSettings, size: int) -> SelfAttention | None:
+    """Make the layer in which states of width ``size`` look at each other, or None if ``settings`` name none."""
+    named = attentions_in(settings).get("self_attention") or "none"
+    attention = _make_attention(named, settings, size, size)
+    return None if attention is None else SelfAttention(attention, size, settings.attention_dropout)
+
+
+def _make_attention(named: str | type, settings: ModelSettings, query_size: int, key_size: int) -> Attention | None:
     if named == "none":
         return None
     options: dict[str, Any] = {name: getattr(settings, name) for name in attention_options(named)}
@@ -92,22 +104,41 @@ def unused(config: Config, own: Mapping[str, str]) -> dict[str, str]:
 
     ``own`` are those that the kind of task knows to be idle.
     """
-    idle = _idle_attention(config.model) | dict(own)
+    idle = idle_attention(attentions_in(config.model), "attention='none' looks nowhere") | dict(own)
     if len(cell_names(config.model)) == 1:
         idle |= dict.fromkeys(("layer_norm", "locked"), "it acts between layers, and there is one")
+    if not any(getattr(member(CELLS, name, Cell), "recurrent", True) for name in cell_names(config.model)):
+        idle["weight_drop"] = "it acts on recurrent weights, and no cell has any"
     values, first = config.flat(), config.parts.defaults()
     return {name: why for name, why in idle.items() if values[name] != first[name]}
 
 
-def _idle_attention(model: ModelSettings) -> dict[str, str]:
-    options = attention_options(model.attention)
-    name = model.attention.__name__ if isinstance(model.attention, type) else model.attention or usual_attention(False)
-    idle = {one: f"attention='{name}' does not use it" for one in ATTENTION_OPTIONS if one not in options}
-    if model.attention == "none":
-        training = ("dropout", "learning_rate", "weight_decay", "warmup")
-        idle |= {f"attention_{name}": "attention='none' looks nowhere" for name in training}
-        idle["entropy_penalty"] = "attention='none' looks nowhere"
+def attentions_in(model: ModelSettings) -> dict[str, str | type | None]:
+    """Return the attentions that ``model`` names, by their settings; not every kind of task has the second."""
+    named = {"attention": model.attention, "self_attention": getattr(model, "self_attention", "none")}
+    return {setting: name for setting, name in named.items() if name != "none"}
+
+
+def idle_attention(named: Mapping[str, str | type | None], none: str) -> dict[str, str]:
+    """Return the settings of attention that nothing uses, with the reason, where these are ``named`` by settings.
+
+    ``none`` says why nothing looks at what was read.
+    """
+    used = {option for name in named.values() for option in attention_options(name)}
+    idle = dict.fromkeys((option for option in ATTENTION_OPTIONS if option not in used), _not_used_by(named) or none)
+    if not named:
+        idle |= dict.fromkeys(ATTENTION_TRAINING, none)
+    if "attention" not in named:
+        idle |= dict.fromkeys(ATTENTION_PENALTIES, none)
     return idle
+
+
+def _not_used_by(named: Mapping[str, str | type | None]) -> str:
+    shown = {setting: name or usual_attention(False) for setting, name in named.items()}
+    texts = [f"{setting}='{getattr(name, '__name__', name)}'" for setting, name in shown.items()]
+    if len(texts) < 2:
+        return "".join(f"{text} does not use it" for text in texts)
+    return f"{texts[0]} and {texts[1]} do not use it"
 
 
 def refuse_unused(config: Config, own: Mapping[str, str]) -> None:

@@ -26,6 +26,7 @@ class Output(NamedTuple):
     weights: Tensor | None = None  # attention: (B, Q, T), or (B, N, Q, T) with heads
     recurrence: Recurrence | None = None  # of the stack that read the input
     carried: tuple[Tensor, ...] = ()  # (B, ...) each: what the next batch is handed, without its gradient
+    self_weights: Tensor | None = None  # where every state looked: (B, T, T), or (B, N, T, T) with heads
 
 
 class Reader(nn.Module):
@@ -44,7 +45,6 @@ class Reader(nn.Module):
         if self.pool is None:
             return Output(self.head(read.outputs), recurrence=read)
         summary, weights = self.pool(read, batch.mask)
-        weights = None if weights is None else weights.unsqueeze(-2)
         return Output(self.head(summary), weights, read)
 
 

@@ -114,7 +114,7 @@ def attention_map(
     even = percent(1 / max(1, len(memory)))
     whole = "A row sums to 100 %; l" if np.allclose(weights.sum(1), 1, atol=1e-3) else "L"  # some attentions do not
     reading = (
-        "A row is an output, a column is a place it could look at; the stronger its colour, the longer the look. "
+        "A row is what looked, a column is a place it could look at; the stronger its colour, the longer the look. "
         f"{whole}ooking everywhere alike would be {even} per cell. Point at a cell to read it."
     )
     height = round(min(560, max(210, 140 + 30 * len(queries))))

@@ -49,4 +49,6 @@ class ModelSettings:
         0, "start with memory of about this many steps; 0 for the cell's own start", low=0, tune=Range(0, 1000)
     )
     truncate: int = setting(0, "cut the gradient through time every so many steps; 0 for never", low=0)
-    engine: Literal["auto", "native", "reference", "torch"] = setting("auto", "what runs the loop over time")
+    engine: Literal["auto", "native", "associative", "reference", "torch"] = setting(
+        "auto", "what runs the loop over time"
+    )

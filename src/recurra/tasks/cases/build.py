@@ -1,7 +1,7 @@
 """From the settings of a kind that reads cases to its network."""
 
 from ...errors import ConfigError
-from ...nn.build import ATTENTION_OPTIONS, make_attention, make_recurrent
+from ...nn.build import attentions_in, idle_attention, make_attention, make_recurrent, make_self_attention
 from ...nn.layers import Pool, Recurrent
 from ...settings import Config
 from .network import CaseNet, Layout, Segments
@@ -17,22 +17,23 @@ def readout_of(config: Config) -> str:
 
 def idle_settings(config: Config) -> dict[str, str]:
     """Return the settings that nothing uses, with the reason."""
-    wanted = config.task.readout
-    if wanted is None or wanted == "attention" or config.model.attention == "none":
-        return {}
-    return dict.fromkeys(attention_settings(), f"readout='{wanted}' looks nowhere")
+    wanted, named = config.task.readout, attentions_in(config.model)
+    idle: dict[str, str] = {}
+    if wanted == "last":
+        named.pop("self_attention", None)
+        idle["self_attention"] = "readout='last' takes the state after the last step as it is"
+    if wanted not in (None, "attention") and named.pop("attention", None):
+        idle["attention"] = f"readout='{wanted}' looks nowhere"
+    if "attention" not in named:
+        idle["rows"] = idle.get("attention", "attention='none' looks nowhere")
+    return idle_attention(named, idle.get("rows", "")) | idle
 
 
-def attention_settings() -> tuple[str, ...]:
-    """Return the settings that only an attention uses, and the one that names it."""
-    rates = tuple(f"attention_{name}" for name in ("learning_rate", "weight_decay", "warmup"))
-    return (*ATTENTION_OPTIONS, "attention", "attention_dropout", "entropy_penalty", *rates)
-
-
-def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
-    """Make an untrained network that gives ``outputs`` numbers for each step of each case."""
-    embed, recurrent = _make_reader(config, layout)
-    return CaseNet(embed, recurrent, None, (recurrent.output_size, outputs), config.model.dropout)
+def idle_at_each_step(config: Config, why: str) -> dict[str, str]:
+    """Return the settings that nothing uses where each step is answered and nothing looks back, which is ``why``."""
+    named = attentions_in(config.model)
+    named.pop("attention", None)
+    return idle_attention(named, why) | {"attention": why}
 
 
 def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
@@ -41,9 +42,17 @@ def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     embed, recurrent = _make_reader(config, layout)
     size = recurrent.output_size
     attention = make_attention(model, size, size) if readout == "attention" else None
-    pool = Pool(readout, attention, size)
-    width = size if attention is None else attention.context_size
-    return CaseNet(embed, recurrent, pool, (width, outputs), model.dropout)
+    pool = Pool(readout, attention, size, config.task.rows, model.attention_dropout)
+    among = make_self_attention(model, size)
+    return CaseNet(embed, recurrent, pool, (pool.size(size), outputs), model.dropout, among)
+
+
+def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
+    """Make an untrained network that gives ``outputs`` numbers for each step of each case."""
+    embed, recurrent = _make_reader(config, layout)
+    size = recurrent.output_size
+    among = make_self_attention(config.model, size)
+    return CaseNet(embed, recurrent, None, (size, outputs), config.model.dropout, among)
 
 
 def _make_reader(config: Config, layout: Layout) -> tuple[Segments, Recurrent]:

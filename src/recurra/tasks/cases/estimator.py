@@ -1,8 +1,9 @@
 """The face of all kinds in Python whose examples are whole sequences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -57,19 +58,23 @@ class CaseEstimator(Estimator):
         """Return which stretch of each case the network looked at: ``case, from, to, weight``.
 
         Steps are counted from 0, ``to`` is the last one; stretches overlap. The weights of a case sum to 1 for most
-        attentions. Heads are averaged. Raises ConfigError if the model looks nowhere.
+        attentions. Heads and rows are averaged. Raises ConfigError if the model looks nowhere.
         """
         X = collected(X)
         fitted, examples = self._read(X)
-        tables = []
-        layout, weights = fitted.learned.reading.layout, looks(fitted, examples)
-        for name, row, steps in zip(examples.cases.names, weights, examples.lengths.tolist(), strict=True):
-            first, last = zip(*layout.stretches(steps), strict=True)
-            tables.append(pd.DataFrame({"case": name, "from": first, "to": last, "weight": row}))
-        return self._answer(pd.concat(tables, ignore_index=True), X)
+        return self._answer(by_stretch(fitted, examples, "weight", looks(fitted, examples)), X)
 
     def _read(self, X: Any) -> tuple[Fitted, CaseExamples]:
         """Return cases as the training data were read."""
         fitted = self._fitted()
         cases: Cases = self._read_as_learned(collected(X))
         return fitted, self.kind.encode(cases, fitted.learned)
+
+
+def by_stretch(fitted: Fitted, examples: CaseExamples, name: str, rows: Sequence[np.ndarray]) -> pd.DataFrame:
+    """Return numbers of the segments of each case, (n,) each, as ``case, from, to`` and what they are called."""
+    layout, tables = fitted.learned.reading.layout, []
+    for case, row, steps in zip(examples.cases.names, rows, examples.lengths.tolist(), strict=True):
+        first, last = zip(*layout.stretches(steps), strict=True)
+        tables.append(pd.DataFrame({"case": case, "from": first, "to": last, name: row}))
+    return pd.concat(tables, ignore_index=True)

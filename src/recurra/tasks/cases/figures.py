@@ -3,6 +3,7 @@
 Shapes: T steps, C channels, n segments, K classes.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 CHANNELS = 6  # that are drawn of a case
 FEW = 12  # up to so many classes the counts stand in the cells
+FEW_POINTS = 40  # of a small picture: smallest and largest values of so many pieces
+LEAST = 0.05  # the strip of falls shows at least so much, so that nothing looks like something only for want of more
 
 
 def case_figure(
@@ -24,16 +27,24 @@ def case_figure(
     weights: np.ndarray | None,
     stretches: Sequence[tuple[int, int]],
     title: str = "",
+    falls: np.ndarray | None = None,
     first: int = 0,
 ) -> "Figure":
     """Return a case (T, C) as lines; behind them, the darker a stretch, the longer the look at it (n,).
 
     ``first`` is the number of its first step, if it is a part of a case.
+    ``falls`` (n,) say how much less sure of its answer the model is without each stretch; they stand below the case.
     """
     reading = "The line is the case as it came; gaps are missing values."
     if weights is not None:
-        reading += " The shading is the attention: the darker a stretch, the more it counted for the answer."
-    figure = canvas(300, reading, title, hovermode="x unified", showlegend=len(channels) > 1)
+        reading += " The shading is the attention: the darker a stretch, the longer the look at it."
+    if falls is not None:
+        reading += (
+            " Below it: how much less sure of its answer the model is when the stretch is drawn as a straight line "
+            "(occlusion)."
+        )
+    height = 300 if falls is None else 380
+    figure = canvas(height, reading, title, hovermode="x unified", showlegend=len(channels) > 1)
     if weights is not None:
         _add_shading(figure, weights, stretches, len(values))
     for number, name in enumerate(channels[:CHANNELS]):
@@ -48,7 +59,62 @@ def case_figure(
             hovertemplate="%{y:.4~g}",
         )
     figure.update_xaxes(title_text="step", **({"dtick": 1} if len(values) <= 12 else {}))
+    if falls is not None:
+        _add_falls(figure, falls, stretches, len(values))
     return figure
+
+
+def small_case_figure(values: np.ndarray, title: str) -> "Figure":
+    """Return a case (T, C) as lines without axes, with few numbers: one picture of many."""
+    figure = canvas(90, "", title, margin={"l": 4, "r": 4, "t": 4, "b": 4}, hovermode=False, showlegend=False)
+    places, drawn = _thinned(values[:, :CHANNELS])
+    for number, channel in enumerate(drawn.T):
+        colour = NEUTRAL if drawn.shape[1] == 1 else COLOURS[number % len(COLOURS)]
+        figure.add_scatter(x=places, y=channel, mode="lines", line={"color": colour, "width": 1.5})
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def _thinned(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return places and values (·, C) of a line that looks alike: the smallest and the largest of every few steps."""
+    steps = len(values)
+    if steps <= 4 * FEW_POINTS:
+        return np.arange(steps), values.astype(np.float32)
+    cuts = np.linspace(0, steps, FEW_POINTS + 1).astype(int)
+    pieces = [np.nan_to_num(values[a:b], nan=np.inf) for a, b in itertools.pairwise(cuts)]
+    ends = np.stack([[piece.min(0), np.where(np.isfinite(piece), piece, -np.inf).max(0)] for piece in pieces])
+    drawn = np.where(np.isfinite(ends), ends, np.nan).reshape(-1, values.shape[1])
+    return np.repeat(cuts[:-1], 2), drawn.astype(np.float32)
+
+
+def _add_falls(figure: "Figure", falls: np.ndarray, stretches: Sequence[tuple[int, int]], steps: int) -> None:
+    """Draw below the case, at every step, the mean fall without the stretches that hold it."""
+    total, count = np.zeros(steps), np.zeros(steps)
+    for fall, (first, last) in zip(falls, stretches, strict=True):
+        total[first : last + 1] += fall
+        count[first : last + 1] += 1
+    mean = total / np.maximum(count, 1)
+    figure.add_scatter(
+        x=np.arange(steps),
+        y=mean,
+        name="less sure",
+        mode="lines",
+        line={"color": COLOURS[0], "width": 1.5, "shape": "hvh"},
+        fill="tozeroy",
+        fillcolor=tint(COLOURS[0], 0.35),
+        yaxis="y3",
+        hovertemplate="%{y:.0%}",
+        showlegend=False,
+    )
+    low, high = min(float(mean.min()), 0.0), max(float(mean.max()), LEAST)
+    strip = {"domain": [0, 0.2], "range": [1.1 * low - 0.02 * high, 1.1 * high], "nticks": 3, "tickformat": ".0%"}
+    figure.update_layout(yaxis={"domain": [0.36, 1]}, yaxis2={"domain": [0.36, 1]}, yaxis3=strip)
+    figure.update_xaxes(anchor="y3")
+    figure.add_annotation(
+        text="less sure without it by", x=0, xref="paper", xanchor="left", y=0.21, yref="paper", yanchor="bottom",
+        showarrow=False,
+    )  # fmt: skip
 
 
 def _add_shading(figure: "Figure", weights: np.ndarray, stretches: Sequence[tuple[int, int]], steps: int) -> None:

@@ -1,9 +1,9 @@
-"""What a network says of cases, and where it looked.
+"""What a network says of cases, where it looked, and what its answers rest on.
 
 Shapes: N cases, n segments.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...errors import ConfigError
 from ...nn.models import Output
+from ...nn.occlusion import occlusion, probabilities
 from ...nn.surroundings import on_its_own
 from ..base import Fitted
 from .examples import CaseExamples
@@ -27,7 +28,7 @@ def predictions(fitted: Fitted, examples: CaseExamples) -> Tensor:
 
 @on_its_own
 def looks(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]:
-    """Return where the network looked in each case: (n,) over its own segments, mean over heads.
+    """Return where the network looked in each case: (n,) over its own segments, mean over heads and rows.
 
     Raises ConfigError if the network does not look.
     """
@@ -38,7 +39,7 @@ def looks(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]:
         weights = output.weights
         if weights is None:
             raise ConfigError("This model looks nowhere: it reads out without attention.")
-        rows = (weights.mean(1) if weights.dim() == 4 else weights)[:, 0].cpu().double().numpy()
+        rows = weights.flatten(1, -2).mean(1).cpu().double().numpy()
         lengths = examples.lengths[numbers].tolist()
         found += [row[: layout.read(steps)] for row, steps in zip(rows, lengths, strict=True)]
     return found
@@ -48,6 +49,23 @@ def looks_if_it_does(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]
     """Return where the network looked in each case, None if it looks nowhere."""
     pool = fitted.network.pool
     return None if pool is None or pool.attention is None else looks(fitted, examples)  # type: ignore[union-attr]
+
+
+@on_its_own
+def falls(
+    fitted: Fitted, examples: CaseExamples, score: Callable[[Tensor], Tensor] = probabilities
+) -> list[np.ndarray]:
+    """Return how far the answer to each case falls without each of its own segments: (n,), see ``occlusion``."""
+    network, reading = fitted.network, fitted.learned.reading
+    device = next(network.parameters()).device
+    found: dict[int, np.ndarray] = {}
+    for numbers in examples.by_length(AT_ONCE):
+        lengths = examples.lengths[numbers].tolist()
+        stretches = reading.layout.stretches(max(lengths))
+        rows = occlusion(network, examples.take(numbers).to(device), stretches, score, reading.again).cpu().numpy()
+        for number, row, steps in zip(numbers.tolist(), rows, lengths, strict=True):
+            found[number] = row[: reading.layout.read(steps)]
+    return [found[number] for number in range(len(examples))]
 
 
 def outputs(fitted: Fitted, examples: CaseExamples, parts: tuple[Tensor, ...]) -> Iterator[Output]:

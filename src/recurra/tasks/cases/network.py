@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ...data.batch import Batch
 from ...data.cases import Cases
 from ...nn.filters import Filters
-from ...nn.layers import Pool, Recurrent
+from ...nn.layers import Pool, Recurrent, SelfAttention
 from ...nn.models import Output
 from ...random import Dropout
 from .settings import CaseSettings, PooledSettings
@@ -103,17 +103,24 @@ class Segments(nn.Module):
 
 
 class CaseNet(nn.Module):
-    """Segments, a recurrent stack over them, a read-out of ``size`` numbers, and a linear layer to ``outputs``.
+    """Segments, a recurrent stack over them, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
-    Without a ``pool`` every segment is answered by itself.
+    Segments look ``among`` each other, where that is asked for, before the read-out. Without a ``pool`` every segment
+    is answered by itself.
     """
 
     def __init__(
-        self, embed: Segments, recurrent: Recurrent, pool: Pool | None, sizes: tuple[int, int], dropout: float
+        self,
+        embed: Segments,
+        recurrent: Recurrent,
+        pool: Pool | None,
+        sizes: tuple[int, int],
+        dropout: float,
+        among: SelfAttention | None = None,
     ):
         super().__init__()
         self.layout = embed.layout
-        self.embed, self.recurrent, self.pool = embed, recurrent, pool
+        self.embed, self.recurrent, self.among, self.pool = embed, recurrent, among, pool
         self.dropout = Dropout(dropout)
         self.out = nn.Linear(*sizes)
 
@@ -124,8 +131,11 @@ class CaseNet(nn.Module):
             x = torch.cat([x, batch["known"].to(x.dtype)], -1)
         vectors, mask = self.embed(x, mask)
         read = self.recurrent(vectors, mask=mask, record=record)
+        among = None
+        if self.among is not None:
+            states, among = self.among(read.outputs, mask)
+            read = read._replace(outputs=states)
         if self.pool is None:
-            return Output(self.out(self.dropout(read.outputs)), recurrence=read)
+            return Output(self.out(self.dropout(read.outputs)), recurrence=read, self_weights=among)
         summary, weights = self.pool(read, mask)
-        weights = None if weights is None else weights.unsqueeze(-2)
-        return Output(self.out(self.dropout(summary)), weights, read)
+        return Output(self.out(self.dropout(summary)), weights, read, self_weights=among)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ...data.cases import Cases
@@ -62,10 +63,19 @@ class Reading:
 
     def inputs(self, values: np.ndarray) -> np.ndarray:
         """Return one case (T, C) as the network reads it: scaled values and, if asked for, their changes (T, 2C)."""
-        scaled = self.scaled(values)
+        return self._with_changes(self.scaled(values))
+
+    def again(self, inputs: Tensor) -> Tensor:
+        """Return ``inputs`` (B, T, I) with the changes computed again from the values in them."""
+        values = inputs[..., : self.layout.channels].cpu().double().numpy()
+        return torch.from_numpy(self._with_changes(values)).to(inputs)
+
+    def _with_changes(self, scaled: np.ndarray) -> np.ndarray:
+        """Return values (..., T, C) and, if asked for, their changes (..., T, 2C)."""
         if self.layout.inputs == self.layout.channels:
             return scaled
-        return np.concatenate([scaled, np.diff(scaled, axis=0, prepend=scaled[:1]) / self.change], 1)
+        changes = np.diff(scaled, axis=-2, prepend=scaled[..., :1, :]) / self.change
+        return np.concatenate([scaled, changes], -1)
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
         """Return one case (T, C) scaled, its gaps filled in a straight line."""

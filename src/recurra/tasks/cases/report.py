@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ...data.cases import Cases
-from ...report.figures import looked_where
+from ...report.figures import attention_map, looked_where
 from ...report.page import Section
 from ...writing.numbers import in_steps
 from ..base import Fitted, Glimpse
@@ -28,8 +28,11 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
             f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on. "
             f"{looked_where(weights, [f'step {first} to {last}' for first, last in places])}"
         )
-        figure = case_figure(case.values[0], case.channels, weights[0], places)
-        return [Section("Where it looked", text, figure)]
+        figures = [case_figure(case.values[0], case.channels, weights.mean(0), places)]
+        if len(weights) > 1:
+            text += f" It takes {len(weights)} looks at once; the shading is their mean."
+            figures.append(attention_map(weights, [first for first, _ in places], range(1, len(weights) + 1), "look"))
+        return [Section("Where it looked", text, figures)]
 
     def span(count: float) -> str:
         return in_steps(round(count * layout.hop))

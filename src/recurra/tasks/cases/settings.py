@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ...attention import ATTENTIONS
 from ...settings import ModelSettings, Range, TrainingSettings, otherwise, setting
+from ...settings.model import AttentionName
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -42,6 +44,12 @@ class PooledSettings(CaseSettings):
         None,
         "how what was read becomes one answer; attention if there is one, if not given",
     )
+    rows: int = setting(
+        1,
+        "looks that the attention takes at a case, each in its own way, side by side",
+        low=1,
+        tune=Range(1, 16, log=True),
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -50,6 +58,9 @@ class CaseModelSettings(ModelSettings):
 
     hidden_size: int = otherwise(ModelSettings, "hidden_size", 64)
     bidirectional: bool = otherwise(ModelSettings, "bidirectional", True)
+    self_attention: AttentionName | type = setting(
+        "none", "how all that was read looks at each other, before one answer is made of it", members=ATTENTIONS
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

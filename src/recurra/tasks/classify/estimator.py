@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..cases.classes import labels_of
-from ..cases.estimator import CaseEstimator
+from ..cases.estimator import CaseEstimator, by_stretch
 from ..cases.examples import CaseExamples
+from ..cases.looking import falls
 from ..cases.settings import CaseModelSettings, CaseTrainingSettings
 from ..frames import collected
 from .kind import KIND
@@ -61,6 +62,16 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Case
         logs = KIND.ask(*self._read(X)).log_probabilities
         assert logs is not None
         return logs
+
+    def occlusion_table(self, X: Any) -> Any:
+        """Return what each answer rests on: ``case, from, to, fall``.
+
+        ``fall`` is how much less probable the class that is named becomes when the stretch is drawn as a straight line:
+        0.3 is from 90 % to 60 %; below 0 the network is surer without. Stretches are those of ``attention_table``.
+        """
+        X = collected(X)
+        fitted, examples = self._read(X)
+        return self._answer(by_stretch(fitted, examples, "fall", falls(fitted, examples)), X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the share of cases whose class is named; ``y`` may be left out where ``X`` has the labels in it.

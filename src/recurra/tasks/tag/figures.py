@@ -30,7 +30,7 @@ def strips_figure(
     values: np.ndarray, channels: Sequence[str], strips: Strips, title: str = "", first: int = 0
 ) -> "Figure":
     """Return a case (T, C), or a part of it from step ``first`` on, above the strips of its labels."""
-    figure = case_figure(values, channels, None, (), title, first)
+    figure = case_figure(values, channels, None, (), title, first=first)
     figure.update_layout(
         height=340,
         showlegend=True,

@@ -13,7 +13,7 @@ from ...settings import Config, NoSettings
 from ...training.task import Task
 from ..base import Baseline, Exam, Fitted, Judged
 from ..cases.base import CaseKind
-from ..cases.build import attention_settings
+from ..cases.build import idle_at_each_step
 from ..cases.split import Split
 from .answers import Said, Tags, Truth, ask_network, make_exam, statistics_of
 from .baselines import make_baselines
@@ -70,7 +70,7 @@ class TagKind(CaseKind):
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return what is said of an attention: there is none."""
-        return dict.fromkeys(attention_settings(), "each step is answered by what was read before and after it")
+        return idle_at_each_step(config, "each step is answered by what was read before and after it")
 
     def ask(self, fitted: Fitted, examples: TagExamples) -> Said:
         """Name the labels."""
