@@ -144,12 +144,13 @@ def test_each_known_step_is_asked_once_in_training() -> None:
     assert counts.tolist() == [int((known == name).sum()) for name in ("peak", "rest")]
 
 
-def test_a_padded_batch_answers_like_each_case_alone() -> None:
+@pytest.mark.parametrize("among", ["none", "dot", "multi_head"])
+def test_a_padded_batch_answers_like_each_case_alone(among: str) -> None:
     X, y = peaks(9)
     X[3] = X[3].copy()
     X[3][[4, 5, 17]] = np.nan
     data = KIND.arrays(X, y)
-    fitted = untrained(data)
+    fitted = untrained(data, self_attention=among)
     together = ask_network(fitted, KIND.encode(data, fitted.learned)).log_probabilities
     ends = np.cumsum(data.lengths)
     for n in range(9):
