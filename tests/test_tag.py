@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
 from commands import Answer, Run, run_command
 from pages import figures_in
@@ -140,12 +144,13 @@ def test_each_known_step_is_asked_once_in_training() -> None:
     assert counts.tolist() == [int((known == name).sum()) for name in ("peak", "rest")]
 
 
-def test_a_padded_batch_answers_like_each_case_alone() -> None:
+@pytest.mark.parametrize("among", ["none", "dot", "multi_head"])
+def test_a_padded_batch_answers_like_each_case_alone(among: str) -> None:
     X, y = peaks(9)
     X[3] = X[3].copy()
     X[3][[4, 5, 17]] = np.nan
     data = KIND.arrays(X, y)
-    fitted = untrained(data)
+    fitted = untrained(data, self_attention=among)
     together = ask_network(fitted, KIND.encode(data, fitted.learned)).log_probabilities
     ends = np.cumsum(data.lengths)
     for n in range(9):
@@ -399,6 +404,8 @@ def test_what_is_not_known_counts_nowhere() -> None:
     assert tagger.score(X, hidden) == np.mean(said[known] == flat[known])
     numbers = [np.where(np.arange(len(row)) % 3 == 0, np.nan, row == "peak") for row in y]
     assert Tagger(**TINY).fit(X, numbers).classes_.tolist() == [0.0, 1.0]
+    whole = [pd.Series(row).astype("Int64") for row in numbers]
+    assert Tagger(**TINY).fit(X, whole).predict(X)[0].dtype.kind == "i"
 
 
 def test_padding_of_an_array_has_no_labels() -> None:
@@ -429,6 +436,18 @@ def test_a_table_is_answered_in_the_order_of_its_rows() -> None:
     assert isinstance(polars, pl.DataFrame) and polars["label"].to_list() == found["label"].tolist()
     alone = tagger.predict(table[table["id"] == "c7"])
     np.testing.assert_allclose(alone.sort_values("step")["p_peak"], by_case["c7"], rtol=1e-4, atol=1e-6)
+
+
+def test_it_is_an_estimator_of_scikit_learn() -> None:
+    X, y = FORMS["text"]()
+    search = GridSearchCV(Tagger(**TINY), {"hidden_size": [4, 8]}, cv=3, error_score="raise").fit(X, y)
+    best = search.best_estimator_
+    assert search.best_score_ <= 1 and search.predict(X)[0].tolist() == best.predict(X)[0].tolist()
+    again = pickle.loads(pickle.dumps(best))
+    np.testing.assert_array_equal(again.predict_proba(X)[2], best.predict_proba(X)[2])
+    assert clone(best).get_params() == best.get_params() and not hasattr(clone(best), "fitted_")
+    with pytest.raises(NotFittedError, match="This Tagger is not fitted yet"):
+        Tagger().predict(X)
 
 
 @pytest.mark.parametrize(

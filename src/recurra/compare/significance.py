@@ -3,7 +3,7 @@
 Shapes: W cases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -95,13 +95,24 @@ def _in_step(first: Sequence[Statistics], second: Sequence[Statistics]) -> list[
 
 def _difference(metric: Metric, pairs: Sequence[tuple[Statistics, Statistics]], swapped: Array) -> float:
     """Return the difference of the mean metric after the cases in ``swapped`` (W,) have changed sides."""
-    return float(np.mean([metric.of(_mixed(a, b, swapped)) - metric.of(_mixed(b, a, swapped)) for a, b in pairs]))
+    return float(np.mean([metric.of(_Mixed(a, b, swapped)) - metric.of(_Mixed(b, a, swapped)) for a, b in pairs]))
 
 
-def _mixed(own: Statistics, other: Statistics, swapped: Array) -> Statistics:
-    """Return the statistics that both have, with those of the cases in ``swapped`` taken from the ``other``."""
-    return {
-        name: np.where(swapped.reshape(-1, *[1] * (values.ndim - 1)), other[name], values)
-        for name, values in own.items()
-        if name in other
-    }
+class _Mixed(Mapping[str, Array]):
+    """The statistics that both models have, with those of the cases in ``swapped`` taken from the ``other``.
+
+    Each is put together when a metric asks for it, as most metrics read few of them.
+    """
+
+    def __init__(self, own: Statistics, other: Statistics, swapped: Array):
+        self.own, self.other, self.swapped = own, other, swapped
+
+    def __getitem__(self, name: str) -> Array:
+        own, other = self.own[name], self.other[name]
+        return np.where(self.swapped.reshape(-1, *[1] * (own.ndim - 1)), other, own)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.own if name in self.other)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -240,8 +240,7 @@ class MarkAnswer(LabelAnswer):
                 f"X has {len(cases)} case(s), but y has the labels of {len(rows)}; give those of each case."
             )
         lengths, lost = cases.lengths.tolist(), 0
-        column = pd.Series(np.concatenate([_objects(list(row)) for row in rows]), dtype=object, name="y")
-        codes, names = label_codes(column)
+        codes, names = label_codes(pd.Series(joined(rows), name="y"))
         found = np.split(codes, np.cumsum([len(row) for row in rows])[:-1])
         for case, (own, steps) in enumerate(zip(found, lengths, strict=True)):
             if len(own) not in (steps, width):
@@ -329,11 +328,20 @@ def step_labels(y: Any) -> list[np.ndarray]:
         if isinstance(own, (str, bytes)) or not isinstance(own, Iterable):
             raise DataError(f"Case '{case + 1}' has the single label {own!r}, but every step needs one; {wanted}.")
         plain_own = own.detach().cpu() if hasattr(own, "detach") else own
+        if isinstance(own, pd.Series):  # whole numbers stay whole beside those that are missing
+            plain_own = own.astype(object)
         row = np.asarray(plain_own) if hasattr(plain_own, "__array__") else _plain(list(plain_own))
         if row.ndim != 1:
             raise DataError(f"The labels of case '{case + 1}' have the shape {row.shape}; {wanted}.")
         rows.append(row)
     return rows
+
+
+def joined(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the labels of all cases one after another, in the type that all have in common, else as they are."""
+    if len({row.dtype.kind for row in rows}) == 1:
+        return np.concatenate(rows)
+    return np.concatenate([_objects(list(row)) for row in rows] or [np.array([])])
 
 
 def _plain(items: list[Any]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...data.cases import Cases, Marks, cases_of
-from ...data.cases.answers import step_labels
+from ...data.cases.answers import joined, step_labels
 from ...errors import DataError, nearest
 from ..cases.classes import alike, codes_of, ordered, refuse_fractions, remembering
 
@@ -22,14 +22,14 @@ def arrays_of(X: Any, y: Any) -> Cases:
     """Return X and y as cases that remember the type of y; y may be None."""
     if y is None:
         return cases_of(X)
-    column = np.concatenate([known(row) for row in step_labels(y)] or [np.array([])])
+    column = known(joined(step_labels(y)))
     refuse_fractions(column)
     return remembering(cases_of(X, y, what="mark"), column)
 
 
-def known(row: np.ndarray) -> np.ndarray:
-    """Return the labels in a ``row`` that are not missing, in the type that they have in common."""
-    found = row[~pd.isna(row)]
+def known(labels: np.ndarray) -> np.ndarray:
+    """Return the ``labels`` that are not missing, in the type that they have in common."""
+    found = labels[~pd.isna(labels)]
     return np.array(found.tolist()) if found.dtype == object and len(found) else found
 
 
