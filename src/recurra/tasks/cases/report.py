@@ -26,7 +26,7 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
 
     def attention(weights: np.ndarray) -> list[Section]:
         text = (
-            f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on. "
+            f"Which stretch of case {case.names[0]}, the first one of the training data, it looked at. "
             f"{looked_where(weights, [f'step {first} to {last}' for first, last in places])}"
         )
         figures = [case_figure(case.values[0], case.channels, weights.mean(0), places)]
