@@ -11,7 +11,7 @@ GENERATOR := $(if $(shell command -v ninja 2>/dev/null),-G Ninja)
 # GCC's library that watches addresses; a compiler without it answers with the bare name, no compiler with nothing.
 ASAN = $(filter /%,$(shell $(CXX) -print-file-name=libasan.so 2>/dev/null))
 
-.PHONY: demo test quick check install native sanitize clean
+.PHONY: demo test quick check install native sanitize tsan clean
 .DELETE_ON_ERROR:
 
 demo: .venv/base
@@ -47,9 +47,19 @@ WATCH = LD_PRELOAD="$(ASAN) $(shell $(CXX) -print-file-name=libstdc++.so 2>/dev/
 
 sanitize: .venv/dev | $(CMAKE)
 	@$(if $(ASAN),,echo "make sanitize needs GCC with libasan: install g++, or name one that has it (make sanitize CXX=g++)."; exit 1)
-	CXX="$(CXX)" $(CMAKE) -S native -B build/sanitize $(GENERATOR) -DRECURRA_SANITIZE=ON -DRECURRA_WERROR=ON
+	CXX="$(CXX)" $(CMAKE) -S native -B build/sanitize $(GENERATOR) -DRECURRA_SANITIZE=memory -DRECURRA_WERROR=ON
 	$(CMAKE) --build build/sanitize --parallel 4
 	$(WATCH) $(BIN)/python -m pytest --capture=sys tests/test_native.py
+
+# The engine in many threads at once, with every access watched that two of them make without waiting for each other.
+# A program of its own, native/race.cpp. ThreadSanitizer wants its memory where it always is, not at random places.
+TSAN = $(filter /%,$(shell $(CXX) -print-file-name=libtsan.so 2>/dev/null))
+
+tsan: | $(CMAKE)
+	@$(if $(TSAN),,echo "make tsan needs GCC with libtsan: install g++, or name one that has it (make tsan CXX=g++)."; exit 1)
+	CXX="$(CXX)" $(CMAKE) -S native -B build/tsan $(GENERATOR) -DRECURRA_SANITIZE=threads -DRECURRA_WERROR=ON
+	$(CMAKE) --build build/tsan --parallel 4
+	TSAN_OPTIONS=halt_on_error=1 $(shell setarch -R true 2>/dev/null && echo setarch -R) build/tsan/race
 
 .venv/base: pyproject.toml constraints.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit("recurra needs Python 3.11 or later; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

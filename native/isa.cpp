@@ -1,5 +1,6 @@
 // Everything that runs vectors, for one instruction set: compiled once for each with -DRECURRA_ISA=name.
-#include "scan.h"
+#include "finish.h"
+#include "forward.h"
 
 namespace recurra {
 namespace RECURRA_ISA {
@@ -28,18 +29,40 @@ int32_t map(const char *function, int32_t dtype, int64_t n, const void *in, void
   return dtype == RECURRA_FLOAT ? map_named<float>(function, n, in, out) : map_named<double>(function, n, in, out);
 }
 
+inline void nothing(const Call &, int) {}
+
+template <class T, class C>
+constexpr Kernel forward_kernel() {
+  return {forward_bytes<T, C>, pack_forward<T, C>, run_forward<T, C>, nothing};
+}
+template <class T, class C>
+constexpr Kernel backward_kernel() {
+  return {backward_bytes<T, C>, pack_backward<T, C>, run_backward<T, C>, finish_backward<T, C>};
+}
+template <class C>
+constexpr CellKernels kernels_of() {
+  return {C::name,
+          C::blocks,
+          Sizes<float, C>::saved_blocks,
+          C::recurrent,
+          C::normalised,
+          {forward_kernel<float, C>(), forward_kernel<double, C>()},
+          {backward_kernel<float, C>(), backward_kernel<double, C>()}};
+}
+
+template <class Cells>
+struct Table;
+template <class... C>
+struct Table<List<C...>> {
+  static constexpr int count = sizeof...(C);
+  static constexpr CellKernels rows[] = {kernels_of<C>()...};
+};
+
 #define RECURRA_STRING_OF(name) #name
 #define RECURRA_STRING(name) RECURRA_STRING_OF(name)
-#define RECURRA_FORWARD(cell, name, gates, saves) {forward_kernel<float, cell>(), forward_kernel<double, cell>()},
-#define RECURRA_BACKWARD(cell, name, gates, saves) {backward_kernel<float, cell>(), backward_kernel<double, cell>()},
-#define RECURRA_CHECK(cell, name, gates, saves) \
-  static_assert(cell::blocks == gates && cell::saved + cell::memory == saves, name " differs from its line in job.h");
-
-RECURRA_CELLS(RECURRA_CHECK)
 
 extern const Instructions instructions;
-const Instructions instructions = {
-    RECURRA_STRING(RECURRA_ISA), {RECURRA_CELLS(RECURRA_FORWARD)}, {RECURRA_CELLS(RECURRA_BACKWARD)}, map};
+const Instructions instructions = {RECURRA_STRING(RECURRA_ISA), Table<Cells>::rows, Table<Cells>::count, map};
 
 }  // namespace RECURRA_ISA
 }  // namespace recurra

@@ -52,27 +52,19 @@ struct Kernel {
   void (*finish)(const Call &call, int thread);
 };
 
-// All cells: the struct in cells.h, the name in Python, the gates, and how many vectors a step saves, h left out.
-#define RECURRA_CELLS(CELL)      \
-  CELL(Tanh, "rnn", 1, 1)        \
-  CELL(Relu, "rnn_relu", 1, 1)   \
-  CELL(Lstm, "lstm", 4, 5)       \
-  CELL(Gru, "gru", 3, 4)         \
-  CELL(Coupled, "coupled", 3, 4) \
-  CELL(LstmGru, "lstm_gru", 4, 6) \
-  CELL(FullLstmGru, "lstm_gru_full", 6, 8)
-
-struct CellFacts {
-  const char *name;
-  int blocks, saved;
+// A cell as an instruction set knows it: all that is outside its struct in cells.h is computed from it.
+struct CellKernels {
+  const char *name;    // in Python
+  int blocks, saved;   // gates; vectors that a step saves, h left out
+  bool recurrent;      // whether there is a product with the old output
+  bool normalised;     // whether a step needs all units of a row at once
+  Kernel forward[2], backward[2];  // by type
 };
-#define RECURRA_FACTS(cell, name, blocks, saved) {name, blocks, saved},
-constexpr CellFacts cell_facts[] = {RECURRA_CELLS(RECURRA_FACTS)};
-constexpr int CELLS = sizeof(cell_facts) / sizeof(cell_facts[0]);
 
 struct Instructions {
   const char *name;
-  Kernel forward[CELLS][2], backward[CELLS][2];
+  const CellKernels *cells;
+  int cell_count;
   int32_t (*map)(const char *function, int32_t dtype, int64_t n, const void *in, void *out);
 };
 

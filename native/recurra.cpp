@@ -1,16 +1,18 @@
 // The entry points: choose the instruction set, split the batch among threads, run the kernel.
 #include "recurra.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <algorithm>
 #include <exception>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
-#if defined(_OPENMP)
+#if defined(RECURRA_OWN_THREADS)
+#include <thread>
+#elif defined(_OPENMP)
 #include <omp.h>
 #endif
 #if !defined(_WIN32)
@@ -22,6 +24,7 @@
 #endif
 
 #include "job.h"
+#include "pool.h"
 
 namespace recurra {
 
@@ -65,19 +68,33 @@ const Instructions *&chosen() {
   return set;
 }
 
-// The threads of an OpenMP pool do not exist in a forked child, and asking for them would wait for ever.
+const CellKernels &cell_of(const recurra_scan &scan) { return chosen()->cells[scan.cell]; }
+
+// Never destroyed: at the end of the process some thread may still scan.
+Pool &pool() {
+  static Pool &pool = *new Pool;
+  return pool;
+}
+
+// The threads of a team do not exist in a forked child, and asking OpenMP for them would wait for ever.
 bool forked = false;
 
 struct ForkWatch {
   ForkWatch() {
 #if !defined(_WIN32)
-    pthread_atfork(nullptr, nullptr, [] { forked = true; });
+    pthread_atfork([] { pool().lock(); }, [] { pool().unlock(); },
+                   [] {
+                     pool().unlock();
+                     forked = true;
+                   });
 #endif
   }
 } fork_watch;
 
 int64_t processors() {
-#if defined(_OPENMP)
+#if defined(RECURRA_OWN_THREADS)
+  return 4;  // whatever the machine has: what is looked for are races
+#elif defined(_OPENMP)
   return omp_get_num_procs();
 #else
   return 1;
@@ -85,7 +102,7 @@ int64_t processors() {
 }
 
 int threads_for(const recurra_scan &scan) {
-#if defined(_OPENMP)
+#if defined(RECURRA_OWN_THREADS) || defined(_OPENMP)
   return forked ? 1 : std::max(1, scan.threads);
 #else
   (void)scan;
@@ -108,15 +125,18 @@ struct Sharing {
 };
 
 Sharing share_among(const recurra_scan &scan, int64_t threads) {
-  const int64_t weights = cell_facts[scan.cell].blocks * scan.hidden * scan.hidden;
-  const int64_t inputs = cell_facts[scan.cell].blocks * scan.hidden * scan.input;
+  const CellKernels &cell = cell_of(scan);
+  const int64_t weights = cell.recurrent ? cell.blocks * scan.hidden * scan.hidden : 0;
+  const int64_t inputs = cell.blocks * scan.hidden * scan.input;
   const int64_t size = scan.dtype == RECURRA_FLOAT ? 4 : 8;
   // A team waits at every step, so it must not be larger than what can run at once.
   const int64_t largest = std::max<int64_t>(1, std::min({threads, processors(), scan.hidden / RECURRA_PAD}));
-  if (weights * size > far_bytes && scan.batch < 16 * threads) return {1, static_cast<int>(largest)};
+  if (weights * size > far_bytes && scan.batch < 16 * threads && !cell.normalised) return {1, static_cast<int>(largest)};
   const int64_t affordable = std::max<int64_t>(1, bytes_of_sums / std::max<int64_t>(1, (weights + inputs) * size));
   const int64_t teams = std::max<int64_t>(1, std::min({threads, scan.batch, affordable}));
-  const int64_t team_size = std::min({threads / teams, largest, weights / shared_step});
+  // Without a product there is no waiting; means over all units would have to be waited for three times a step.
+  const int64_t worth = cell.normalised ? 1 : cell.recurrent ? weights / shared_step : threads;
+  const int64_t team_size = std::min({threads / teams, largest, worth});
   return {static_cast<int>(teams), static_cast<int>(scan.batch < threads ? std::max<int64_t>(1, team_size) : 1)};
 }
 
@@ -170,38 +190,6 @@ void split_rows(const recurra_scan &scan, int teams, Split &split) {
   }
 }
 
-// Memory that a thread keeps from call to call: fresh pages cost more than a small scan.
-class Arena {
- public:
-  ~Arena() { free(memory_); }
-  Arena() = default;
-  Arena(const Arena &) = delete;
-  Arena &operator=(const Arena &) = delete;
-
-  char *at_least(int64_t bytes) {
-    if (bytes <= size_) return memory_;
-    release();
-    bytes = (bytes + 4095) / 4096 * 4096;
-    memory_ = static_cast<char *>(aligned_alloc(64, static_cast<size_t>(bytes)));
-    size_ = memory_ ? bytes : 0;
-    return memory_;
-  }
-  void release() {
-    free(memory_);
-    memory_ = nullptr;
-    size_ = 0;
-  }
-  void keep_at_most(int64_t bytes) {
-    if (size_ > bytes) release();
-  }
-
- private:
-  char *memory_ = nullptr;
-  int64_t size_ = 0;
-};
-
-constexpr int64_t kept_bytes = 64 << 20;
-
 // Ask for large pages: what a scan saves is fresh memory each time, and page by small page the kernel needs longer to
 // hand it out than the scan to fill it.
 void use_large_pages(void *memory, int64_t bytes) {
@@ -253,7 +241,21 @@ void run_alone(const Kernel &kernel, const Call &call) {
 // parallel region, or under a limit, they may be fewer.
 bool run_together(const Kernel &kernel, const Call &call) {
   bool complete = true;
-#if defined(_OPENMP)
+#if defined(RECURRA_OWN_THREADS)
+  // ThreadSanitizer does not see how the threads of OpenMP wait for each other, and would call all they share a race.
+  Barrier barrier = {};
+  const auto work = [&](int thread) {
+    kernel.pack(call, thread);
+    wait_for_all(barrier, call.threads);
+    kernel.scan(call, thread);
+    wait_for_all(barrier, call.threads);
+    kernel.finish(call, thread);
+  };
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < call.threads; ++thread) others.emplace_back(work, thread);
+  work(0);
+  for (std::thread &other : others) other.join();
+#elif defined(_OPENMP)
 #pragma omp parallel num_threads(call.threads)
   {
     const int thread = omp_get_thread_num();
@@ -272,14 +274,20 @@ bool run_together(const Kernel &kernel, const Call &call) {
 }
 
 bool run_on(int threads, const Kernel &kernel, const recurra_scan &scan, const recurra_grads *grads) {
-  static thread_local Arena arena;
   Prepared prepared(scan, grads, threads);
   Call &call = prepared.call;
-  call.memory = arena.at_least(kernel.bytes(call));
+  Block memory = pool().take(kernel.bytes(call));
+  call.memory = memory.begin();
   if (!call.memory) throw std::bad_alloc();
   const bool done = call.threads > 1 ? run_together(kernel, call) : (run_alone(kernel, call), true);
-  arena.keep_at_most(kept_bytes);
+  pool().give(std::move(memory));
   return done;
+}
+
+// Whether the caller knows the structs as this library does.
+template <class Struct>
+bool fits(const Struct &given) {
+  return given.version == RECURRA_VERSION && given.size == static_cast<int32_t>(sizeof(Struct));
 }
 
 int32_t run(const Kernel &kernel, const recurra_scan &scan, const recurra_grads *grads) try {
@@ -296,7 +304,7 @@ struct Stepper {
 
   const Kernel &kernel;
   Prepared prepared;
-  Arena arena;
+  Block memory;
   std::vector<char> outputs;
 };
 
@@ -328,36 +336,57 @@ void wait_for_all(Barrier &barrier, int32_t size) {
 
 }  // namespace recurra
 
-using recurra::cell_facts;
-
 extern "C" {
 
+const char *recurra_cells(void) {
+  static const std::string names = [] {
+    std::string joined;
+    const recurra::Instructions &set = *recurra::chosen();
+    for (int cell = 0; cell < set.cell_count; ++cell) joined += std::string(",") + set.cells[cell].name;
+    return joined.substr(1);
+  }();
+  return names.c_str();
+}
+
 int32_t recurra_cell(const char *name) {
-  for (int32_t cell = 0; cell < recurra::CELLS; ++cell)
-    if (strcmp(cell_facts[cell].name, name) == 0) return cell;
+  const recurra::Instructions &set = *recurra::chosen();
+  for (int32_t cell = 0; cell < set.cell_count; ++cell)
+    if (strcmp(set.cells[cell].name, name) == 0) return cell;
   return -1;
 }
 
-int32_t recurra_saved_blocks(int32_t cell, int32_t masked) { return cell_facts[cell].saved + (masked ? 1 : 0); }
+int32_t recurra_saved_blocks(int32_t cell, int32_t masked) {
+  return recurra::chosen()->cells[cell].saved + (masked ? 1 : 0);
+}
+
+void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads) {
+  *version = RECURRA_VERSION;
+  *scan = sizeof(recurra_scan);
+  *grads = sizeof(recurra_grads);
+}
 
 int32_t recurra_forward(const recurra_scan *scan) {
-  return recurra::run(recurra::chosen()->forward[scan->cell][scan->dtype], *scan, nullptr);
+  if (!recurra::fits(*scan)) return RECURRA_OTHER_VERSION;
+  return recurra::run(recurra::cell_of(*scan).forward[scan->dtype], *scan, nullptr);
 }
 
 int32_t recurra_backward(const recurra_scan *scan, const recurra_grads *grads) {
-  return recurra::run(recurra::chosen()->backward[scan->cell][scan->dtype], *scan, grads);
+  if (!recurra::fits(*scan) || !recurra::fits(*grads)) return RECURRA_OTHER_VERSION;
+  return recurra::run(recurra::cell_of(*scan).backward[scan->dtype], *scan, grads);
 }
 
 void *recurra_stepper_new(const recurra_scan *scan) try {
+  if (!recurra::fits(*scan)) return nullptr;
   recurra_scan one = *scan;
   one.steps = 1;
   one.threads = 1;
   one.reverse = one.self_fed = 0;
   one.mask = nullptr;
   one.keep = one.saved = nullptr;
-  auto *stepper = new recurra::Stepper(one, recurra::chosen()->forward[one.cell][one.dtype]);
+  auto *stepper = new recurra::Stepper(one, recurra::cell_of(one).forward[one.dtype]);
   recurra::Call &call = stepper->prepared.call;
-  call.memory = stepper->arena.at_least(stepper->kernel.bytes(call));
+  stepper->memory = recurra::Block::of(stepper->kernel.bytes(call));
+  call.memory = stepper->memory.begin();
   if (!call.memory) {
     delete stepper;
     return nullptr;
@@ -384,11 +413,8 @@ void recurra_stepper_free(void *stepper) { delete static_cast<recurra::Stepper *
 const char *recurra_instruction_sets(void) {
   static const std::string names = [] {
     std::string joined;
-    for (const recurra::Instructions *set : recurra::instruction_sets()) {
-      if (!joined.empty()) joined += ",";
-      joined += set->name;
-    }
-    return joined;
+    for (const recurra::Instructions *set : recurra::instruction_sets()) joined += std::string(",") + set->name;
+    return joined.substr(1);
   }();
   return names.c_str();
 }

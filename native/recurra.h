@@ -18,24 +18,30 @@ extern "C" {
 #endif
 
 enum { RECURRA_FLOAT = 0, RECURRA_DOUBLE = 1 };
-enum { RECURRA_OK = 0, RECURRA_NO_MEMORY = 1 };
+enum { RECURRA_OK = 0, RECURRA_NO_MEMORY = 1, RECURRA_OTHER_VERSION = 2 };
+
+// Of this interface. It rises with every change to what follows, so that a library that was built for another one is
+// told from this one. Both structs begin with it and with their own size, which the library compares with its own.
+enum { RECURRA_VERSION = 2 };
 
 // Hidden sizes are padded to a multiple of this inside ``saved``, whatever the machine's vectors are.
 enum { RECURRA_PAD = 16 };
 
 // One cell over one sequence of steps: weights laid out as in torch.nn.
 typedef struct {
-  int32_t cell;     // from recurra_cell()
-  int32_t dtype;    // RECURRA_FLOAT or RECURRA_DOUBLE
-  int32_t reverse;  // from the last step to the first
-  int32_t threads;  // at most so many
+  int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_scan)
+  int32_t cell;      // from recurra_cell()
+  int32_t dtype;     // RECURRA_FLOAT or RECURRA_DOUBLE
+  int32_t reverse;   // from the last step to the first
+  int32_t threads;   // at most so many
   int32_t self_fed;  // the input of a step is the old output: x is not read, and I is H
   int64_t batch, steps, input, hidden;
-  const void *x;          // (B, T, I)
-  const void *weight_ih;  // (G*H, I)
-  const void *weight_hh;  // (G*H, H)
+  const void *x;          // (B, T, I); (B, T, G*H) what the inputs contribute, for a cell that normalises
+  const void *weight_ih;  // (G*H, I); null for a cell that normalises, as its biases are
+  const void *weight_hh;  // (G*H, H); null for a cell whose gates read the input alone
   const void *bias_ih;    // (G*H), or null
-  const void *bias_hh;    // (G*H), or null
+  const void *bias_hh;    // (G*H), or null; null where weight_hh is
+  const void *per_unit;   // (P*H), what else a cell has for every unit, in the order of cells.h; or null
   const void *h0;         // (B, H)
   const void *c0;         // (B, H); null for a cell without memory
   const uint8_t *mask;    // (B, T), or null: where 0 the state is kept and the output is 0
@@ -47,26 +53,35 @@ typedef struct {
 
 // What the backward pass reads and writes, beside the scan with its ``outputs`` and ``saved``.
 typedef struct {
+  int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_grads)
   const void *d_outputs;  // (B, T, H), or null for zeros
   const void *d_h, *d_c;  // (B, H), or null for zeros
   void *d_x;              // (B, T, I), or null if nobody asks
-  void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh;  // shaped as the weights; null if nobody asks
+  void *d_weight_ih, *d_weight_hh, *d_bias_ih, *d_bias_hh, *d_per_unit;  // shaped as the weights; null if nobody asks
   void *d_h0, *d_c0;      // (B, H); null if nobody asks
 } recurra_grads;
 
-// The number of a cell by its name (rnn, rnn_relu, lstm, gru, coupled, lstm_gru, lstm_gru_full), or -1.
+// What this library was built for: the version of the interface and the sizes of both structs.
+RECURRA_API void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads);
+
+// The names of all cells: a comma-separated list.
+RECURRA_API const char *recurra_cells(void);
+
+// The number of a cell by its name, or -1.
 RECURRA_API int32_t recurra_cell(const char *name);
 
 // How many blocks of padded H numbers a step saves; a scan with a mask saves one more.
 RECURRA_API int32_t recurra_saved_blocks(int32_t cell, int32_t masked);
 
-// Both return RECURRA_OK or RECURRA_NO_MEMORY. T must be at least 1; B may be 0.
+// Both return RECURRA_OK, RECURRA_NO_MEMORY or RECURRA_OTHER_VERSION. T must be at least 1; B may be 0. The memory for
+// their work is kept for later calls, at most 64 MB of it in the process, and given back when it has lain idle.
 RECURRA_API int32_t recurra_forward(const recurra_scan *scan);
 RECURRA_API int32_t recurra_backward(const recurra_scan *scan, const recurra_grads *grads);
 
 // Streaming. A stepper holds its own copy of the weights, laid out for the kernel (of ``scan`` it reads the cell, the
 // type, the sizes but T, and the weights); a step moves h and c (B, H) on in place and allocates nothing. One stepper
-// must not be used by two threads at once. recurra_stepper_new returns null if there is no memory.
+// must not be used by two threads at once. recurra_stepper_new returns null if there is no memory, or if ``scan`` is of
+// another version.
 RECURRA_API void *recurra_stepper_new(const recurra_scan *scan);
 RECURRA_API void recurra_stepper_step(void *stepper, const void *x, void *h, void *c);
 RECURRA_API void recurra_stepper_free(void *stepper);

@@ -127,6 +127,12 @@ RECURRA_INLINE Vec<float> at_least(Vec<float> x, Vec<float> bound) {
 }
 #endif
 
+// Exactly ``a`` where the share of b is 0, exactly b where it is 1.
+template <class T>
+RECURRA_INLINE Vec<T> mix(Vec<T> a, Vec<T> b, Vec<T> share) {
+  return share < same<T>(T(0.5)) ? a + share * (b - a) : b - (b - a) * (T(1) - share);
+}
+
 }  // namespace RECURRA_ISA
 }  // namespace recurra
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.cells import Cell, State, map_state, state_tensors
+from recurra.cells import CELLS, Cell, LinearCell, State, map_state, state_tensors
 from recurra.nn.engines import library
 from recurra.nn.scan import Plan, scan
 
@@ -19,13 +19,19 @@ HAS_LIBRARY = not library.absent()
 needs_library = pytest.mark.skipif(not HAS_LIBRARY and not COMPILER, reason=library.absent() or "the library is here")
 
 KERNELS = ("rnn", "rnn_relu", "lstm", "gru")  # of torch
+LINEAR = tuple(name for name, kind in CELLS.items() if issubclass(kind, LinearCell))
+PROJECTS = tuple(name for name, kind in CELLS.items() if getattr(kind, "projects", False))
+NATIVE = tuple(name for name, kind in CELLS.items() if vars(kind).get("native") or name == "parallel")
 
 
 def fastest(name: str) -> str:
     """The engine that ``auto`` takes for a cell of CELLS on a CPU, with nothing special asked."""
-    if HAS_LIBRARY:
-        return "native"
-    return "torch" if name in KERNELS else "reference"
+    return "native" if HAS_LIBRARY and name in NATIVE else second_fastest(name)
+
+
+def second_fastest(name: str) -> str:
+    """The engine that ``auto`` takes where there is no native one."""
+    return "torch" if name in KERNELS else "associative" if name in LINEAR else "reference"
 
 
 def values_and_gradients(cell: Cell, x: Tensor, state: State, plan: Plan, engine: str) -> list[Tensor]:

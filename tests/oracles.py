@@ -106,6 +106,68 @@ def lstm_gru_full(weights: Weights, x: Array, state: list[Array]) -> tuple[Array
     return np.stack(outputs), [h, c]
 
 
+def peephole(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+    (h, c), outputs = state, []
+    p_i, p_f, p_o = np.split(weights["weight_ch"], 3)
+    for x_t in x:
+        w, u = inputs_and_recurrences(weights, 4, x_t, h)
+        i, f = sigmoid(w[0] + u[0] + p_i * c), sigmoid(w[1] + u[1] + p_f * c)
+        c = f * c + i * np.tanh(w[2] + u[2])
+        h = sigmoid(w[3] + u[3] + p_o * c) * np.tanh(c)
+        outputs.append(h)
+    return np.stack(outputs), [h, c]
+
+
+def normal(v: Array, gain: Array, bias: Array) -> Array:
+    return gain * (v - v.mean()) / np.sqrt(((v - v.mean()) ** 2).mean() + 1e-5) + bias
+
+
+def ln_lstm(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+    (h, c), outputs = state, []
+    for x_t in x:
+        a = normal(weights["weight_ih"] @ x_t, weights["gain_ih"], weights["bias_ih"])
+        a = a + normal(weights["weight_hh"] @ h, weights["gain_hh"], weights["bias_hh"])
+        i, f, g, o = np.split(a, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(normal(c, weights["gain_ch"], weights["bias_ch"]))
+        outputs.append(h)
+    return np.stack(outputs), [h, c]
+
+
+def ln_gru(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+    (h,), outputs, n = state, [], 2 * len(state[0])
+
+    def sums(which: str, v: Array) -> tuple[Array, Array]:
+        a, gain, bias = weights[f"weight_{which}"] @ v, weights[f"gain_{which}"], weights[f"bias_{which}"]
+        return normal(a[:n], gain[:n], bias[:n]), normal(a[n:], gain[n:], bias[n:])
+
+    for x_t in x:
+        (x_gates, x_n), (h_gates, h_n) = sums("ih", x_t), sums("hh", h)
+        r, z = np.split(sigmoid(x_gates + h_gates), 2)
+        h = (1.0 - z) * np.tanh(x_n + r * h_n) + z * h
+        outputs.append(h)
+    return np.stack(outputs), [h]
+
+
+def minlstm(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+    (h,), outputs = state, []
+    for x_t in x:
+        i, f, n = np.split(weights["weight_ih"] @ x_t + weights["bias_ih"], 3)
+        i, f = sigmoid(i), sigmoid(f)
+        h = f / (f + i) * h + i / (f + i) * n
+        outputs.append(h)
+    return np.stack(outputs), [h]
+
+
+def mingru(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+    (h,), outputs = state, []
+    for x_t in x:
+        z, n = np.split(weights["weight_ih"] @ x_t + weights["bias_ih"], 2)
+        h = (1.0 - sigmoid(z)) * h + sigmoid(z) * n
+        outputs.append(h)
+    return np.stack(outputs), [h]
+
+
 def parallel(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, list[Array]]:
     def of(part: str) -> Weights:
         return {name.removeprefix(part): value for name, value in weights.items() if name.startswith(part)}
@@ -118,13 +180,28 @@ def parallel(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, lis
     return outputs, [outputs[-1], *first, *second]
 
 
+def reservoir(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+    (h,), outputs, a = state, [], weights["leak"]
+    for x_t in x:
+        drive = weights["input_scaling"] * (weights["weight_ih"] @ x_t) + weights["bias_ih"]
+        h = (1.0 - a) * h + a * np.tanh(drive + weights["spectral_radius"] * (weights["weight_hh"] @ h))
+        outputs.append(h)
+    return np.stack(outputs), [h]
+
+
 ORACLES: dict[str, Oracle] = {
     "rnn": rnn,
     "rnn_relu": rnn_relu,
     "lstm": lstm,
     "gru": gru,
     "coupled": coupled,
+    "peephole": peephole,
+    "ln_lstm": ln_lstm,
+    "ln_gru": ln_gru,
+    "minlstm": minlstm,
+    "mingru": mingru,
     "lstm_gru": lstm_gru,
     "lstm_gru_full": lstm_gru_full,
     "parallel": parallel,
+    "reservoir": reservoir,
 }

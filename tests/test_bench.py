@@ -24,7 +24,7 @@ from recurra.bench import report as bench_report
 from recurra.bench.contenders import Case, Size, field_of, products
 from recurra.bench.machine import Load
 from recurra.bench.measure import Bench, Request, Row, cases, make_request, read_size
-from recurra.cells import CELLS
+from recurra.cells import CELLS, GatedCell
 from recurra.cli import app as cli
 from recurra.cli import console
 from recurra.errors import ConfigError, RunError
@@ -112,7 +112,7 @@ def test_every_cell_can_be_timed(cell: str) -> None:
     for one in drawn.contenders:
         one.run()
     assert [one.name for one in drawn.contenders] == [drawn.yardstick, "reference"]
-    assert bool(products(Case("train", cell, TINY))) == (cell != "parallel")
+    assert bool(products(Case("train", cell, TINY))) == issubclass(CELLS[cell], GatedCell)
 
 
 @pytest.mark.parametrize("part", ["train", "lengths"])
@@ -147,9 +147,11 @@ def test_products_have_the_shapes_of_the_cell() -> None:
         assert isinstance(result, torch.Tensor)
         shapes.append(tuple(result.shape))
         counts.append(one.repeats)
-    assert shapes == [(b * t, gates), (b, gates), (b, h), (gates, h), (gates, i), (b * t, i)]
-    assert counts == [1, t, t, 1, 1, 1]
+    assert shapes == [(b * t, gates), (b, gates), (gates, i), (b * t, i), (b, h), (gates, h)]
+    assert counts == [1, t, 1, 1, t, 1]
     assert len(products(Case("infer", "gru", TINY))) == 2
+    without = [tuple(one.run().shape) for one in products(Case("train", "mingru", TINY))]  # type: ignore[attr-defined]
+    assert without == [(b * t, 2 * h), (2 * h, i), (b * t, i)], "no product with the old output"
 
 
 def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

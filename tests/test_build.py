@@ -57,6 +57,9 @@ def test_every_cell_is_the_one_named(name: str, decoder: str) -> None:
     model = network(LAYOUT if decoder == "segment" else STEPWISE, cell=name, decoder=decoder)
     stack = only(model, Recurrent)
     assert [type(cell) for cell in stack.cells()] == [type(CELLS[name](1, 1))]
+    if name == "reservoir":  # it is read out without a decoder
+        assert model.readout.in_features == stack.cells()[0].hidden_size + 1 == 9
+        return
     written = only(model, ParallelWriter if decoder == "segment" else AttendingCell)
     assert type(written.cell) is type(CELLS[name](1, 1))
     assert written.cell.hidden_size == stack.cells()[0].hidden_size == 8
@@ -239,6 +242,11 @@ RULES = [
     ({"attention": "none", "overlap_penalty": 0.1}, "overlap_penalty", "attention='none' looks nowhere"),
     ({"layer_norm": True}, "layer_norm", "it acts between layers, and there is one"),
     ({"locked": False}, "locked", "it acts between layers, and there is one"),
+    (
+        {"weight_drop": 0.2, "cell": ("mingru", "minlstm")},
+        "weight_drop",
+        "it acts on recurrent weights, and no cell has any",
+    ),
     ({"decoder": "vanilla", "segment": 3}, "segment", "the vanilla decoder goes step by step"),
     ({"loss": "squared", "levels": (50,)}, "levels", "loss='squared' predicts no intervals"),
 ]

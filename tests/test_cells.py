@@ -1,5 +1,6 @@
 """Every cell keeps every law, a broken cell breaks the law it should, and each cell is the one it claims to be."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 import laws_cells
 import oracles
 from laws_cells import LAWS, H, I, MakeCell, problem, run, same
+from laws_native import LINEAR, fastest
 from recurra.cells import (
     CELLS,
     Cell,
@@ -18,9 +20,11 @@ from recurra.cells import (
     GRUCell,
     Hidden,
     HiddenAndMemory,
+    LayerNormLSTMCell,
     LSTMCell,
     LSTMGRUCell,
     ParallelCell,
+    PeepholeCell,
     ReluRNNCell,
     RNNCell,
     State,
@@ -216,7 +220,7 @@ def test_law_catches_a_broken_cell(law: Callable[[MakeCell], None]) -> None:
 
 
 def by_oracle(name: str, given: laws_cells.Problem, row: int) -> tuple[Tensor, list[Tensor]]:
-    weights = {key: value.detach().numpy() for key, value in given.cell.named_parameters()}
+    weights = {key: value.numpy() for key, value in given.cell.state_dict().items()}
     first = [tensor[row].numpy() for tensor in state_tensors(given.state)]
     outputs, last = oracles.ORACLES[name](weights, given.x[row].numpy(), first)
     return torch.from_numpy(outputs), [torch.from_numpy(tensor) for tensor in last]
@@ -331,6 +335,81 @@ def test_coupled_is_lstm_with_mirrored_forget_gate() -> None:
     same(run(given).outputs, run(given._replace(cell=lstm)).outputs, "f = 1 - i")
 
 
+def test_a_peephole_that_shows_nothing_is_the_lstm_of_torch() -> None:
+    given = problem(PeepholeCell)
+    with torch.no_grad():
+        given.cell.weight_ch.zero_()
+    lstm = nn.LSTM(I, H, batch_first=True).double()
+    weights = {f"{key}_l0": value for key, value in given.cell.state_dict().items() if key != "weight_ch"}
+    lstm.load_state_dict(weights)
+    outputs, _ = lstm(given.x, tuple(tensor.unsqueeze(0) for tensor in given.state))
+    same(run(given).outputs, outputs, "no peephole", within=1e-14)
+
+
+@pytest.mark.parametrize("name", ["ln_lstm", "ln_gru"])
+def test_normalised_sums_know_no_scale_and_no_offset(name: str) -> None:
+    """What the paper promises: all weights times a number, or moved by the same vector in all units, change nothing."""
+    given = problem(CELLS[name])
+    before = run(given).outputs
+    with torch.no_grad():
+        for weight in (given.cell.weight_ih, given.cell.weight_hh):
+            weight.mul_(1000.0)  # so that 10⁻⁵ beside the variance is nothing
+        large = run(given).outputs
+        for weight in (given.cell.weight_ih, given.cell.weight_hh):
+            weight.mul_(7.0).add_(torch.randn(weight.shape[1], dtype=torch.float64))
+        moved = run(given).outputs
+    same(moved, large, "another scale and offset", within=1e-8)
+    same(large, before, "a larger scale", within=1e-3)
+
+
+def test_layer_norm_in_the_lstm_is_that_of_torch() -> None:
+    """The same step from torch's own parts: nn.LayerNorm, and nn.LSTMCell that has its sums as biases."""
+    given = problem(LayerNormLSTMCell)
+    cell, lstm = given.cell, nn.LSTMCell(1, H).double()
+    norms = {}
+    for name, size in (("ih", 4 * H), ("hh", 4 * H), ("ch", H)):
+        norms[name] = nn.LayerNorm(size).double()
+        norms[name].weight, norms[name].bias = getattr(cell, f"gain_{name}"), getattr(cell, f"bias_{name}")
+    h, c = given.state
+    outputs = []
+    for x in given.x.unbind(1):
+        sums = norms["ih"](x @ cell.weight_ih.T) + norms["hh"](h @ cell.weight_hh.T)
+        zeros = {"weight_ih": torch.zeros(4 * H, 1), "weight_hh": torch.zeros(4 * H, H), "bias_hh": torch.zeros(4 * H)}
+        zeros = {name: tensor.double() for name, tensor in zeros.items()}
+        news = []
+        for row in range(len(x)):
+            one = (x.new_zeros(1), (h[row], c[row]))
+            news.append(torch.func.functional_call(lstm, zeros | {"bias_ih": sums[row]}, one))
+        (old_h, c) = (torch.stack(parts) for parts in zip(*news, strict=True))
+        h = old_h / c.tanh() * norms["ch"](c).tanh()  # o ⊙ tanh(c) without its tanh(c)
+        outputs.append(h)
+    same(run(given).outputs, torch.stack(outputs, 1), "torch's own parts", within=1e-10)
+
+
+def test_a_minimal_cell_is_a_mean_of_what_it_read() -> None:
+    """With the gates at one half everywhere, the last of n steps counts 1/2, the one before 1/4, and so on."""
+    for name, blocks in (("mingru", 1), ("minlstm", 2)):
+        given = problem(CELLS[name])
+        with torch.no_grad():
+            given.cell.weight_ih[: blocks * H].zero_()
+            given.cell.bias_ih[: blocks * H].zero_()
+        candidates = given.cell.project(given.x)[..., blocks * H :]
+        shares = 0.5 ** torch.arange(6, 0, -1, dtype=torch.float64)
+        expected = (shares.view(1, -1, 1) * candidates).sum(1) + 0.5**6 * given.state.h
+        same(run(given).state.h, expected, name)
+
+
+def test_the_gates_of_minlstm_may_both_be_shut() -> None:
+    """σ(−800) is 0 in every type; what remains of the state is still the share of one gate in both."""
+    for dtype, engine in itertools.product((torch.float32, torch.float64), ("reference", fastest("minlstm"))):
+        cell = CELLS["minlstm"](1, 2).to(dtype)  # type: ignore[call-arg]
+        with torch.no_grad():
+            cell.weight_ih.zero_()
+            cell.bias_ih.copy_(torch.tensor([-800.0, -801.0, -800.0, -799.0, 0.0, 0.0]))
+            state = scan(cell, torch.zeros(1, 1, 1, dtype=dtype), Hidden(torch.ones(1, 2, dtype=dtype)), engine=engine)
+        same(state.state.h[0].double(), torch.sigmoid(torch.tensor([0.0, 2.0])).double(), engine, within=1e-6)
+
+
 def test_parallel_is_two_cells_apart() -> None:
     given = problem(ParallelCell)
     apart = [
@@ -353,19 +432,26 @@ FIRST_BIASES: dict[str, dict[int, float]] = {
     "lstm": {1: 1.0},
     "gru": {1: 1.0},
     "coupled": {0: -1.0},
+    "peephole": {1: 1.0},
+    "ln_lstm": {1: 1.0},
+    "ln_gru": {1: 1.0},
+    "minlstm": {0: -1.0, 1: 1.0},
+    "mingru": {0: -1.0},
     "lstm_gru": {1: -1.0},
     "lstm_gru_full": {1: 1.0, 5: -1.0},
 }
 BLOCKS = {"rnn": 1, "rnn_relu": 1, "lstm": 4, "gru": 3, "coupled": 3, "lstm_gru": 4, "lstm_gru_full": 6}
+BLOCKS |= {"peephole": 4, "ln_lstm": 4, "ln_gru": 3, "minlstm": 3, "mingru": 2}
 
 
 @pytest.mark.parametrize("name", FIRST_BIASES)
 def test_first_weights(name: str) -> None:
     cell = CELLS[name](I, H)
-    sums = (cell.bias_ih + cell.bias_hh).view(BLOCKS[name], H)
+    sums = (cell.bias_ih + (0.0 if cell.bias_hh is None else cell.bias_hh)).view(BLOCKS[name], H)
     for number in range(BLOCKS[name]):
         assert (sums[number] == FIRST_BIASES[name].get(number, 0.0)).all(), f"bias of block {number}"
-    for block in cell.weight_hh.detach().chunk(BLOCKS[name]):
+    assert (cell.weight_hh is None) == (name in LINEAR)
+    for block in () if cell.weight_hh is None else cell.weight_hh.detach().chunk(BLOCKS[name]):
         assert torch.allclose(block @ block.T, torch.eye(H), atol=1e-5), "recurrent blocks are orthogonal"
     limit = np.sqrt(6 / (I + H))
     for block in cell.weight_ih.detach().chunk(BLOCKS[name]):
@@ -373,6 +459,9 @@ def test_first_weights(name: str) -> None:
 
 
 def test_first_weights_of_parallel_and_relu() -> None:
+    assert not PeepholeCell(I, H).weight_ch.any()
+    for name in ("ln_lstm", "ln_gru"):
+        assert all((gain == 1).all() for key, gain in CELLS[name](I, H).named_parameters() if key.startswith("gain"))
     cell = ParallelCell(I, H)
     assert (cell.lstm.bias_ih.chunk(4)[1] == 1).all()
     assert (cell.gru.bias_ih.chunk(3)[1] == 1).all()
@@ -384,7 +473,10 @@ def test_parameter_counts() -> None:
         return sum(parameter.numel() for parameter in CELLS[name](I, H).parameters())
 
     block = H * I + H * H + 2 * H
-    assert {name: count(name) / block for name in BLOCKS} == BLOCKS
+    more = {"peephole": 3 * H, "ln_lstm": (4 + 4 + 1 + 1) * H, "ln_gru": (3 + 3) * H}
+    less = {name: BLOCKS[name] * (H * H + H) for name in LINEAR}
+    counts = {name: count(name) - more.get(name, 0) + less.get(name, 0) for name in BLOCKS}
+    assert {name: number / block for name, number in counts.items()} == BLOCKS
     assert count("lstm_gru") == count("lstm"), "the hybrid costs what an LSTM costs"
     assert count("parallel") == 7 * block + H
 
@@ -393,6 +485,11 @@ CHRONO: dict[str, dict[int, int]] = {
     "lstm": {0: -1, 1: +1},
     "gru": {1: +1},
     "coupled": {0: -1},
+    "peephole": {0: -1, 1: +1},
+    "ln_lstm": {0: -1, 1: +1},
+    "ln_gru": {1: +1},
+    "minlstm": {0: -1, 1: +1},
+    "mingru": {0: -1},
     "lstm_gru": {1: -1},
     "lstm_gru_full": {0: -1, 1: +1},
 }

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from laws_cells import same
-from laws_native import HAS_LIBRARY, fastest
+from laws_native import HAS_LIBRARY, LINEAR, fastest
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS, Cell, GRUCell, LSTMCell, LSTMGRUCell, ParallelCell, RNNCell, state_tensors
 from recurra.errors import ConfigError
@@ -21,6 +21,7 @@ from recurra.nn.scan import Plan, scan
 B, T, I, H = 4, 7, 5, 6  # noqa: E741
 LENGTHS = torch.tensor([7, 3, 5, 1])
 MASK = torch.arange(T) < LENGTHS.unsqueeze(1)
+LEARNING = [name for name, kind in CELLS.items() if list(kind(1, 1).parameters())]
 
 
 def make_x(steps: int = T, width: int = I) -> Tensor:
@@ -232,6 +233,12 @@ def test_weight_drop(name: str) -> None:
             assert (parameter.grad == 0).float().mean() < 0.1, f"{key} is dropped too"
     stack.eval()
     same(stack(x).outputs, plain(cell, x), "off in evaluation", within=1e-6)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_weight_drop_finds_nothing_without_recurrent_weights(name: str) -> None:
+    cell, x = CELLS[name](I, H), torch.randn(B, T, I)  # type: ignore[call-arg]
+    same(Recurrent([[cell]], Regularisers(weight_drop=0.5))(x).outputs, plain(cell, x), "nothing to drop", within=1e-6)
 
 
 def test_weight_drop_is_drawn_once_per_call() -> None:
@@ -468,7 +475,10 @@ def test_empty_batch(name: str, both: bool) -> None:
 
 def hidden_weights(stack: Recurrent) -> list[tuple[nn.Module, str]]:
     """The modules of the first cell that have recurrent weights of their own."""
-    return [(part, "weight_hh") for part in stack.cells()[0].modules() if "weight_hh" in part._parameters]
+    return [(part, "weight_hh") for part in stack.cells()[0].modules() if part._parameters.get("weight_hh") is not None]
+
+
+RECURRENT = [name for name in LEARNING if name not in LINEAR]  # what has recurrent weights that learn
 
 
 HOOKED: dict[str, tuple[Callable[[nn.Module, str], object], str]] = {
@@ -480,7 +490,7 @@ HOOKED: dict[str, tuple[Callable[[nn.Module, str], object], str]] = {
 
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 @pytest.mark.parametrize("how", HOOKED)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", RECURRENT)
 def test_pruned_and_normed_cells(name: str, how: str, engine: str) -> None:
     apply, source = HOOKED[how]
     make = CELLS[name]
@@ -505,7 +515,7 @@ def test_pruned_and_normed_cells(name: str, how: str, engine: str) -> None:
 
 
 @pytest.mark.parametrize("how", HOOKED)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", RECURRENT)
 def test_weight_drop_of_pruned_and_normed_cells(name: str, how: str) -> None:
     stack = Recurrent([[CELLS[name](I, H)]], Regularisers(weight_drop=0.5)).double()  # type: ignore[call-arg]
     for part, weight in hidden_weights(stack):
@@ -528,7 +538,7 @@ class Counted(nn.Module):
 
 
 @pytest.mark.parametrize("engine", ["auto", "reference"])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", RECURRENT)
 def test_a_parametrised_weight_is_computed_once_per_scan(name: str, engine: str) -> None:
     stack = Recurrent([[CELLS[name](I, H)]], engine=engine)  # type: ignore[call-arg]
     ((part, weight), *_), counted = hidden_weights(stack), Counted()

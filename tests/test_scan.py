@@ -1,5 +1,6 @@
 """The loop over time: engines agree in values and gradients, say what they cannot do, and are recorded."""
 
+from itertools import product
 from typing import NamedTuple
 
 import pytest
@@ -7,10 +8,10 @@ import torch
 from torch import Tensor
 
 from laws_cells import B, H, I, T, problem, same, same_state
-from laws_native import HAS_LIBRARY, KERNELS, fastest, values_and_gradients
-from recurra.cells import CELLS, GRUCell, Hidden, LSTMCell, state_tensors
+from laws_native import HAS_LIBRARY, KERNELS, LINEAR, NATIVE, fastest, second_fastest, values_and_gradients
+from recurra.cells import CELLS, GRUCell, Hidden, Linear, LinearCell, LSTMCell, MinGRUCell, state_tensors
 from recurra.errors import ConfigError
-from recurra.nn.scan import ENGINES, EVERY_STEP, Plan, choose_engine, scan
+from recurra.nn.scan import ENGINES, EVERY_STEP, Plan, SelfFed, choose_engine, scan
 
 
 @pytest.mark.parametrize("truncate", [0, 4])
@@ -69,6 +70,92 @@ def test_torch_refuses_cells_it_does_not_have(name: str) -> None:
     assert scan(given.cell, given.x, given.state).engine == fastest(name)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 9, 23])
+@pytest.mark.parametrize("name", LINEAR)
+def test_joined_steps_equal_the_reference(name: str, steps: int) -> None:
+    given = problem(CELLS[name], max(steps, 2))
+    x, mask = given.x[:, :steps], given.mask[:, :steps]
+    keep = torch.rand(B, steps, H, dtype=torch.float64)
+    nothing = torch.zeros_like(mask)
+    for number, (masked, kept) in enumerate(product((None, mask, nothing), (None, keep))):
+        plan = Plan(masked, bool(number % 2), kept, truncate=(0, 4)[number % 3 == 2])
+        ours, theirs = (
+            values_and_gradients(given.cell, x, given.state, plan, engine) for engine in ("associative", "reference")
+        )
+        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            same(one, other, f"{number}, tensor {place}", within=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own use of it
+@pytest.mark.parametrize("name", LINEAR)
+def test_joined_steps_are_differentiable_in_every_way(name: str) -> None:
+    """Twice, forwards, and under vmap: plain operators, which the native engine is not."""
+    cell, x = CELLS[name](2, 3).double(), torch.randn(2, 5, 2, dtype=torch.float64)
+
+    def outputs(x: Tensor) -> Tensor:
+        done = scan(cell, x)
+        assert done.engine == "associative"
+        return done.outputs
+
+    with torch.no_grad():
+        _, slope = torch.func.jvp(outputs, (x,), (torch.ones_like(x),))
+        each = torch.func.vmap(lambda one: outputs(one.unsqueeze(0))[0])(x)
+    same(each, scan(cell, x, engine="reference").outputs.detach(), "vmap")
+    (expected,) = torch.func.jvp(lambda x: scan(cell, x, engine="reference").outputs, (x,), (torch.ones_like(x),))[1:]
+    same(slope.detach(), expected.detach(), "jvp")
+    leaf = x.clone().requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x: scan(cell, x, engine="associative").outputs, leaf)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_joined_steps_read_nothing_that_is_masked(name: str) -> None:
+    given = problem(CELLS[name])
+    empty = given.x.masked_fill(~given.mask.unsqueeze(-1), float("nan"))
+    ours, theirs = (
+        values_and_gradients(given.cell, x, given.state, Plan(given.mask), "associative") for x in (empty, given.x)
+    )
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_what_steps_cannot_be_joined() -> None:
+    class Doubled(MinGRUCell):
+        def step(self, projected: Tensor, state: Hidden) -> Hidden:
+            return Hidden(2 * super().step(projected, state).h)
+
+    lstm, doubled, min_gru = problem(LSTMCell), problem(Doubled), problem(MinGRUCell)
+    for given, plan, reason in (
+        (lstm, EVERY_STEP, "LSTMCell is not linear in its state, so its steps cannot be joined"),
+        (doubled, EVERY_STEP, "Doubled is not linear in its state"),
+        (min_gru, Plan(record=True), "the associative engine does not return its gates"),
+    ):
+        with pytest.raises(ConfigError, match=f"The engine 'associative' cannot run this: {reason}"):
+            scan(given.cell, given.x, given.state, plan, "associative")
+    done = scan(doubled.cell, doubled.x, doubled.state)
+    assert done.engine == "reference"
+    fed = SelfFed(min_gru.cell, torch.randn(2 * H, H, dtype=torch.float64), None)
+    assert "SelfFed is not linear" in ENGINES["associative"].refuses(fed, EVERY_STEP)
+
+
+def test_a_linear_cell_of_ones_own_is_joined() -> None:
+    class Leaky(LinearCell):
+        """h' = k ⊙ h + (1 − k) ⊙ W x, with k = σ(V x)."""
+
+        blocks = 2
+
+        def gates(self, projected: Tensor, state: Hidden) -> dict[str, Tensor]:
+            k, n = projected.chunk(2, -1)
+            return {"forget": k.sigmoid(), "candidate": n}
+
+        def linear(self, projected: Tensor) -> Linear:
+            k, n = projected.chunk(2, -1)
+            return Linear(k.sigmoid(), (1 - k.sigmoid()) * n)
+
+    given = problem(Leaky)
+    done = scan(given.cell, given.x, given.state)
+    assert done.engine == "associative"
+    same(done.outputs, scan(given.cell, given.x, given.state, engine="reference").outputs, "one's own")
+
+
 def test_unknown_engine() -> None:
     given = problem(GRUCell)
     with pytest.raises(ConfigError, match=r"Unknown engine 'refrence'. Did you mean 'reference'\?"):
@@ -91,8 +178,10 @@ def test_auto_without_the_native_engine(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("recurra.nn.engines.library._ABSENT", "The native engine was not built: build it.")
     for name in CELLS:
         given = problem(CELLS[name])
-        assert choose_engine(given.cell, EVERY_STEP) == ("torch" if name in KERNELS else "reference")
-        assert choose_engine(given.cell, Plan(given.mask)) == "reference"
+        assert choose_engine(given.cell, EVERY_STEP) == second_fastest(name)
+        assert choose_engine(given.cell, Plan(given.mask)) == ("associative" if name in LINEAR else "reference")
+        if name not in NATIVE:
+            continue
         with pytest.raises(ConfigError) as refusal:
             scan(given.cell, given.x, given.state, engine="native")
         expected = "The engine 'native' cannot run this: the native engine was not built: build it."

@@ -220,16 +220,15 @@ def products(case: Case) -> list[Contender]:
         return []
     b, t, i, h = case.size
     gates = cell.blocks * h
-    forward = [
-        Product(b * t, i, gates, right_lies=True),  # W x of all steps
-        Product(b, h, gates, t, right_lies=True),  # U h of one step
-    ]
+    forward = [Product(b * t, i, gates, right_lies=True)]  # W x of all steps
     backward = [
-        Product(b, gates, h, t),  # dh of one step
-        Product(gates, b * t, h, left_lies=True),  # dU
         Product(gates, b * t, i, left_lies=True),  # dW
         Product(b * t, gates, i),  # dx of all steps
     ]
+    if cell.recurrent:
+        forward.append(Product(b, h, gates, t, right_lies=True))  # U h of one step
+        backward.append(Product(b, gates, h, t))  # dh of one step
+        backward.append(Product(gates, b * t, h, left_lies=True))  # dU
     return [_multiplying(one) for one in (forward if case.part == "infer" else forward + backward)]
 
 

@@ -76,6 +76,13 @@ class Cell(nn.Module, ABC):
     def remember(self, time_scale: int) -> None:
         """Set gate biases so that memory lasts up to ``time_scale`` steps (chrono initialisation)."""
 
+    def as_another(self) -> "tuple[Cell, Tensor | None]":
+        """Return a cell that engines may know better, and the share (or None) of the old state it has to keep.
+
+        ``share · state + (1 − share) · other.step(x, state)`` must be what ``step`` returns.
+        """
+        return self, None
+
     def forward(
         self, x: Any = None, state: State = None, plan: Any = None, run: Callable[..., Any] | None = None
     ) -> Any:
@@ -152,11 +159,19 @@ class GatedCell(Cell):
     """A cell whose gates are blocks of ``weight_ih x + bias_ih`` and ``weight_hh h + bias_hh``.
 
     A subclass says how many ``blocks`` it has, what its ``state_type`` is, and writes ``gates`` and ``step``.
-    Weights are laid out as in ``torch.nn``: ``weight_ih`` (G·H, I), ``weight_hh`` (G·H, H), biases (G·H).
+    Weights are laid out as in ``torch.nn``: ``weight_ih`` (G·H, I), ``weight_hh`` (G·H, H), biases (G·H). Those of
+    ``h`` are None if the cell is not ``recurrent``. One with more parameters makes them in ``make_parameters``.
     """
 
     blocks: ClassVar[int]
     state_type: ClassVar[type]
+    # Whether its gates read the old output through weights; if not, there is no weight_hh and no bias_hh.
+    recurrent: ClassVar[bool] = True
+    # Parameters that have numbers for every unit and are no weights or biases of the gates' sums, as the native engine
+    # gets them: name to how many blocks (H) it has. One that is None counts as zeros.
+    per_unit: ClassVar[dict[str, int]] = {}
+    # Whether ``project`` is more than a product, so that the native engine is given what it returns.
+    projects: ClassVar[bool] = False
     # Block number to the value its bias has at first: memory should be kept at the start of training.
     first_bias: ClassVar[dict[int, float]] = {}
     # Block number to the sign of its chrono bias: +1 where a large gate keeps memory, -1 where it writes.
@@ -165,18 +180,23 @@ class GatedCell(Cell):
     torch_function: ClassVar[Callable[..., tuple[Tensor, ...]] | None] = None
     # The native engine's name of exactly this equation; as torch_function, it is not inherited.
     native: ClassVar[str | None] = None
+    weight_hh: nn.Parameter  # or None; who asks for it knows that there is one
     bias_ih: nn.Parameter | None
     bias_hh: nn.Parameter | None
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True):
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
-        rows = self.blocks * hidden_size
-        self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
-        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
-        self.register_parameter("bias_ih", nn.Parameter(torch.empty(rows)) if bias else None)
-        self.register_parameter("bias_hh", nn.Parameter(torch.empty(rows)) if bias else None)
+        self.make_parameters(bias)
         self.reset_parameters()
+
+    def make_parameters(self, bias: bool) -> None:
+        """Make all parameters, with no numbers in them yet."""
+        rows, recurrent = self.blocks * self.hidden_size, self.recurrent
+        self.weight_ih = nn.Parameter(torch.empty(rows, self.input_size))
+        self.register_parameter("weight_hh", nn.Parameter(torch.empty(rows, self.hidden_size)) if recurrent else None)
+        self.register_parameter("bias_ih", nn.Parameter(torch.empty(rows)) if bias else None)
+        self.register_parameter("bias_hh", nn.Parameter(torch.empty(rows)) if bias and recurrent else None)
 
     @classmethod
     def holding(cls, weights: Mapping[str, Any], names: Mapping[str, str], attributes: Mapping[str, Any]) -> Self:
@@ -201,7 +221,7 @@ class GatedCell(Cell):
         """Draw each input block Xavier-uniform and each recurrent block orthogonal; set the biases."""
         for block in self.weight_ih.chunk(self.blocks):
             _draw(nn.init.xavier_uniform_, block)
-        for block in self.weight_hh.chunk(self.blocks):
+        for block in self.weight_hh.chunk(self.blocks) if self.recurrent else ():
             _draw(nn.init.orthogonal_, block)
         for bias in (self.bias_ih, self.bias_hh):
             if bias is not None:
@@ -230,7 +250,7 @@ class GatedCell(Cell):
 
     def initial(self, batch_size: int) -> State:
         """Return zeros for every field of the state."""
-        zeros = self.weight_hh.new_zeros(batch_size, self.hidden_size)
+        zeros = self.weight_ih.new_zeros(batch_size, self.hidden_size)
         return self.state_type(*[zeros] * len(self.state_type._fields))  # type: ignore[attr-defined]
 
     def extra_repr(self) -> str:

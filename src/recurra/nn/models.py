@@ -69,7 +69,7 @@ class AttendingCell(nn.Module):
         self.cell, self.attention, self.dropout = cell, attention, dropout
         self.hidden_size = cell.hidden_size
         if attention is not None:
-            gates = cell.project(next(cell.parameters()).new_zeros(1, cell.input_size)).shape[-1]
+            gates = cell.project(cell.initial(1)[0].new_zeros(1, cell.input_size)).shape[-1]
             self.feed = nn.Linear(cell.hidden_size, gates, bias=False)
             self.combine = nn.Linear(attention.context_size + cell.hidden_size, cell.hidden_size, bias=False)
 

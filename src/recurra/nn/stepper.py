@@ -16,8 +16,8 @@ from ..cells import CELLS, Cell, GatedCell, State, map_state
 from ..cells.base import settled
 from ..errors import ConfigError
 from .engines import library
-from .engines.library import DTYPES, ScanArguments
-from .engines.native import cell_refusal, kernel_name
+from .engines.library import DTYPES, SCAN_HEAD, ScanArguments
+from .engines.native import cell_refusal, kernel_name, per_unit
 
 
 class Stepper:
@@ -38,7 +38,7 @@ class Stepper:
 
     def _start_with(self, cell: Any, batch_size: int, state: State | None) -> None:
         own = _require_kernel(cell, batch_size)
-        weight = own.weight_hh
+        weight = own.weight_ih
         self._shape, self._dtype = torch.Size((batch_size, own.input_size)), weight.dtype
         # Not in inference mode, whose tensors nobody may write to outside it.
         with torch.inference_mode(False), torch.no_grad():
@@ -94,8 +94,9 @@ def _require_kernel(cell: Any, batch_size: int) -> Any:
             f"A Stepper takes a cell, such as LSTMCell of recurra.cells, and this is a {type(cell).__name__}. "
             f"The cells of a layer are in layer.recurrent.cells()."
         )
-    if not kernel_name(cell):
-        names = ", ".join(kind.__name__ for kind in CELLS.values() if vars(kind).get("native"))
+    if not kernel_name(cell) or cell.projects:
+        named = [kind for kind in CELLS.values() if vars(kind).get("native") and not kind.projects]
+        names = ", ".join(kind.__name__ for kind in named)
         raise ConfigError(f"A Stepper has no kernel for {type(cell).__name__}. It takes one of: {names}.")
     reason = cell_refusal(cell)
     if reason:
@@ -120,9 +121,10 @@ def _make(cell: GatedCell, batch_size: int) -> c_void_p:
     """Return a stepper of the library, which has its own copy of the weights."""
     name = kernel_name(cell)
     assert name is not None
-    scan = ScanArguments(library.cell_number(name), DTYPES[cell.weight_hh.dtype], 0, 1, 0, batch_size, 1)
+    scan = ScanArguments(*SCAN_HEAD, library.cell_number(name), DTYPES[cell.weight_ih.dtype], 0, 1, 0, batch_size, 1)
     scan.input, scan.hidden = cell.input_size, cell.hidden_size
     given = {field: getattr(cell, field) for field in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    given["per_unit"] = per_unit(cell)
     weights = {field: weight.detach().contiguous() for field, weight in given.items() if weight is not None}
     for field, weight in weights.items():
         setattr(scan, field, weight.data_ptr())

@@ -52,6 +52,8 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
         "Lower is better. If validation rises while training still falls, the model learns the training data "
         f"by heart; {ends}."
     )
+    if history and not history[0]["gradient_norms"]:
+        reading = "Lower is better. What is far above the best one was a reservoir that does not suit these data."
     figure = canvas(320, reading, hovermode="x unified")
     for (name, losses), colour in zip(curves.items(), (NEUTRAL, COLOURS[0]), strict=False):
         figure.add_scatter(

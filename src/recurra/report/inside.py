@@ -67,6 +67,12 @@ def learning_section(history: Sequence[Mapping[str, Any]]) -> list[Section]:
     """Return how the training went; nothing if there was none."""
     if not history:
         return []
+    if not history[0]["gradient_norms"]:
+        text = (
+            "Nothing was learned by gradient: each epoch is another reservoir, read out in closed form, and the one "
+            "that did best on validation is kept."
+        )
+        return [Section("Learning", text, [learning_curves(history)])]
     text = "Training stops when the validation no longer improves for a while; the best weights are kept."
     if history[-1]["valid_loss"] is None and any(record["valid_loss"] is not None for record in history):
         text = (

@@ -47,6 +47,24 @@ class SelfFed(NamedTuple):
         return F.linear(state[0], self.weight, self.bias)
 
 
+class Projected(NamedTuple):
+    """A cell that is given what its ``project`` has returned already: (B, T, G·H)."""
+
+    cell: Cell
+
+    def project(self, x: Tensor) -> Tensor:
+        """Return ``x``."""
+        return x
+
+    def gates(self, projected: Tensor, state: State) -> Gates:
+        """Return the gates of the cell inside."""
+        return self.cell.gates(projected, state)
+
+    def step(self, projected: Tensor, state: State) -> State:
+        """Step the cell inside."""
+        return self.cell.step(projected, state)
+
+
 class Scanned(NamedTuple):
     """What comes out of a scan."""
 

@@ -13,17 +13,22 @@ from ...errors import ConfigError
 FILE = "recurra_native.dylib" if sys.platform == "darwin" else "recurra_native.so"
 VARIABLE = "RECURRA_NATIVE_LIBRARY"  # names another file, as one that was built with sanitizers
 PAD = 16  # RECURRA_PAD
-NO_MEMORY = 1  # RECURRA_NO_MEMORY
+NO_MEMORY, OTHER_VERSION = 1, 2  # RECURRA_NO_MEMORY, RECURRA_OTHER_VERSION
+VERSION = 2  # RECURRA_VERSION
 DTYPES = {torch.float32: 0, torch.float64: 1}
+
+
+_HEAD = [("version", c_int32), ("size", c_int32)]
 
 
 class ScanArguments(ctypes.Structure):
     """``recurra_scan`` of recurra.h."""
 
     _fields_ = [
+        *_HEAD,
         *[(name, c_int32) for name in ("cell", "dtype", "reverse", "threads", "self_fed")],
         *[(name, c_int64) for name in ("batch", "steps", "input", "hidden")],
-        *[(name, c_void_p) for name in ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "h0", "c0")],
+        *[(name, c_void_p) for name in ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh", "per_unit", "h0", "c0")],
         *[(name, c_void_p) for name in ("mask", "keep", "outputs", "h", "c", "saved")],
     ]
 
@@ -32,14 +37,19 @@ class GradArguments(ctypes.Structure):
     """``recurra_grads`` of recurra.h."""
 
     _fields_ = [
-        *[(name, c_void_p) for name in ("d_outputs", "d_h", "d_c")],
-        *[(name, c_void_p) for name in ("d_x", "d_weight_ih", "d_weight_hh", "d_bias_ih", "d_bias_hh")],
-        *[(name, c_void_p) for name in ("d_h0", "d_c0")],
+        *_HEAD,
+        *[(name, c_void_p) for name in ("d_outputs", "d_h", "d_c", "d_x", "d_weight_ih", "d_weight_hh")],
+        *[(name, c_void_p) for name in ("d_bias_ih", "d_bias_hh", "d_per_unit", "d_h0", "d_c0")],
     ]
 
 
+# The first two values of each: with them the library knows that it reads what was meant.
+SCAN_HEAD, GRAD_HEAD = (VERSION, ctypes.sizeof(ScanArguments)), (VERSION, ctypes.sizeof(GradArguments))
+
 # The result and the arguments of every function of recurra.h.
 FUNCTIONS = {
+    "recurra_layout": (None, [POINTER(c_int32), POINTER(c_int32), POINTER(c_int32)]),
+    "recurra_cells": (c_char_p, []),
     "recurra_cell": (c_int32, [c_char_p]),
     "recurra_saved_blocks": (c_int32, [c_int32, c_int32]),
     "recurra_forward": (c_int32, [POINTER(ScanArguments)]),
@@ -66,16 +76,26 @@ def find() -> tuple[ctypes.CDLL | None, str]:
             "macOS: xcode-select --install) and run pip install again."
         )
     try:
-        return _declared(ctypes.CDLL(str(path.resolve()))), ""
-    except (OSError, AttributeError) as fault:
+        library = ctypes.CDLL(str(path.resolve()))
+    except OSError as fault:
         return None, f"The native engine in '{path}' cannot be loaded ({fault}): run pip install again."
+    if not _is_of_this_version(library):
+        return None, f"The native engine in '{path}' belongs to another version of recurra: run pip install again."
+    return library, ""
 
 
-def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    for name, (result, arguments) in FUNCTIONS.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
+def _is_of_this_version(library: ctypes.CDLL) -> bool:
+    """Declare every function, and return whether all are there and know the structs as they are here."""
+    try:
+        for name, (result, arguments) in FUNCTIONS.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except AttributeError:
+        return False
+    version, scan, grads = c_int32(), c_int32(), c_int32()
+    library.recurra_layout(ctypes.byref(version), ctypes.byref(scan), ctypes.byref(grads))
+    here = VERSION, ctypes.sizeof(ScanArguments), ctypes.sizeof(GradArguments)
+    return (version.value, scan.value, grads.value) == here
 
 
 # Loaded with this file, so with the first use of an engine: torch.compile could not trace a load inside a call.

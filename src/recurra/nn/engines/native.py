@@ -33,7 +33,11 @@ def run_native(cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned:
         weight_ih, bias_ih = cell.weight_ih, cell.bias_ih
         if not tracing and x.shape[-1] == 0:  # which the operator would take for a self-fed cell
             raise ConfigError(f"The input has 0 features, but the cell was made for {cell.input_size}.")
-    leaves = (x, weight_ih, cell.weight_hh, bias_ih, cell.bias_hh, state.h, getattr(state, "c", None))
+    weights = [weight_ih, cell.weight_hh, bias_ih, cell.bias_hh, per_unit(cell)]
+    if cell.projects:  # what is masked is never read, as a number that is none would reach the gradients
+        x = cell.project(x if plan.mask is None else x.masked_fill(~plan.mask.unsqueeze(-1), 0.0))
+        weights = [None, cell.weight_hh, None, None, weights[-1]]
+    leaves = (x, *weights, state.h, getattr(state, "c", None))
     # Without gradients nothing is saved, so that inference takes no memory beyond its outputs. A trace is for both.
     save = (tracing or torch.is_grad_enabled()) and any(leaf is not None and leaf.requires_grad for leaf in leaves)
     outputs, h, c, _ = run_scan(kernel_name(cell), *leaves, plan.mask, plan.keep, plan.reverse, save)
@@ -46,9 +50,21 @@ def native_refuses(cell: Steps, plan: Plan) -> str:
         return library.absent().replace("The ", "the ", 1).rstrip(".")
     if plan.record:
         return "the native engine does not return its gates"
+    if type(cell) is SelfFed and getattr(cell.cell, "projects", False):
+        return f"the native engine does not feed a {type(cell.cell).__name__} with its own output"
     if plan.keep is not None and plan.keep.requires_grad:
         return "the native engine has no gradient for the zoneout mask"
     return cell_refusal(cell)
+
+
+def per_unit(cell: Any) -> Tensor | None:
+    """Return what a cell has for every unit beside weights and biases, (P·H), or None if that is nothing."""
+    if not cell.per_unit:
+        return None
+    parts = [(getattr(cell, name), count * cell.hidden_size) for name, count in cell.per_unit.items()]
+    if len(parts) == 1 and parts[0][0] is not None:
+        return parts[0][0]
+    return torch.cat([cell.weight_hh.new_zeros(size) if part is None else part for part, size in parts])
 
 
 def cell_refusal(cell: Any) -> str:
@@ -63,7 +79,7 @@ def cell_refusal(cell: Any) -> str:
 def _part_refusal(cell: Any) -> str:
     if not kernel_name(cell):
         return f"the native engine has no kernel for {type(cell).__name__}"
-    weight = cell.weight_hh
+    weight = cell.weight_ih
     if cell.input_size == 0:
         return "the native engine needs inputs of at least one feature"
     if weight.device.type != "cpu":

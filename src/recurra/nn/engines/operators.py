@@ -17,8 +17,19 @@ from ...cells import CELLS, GatedCell
 from ...cells.base import bare
 from ...errors import ConfigError
 from ..threads import threads_for_scan
-from .base import Plan, SelfFed
-from .library import DTYPES, NO_MEMORY, PAD, GradArguments, ScanArguments, cell_number, load
+from .base import Plan, Projected, SelfFed, Steps
+from .library import (
+    DTYPES,
+    GRAD_HEAD,
+    NO_MEMORY,
+    OTHER_VERSION,
+    PAD,
+    SCAN_HEAD,
+    GradArguments,
+    ScanArguments,
+    cell_number,
+    load,
+)
 from .reference import run_reference
 
 
@@ -26,11 +37,12 @@ class Inputs(NamedTuple):
     """What a scan reads; the first arguments of both operators, in their order."""
 
     cell: str  # as in recurra.h
-    x: Tensor  # (B, T, I), or (B, T, 0): the input is the old output, and I is H
-    weight_ih: Tensor  # (G·H, I)
-    weight_hh: Tensor  # (G·H, H)
+    x: Tensor  # (B, T, I), or (B, T, 0): the input is the old output, and I is H; (B, T, G·H) without weight_ih
+    weight_ih: Tensor | None  # (G·H, I), unless x is projected already
+    weight_hh: Tensor | None  # (G·H, H), unless the gates read the input alone
     bias_ih: Tensor | None  # (G·H)
     bias_hh: Tensor | None  # (G·H)
+    per_unit: Tensor | None  # (P·H), what else a cell has for every unit, as its ``per_unit`` lists it
     h0: Tensor  # (B, H)
     c0: Tensor | None  # (B, H), for a cell with a memory
     mask: Tensor | None  # (B, T) bool
@@ -38,11 +50,13 @@ class Inputs(NamedTuple):
     reverse: bool
 
 
-LEAVES = 7  # the inputs from x to c0 have gradients
+WEIGHTS = Inputs._fields[2:7]
+LEAVES = 8  # the inputs from x to c0 have gradients
+READ = 1 + LEAVES + 3  # what a scan reads: the cell, those, mask, keep and reverse
 Four = tuple[Tensor, Tensor, Tensor, Tensor]
 
 _INPUTS = (
-    "str cell, Tensor x, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
+    "str cell, Tensor x, Tensor? weight_ih, Tensor? weight_hh, Tensor? bias_ih, Tensor? bias_hh, Tensor? per_unit, "
     "Tensor h0, Tensor? c0, Tensor? mask, Tensor? keep, bool reverse"
 )
 _ENDS = "Tensor outputs, Tensor saved, Tensor? d_outputs, Tensor? d_h, Tensor? d_c"
@@ -74,8 +88,8 @@ def _forward(*arguments: Any) -> Four:
 
 def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Return the gradients of x, the weights, the biases, h0 and c0; those that nobody wants are empty."""
-    inputs = _each(Tensor.contiguous, Inputs(*arguments[:11]))
-    outputs, saved, *ends, wanted = arguments[11:]
+    inputs = _each(Tensor.contiguous, Inputs(*arguments[:READ]))
+    outputs, saved, *ends, wanted = arguments[READ:]
     _check(inputs)
     _check_ends(inputs, saved, [outputs, *ends])
     grads = _empty_grads(inputs, wanted)
@@ -87,7 +101,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     pointers = [grad.data_ptr() if want else None for grad, want in zip(grads, wanted, strict=True)]
     if inputs.x.shape[2] == 0:
         pointers[0] = None
-    given = GradArguments(*map(_pointer, ends), *pointers)
+    given = GradArguments(*GRAD_HEAD, *map(_pointer, ends), *pointers)
     _succeed(load().recurra_backward(ctypes.byref(scan), ctypes.byref(given)))
     return grads
 
@@ -98,7 +112,7 @@ def _each(function: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
 
 
 def _tensors(inputs: Inputs) -> Sequence[Any]:
-    return inputs[1:10]
+    return inputs[1 : READ - 1]
 
 
 def _pointer(tensor: Tensor | None) -> int | None:
@@ -107,29 +121,42 @@ def _pointer(tensor: Tensor | None) -> int | None:
 
 def _scan_arguments(inputs: Inputs) -> ScanArguments:
     cell, x, *_, reverse = inputs
-    batch, steps, width, hidden = sizes = (*x.shape[:2], inputs.weight_ih.shape[1], inputs.weight_hh.shape[1])
-    threads = threads_for_scan(batch * steps * inputs.weight_hh.shape[0] * (width + hidden))
+    width = x.shape[2] if inputs.weight_ih is None else inputs.weight_ih.shape[1]
+    sizes = (*x.shape[:2], width, inputs.h0.shape[1])
+    products = sum(weight.numel() for weight in (inputs.weight_ih, inputs.weight_hh) if weight is not None)
+    threads = threads_for_scan(x.shape[0] * x.shape[1] * products)
     pointers = map(_pointer, _tensors(inputs))
-    return ScanArguments(cell_number(cell), DTYPES[x.dtype], reverse, threads, x.shape[2] == 0, *sizes, *pointers)
+    numbers = cell_number(cell), DTYPES[x.dtype], reverse, threads, x.shape[2] == 0
+    return ScanArguments(*SCAN_HEAD, *numbers, *sizes, *pointers)
 
 
 def _check(inputs: Inputs) -> None:
     """Refuse what would make the library read beyond the end of an array, or read it as another type."""
-    kind, weight, hidden = _cell_type(inputs.cell), inputs.weight_ih, inputs.weight_hh.shape[1]
+    kind, hidden = _cell_type(inputs.cell), inputs.h0.shape[-1]
+    weight = inputs.weight_hh if inputs.weight_ih is None else inputs.weight_ih
+    if (
+        weight is None
+        or kind.projects != (inputs.weight_ih is None)
+        or kind.recurrent != (inputs.weight_hh is not None)
+    ):
+        raise ConfigError(f"The weights are not those of the cell '{inputs.cell}'.")
     batch, steps = inputs.x.shape[:2] if inputs.x.dim() == 3 else (-1, -1)  # -1: any number, in messages only
     rows, dtype, fields = kind.blocks * hidden, weight.dtype, _fields(inputs.cell)
-    self_fed = inputs.x.shape[-1] == 0
-    _check_one("x", inputs.x, (batch, steps, 0 if self_fed else weight.shape[1]), dtype)
-    _check_one("weight_ih", weight, (rows, hidden if self_fed else weight.shape[1]), dtype)
+    self_fed, width = inputs.x.shape[-1] == 0, rows if kind.projects else weight.shape[1]
+    _check_one("x", inputs.x, (batch, steps, 0 if self_fed and not kind.projects else width), dtype)
+    _check_one("weight_ih", inputs.weight_ih, (rows, hidden if self_fed else width), dtype)
     _check_one("weight_hh", inputs.weight_hh, (rows, hidden), dtype)
     _check_one("bias_ih", inputs.bias_ih, (rows,), dtype)
     _check_one("bias_hh", inputs.bias_hh, (rows,), dtype)
+    _check_one("per_unit", inputs.per_unit, (sum(kind.per_unit.values()) * hidden,), dtype)
     _check_one("the state h", inputs.h0, (batch, hidden), dtype)
     _check_one("the state c", inputs.c0, (batch, hidden), dtype)
     _check_one("mask", inputs.mask, (batch, steps), torch.bool)
     _check_one("keep", inputs.keep, (batch, steps, hidden), dtype)
     if steps < 1:
         raise ConfigError("There is no step to run over: x has length 0 in time.")
+    if (inputs.per_unit is None) == bool(kind.per_unit):
+        raise ConfigError(f"The weights are not those of the cell '{inputs.cell}'.")
     if (inputs.c0 is None) == ("c" in fields):
         raise ConfigError(f"The state of the cell '{inputs.cell}' must be ({', '.join(fields)}).")
     if dtype not in DTYPES:
@@ -145,7 +172,7 @@ def _check_one(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: 
 
 
 def _check_ends(inputs: Inputs, saved: Tensor, ends: Sequence[Tensor | None]) -> None:
-    (batch, steps, _), hidden, dtype = inputs.x.shape, inputs.weight_hh.shape[1], inputs.x.dtype
+    (batch, steps, _), hidden, dtype = inputs.x.shape, inputs.h0.shape[1], inputs.x.dtype
     if saved.shape != (batch, steps, _saved_width(inputs)):
         raise ConfigError("The scan saved nothing for its backward pass: run it with save=True.")
     _check_one("saved", saved, tuple(saved.shape), dtype)
@@ -158,17 +185,19 @@ def _check_ends(inputs: Inputs, saved: Tensor, ends: Sequence[Tensor | None]) ->
 def _succeed(code: int) -> None:
     if code == NO_MEMORY:
         raise MemoryError("The native engine got no memory for its work space: use smaller batches or shorter pieces.")
+    if code == OTHER_VERSION:
+        raise ConfigError("The native engine belongs to another version of recurra: run pip install again.")
     if code:
         raise RuntimeError(f"The native engine failed with code {code}: please report it, with the cell and the sizes.")
 
 
 def _saved_width(inputs: Inputs) -> int:
     blocks = load().recurra_saved_blocks(cell_number(inputs.cell), inputs.mask is not None)
-    return blocks * ((inputs.weight_hh.shape[1] + PAD - 1) // PAD * PAD)
+    return blocks * ((inputs.h0.shape[1] + PAD - 1) // PAD * PAD)
 
 
 def _empty_results(inputs: Inputs, save: bool) -> Four:
-    x, hidden = inputs.x, inputs.weight_hh.shape[1]
+    x, hidden = inputs.x, inputs.h0.shape[1]
     batch, steps = x.shape[0], x.shape[1]
     outputs, h = x.new_empty(batch, steps, hidden), x.new_empty(batch, hidden)
     c = x.new_empty(0) if inputs.c0 is None else x.new_empty(batch, hidden)
@@ -186,7 +215,7 @@ def _fake_forward(*arguments: Any) -> Four:
 
 
 def _fake_backward(*arguments: Any) -> tuple[Tensor, ...]:
-    return _empty_grads(Inputs(*arguments[:11]), arguments[-1])
+    return _empty_grads(Inputs(*arguments[:READ]), arguments[-1])
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: Four) -> None:
@@ -215,11 +244,16 @@ def _differentiable_grads(inputs: Inputs, ends: Sequence[Tensor | None], wanted:
     inputs = _each(lambda tensor: tensor.view_as(tensor), inputs)
     x, mask = inputs.x, inputs.mask
     kept_out = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)  # what is masked is never read
-    state = _cell_type(inputs.cell).state_type(*[part for part in (inputs.h0, inputs.c0) if part is not None])
-    weights = {name: getattr(inputs, name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-    sizes = inputs.weight_ih.shape[1], inputs.weight_hh.shape[1]
-    cell = _cell_type(inputs.cell).holding(weights, {}, bare(*sizes))
-    steps = SelfFed(cell, inputs.weight_ih, inputs.bias_ih) if x.shape[2] == 0 else cell
+    kind, hidden = _cell_type(inputs.cell), inputs.h0.shape[1]
+    state = kind.state_type(*[part for part in (inputs.h0, inputs.c0) if part is not None])
+    weights = {name: getattr(inputs, name) for name in WEIGHTS[:-1]}
+    if inputs.per_unit is not None:
+        sizes = [count * hidden for count in kind.per_unit.values()]
+        weights |= dict(zip(kind.per_unit, inputs.per_unit.split(sizes), strict=True))
+    cell = kind.holding(weights, {}, bare(x.shape[2], hidden))
+    steps: Steps = Projected(cell) if kind.projects else cell
+    if inputs.weight_ih is not None and x.shape[2] == 0:
+        steps = SelfFed(cell, inputs.weight_ih, inputs.bias_ih)
     done = run_reference(steps, kept_out, state, Plan(mask, inputs.reverse, inputs.keep))
     pairs = [(end, grad) for end, grad in zip((done.outputs, *done.state), ends, strict=False) if grad is not None]
     leaves = [leaf for leaf, want in zip(_tensors(inputs)[:LEAVES], wanted, strict=True) if want]
@@ -265,14 +299,14 @@ class _Scan(torch.autograd.Function):
 
 def run_scan(*arguments: Any) -> Four:
     """Return what ``recurra::scan`` returns: outputs, h, c and saved. ``c`` and ``saved`` are empty if not there."""
-    if not _is_eager(arguments[1:10]):
+    if not _is_eager(arguments[1 : READ - 1]):
         return torch.ops.recurra.scan.default(*arguments)
     return _Scan.apply(*arguments) if arguments[-1] else _forward(*arguments)
 
 
 def run_backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Return what ``recurra::scan_backward`` returns: the gradients of x to c0, empty where they are not wanted."""
-    if not _is_eager([*arguments[1:10], *arguments[11:16]]):
+    if not _is_eager([*arguments[1 : READ - 1], *arguments[READ:-1]]):
         return torch.ops.recurra.scan_backward.default(*arguments)
     return _backward(*arguments)
 

@@ -72,7 +72,7 @@ class CaseKind(Kind):
         """Return a short text that is another one if any value or label is."""
         return fingerprint(data)
 
-    def encode(self, data: Cases, learned: CaseLearned, part: np.ndarray | None = None) -> CaseExamples:
+    def encode(self, data: Cases, learned: Any, part: np.ndarray | None = None) -> CaseExamples:
         """Return the cases at the places in ``part``, or all, as examples."""
         return CaseExamples.of(data if part is None else data.some(part), learned)
 
@@ -80,7 +80,7 @@ class CaseKind(Kind):
         """Train ``last_epochs`` more on all cases that are not held out: they are few, and a fifth of them is much."""
         plan: Any = prepared.plan
         cases = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
-        return train_gently(fitted, CaseExamples.of(cases, fitted.learned), self.more_epochs(fitted.config))
+        return train_gently(fitted, self.encode(cases, fitted.learned), self.more_epochs(fitted.config))
 
     def more_epochs(self, config: Config) -> int:
         """Return how many epochs come after the best one."""
@@ -92,10 +92,13 @@ class CaseKind(Kind):
         return idle_settings(config)
 
     def asked_row(self, fitted: Fitted, data: Cases, model: str | None) -> Any:
-        """Return what the row called ``model`` of the table says of ``data``, the network if None."""
+        """Return what the row called ``model`` of the table says of ``data``, what the run answers if None."""
         row = None if model is None else row_of(fitted, model)
         examples = self.encode(data, fitted.learned)
-        return self.ask(fitted, examples) if row is None else row.answer(examples)
+        if row is not None:
+            return row.answer(examples)
+        whole, alone = self.ask_both(fitted, examples)
+        return whole if model is None or alone is None else alone
 
     def choose(
         self,

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from ..cases.classes import labels_of
 from ..cases.estimator import CaseEstimator, by_stretch
 from ..cases.examples import CaseExamples
 from ..cases.looking import falls
 from ..cases.settings import CaseModelSettings, CaseTrainingSettings
 from ..frames import collected
-from .answers import ask_network
 from .kind import KIND
-from .labels import labels_of
 from .settings import ClassifySettings
 
 
@@ -51,7 +50,7 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Case
     def predict(self, X: Any) -> np.ndarray:
         """Return the class of every case (N,)."""
         fitted, examples = self._read(X)
-        classes: np.ndarray = fitted.learned.typed(ask_network(fitted, examples).codes)
+        classes: np.ndarray = fitted.learned.typed(KIND.ask(fitted, examples).codes)
         return classes
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -60,7 +59,7 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Case
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithm of the probability of every class for every case (N, K)."""
-        logs = ask_network(*self._read(X)).log_probabilities
+        logs = KIND.ask(*self._read(X)).log_probabilities
         assert logs is not None
         return logs
 
@@ -83,5 +82,5 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Case
         data = X if y is None else (X, y)
         cases = self._read_as_learned(data)
         labels = labels_of(cases, "to judge by")
-        named = ask_network(fitted, CaseExamples.of(cases, fitted.learned)).codes
+        named = KIND.ask(fitted, CaseExamples.of(cases, fitted.learned)).codes
         return float(np.mean([fitted.learned.classes[n] == label for n, label in zip(named, labels, strict=True)]))

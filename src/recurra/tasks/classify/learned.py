@@ -3,7 +3,7 @@
 Shapes: N cases, K classes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,16 +12,15 @@ import torch
 
 from ...data.cases import Cases
 from ...nn.augment import Augmentation
+from ..cases.classes import classes_of, codes_of, labels_of, typed
 from ..cases.network import Layout
 from ..cases.reading import Plain, Reading
 from ..cases.split import Split
-from .labels import classes_of, codes_of, labels_of
 from .settings import ClassifySettings
 
 USUAL = 0.1  # augmentation of curves
 SHORT = 8  # steps: shorter cases are not cut
 SYMBOLS = 32  # a channel of no more different values holds symbols, between which there is nothing
-TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda name: name == "True", "str": str}
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,9 @@ class ClassifyLearned:
 
     classes: tuple[str, ...]
     counts: tuple[int, ...]  # how many training cases each class has
-    dtype: str  # the type of y, one of TYPES
+    dtype: str  # the type of y, as ``typed`` reads it
     reading: Reading
+    share: float = 0.0  # of random convolutions in the answer
 
     @classmethod
     def of(cls, cases: Cases, plan: Split, settings: ClassifySettings) -> "ClassifyLearned":
@@ -54,20 +54,20 @@ class ClassifyLearned:
 
     def typed(self, codes: np.ndarray) -> np.ndarray:
         """Return the classes with these ``codes`` in the type of the labels that were trained on."""
-        names = np.array([TYPES[self.dtype](name) for name in self.classes])
-        return names[codes]
+        return typed(codes, self.classes, self.dtype)
 
     def to_plain(self) -> Plain:
         """Return it as JSON values and arrays."""
         plain, arrays = self.reading.to_plain()
-        own = {"classes": list(self.classes), "counts": list(self.counts), "dtype": self.dtype}
+        own = {"classes": list(self.classes), "counts": list(self.counts), "dtype": self.dtype, "share": self.share}
         return own | plain, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ClassifyLearned":
         """Return what ``to_plain`` wrote."""
         reading = Reading.from_plain(plain, arrays)
-        return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading)
+        share = plain.get("share", 0.0)  # older runs are networks alone
+        return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading, share)
 
 
 def _augmented(layout: Layout, train: Cases, settings: ClassifySettings) -> Layout:

@@ -8,13 +8,13 @@ from ...data.cases import Cases
 from ...report.page import Section
 from ...writing.numbers import percent
 from ..base import Fitted, Judged
+from ..cases.confusion import class_frame, confusion
 from ..cases.examples import CaseExamples
-from ..cases.figures import case_figure, small_case_figure
+from ..cases.figures import case_figure, confusion_figure, small_case_figure
 from ..cases.looking import falls, looks, looks_if_it_does
-from .answers import Guess, ask_network
-from .figures import confusion_figure, reliability_figure
+from .answers import Guess
+from .figures import reliability_figure
 from .learned import ClassifyLearned
-from .metrics import confusion, precision_recall_f1
 from .reliability import reliability_of
 
 WORST = 10  # mistakes that are shown
@@ -42,7 +42,7 @@ def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[
         table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
         wrong = table - np.diag(np.diag(table))
         return [Section("What was confused", _worst(wrong, classes), confusion_figure(table, classes))]
-    named = ask_network(fitted, CaseExamples.of(data, fitted.learned)).codes
+    named = fitted.kind.ask(fitted, CaseExamples.of(data, fitted.learned)).codes
     counts = pd.DataFrame({"cases": np.bincount(named, minlength=len(classes))}, index=pd.Index(classes, name="class"))
     text = f"What the model says of the {len(data):,} cases it was trained on; nothing was held out to judge by."
     return [Section("Classes", text, table=counts, own=("rows",))]
@@ -66,17 +66,7 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
 def _class_table(fitted: Fitted, judged: Judged) -> Section:
     classes = fitted.learned.classes
     table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
-    precision, recall, f1 = precision_recall_f1(table)
-    frame = pd.DataFrame(
-        {
-            "cases": table.sum(1),
-            "named": table.sum(0),
-            "% precision": 100 * precision,
-            "% recall": 100 * recall,
-            "% F1": 100 * f1,
-        },
-        index=pd.Index(classes, name="class"),
-    )
+    frame = class_frame(table, classes, "cases")
     text = (
         "Precision is how many of those called so are; recall how many of those that are so were called so; F1 lies "
         "between the two."

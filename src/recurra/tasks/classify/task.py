@@ -9,12 +9,15 @@ from torch.nn import functional as F
 
 from ...data.batch import Batch
 from ...nn.augment import Augmentation
+from ...nn.build import is_reservoir, make_recurrent
 from ...nn.models import Output
 from ...settings import Config
 from ...training.task import Loss
-from ..cases.build import make_pooled
+from ..cases.build import make_pooled, plain_readout
+from ..cases.classes import balanced
 from ..cases.network import CaseNet
 from .learned import ClassifyLearned
+from .reservoir import ReservoirNet
 
 
 class ClassifyTask:
@@ -41,25 +44,26 @@ class ClassifyTask:
         targets = batch.targets
         assert targets is not None
         losses = F.cross_entropy(output.prediction, targets, reduction="none", label_smoothing=self.smoothing)
-        weights = self._weights(batch, targets)
+        weights = self.counts(batch)
         return Loss.over(losses) if weights is None else Loss((losses * weights).sum(), weights.sum())
 
-    def _weights(self, batch: Batch, targets: Tensor) -> Tensor | None:
-        own = batch.get("weight")
-        if self.weights is None:
+    def counts(self, batch: Batch) -> Tensor | None:
+        """Return how much each case counts (B,); None if all count the same."""
+        own, targets = batch.get("weight"), batch.targets
+        if self.weights is None or targets is None:
             return own
         classes = self.weights.to(targets.device)[targets]
         return classes if own is None else classes * own
 
 
-def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet, ClassifyTask]:
+def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet | ReservoirNet, ClassifyTask]:
     """Make an untrained classifier."""
-    network = make_pooled(config, learned.reading.layout, len(learned.classes))
-    weights = _balanced(learned) if config.task.balance else None
+    layout, classes = learned.reading.layout, len(learned.classes)
+    weights = torch.from_numpy(balanced(learned.counts)) if config.task.balance else None
+    network: CaseNet | ReservoirNet
+    if is_reservoir(config.model):
+        recurrent = make_recurrent(config.model, layout.inputs + (layout.channels if layout.told else 0))
+        network = ReservoirNet(layout, recurrent, plain_readout(config), classes)
+    else:
+        network = make_pooled(config, layout, classes)
     return network, ClassifyTask(config.task.smoothing, weights, learned.augmentation)
-
-
-def _balanced(learned: ClassifyLearned) -> Tensor:
-    """Return what a case of each class counts (K,), so that all classes together count the same."""
-    counts = torch.tensor(learned.counts, dtype=torch.float32)
-    return counts.sum() / (len(counts) * counts)

@@ -4,19 +4,23 @@ from torch import nn
 
 from ...attention import Attention, LaggedAttention, ScoreAttention
 from ...errors import ConfigError
-from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
+from ...nn.build import cell_names, is_reservoir, make_attention, make_cell, make_recurrent
 from ...nn.heads import Head, make_head
 from ...nn.models import AttendingCell, ParallelWriter, Writer
 from ...random import Dropout
 from ...settings.config import Config, ModelSettings
 from .layout import Layout
 from .network import ForecastNet, SegmentCore, VanillaCore
+from .reservoir import ReservoirNet
 from .task import ForecastTask
 
 
 def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, ForecastTask]:
     """Make an untrained forecaster."""
     head = make_head(config.task.loss, config.task.levels)
+    if is_reservoir(config.model):
+        recurrent = make_recurrent(config.model, layout.channels * (2 if layout.missing else 1))
+        return ReservoirNet(recurrent, head, layout), ForecastTask(head)
     core: nn.Module
     if config.task.decoder == "vanilla":
         core = _vanilla_core(config.model, layout, head)

@@ -101,11 +101,9 @@ def statistics_of(truth: Truth, guess: Guess) -> Statistics:
 def ask_network(network: ForecastNet, head: Head, windows: Windows, batch_size: int = 512) -> Guess:
     """Forecast all ``windows``."""
     network.eval()
-    device = next(network.parameters()).device
     points, ends = [], []
     with torch.inference_mode():
-        for numbers in torch.arange(len(windows)).split(batch_size):
-            params = network(windows.take(numbers).to(device)).prediction
+        for _, _, params in network.over(windows, batch_size):
             points.append(head.point(params).cpu())
             if head.quantiles:
                 ends.append(network.interval(params).cpu())
@@ -139,12 +137,10 @@ def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None =
     if not network.head.quantiles:
         return
     network.eval()
-    device = next(network.parameters()).device
     misses: dict[int, list[np.ndarray]] = {}
     levels, closest = levels_of(network.head.quantiles), torch.inf
-    for numbers in torch.arange(len(windows)).split(batch_size):
-        batch = windows.take(numbers).to(device)
-        ends, target = network.head.interval(network(batch).prediction), batch.targets
+    for numbers, batch, params in network.over(windows, batch_size):
+        ends, target = network.head.interval(params), batch.targets
         assert target is not None
         if moved is not None:
             target = target - torch.from_numpy(moved[numbers.numpy()]).to(target)

@@ -3,6 +3,9 @@
 Shapes: B windows, L look-back, H horizon, C channels, n segments read, Q segments written, P head numbers.
 """
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +18,9 @@ from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
 from .layout import Layout
 from .scaling import FLOOR
+
+if TYPE_CHECKING:
+    from .windows import Windows
 
 CEILING = 15.0  # of a logarithm, so that no forecast is infinite
 
@@ -103,6 +109,16 @@ class ForecastNet(nn.Module):
         if ratio is not None:
             params = from_log(params, ratio.unsqueeze(-1))
         return answer._replace(prediction=params)
+
+    def over(self, windows: "Windows", batch_size: int = 512) -> Iterator[tuple[Tensor, Batch, Tensor]]:
+        """Yield numbers, batch and the head's numbers (B, H, C, P) of all ``windows``, some at a time, in their order.
+
+        The batch and what follows from it are on the network's device.
+        """
+        device = next(self.parameters()).device
+        for numbers in torch.arange(len(windows)).split(batch_size):
+            batch = windows.take(numbers).to(device)
+            yield numbers, batch, self(batch).prediction
 
     def interval(self, params: Tensor) -> Tensor:
         """Return the calibrated quantiles (..., K) of the head's numbers (..., P); the median stays."""

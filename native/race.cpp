@@ -1,0 +1,138 @@
+// Many threads that scan at once, alone and in teams, from the same weights: a program for ThreadSanitizer, which ends
+// it at the first race. It ends by itself with 1 if a thread gets other numbers than it would get alone.
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <random>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "recurra.h"
+
+namespace {
+
+using Numbers = std::vector<float>;
+
+constexpr int64_t most_gates = 6, most_saved = 12;  // of any cell
+constexpr int callers = 4, rounds = 2;
+
+// What all threads read.
+struct Problem {
+  int32_t cell;
+  int64_t batch, steps, input, hidden;
+  Numbers x, weight_ih, weight_hh, bias, per_unit, h0, keep;
+  std::vector<uint8_t> mask;
+};
+
+Numbers drawn(int64_t count, std::mt19937 &source) {
+  std::uniform_real_distribution<float> draw(-0.3f, 0.3f);
+  Numbers numbers(static_cast<size_t>(count));
+  for (float &number : numbers) number = draw(source);
+  return numbers;
+}
+
+Problem problem_of(const std::string &name, int64_t batch, int64_t steps, int64_t hidden) {
+  const int32_t cell = recurra_cell(name.c_str());
+  std::mt19937 source(static_cast<unsigned>(cell));
+  // A cell that normalises is given what the inputs contribute.
+  const int64_t input = name == "ln_lstm" ? 4 * hidden : name == "ln_gru" ? 3 * hidden : 5, gates = most_gates * hidden;
+  Problem p = {cell, batch, steps, input, hidden, drawn(batch * steps * input, source), drawn(gates * input, source),
+               drawn(gates * hidden, source), drawn(gates, source), drawn(10 * hidden, source), drawn(batch * hidden, source),
+               drawn(batch * steps * hidden, source), {}};
+  for (float &share : p.keep) share += 0.3f;
+  for (int64_t i = 0; i < batch * steps; ++i) p.mask.push_back(i % 5 != 2);
+  return p;
+}
+
+recurra_scan scan_of(const Problem &p, int threads, bool masked) {
+  recurra_scan scan = {};
+  scan.version = RECURRA_VERSION, scan.size = sizeof(scan);
+  scan.cell = p.cell, scan.dtype = RECURRA_FLOAT, scan.threads = threads;
+  scan.batch = p.batch, scan.steps = p.steps, scan.input = p.input, scan.hidden = p.hidden;
+  scan.x = p.x.data(), scan.weight_ih = p.weight_ih.data(), scan.weight_hh = p.weight_hh.data();
+  scan.bias_ih = scan.bias_hh = p.bias.data(), scan.per_unit = p.per_unit.data();
+  scan.h0 = scan.c0 = p.h0.data();
+  if (masked) scan.mask = p.mask.data(), scan.keep = p.keep.data();
+  return scan;
+}
+
+// Outputs, last state and all gradients, one after the other.
+Numbers scanned(const Problem &p, int threads, bool masked) {
+  const int64_t whole = p.batch * p.steps * p.hidden, last = p.batch * p.hidden;
+  const int64_t sizes[] = {whole, last, last, p.batch * p.steps * p.input, static_cast<int64_t>(p.weight_ih.size()),
+                           static_cast<int64_t>(p.weight_hh.size()), static_cast<int64_t>(p.bias.size()),
+                           static_cast<int64_t>(p.bias.size()), static_cast<int64_t>(p.per_unit.size()), last, last};
+  int64_t count = 0;
+  for (const int64_t size : sizes) count += size;
+  Numbers all(static_cast<size_t>(count)), ones(static_cast<size_t>(whole), 1.0f);
+  Numbers saved(static_cast<size_t>(p.batch * p.steps * most_saved * (p.hidden + RECURRA_PAD)));
+  float *at = all.data();
+  const auto next = [&](int which) {
+    float *const piece = at;
+    at += sizes[which];
+    return piece;
+  };
+  recurra_scan scan = scan_of(p, threads, masked);
+  scan.saved = saved.data(), scan.outputs = next(0), scan.h = next(1), scan.c = next(2);
+  recurra_grads grads = {};
+  grads.version = RECURRA_VERSION, grads.size = sizeof(grads);
+  grads.d_outputs = grads.d_h = grads.d_c = ones.data();
+  grads.d_x = next(3), grads.d_weight_ih = next(4), grads.d_weight_hh = next(5), grads.d_bias_ih = next(6);
+  grads.d_bias_hh = next(7), grads.d_per_unit = next(8), grads.d_h0 = next(9), grads.d_c0 = next(10);
+  if (recurra_forward(&scan) != RECURRA_OK || recurra_backward(&scan, &grads) != RECURRA_OK) all.clear();
+  return all;
+}
+
+Numbers stepped(const Problem &p) {
+  const recurra_scan scan = scan_of(p, 1, false);
+  Numbers h = p.h0, c = p.h0;
+  void *const stepper = recurra_stepper_new(&scan);
+  if (!stepper) return {};
+  for (int step = 0; step < 4; ++step) recurra_stepper_step(stepper, p.x.data(), h.data(), c.data());
+  recurra_stepper_free(stepper);
+  return h;
+}
+
+std::vector<Numbers> answers(const std::vector<Problem> &problems) {
+  std::vector<Numbers> all;
+  for (const Problem &problem : problems) {
+    for (const int threads : {1, 3, 4})
+      for (const bool masked : {false, true}) all.push_back(scanned(problem, threads, masked));
+    all.push_back(stepped(problem));
+  }
+  return all;
+}
+
+}  // namespace
+
+int main() {
+  std::vector<Problem> problems;
+  std::istringstream names(recurra_cells());
+  for (std::string name; std::getline(names, name, ',');) {
+    problems.push_back(problem_of(name, 1, 7, 200));   // a team shares the units of one row
+    problems.push_back(problem_of(name, 70, 4, 20));   // teams share the rows
+    problems.push_back(problem_of(name, 2, 150, 70));  // several chunks of steps
+  }
+  const std::vector<Numbers> alone = answers(problems);
+  std::vector<int> wrong(callers, 0);
+  std::vector<std::thread> threads;
+  for (int caller = 0; caller < callers; ++caller)
+    threads.emplace_back([&, caller] {
+      for (int round = 0; round < rounds; ++round) {
+        const std::vector<Numbers> ours = answers(problems);
+        for (size_t i = 0; i < alone.size(); ++i)
+          wrong[static_cast<size_t>(caller)] +=
+              alone[i].empty() || memcmp(ours[i].data(), alone[i].data(), alone[i].size() * sizeof(float)) != 0;
+      }
+    });
+  int sum = 0;
+  for (int caller = 0; caller < callers; ++caller) {
+    threads[static_cast<size_t>(caller)].join();
+    sum += wrong[static_cast<size_t>(caller)];
+  }
+  printf("%zu scans by %d threads at once, %d of them with other numbers than alone\n", alone.size(), callers, sum);
+  return sum ? 1 : 0;
+}
