@@ -175,18 +175,19 @@ def test_occlusion_table(settings: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_occlusion_finds_what_decides() -> None:
-    """A bump somewhere in noise, up or down: without it the model does not know; nothing else matters as much."""
+    """A bump in noise, up or down: where an answer falls, there it is. One of the two is the answer without a bump."""
     random = np.random.default_rng(0)
     y, places = random.integers(0, 2, 200), random.integers(5, 85, 200)
     X = random.normal(0, 0.3, (200, 100))
     for case, up, place in zip(X, y, places, strict=True):
         case[place : place + 10] += np.hanning(10) * (3 if up else -3)
-    classifier = Classifier(hidden_size=16, max_epochs=8, last_epochs=0).fit(X[:150], y[:150])
+    classifier = Classifier(hidden_size=16, segment=12, max_epochs=8, last_epochs=0).fit(X[:150], y[:150])
     assert classifier.score(X[150:], y[150:]) > 0.95
     table = classifier.occlusion_table(X[150:])
     found = table.loc[table.groupby("case", sort=False)["fall"].idxmax()]
+    fallen = (found["fall"] > 0.5).to_numpy()
     hits = (found["from"] <= places[150:] + 9).to_numpy() & (found["to"] >= places[150:]).to_numpy()
-    assert hits.mean() > 0.8, hits.mean()
+    assert fallen.mean() > 0.3 and hits[fallen].mean() > 0.85, (fallen.mean(), hits[fallen].mean())
 
 
 def test_faults() -> None:

@@ -32,7 +32,8 @@ def occlusion(
     not given, so that f_k is how much less sure the model is. Below zero it is surer without. A stretch is taken away
     by ``straightened``: a straight line has nothing to see in it and no jump at its ends, which a mean or a zero has
     and which would be new. Where inputs follow from others, ``again`` returns the inputs (B, T, I) with these computed
-    again. What lies behind the end of a sequence falls by 0.
+    again. Without what lies behind the end of a sequence nothing falls; nor does an answer that is given for want of
+    anything else, whatever is taken away: it rests on no stretch.
     Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, of pictures.
     """
     lengths = torch.full((len(batch),), batch.inputs.shape[1]) if batch.mask is None else batch.mask.sum(1)

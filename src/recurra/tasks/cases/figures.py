@@ -41,7 +41,7 @@ def case_figure(
     if falls is not None:
         reading += (
             " Below it: how much less sure of its answer the model is when the stretch is drawn as a straight line "
-            "(occlusion)."
+            "(occlusion). Where nothing stands out, the answer rests on no single stretch."
         )
     height = 300 if falls is None else 380
     figure = canvas(height, reading, title, hovermode="x unified", showlegend=len(channels) > 1)

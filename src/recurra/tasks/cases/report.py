@@ -24,7 +24,7 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
 
     def attention(weights: np.ndarray) -> list[Section]:
         text = (
-            f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on. "
+            f"Which stretch of case {case.names[0]}, the first one of the training data, it looked at. "
             f"{looked_where(weights, [reading.place(first, last) for first, last in places])}"
         )
         figures = [figure_of(reading, case.values[0], weights.mean(0))]
