@@ -23,6 +23,7 @@ from recurra.settings import make_config
 from recurra.tasks.base import Prepared
 from recurra.tasks.regress.answers import Guess, Truth, statistics_of
 from recurra.tasks.regress.baselines import NEIGHBOURS, PENALTIES
+from recurra.tasks.regress.figures import Said, error_figure, said_figure
 from recurra.tasks.regress.kind import KIND
 from recurra.tasks.regress.metrics import regress_metrics
 from recurra.tasks.regress.numbers import groups_of
@@ -307,7 +308,13 @@ def test_train_predict_evaluate_report(run: Run) -> None:
         assert answer.code == 0 and f"{row} answers without intervals; they come with" in answer.err
         assert list(pd.read_csv(f"{row}.csv")) == ["case", "price"]
     page = Path("run/report.html").read_text(encoding="utf-8")
-    for heading in ("A number for each sequence: price", "Said and true", "Errors", "The worst cases", "Two cases"):
+    for heading in (
+        "A number for each sequence: price",
+        "Predicted and true",
+        "Errors",
+        "The worst cases",
+        "Two cases",
+    ):
         assert heading in page
     assert run("report", "run").code == 0
 
@@ -341,3 +348,17 @@ def test_nothing_held_out_is_said(run: Run) -> None:
 def test_mistakes_are_one_sentence(run: Run, arguments: list[Any], says: str) -> None:
     answer = run("train", *arguments, "--task", "regress", *SMALL)
     assert answer.code == 2 and says in answer.err
+
+
+# Pictures.
+
+
+def test_points_are_drawn_where_they_are_and_intervals_around_them() -> None:
+    truth, point = np.arange(5000.0), np.arange(5000.0) + 1
+    said = Said([str(n) for n in range(5000)], truth, point, (point - 2, point + 3))
+    line, dots = said_figure(said, "price").data
+    assert len(dots.x) == 3000 and np.array_equal(dots.y, dots.x + 1) and list(line.x) == list(line.y)
+    assert set(dots.error_y.array) == {3.0} and set(dots.error_y.arrayminus) == {2.0}
+    assert dots.customdata[0] == "Case '0': predicted 1, true 0" and line.x[0] < 0 and line.x[1] > 5000
+    (errors,) = error_figure(Said(["a<b"], truth[:1], point[:1])).data
+    assert (list(errors.x), list(errors.y)) == ([1.0], [1.0]) and "a&lt;b" in errors.customdata[0]
