@@ -13,12 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from scipy.special import softmax
 from sklearn import metrics as oracle
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 from torch.nn import functional as F
 
 from commands import Answer, Run, run_command
+from recurra import Classifier
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
 from recurra.data.batch import Batch
@@ -31,14 +33,18 @@ from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
 from recurra.tasks.cases.classes import classes_of
 from recurra.tasks.cases.confusion import confusion
+from recurra.tasks.cases.convolutions import affordable
 from recurra.tasks.cases.examples import CaseExamples
 from recurra.tasks.cases.figures import case_figure, confusion_figure
 from recurra.tasks.cases.reading import filled, resampled
 from recurra.tasks.cases.split import stratified
-from recurra.tasks.classify.answers import Guess, statistics_of
+from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
+from recurra.tasks.classify.combination import DRAWN, share_of
+from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.metrics import METRICS
 from recurra.tasks.classify.plan import make_plan
+from recurra.tasks.saving import from_run, to_run
 from recurra.tasks.session import Session
 from recurra.training.loop import Epoch, fit
 from recurra.training.record import Record
@@ -461,6 +467,116 @@ def test_nearest_neighbour_needs_little_memory(monkeypatch: pytest.MonkeyPatch) 
     assert np.array_equal(fitted.baselines["nearest neighbour"].answer(exam.examples).codes, whole)
 
 
+def bumps(count: int, seed: int = 0) -> Cases:
+    """Noise in which somewhere something rises slowly and falls fast, or the other way round."""
+    random = np.random.default_rng(seed)
+    X, y = random.normal(0, 0.3, (count, 200)), random.integers(0, 2, count)
+    bump = np.linspace(0, 2, 12)
+    for case, falls in zip(X, y, strict=True):
+        at = random.integers(0, 188)
+        case[at : at + 12] += bump[::-1] if falls else bump
+    return cases_of(X, y)
+
+
+def test_random_convolutions_find_what_lies_anywhere() -> None:
+    fitted, exam = trained(bumps(300), 100)
+    right = {name: np.mean(row.answer(exam.examples).codes == exam.truth) for name, row in fitted.baselines.items()}
+    assert right["random convolutions"] >= 0.95 and right["nearest neighbour"] < 0.75
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_random_convolutions_answer_each_case_by_itself_and_as_saved(gaps: bool) -> None:
+    fitted, exam = trained(waves(40, channels=2, gaps=gaps), 12)
+    row = fitted.baselines["random convolutions"]
+    said = row.answer(exam.examples).log_probabilities
+    np.testing.assert_allclose(np.exp(said).sum(1), 1)
+    assert METRICS[3].of(KIND.statistics(exam.truth, row.answer(exam.examples))) < np.log(2), (
+        "better than to toss a coin"
+    )
+    cases = exam.examples.cases
+    for n in range(len(cases)):
+        alone = row.answer(CaseExamples.of(cases.some([n]), fitted.learned)).log_probabilities
+        np.testing.assert_allclose(alone[0], said[n], rtol=1e-5, atol=1e-5)
+    run = to_run(fitted, [])
+    again = from_run(run, Path(), KIND).baselines["random convolutions"].answer(exam.examples).log_probabilities
+    assert np.array_equal(again, said)
+
+
+def test_probabilities_are_as_sharp_as_what_was_left_out_allows() -> None:
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, 200)
+    answers = random.normal(size=(200, 3)) + 1.5 * np.eye(3)[codes]
+    found = sharpness_of(answers, codes)
+    tries = np.linspace(0.2, 5, 300)
+    second, first = np.sort(answers, 1)[:, 1:].T
+    margin = np.median(first - second)
+    losses = [
+        np.log1p(np.exp(s * margin)) - np.log(softmax(s * answers, 1)[np.arange(200), codes]).sum() for s in tries
+    ]
+    assert found == pytest.approx(tries[int(np.argmin(losses))], abs=0.02)
+    sure = np.exp(log_softmax(sharpness_of(np.eye(2)[[0, 1] * 10], np.array([0, 1] * 10)) * np.eye(2)))
+    assert sure.max() == pytest.approx(20 / 21, rel=1e-3), "as after 20 of 20: one more may be wrong"
+
+
+@given(cases=st.integers(2, 10**6), steps=st.floats(1, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_random_convolutions_take_seconds(cases: int, steps: float) -> None:
+    count, features = affordable(cases, steps)
+    assert min(cases, 1000) <= count <= 20_000 and 1008 <= features <= 9996 and features % 84 == 0
+    assert count * steps * features <= 5e9 or (features == 1008 and count <= 1000), "or far less than a network takes"
+    assert min(count, features) <= 2016
+    if count < min(cases, 20_000):
+        assert features == 1008
+
+
+def test_what_is_left_out_to_save_time_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("recurra.tasks.cases.convolutions.WORK", 1e6)
+    monkeypatch.setattr("recurra.tasks.cases.convolutions.LEAST_CASES", 10)
+    told: list[str] = []
+    done = train(KIND, Source(waves(50), test_size=10), TINY, tmp_path / "run", listener=Listener(notes=told.extend))
+    note = "to save time, the row 'random convolutions' learned 21 of 40 cases by 1,008 features"
+    assert note in told and done.fitted.record.notes.count(note) == 1
+    assert done.report is not None and "21 of 40 cases" in done.report.read_text(encoding="utf-8")
+
+
+# Network and random convolutions together
+
+
+def test_the_share_of_each_is_what_gives_the_validation_cases_most() -> None:
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, 60)
+    one, other = (log_softmax(random.normal(size=(60, 3)) + size * np.eye(3)[codes]) for size in (1.0, 2.0))
+    tries = np.linspace(0.01, 0.99, 491)
+    given = [softmax((1 - s) * one + s * other, 1)[np.arange(60), codes] for s in tries]
+    best = tries[int(np.argmax(np.log(given).sum(1) + DRAWN * np.log(tries * (1 - tries))))]
+    assert share_of(one, other, codes) == pytest.approx(best, abs=2e-3) and best > 0.6
+    assert share_of(one[:0], other[:0], codes[:0]) == pytest.approx(0.5, abs=1e-4), "nothing to tell by"
+
+
+def test_both_answer_together_in_training_in_a_run_and_in_python(tmp_path: Path) -> None:
+    data, asked = waves(50), waves(20, seed=5)
+    source = Source(data, test_size=10)
+    done = train(KIND, source, TINY | {"combine": True}, tmp_path / "run")
+    fitted, share = done.fitted, done.fitted.learned.share
+    examples = CaseExamples.of(asked, fitted.learned)
+    network = ask_network(fitted, examples).log_probabilities
+    row = fitted.baselines["random convolutions"].answer(examples).log_probabilities
+    assert 0 < share < 1 and network is not None and not np.allclose(network, row)
+    expected = softmax((1 - share) * network + share * row, 1)
+    np.testing.assert_allclose(np.exp(KIND.ask(fitted, examples).log_probabilities), expected, atol=1e-9)
+    assert done.judged is not None and {"this model", "network", "random convolutions"} < set(done.judged.metrics)
+    assert "% random convolutions, by what they said of 8 validation cases" in fitted.record.answer
+    loaded = Classifier.load(tmp_path / "run")
+    X = [case.T for case in asked.values]
+    np.testing.assert_allclose(loaded.predict_proba(X), expected, atol=1e-6)
+    assert loaded.predict(X).tolist() == [loaded.classes_[n] for n in expected.argmax(1)]
+    for name, alone in (("network", network), ("random_convolutions", row)):
+        said = KIND.answer(loaded.fitted_, asked, KIND.parts.predict(model=name)).guess.log_probabilities
+        np.testing.assert_allclose(said, alone, atol=1e-5)
+    again = Classifier(**TINY, combine=True).fit([case.T for case in data.values], data.labels)
+    assert set(again.fitted_.baselines) == {"random convolutions"} and again.score(X, asked.labels) > 0.8
+
+
 def test_a_case_of_another_length_is_stretched() -> None:
     assert resampled(np.array([[0.0], [1], [2]]), 5)[:, 0].tolist() == [0, 0.5, 1, 1.5, 2]
     assert resampled(np.array([[3.0]]), 3)[:, 0].tolist() == [3, 3, 3]
@@ -589,7 +705,7 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert made.code == 0, made.err
     assert (folder / "report.html").exists()
     about = json.loads(made.out)["about"]
-    assert set(about["metrics"]) == {"this model", "most frequent class", "nearest neighbour"}
+    assert set(about["metrics"]) == {"this model", "most frequent class", "nearest neighbour", "random convolutions"}
     judged = run("evaluate", folder, test, "--json")
     assert json.loads(judged.out) == about["metrics"], "the same file, the same answers"
     assert json.loads(run("evaluate", folder, "--json").out) == about["metrics"]
@@ -714,7 +830,8 @@ def test_names_of_classes_survive(tmp_path: Path) -> None:
     np.testing.assert_allclose(frame.iloc[:, 2:].sum(axis=1), 1)
     assert set(frame["label"]) <= set(names)
     session.fit_baselines()
-    for row, columns in (("network", 6), ("nearest_neighbour", 2), ("most_frequent_class", 6)):
+    rows = {"network": 6, "nearest_neighbour": 2, "most_frequent_class": 6, "random_convolutions": 6}
+    for row, columns in rows.items():
         asked = KIND.frame(KIND.answer(session.fitted, cases_of(X), KIND.parts.predict(model=row)))
         assert asked.shape == (20, columns), row
     with pytest.raises(ConfigError, match="Did you mean 'nearest_neighbour'"):

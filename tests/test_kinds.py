@@ -75,12 +75,7 @@ def trained(task: str, **settings: Any) -> Session:
     return session
 
 
-ESTIMATORS: dict[str, Any] = {
-    "forecast": Forecaster,
-    "classify": Classifier,
-    "regress": Regressor,
-    "tag": Tagger,
-}
+ESTIMATORS: dict[str, Any] = {"forecast": Forecaster, "classify": Classifier, "regress": Regressor, "tag": Tagger}
 
 
 @each_kind

@@ -27,6 +27,7 @@ from recurra.tasks.regress.figures import Said, error_figure, said_figure
 from recurra.tasks.regress.kind import KIND
 from recurra.tasks.regress.metrics import regress_metrics
 from recurra.tasks.regress.numbers import groups_of
+from recurra.tasks.saving import from_run, to_run
 from recurra.tasks.session import Session
 
 Run = Callable[..., Answer]
@@ -71,7 +72,9 @@ def test_the_sum_of_marked_numbers_is_learned_and_no_line_can_say_it() -> None:
         }.items()
     }
     assert errors["network"] < 0.02
-    assert errors.keys() == {"network", "mean", "median", "nearest neighbours", "ridge"}
+    assert errors.keys() == {"network", "mean", "median", "nearest neighbours", "ridge", "random convolutions"}
+    other = errors.pop("random convolutions")  # which are no line, either: the sum of two channels beyond a threshold
+    assert errors["network"] < other, (errors, other)
     assert all(error > 0.08 for name, error in errors.items() if name != "network"), errors
     assert errors["mean"] == pytest.approx(1 / 6, rel=0.25)
 
@@ -218,6 +221,19 @@ def test_neighbours_and_ridge_are_those_of_scikit_learn() -> None:
     assert min(np.abs(line - said["ridge"]).max() for line in lines) < 1e-3, "one of the penalties"
 
 
+def test_random_convolutions_tell_how_fast_a_wave_is_wherever_it_begins() -> None:
+    y = RNG.uniform(0.1, 0.5, (120, 2))
+    X = np.sin(y[:, :, None] * np.arange(60) + RNG.uniform(0, 6, (120, 2, 1))) + RNG.normal(0, 0.1, (120, 2, 60))
+    session = fitted(X, y * [1, 1000], 40)
+    exam = KIND.exam(session.prepared.data, session.prepared.learned, session.prepared.plan.test)
+    rows = session.fitted.baselines
+    errors = {name: np.abs(row.answer(exam.examples).point - exam.truth.values).mean(0) for name, row in rows.items()}
+    assert all((errors["random convolutions"] < 0.5 * errors[name]).all() for name in ("ridge", "nearest neighbours"))
+    loaded = from_run(to_run(session.fitted, []), Path(), KIND).baselines["random convolutions"]
+    said = rows["random convolutions"].answer(exam.examples).point
+    assert np.array_equal(loaded.answer(exam.examples).point, said)
+
+
 def test_the_penalty_is_the_best_with_each_case_left_out() -> None:
     X, y = RNG.normal(size=(30, 12)), RNG.normal(size=30)
     session = fitted(X, y, 0)
@@ -294,7 +310,7 @@ def test_train_predict_evaluate_report(run: Run) -> None:
     assert answer.code == 0, answer.err
     metrics = json.loads(answer.out)["about"]["metrics"]
     assert set(metrics["this model"]) == {"mae", "rmse", "r2", "coverage_80", "coverage_90"}
-    assert set(metrics) == {"this model", "mean", "median", "nearest neighbours", "ridge"}
+    assert set(metrics) == {"this model", "mean", "median", "nearest neighbours", "ridge", "random convolutions"}
     assert json.loads(run("evaluate", "run", "--json").out) == metrics
     pd.read_csv("long.csv").drop(columns="price").to_csv("new.csv", index=False)
     answer = run("predict", "run", "new.csv", "--out", "answers.csv")
@@ -303,7 +319,7 @@ def test_train_predict_evaluate_report(run: Run) -> None:
     assert list(answers) == ["case", "price", "price-lo-80", "price-hi-80", "price-lo-90", "price-hi-90"]
     assert answers["case"].tolist() == list(range(40))
     assert ((answers["price-lo-80"] <= answers["price"]) & (answers["price"] <= answers["price-hi-90"])).all()
-    for row in ("ridge", "nearest_neighbours", "median"):
+    for row in ("ridge", "random_convolutions", "nearest_neighbours", "median"):
         answer = run("predict", "run", "new.csv", "--model", row, "--out", f"{row}.csv")
         assert answer.code == 0 and f"{row} answers without intervals; they come with" in answer.err
         assert list(pd.read_csv(f"{row}.csv")) == ["case", "price"]

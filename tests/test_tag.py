@@ -225,15 +225,13 @@ def judged_cases(seed: int = 0) -> tuple[list[np.ndarray], list[np.ndarray], Tru
     return truth, said, Truth(np.concatenate(truth), lengths, 3), Said(np.concatenate(said), logs)
 
 
-def spans_in(labels: list[int], known: list[bool]) -> list[tuple[int, int, int]]:
-    """The label, the first step and the one behind the last of each span; they end where nothing is known."""
-    found = []
-    for (label, sure), run in itertools.groupby(
-        range(len(labels)), key=lambda n: (labels[n] if known[n] else -1, known[n])
-    ):
-        steps = list(run)
-        if sure:
-            found.append((label, steps[0], steps[-1] + 1))
+def spans_in(labels: np.ndarray) -> list[tuple[int, int, int]]:
+    """The label, the first step and the one behind the last of each span."""
+    found, at = [], 0
+    for label, run in itertools.groupby(labels.tolist()):
+        count = len(list(run))
+        found.append((label, at, at + count))
+        at += count
     return found
 
 
@@ -252,8 +250,7 @@ def test_metrics_against_scikit_learn_and_loops() -> None:
     )
     hits = there = named = 0
     for own, other in zip(truth, said, strict=True):
-        sure = (own >= 0).tolist()
-        first, second = spans_in(own.tolist(), sure), spans_in(other.tolist(), sure)
+        first, second = spans_in(own[own >= 0]), spans_in(other[own >= 0])
         there, named = there + len(first), named + len(second)
         for (a, s, e), (b, t, f) in itertools.product(first, second):
             both = len(set(range(s, e)) & set(range(t, f)))

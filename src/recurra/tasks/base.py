@@ -69,6 +69,7 @@ class Baseline(ABC):
     """Something simple to compare with. It is fitted, answers and is saved like any predictor."""
 
     naive: bool = True  # whether it learns nothing worth the name
+    notes: tuple[str, ...] = ()  # what is to be said of how it was fitted
 
     @property
     def learns(self) -> bool:

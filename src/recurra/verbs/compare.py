@@ -19,7 +19,7 @@ from ..settings import Config, make_config
 from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared
 from ..tasks.pages import comparison_page, is_naive
 from ..tasks.saving import to_run
-from ..tasks.session import LOG, Session
+from ..tasks.session import LOG, Session, put_beside
 from ..training import runs
 from ..training.memory import step_memory
 from ..writing.numbers import finite
@@ -261,10 +261,10 @@ class _Bench:
         """Keep a model that is better on validation than all before it, with the baselines beside it."""
         best, fitted, loss = self.ledger.best, session.fitted, session.progress.best_loss
         if best is None or self.judged is None:
-            session.fit_baselines()
+            session.fit_baselines(self.listener.notes)
             self.judged = judge_beside(fitted, own)
         elif loss < best.loss:
-            fitted.baselines = best.fitted.baselines
+            put_beside(fitted, best.fitted.baselines)
             self.judged = exchanged(self.judged, own, fitted.baselines)
         else:
             return

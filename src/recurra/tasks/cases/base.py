@@ -92,10 +92,13 @@ class CaseKind(Kind):
         return idle_settings(config)
 
     def asked_row(self, fitted: Fitted, data: Cases, model: str | None) -> Any:
-        """Return what the row called ``model`` of the table says of ``data``, the network if None."""
+        """Return what the row called ``model`` of the table says of ``data``, what the run answers if None."""
         row = None if model is None else row_of(fitted, model)
         examples = self.encode(data, fitted.learned)
-        return self.ask(fitted, examples) if row is None else row.answer(examples)
+        if row is not None:
+            return row.answer(examples)
+        whole, alone = self.ask_both(fitted, examples)
+        return whole if model is None or alone is None else alone
 
     def choose(
         self,

@@ -32,8 +32,8 @@ def arrays_of(X: Any, y: Any) -> Cases:
     y = y.detach().cpu().numpy() if hasattr(y, "detach") else np.asarray(y) if hasattr(y, "__array__") else y
     try:
         column = np.asarray(y)
-    except ValueError:  # lists of unequal length, which are no labels of cases
-        column = np.empty(0)
+    except ValueError:  # nested unevenly, which the reader of labels refuses
+        column = np.array([])
     refuse_fractions(column)
     return remembering(cases_of(X, y), column)
 

@@ -52,6 +52,11 @@ class CaseExamples:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def scaled(self) -> list[np.ndarray]:
+        """Return the values of every case (T, C), scaled and without gaps."""
+        values = self.values[:, : len(self.cases.channels)].numpy()
+        return np.split(values, self.offsets[1:].tolist())
+
     def take(self, numbers: Tensor) -> Batch:
         """Return inputs (B, T, I), zero behind the end of a shorter case, and targets (B, ...)."""
         rows, mask = self.places(numbers)

@@ -1,4 +1,4 @@
-"""Classes that cost no training: the most frequent one, and that of the most similar training case.
+"""Classes that cost little: the most frequent one, that of the most similar training case, random convolutions.
 
 Shapes: N training cases, M cases asked, C channels, L steps to which cases are brought, K classes.
 """
@@ -9,10 +9,12 @@ import numpy as np
 
 from ..base import Baseline, Prepared
 from ..cases.classes import codes_of, labels_of
+from ..cases.convolutions import CONVOLUTIONS
 from ..cases.examples import CaseExamples
 from ..cases.neighbours import nearest
 from ..cases.reading import points
 from .answers import Guess
+from .convolutions import Convolutions
 from .learned import ClassifyLearned
 
 
@@ -79,4 +81,8 @@ class NearestNeighbour(Baseline):
 
 def make_baselines(learned: ClassifyLearned) -> dict[str, Baseline]:
     """Return the baselines by name, not yet fitted."""
-    return {"most frequent class": Majority(), "nearest neighbour": NearestNeighbour(learned)}
+    return {
+        "most frequent class": Majority(),
+        "nearest neighbour": NearestNeighbour(learned),
+        CONVOLUTIONS: Convolutions(),
+    }

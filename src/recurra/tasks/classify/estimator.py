@@ -10,7 +10,6 @@ from ..cases.estimator import CaseEstimator
 from ..cases.examples import CaseExamples
 from ..cases.settings import CaseModelSettings, CaseTrainingSettings
 from ..frames import collected
-from .answers import ask_network
 from .kind import KIND
 from .settings import ClassifySettings
 
@@ -50,7 +49,7 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Case
     def predict(self, X: Any) -> np.ndarray:
         """Return the class of every case (N,)."""
         fitted, examples = self._read(X)
-        classes: np.ndarray = fitted.learned.typed(ask_network(fitted, examples).codes)
+        classes: np.ndarray = fitted.learned.typed(KIND.ask(fitted, examples).codes)
         return classes
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -59,7 +58,7 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Case
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithm of the probability of every class for every case (N, K)."""
-        logs = ask_network(*self._read(X)).log_probabilities
+        logs = KIND.ask(*self._read(X)).log_probabilities
         assert logs is not None
         return logs
 
@@ -72,5 +71,5 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Case
         data = X if y is None else (X, y)
         cases = self._read_as_learned(data)
         labels = labels_of(cases, "to judge by")
-        named = ask_network(fitted, CaseExamples.of(cases, fitted.learned)).codes
+        named = KIND.ask(fitted, CaseExamples.of(cases, fitted.learned)).codes
         return float(np.mean([fitted.learned.classes[n] == label for n, label in zip(named, labels, strict=True)]))

@@ -12,13 +12,14 @@ from ...compare.significance import mcnemar, paired_permutation
 from ...data.cases import Cases
 from ...settings import Config, NoSettings
 from ...training.task import Task
-from ..base import Baseline, Demo, Exam, Fitted, Judged
+from ..base import Baseline, Demo, Exam, Fitted, Judged, Prepared
 from ..cases.base import CaseKind
 from ..cases.classes import arrays_of, classes_of, codes_of, labels_of, spelt_as
 from ..cases.examples import CaseExamples
 from ..cases.split import Split
-from .answers import Classes, Guess, ask_network, make_exam, statistics_of
+from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
+from .combination import answers_to, combine
 from .demo import make_demo
 from .learned import ClassifyLearned
 from .metrics import METRICS
@@ -63,9 +64,18 @@ class ClassifyKind(CaseKind):
         """Make the network."""
         return make_classifier(config, learned)
 
+    def finish(self, fitted: Fitted, prepared: Prepared) -> None:
+        """Weigh network and random convolutions, if they are to answer together."""
+        if fitted.config.task.combine:
+            combine(fitted, prepared)
+
     def ask(self, fitted: Fitted, examples: CaseExamples) -> Guess:
         """Name the classes."""
-        return ask_network(fitted, examples)
+        return answers_to(fitted, examples)[0]
+
+    def ask_both(self, fitted: Fitted, examples: CaseExamples) -> tuple[Guess, Guess | None]:
+        """Name the classes, and by the network alone, where it is not all that answers."""
+        return answers_to(fitted, examples)
 
     def answer(self, fitted: Fitted, data: Cases | None, asked: ClassesAsked) -> Classes:
         """Name the classes of ``data``, by one row of the table if that is asked for."""
@@ -85,7 +95,7 @@ class ClassifyKind(CaseKind):
         return statistics_of(truth, answers)
 
     def baselines(self, config: Config, learned: ClassifyLearned) -> dict[str, Baseline]:
-        """Return the most frequent class and the nearest neighbour."""
+        """Return the most frequent class, the nearest neighbour and random convolutions."""
         return make_baselines(learned)
 
     def exam(self, data: Cases, learned: ClassifyLearned, part: np.ndarray | None) -> Exam:

@@ -31,6 +31,7 @@ class ClassifyLearned:
     counts: tuple[int, ...]  # how many training cases each class has
     dtype: str  # the type of y, as ``typed`` reads it
     reading: Reading
+    share: float = 0.0  # of random convolutions in the answer
 
     @classmethod
     def of(cls, cases: Cases, plan: Split, settings: ClassifySettings) -> "ClassifyLearned":
@@ -58,14 +59,15 @@ class ClassifyLearned:
     def to_plain(self) -> Plain:
         """Return it as JSON values and arrays."""
         plain, arrays = self.reading.to_plain()
-        own = {"classes": list(self.classes), "counts": list(self.counts), "dtype": self.dtype}
+        own = {"classes": list(self.classes), "counts": list(self.counts), "dtype": self.dtype, "share": self.share}
         return own | plain, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ClassifyLearned":
         """Return what ``to_plain`` wrote."""
         reading = Reading.from_plain(plain, arrays)
-        return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading)
+        share = plain.get("share", 0.0)  # older runs are networks alone
+        return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading, share)
 
 
 def _augmented(layout: Layout, train: Cases, settings: ClassifySettings) -> Layout:

@@ -10,7 +10,7 @@ from ..cases.confusion import class_frame, confusion
 from ..cases.examples import CaseExamples
 from ..cases.figures import case_figure, confusion_figure
 from ..cases.looking import looks_if_it_does
-from .answers import Guess, ask_network
+from .answers import Guess
 from .learned import ClassifyLearned
 
 
@@ -28,7 +28,7 @@ def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[
         table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
         wrong = table - np.diag(np.diag(table))
         return [Section("What was confused", _worst(wrong, classes), confusion_figure(table, classes))]
-    named = ask_network(fitted, CaseExamples.of(data, fitted.learned)).codes
+    named = fitted.kind.ask(fitted, CaseExamples.of(data, fitted.learned)).codes
     counts = pd.DataFrame({"cases": np.bincount(named, minlength=len(classes))}, index=pd.Index(classes, name="class"))
     text = f"What the model says of the {len(data):,} cases it was trained on; nothing was held out to judge by."
     return [Section("Classes", text, table=counts, own=("rows",))]

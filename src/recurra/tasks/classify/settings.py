@@ -18,6 +18,10 @@ class ClassifySettings(PooledSettings):
         high=0.9,
         tune=Range(0, 0.3),
     )
+    combine: bool = setting(
+        False,
+        "answer with the network and random convolutions together, each weighted by how well it did on validation",
+    )
     warp: float | None = setting(
         None,
         "largest share by which training cases are cut, at random, and stretched to their length again; 0.1 for curves "
@@ -43,7 +47,8 @@ class ClassesAsked:
 
     model: str | None = setting(
         None,
-        "answer by one row of the table: network, nearest_neighbour, most_frequent_class; the network if not given",
+        "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, "
+        "most_frequent_class; what the run answers if not given",
     )
 
 

@@ -1,4 +1,4 @@
-"""Numbers that cost little: the mean, the median, those of the most similar cases, and a ridge regression.
+"""Numbers that cost little: mean, median, those of the most similar cases, two kinds of ridge regression.
 
 Shapes: N training cases, M cases asked, D values of a case, K targets.
 """
@@ -9,12 +9,13 @@ import numpy as np
 
 from ...data.cases import Cases
 from ..base import Baseline, Prepared
+from ..cases.convolutions import CONVOLUTIONS, CaseConvolutions
 from ..cases.examples import CaseExamples
 from ..cases.neighbours import nearest
 from ..cases.reading import points
 from .answers import Guess
 from .learned import RegressLearned
-from .numbers import numbers_of
+from .numbers import groups_of, numbers_of
 
 NEIGHBOURS = 5
 PENALTIES = tuple(10.0 ** np.arange(-3, 6))
@@ -116,6 +117,22 @@ class RidgeRegression(Baseline):
         self.weights = arrays["weights"]
 
 
+class Convolutions(CaseConvolutions):
+    """Ridge regression from random convolutions to the scaled numbers."""
+
+    def __init__(self, learned: RegressLearned):
+        self.learned = learned
+
+    def fit(self, prepared: Prepared) -> None:
+        """Learn from all cases that are not held out, or from as many as take a few seconds."""
+        numbers = numbers_of(_known(prepared), "to learn from")
+        self.learn(prepared, groups_of(numbers), (numbers - self.learned.mean) / self.learned.std)
+
+    def answer(self, examples: CaseExamples) -> Guess:
+        """Return the numbers."""
+        return Guess(self.learned.unscaled(self.said(examples)), {})
+
+
 def _known(prepared: Prepared) -> Cases:
     """Return all cases that are not held out: what decides when a network stops, these do not need."""
     plan = prepared.plan
@@ -130,4 +147,5 @@ def make_baselines(learned: RegressLearned) -> dict[str, Baseline]:
         "median": Constant(median=True),
         "nearest neighbours": NearestNeighbours(learned),
         "ridge": RidgeRegression(learned),
+        CONVOLUTIONS: Convolutions(learned),
     }

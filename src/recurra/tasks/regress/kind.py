@@ -98,7 +98,7 @@ class RegressKind(CaseKind):
         return statistics_of(truth, answers)
 
     def baselines(self, config: Config, learned: RegressLearned) -> dict[str, Baseline]:
-        """Return the mean, the median, the nearest neighbours and a ridge regression."""
+        """Return the mean, the median, the nearest neighbours and regressions in closed form."""
         return make_baselines(learned)
 
     def exam(self, data: Cases, learned: RegressLearned, part: np.ndarray | None) -> Exam:

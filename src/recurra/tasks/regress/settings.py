@@ -26,7 +26,9 @@ class NumbersAsked:
     """What may be asked of numbers."""
 
     model: str | None = setting(
-        None, "answer by one row of the table: network, ridge, nearest_neighbours, ..; the network if not given"
+        None,
+        "answer by one row of the table: network, random_convolutions (MiniRocket), ridge, "
+        "nearest_neighbours, ..; the network if not given",
     )
 
 

@@ -81,7 +81,7 @@ def ask_network(fitted: Fitted, examples: TagExamples) -> Said:
 def statistics_of(truth: Truth, said: Said) -> Statistics:
     """Return case by case how many steps and spans of each label there are, were named, and were named rightly.
 
-    Steps whose label is not known are left out; spans end at them.
+    Steps whose label is not known are left out, as if they were not there.
     """
     known = truth.codes >= 0
     cases = np.repeat(np.arange(len(truth.lengths)), truth.lengths)[known]
@@ -99,8 +99,7 @@ def statistics_of(truth: Truth, said: Said) -> Statistics:
         "named": counted(named, cases),
         "hits": counted(true[right], cases[right]),
     }
-    starts = np.flatnonzero(known)
-    for name, (labels, owners) in spans_found(cases, starts, true, named).items():
+    for name, (labels, owners) in spans_found(cases, true, named).items():
         found[name] = counted(labels, owners)
     if said.log_probabilities is not None:
         own = said.log_probabilities[known, true]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...report.canvas import COLOURS, NEUTRAL, plain, tint
-from ..cases.figures import case_figure
+from ..cases.figures import CHANNELS, case_figure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -43,10 +43,12 @@ def strips_figure(
     )
     if len(channels) == 1:
         figure.update_traces(showlegend=False)
+    taken = 0 if len(channels) == 1 else min(len(channels), CHANNELS)  # colours of lines
     for code, name in enumerate(strips.classes):
         x, y = _boxes(strips, code, first)
         if x or len(strips.classes) <= FEW:
-            colour = tint(NEUTRAL, 0.3) if code == strips.usual else COLOURS[code % len(COLOURS)]
+            place = taken + code - (code > strips.usual)
+            colour = tint(NEUTRAL, 0.3) if code == strips.usual else COLOURS[place % len(COLOURS)]
             figure.add_scatter(
                 x=x or [None],
                 y=y or [None],

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 WORST = 4  # cases that are shown
-SHOWN = 2_000  # steps of a case that are shown at most
+SHOWN = 1_000  # steps of a case that are shown at most
 
 
 class Seen(NamedTuple):
@@ -46,7 +46,8 @@ def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[
     if judged is not None:
         seen = _seen(judged)
         order = np.argsort(seen.accuracy, kind="stable")
-        middle, worst = int(order[len(order) // 2]), [int(n) for n in order[:WORST] if seen.accuracy[n] < 1]
+        middle = int(order[len(order) // 2])
+        worst = [int(n) for n in order[:WORST] if seen.accuracy[n] < 1 and n != middle]
         text = "Of the cases that the model had not seen, half were labelled no better than this one."
         sections = [Section("A case from the middle", text, _case_figures(fitted, seen, [middle]))]
         if worst:
