@@ -12,6 +12,8 @@ import torch
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from commands import Answer, run_command
 from recurra import Regressor
@@ -19,10 +21,12 @@ from recurra.data.batch import Batch
 from recurra.errors import DataError
 from recurra.nn.intervals import levels_of
 from recurra.nn.models import Output
+from recurra.nn.ridge import PENALTIES
 from recurra.settings import make_config
 from recurra.tasks.base import Prepared
 from recurra.tasks.regress.answers import Guess, Truth, statistics_of
-from recurra.tasks.regress.baselines import NEIGHBOURS, PENALTIES
+from recurra.tasks.regress.baselines import NEIGHBOURS
+from recurra.tasks.regress.figures import Said, error_figure, said_figure
 from recurra.tasks.regress.kind import KIND
 from recurra.tasks.regress.metrics import regress_metrics
 from recurra.tasks.regress.numbers import groups_of
@@ -203,6 +207,11 @@ def test_the_middle_is_that_of_all_cases_not_held_out() -> None:
     assert np.unique(said["median"]) == pytest.approx(np.median(y[rest]))
 
 
+def line_of(X: np.ndarray, z: np.ndarray, penalty: float) -> Any:
+    """A ridge regression of scikit-learn on standardised values; its penalty is on the sum of squares, not the mean."""
+    return make_pipeline(StandardScaler(), Ridge(len(X) * penalty)).fit(X, z)
+
+
 def test_neighbours_and_ridge_are_those_of_scikit_learn() -> None:
     X, y = RNG.normal(size=(60, 2, 5)) * [[[1], [30]]], RNG.normal(size=(60, 2))
     session = fitted(X, y)
@@ -214,9 +223,9 @@ def test_neighbours_and_ridge_are_those_of_scikit_learn() -> None:
     said = {name: one.answer(exam.examples).point for name, one in session.fitted.baselines.items()}
     neighbours = KNeighborsRegressor(NEIGHBOURS).fit(flat[rest], y[rest])
     np.testing.assert_allclose(said["nearest neighbours"], neighbours.predict(flat[found.plan.test]), rtol=1e-4)
-    unit, z = flat[rest].std(), (y[rest] - found.learned.mean) / found.learned.std
-    ridges = [Ridge(penalty).fit(flat[rest] / unit, z) for penalty in PENALTIES]
-    lines = [found.learned.unscaled(ridge.predict(flat[found.plan.test] / unit)) for ridge in ridges]
+    z = (y[rest] - found.learned.mean) / found.learned.std
+    ridges = [line_of(flat[rest], z, penalty) for penalty in PENALTIES]
+    lines = [found.learned.unscaled(ridge.predict(flat[found.plan.test])) for ridge in ridges]
     assert min(np.abs(line - said["ridge"]).max() for line in lines) < 1e-3, "one of the penalties"
 
 
@@ -231,22 +240,6 @@ def test_random_convolutions_tell_how_fast_a_wave_is_wherever_it_begins() -> Non
     loaded = from_run(to_run(session.fitted, []), Path(), KIND).baselines["random convolutions"]
     said = rows["random convolutions"].answer(exam.examples).point
     assert np.array_equal(loaded.answer(exam.examples).point, said)
-
-
-def test_the_penalty_is_the_best_with_each_case_left_out() -> None:
-    X, y = RNG.normal(size=(30, 12)), RNG.normal(size=30)
-    session = fitted(X, y, 0)
-    weights, learned = session.fitted.baselines["ridge"].weights, session.fitted.learned  # type: ignore[attr-defined]
-    unit, z = X.std(), (y - learned.mean) / learned.std
-
-    def missed(penalty: float) -> float:
-        folds = [np.delete(np.arange(30), n) for n in range(30)]
-        said = [Ridge(penalty).fit(X[f] / unit, z[f]).predict(X[[n]] / unit)[0] for n, f in enumerate(folds)]
-        return float(((np.array(said) - z) ** 2).mean())
-
-    best = Ridge(min(PENALTIES, key=missed)).fit(X / unit, z)
-    np.testing.assert_allclose(weights[:-1, 0] * unit, best.coef_, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(weights[-1, 0], best.intercept_, atol=1e-5)
 
 
 # Bad data.
@@ -323,7 +316,13 @@ def test_train_predict_evaluate_report(run: Run) -> None:
         assert answer.code == 0 and f"{row} answers without intervals; they come with" in answer.err
         assert list(pd.read_csv(f"{row}.csv")) == ["case", "price"]
     page = Path("run/report.html").read_text(encoding="utf-8")
-    for heading in ("A number for each sequence: price", "Said and true", "Errors", "The worst cases", "Two cases"):
+    for heading in (
+        "A number for each sequence: price",
+        "Predicted and true",
+        "Errors",
+        "The worst cases",
+        "Two cases",
+    ):
         assert heading in page
     assert run("report", "run").code == 0
 
@@ -357,3 +356,17 @@ def test_nothing_held_out_is_said(run: Run) -> None:
 def test_mistakes_are_one_sentence(run: Run, arguments: list[Any], says: str) -> None:
     answer = run("train", *arguments, "--task", "regress", *SMALL)
     assert answer.code == 2 and says in answer.err
+
+
+# Pictures.
+
+
+def test_points_are_drawn_where_they_are_and_intervals_around_them() -> None:
+    truth, point = np.arange(5000.0), np.arange(5000.0) + 1
+    said = Said([str(n) for n in range(5000)], truth, point, (point - 2, point + 3))
+    line, dots = said_figure(said, "price").data
+    assert len(dots.x) == 3000 and np.array_equal(dots.y, dots.x + 1) and list(line.x) == list(line.y)
+    assert set(dots.error_y.array) == {3.0} and set(dots.error_y.arrayminus) == {2.0}
+    assert dots.customdata[0] == "Case '0': predicted 1, true 0" and line.x[0] < 0 and line.x[1] > 5000
+    (errors,) = error_figure(Said(["a<b"], truth[:1], point[:1])).data
+    assert (list(errors.x), list(errors.y)) == ([1.0], [1.0]) and "a&lt;b" in errors.customdata[0]

@@ -11,7 +11,7 @@ AT_ONCE = 2**23  # distances in memory at a time
 def nearest(asked: np.ndarray, known: np.ndarray, count: int = 1) -> np.ndarray:
     """Return the places of the ``count`` nearest of ``known`` (N, D) for each of ``asked`` (M, D): (M, count).
 
-    Of equally near ones the first comes first; all of them if there are no more than ``count``.
+    The nearest come first; all of them if there are no more than ``count``.
     """
     count, exact = min(count, len(known)), known.astype(float)
     centre = exact.mean(0)
@@ -21,5 +21,11 @@ def nearest(asked: np.ndarray, known: np.ndarray, count: int = 1) -> np.ndarray:
     for part in np.array_split(asked, max(1, -(-len(asked) * len(exact) // AT_ONCE))):
         # ‖a − b‖² without ‖a‖², which is the same for all b.
         distances = sizes - 2 * (part - centre) @ exact.T
-        found.append(distances.argmin(1)[:, None] if count == 1 else distances.argsort(1, kind="stable")[:, :count])
+        found.append(distances.argmin(1)[:, None] if count == 1 else _smallest(distances, count))
     return np.concatenate(found)
+
+
+def _smallest(distances: np.ndarray, count: int) -> np.ndarray:
+    """Return the places of the ``count`` smallest in each row, in rising order."""
+    some = np.argpartition(distances, count - 1)[:, :count]
+    return np.take_along_axis(some, np.take_along_axis(distances, some, 1).argsort(1, kind="stable"), 1)

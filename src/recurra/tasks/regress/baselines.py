@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...data.cases import Cases
+from ...nn.ridge import Ridge
 from ..base import Baseline, Prepared
 from ..cases.convolutions import CONVOLUTIONS, CaseConvolutions
 from ..cases.examples import CaseExamples
@@ -18,7 +19,6 @@ from .learned import RegressLearned
 from .numbers import groups_of, numbers_of
 
 NEIGHBOURS = 5
-PENALTIES = tuple(10.0 ** np.arange(-3, 6))
 
 
 class Constant(Baseline):
@@ -79,42 +79,34 @@ class NearestNeighbours(Baseline):
 
 
 class RidgeRegression(Baseline):
-    """A linear function of the values of a case, ``w · x + b``, with a penalty on ``‖w‖²`` (Hoerl & Kennard 1970).
-
-    Values are as ``points`` has them, in units of the deviation of all; the penalty is the one of PENALTIES that does
-    best when each case is left out in turn.
-    """
+    """A linear function of the values of a case as ``points`` has them, ``w · x + b`` (Hoerl & Kennard 1970)."""
 
     naive = False
-    weights: np.ndarray  # (D + 1, K), the last row is b
+    weights: np.ndarray  # (D, K)
+    bias: np.ndarray  # (K,)
 
     def __init__(self, learned: RegressLearned):
         self.learned = learned
 
     def fit(self, prepared: Prepared) -> None:
         """Fit to all cases that are not held out."""
-        from sklearn.linear_model import RidgeCV
-
         cases, learned = _known(prepared), self.learned
-        x = points(cases, learned.reading).astype(float)
         scaled = (numbers_of(cases, "to learn from") - learned.mean) / learned.std
-        unit = float(x.std()) or 1.0
-        ridge = RidgeCV(PENALTIES).fit(x / unit, scaled)
-        slopes, base = np.atleast_2d(ridge.coef_).T / unit, np.atleast_1d(ridge.intercept_)
-        self.weights = np.concatenate([slopes, base[None]])
+        ridge = Ridge.of(points(cases, learned.reading).astype(float), scaled)
+        self.weights, self.bias = ridge.weights, ridge.bias
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return what the function says."""
-        asked = points(examples.cases, self.learned.reading)
-        return Guess(self.learned.unscaled(asked @ self.weights[:-1] + self.weights[-1]), {})
+        said = points(examples.cases, self.learned.reading) @ self.weights + self.bias
+        return Guess(self.learned.unscaled(said), {})
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the weights."""
-        return {"weights": self.weights}
+        return {"weights": self.weights, "bias": self.bias}
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back the weights."""
-        self.weights = arrays["weights"]
+        self.weights, self.bias = arrays["weights"], arrays["bias"]
 
 
 class Convolutions(CaseConvolutions):

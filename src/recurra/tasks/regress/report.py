@@ -1,4 +1,4 @@
-"""What a report of numbers shows: said beside true, the errors, the worst cases, and where the network looked.
+"""What a report of numbers shows: predicted beside true, the errors, the worst cases, and where the network looked.
 
 Shapes: N cases, K targets.
 """
@@ -30,12 +30,12 @@ def title(fitted: Fitted) -> str:
 
 
 def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[Section]:
-    """Return what was said beside what is true; where nothing was judged, what is said of the training cases."""
+    """Return what was predicted beside what is true; where nothing was judged, what is said of the training cases."""
     if judged is None:
         return [_summary(fitted, data)]
     figures = [said_figure(one, name) for name, one in _said(judged, fitted.learned).items()]
     text = _in_words(judged.answers[judged.name], judged.exam.truth, fitted.learned)
-    return [Section("Said and true", text, figures)]
+    return [Section("Predicted and true", text, figures)]
 
 
 def _summary(fitted: Fitted, data: Cases) -> Section:
@@ -61,7 +61,7 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
     """Return the errors, the targets one by one if there are several, the worst cases, and two cases from inside."""
     learned = fitted.learned
     figures = [error_figure(one, name) for name, one in _said(judged, learned).items()]
-    text = "How far each answer was off, over what was said."
+    text = "How far each answer was off, over what was predicted."
     errors = Section("Errors", text, figures)
     several = [_target_table(judged, learned)] if len(learned.names) > 1 else []
     return [*several, errors, _worst_table(judged, learned), *_two_cases(fitted, judged)]
@@ -101,8 +101,8 @@ def _worst_table(judged: Judged, learned: RegressLearned) -> Section:
     which = np.abs(error[order]).argmax(1)
     columns = {
         "true": truth.values[order, which],
-        "said": guess.point[order, which],
-        "said − true": (guess.point - truth.values)[order, which],
+        "predicted": guess.point[order, which],
+        "predicted − true": (guess.point - truth.values)[order, which],
     }
     if len(learned.names) > 1:
         columns = {"target": [learned.names[n] for n in which]} | columns
@@ -143,4 +143,4 @@ def _case_title(name: str, said: np.ndarray, true: np.ndarray) -> str:
     def listed(values: np.ndarray) -> str:
         return ", ".join(f"{value:.4g}" for value in values[:DRAWN])
 
-    return f"Case {name}: said {listed(said)}, true {listed(true)}"
+    return f"Case {name}: predicted {listed(said)}, true {listed(true)}"
