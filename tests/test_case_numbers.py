@@ -144,6 +144,7 @@ def test_what_is_no_number_is_refused(y: Any, says: str) -> None:
     ("frame", "says"),
     [
         (LONG.assign(price=np.arange(9.0)), "Case 'a' has two numbers in 'price', 0 and 1; give all its rows"),
+        (LONG.assign(price=[1, 1, 1, None, None, None, 2, 2, 2]), "Case 'b' has no number as its target 'price'"),
         (WIDE.assign(price=["u", "v", "w"]), "Column 'price' holds text such as 'u', not numbers"),
         (WIDE.assign(price=[1, None, 2]), "Case '2' has no number as its target 'price'"),
         (WIDE.assign(price=[1, 1e200, 2]), r"Column 'price' has the value 1e\+200 in row 2"),

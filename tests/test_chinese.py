@@ -186,6 +186,10 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     cases = pd.DataFrame(CURVES, columns=[f"t{n}" for n in range(24)])
     cases.assign(label=["slow", "fast"] * 20).to_csv("cases.csv", index=False)
     cases.assign(price=np.arange(40) / 7).to_csv("numbers.csv", index=False)
+    steps = pd.DataFrame(
+        {"id": np.repeat(np.arange(40), 24), "step": np.tile(np.arange(24), 40), "value": np.ravel(CURVES)}
+    )
+    steps.assign(label=np.where(np.ravel(CURVES) > 0, "high", "low")).to_csv("steps.csv", index=False)
     return lambda *arguments: run_command(capsys, *arguments, "--lang", "zh")
 
 
@@ -219,6 +223,8 @@ def words_left(answer: Answer) -> set[str]:
         ["train", "numbers.csv", "--task", "regress"],
         ["train", "numbers.csv", "--task", "regress", "--target", "prise"],
         ["train", "cases.csv", "--task", "regress", "--target", "label"],
+        ["train", "cases.csv", "--task", "tag"],
+        ["train", "steps.csv", "--task", "tag", "--target", "id"],
         ["predict", "runs"],
         ["predict", "run"],
         ["trian"],
@@ -252,6 +258,7 @@ def page_left(path: str) -> set[str]:
         ("forecast", "sales.csv", ["--horizon", 7]),
         ("classify", "cases.csv", []),
         ("regress", "numbers.csv", ["--target", "price"]),
+        ("tag", "steps.csv", []),
     ],
 )
 def test_a_task_speaks_chinese_from_data_to_answers(run: Run, task: str, data: str, more: list[object]) -> None:

@@ -162,6 +162,8 @@ def test_faults() -> None:
         make().fit(X, y[:-1])
     with pytest.raises(DataError, match="Unknown label type: y is continuous"):
         make().fit(X, X[:, 0])
+    with pytest.raises(DataError, match="A label is itself a list"):
+        make().fit(X, [[0] * (n + 1) for n in range(len(X))])
     fitted = make().fit(X, y)
     with pytest.raises(DataError, match=r"trained on 1 channel\(s\) .* these cases have 2 channel\(s\)"):
         fitted.predict(np.stack([X, X], 1))

@@ -31,18 +31,18 @@ from recurra.nn.filters import StepNorm
 from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
+from recurra.tasks.cases.classes import classes_of
+from recurra.tasks.cases.confusion import confusion
 from recurra.tasks.cases.convolutions import affordable
 from recurra.tasks.cases.examples import CaseExamples
-from recurra.tasks.cases.figures import case_figure
+from recurra.tasks.cases.figures import case_figure, confusion_figure
 from recurra.tasks.cases.reading import filled, resampled
 from recurra.tasks.cases.split import stratified
 from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
 from recurra.tasks.classify.combination import DRAWN, share_of
 from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
-from recurra.tasks.classify.figures import confusion_figure
 from recurra.tasks.classify.kind import KIND
-from recurra.tasks.classify.labels import classes_of
-from recurra.tasks.classify.metrics import METRICS, confusion
+from recurra.tasks.classify.metrics import METRICS
 from recurra.tasks.classify.plan import make_plan
 from recurra.tasks.saving import from_run, to_run
 from recurra.tasks.session import Session

@@ -11,7 +11,7 @@ from recurra.data.cases import cases_of
 from recurra.errors import DataError
 from recurra.settings import make_config
 from recurra.tasks import kind_of
-from recurra.tasks.classify.labels import spelt_as
+from recurra.tasks.cases.classes import spelt_as
 from recurra.tasks.forecast.source import strangers
 from recurra.tasks.others import estimator_of
 

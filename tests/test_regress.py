@@ -319,7 +319,8 @@ def test_train_predict_evaluate_report(run: Run) -> None:
     assert answers["case"].tolist() == list(range(40))
     assert ((answers["price-lo-80"] <= answers["price"]) & (answers["price"] <= answers["price-hi-90"])).all()
     for row in ("ridge", "random_convolutions", "nearest_neighbours", "median"):
-        assert run("predict", "run", "new.csv", "--model", row, "--out", f"{row}.csv").code == 0
+        answer = run("predict", "run", "new.csv", "--model", row, "--out", f"{row}.csv")
+        assert answer.code == 0 and f"{row} answers without intervals; they come with" in answer.err
         assert list(pd.read_csv(f"{row}.csv")) == ["case", "price"]
     page = Path("run/report.html").read_text(encoding="utf-8")
     for heading in ("A number for each sequence: price", "Said and true", "Errors", "The worst cases", "Two cases"):

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from recurra import Classifier, Regressor
-from recurra.errors import ConfigError, DataError, RunError
+from recurra.errors import Caution, ConfigError, DataError, RunError
 
 TINY: dict[str, Any] = {"hidden_size": 8, "epoch_steps": 3, "max_epochs": 2, "batch_size": 8, "last_epochs": 1}
 
@@ -88,9 +88,10 @@ def test_a_table_has_its_numbers_in_it(tmp_path: Path) -> None:
 def test_a_target_that_was_found_is_none_of_the_values_later() -> None:
     """A table that comes later is read by the same columns, even if it could be read otherwise by itself."""
     X, y = waves()
-    table = pd.DataFrame(X, columns=[f"t{n}" for n in range(24)]).assign(label=y)
+    table = pd.DataFrame(X, columns=[f"t{n}" for n in range(24)]).assign(y=X[:, 0], target=y)
     regressor = make().fit(table)
-    assert np.array_equal(regressor.predict(table.assign(label=1)), regressor.predict(table))
+    assert regressor.targets_ == ("target",), "and y is the last step"
+    assert np.array_equal(regressor.predict(table.drop(columns="target")), regressor.predict(table))
 
 
 def test_the_unit_of_the_target_changes_nothing_but_the_unit(one: Regressor) -> None:
@@ -141,6 +142,14 @@ def test_faults(one: Regressor, tmp_path: Path) -> None:
         one.predict(np.stack([X, X], 1))
     with pytest.raises(RunError, match="is of the task 'regress', not of 'classify'"):
         Classifier.load(one.save(tmp_path / "run"))
+
+
+def test_what_looks_made_for_the_other_task_is_said() -> None:
+    X, y = waves()
+    with pytest.warns(Caution, match="careful: 'target' has two values only, 0 and 1; to name classes, use Classifier"):
+        make().fit(X, (y > 3).astype(int))
+    with pytest.raises(DataError, match=r"If they are numbers to be learned as such, use Regressor\."):
+        Classifier(**TINY).fit(X, np.arange(40))
 
 
 def test_attention_table(one: Regressor) -> None:

@@ -10,6 +10,7 @@ _HOMES = {
     "Classifier": "tasks.classify.estimator",
     "Forecaster": "tasks.forecast.estimator",
     "Regressor": "tasks.regress.estimator",
+    "Tagger": "tasks.tag.estimator",
     "TimeSplit": "tasks.forecast.splitting",
     "RNN": "nn.namesakes",
     "LSTM": "nn.namesakes",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .tasks.forecast.estimator import Forecaster
     from .tasks.forecast.splitting import TimeSplit
     from .tasks.regress.estimator import Regressor
+    from .tasks.tag.estimator import Tagger
 
 __all__ = [
     "ATTENTIONS",
@@ -55,6 +57,7 @@ __all__ = [
     "Regressor",
     "RunError",
     "Stepper",
+    "Tagger",
     "TimeSplit",
     "__version__",
     "scan",

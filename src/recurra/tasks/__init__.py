@@ -15,6 +15,7 @@ TASKS = {
     "forecast": f"{__name__}.forecast",
     "classify": f"{__name__}.classify",
     "regress": f"{__name__}.regress",
+    "tag": f"{__name__}.tag",
 }
 
 if TYPE_CHECKING:

@@ -46,6 +46,8 @@ def _candidate(kind: Kind, settings: Mapping[str, Any], cell: Any, attention: An
     config = make_config(kind.parts, {name: v for name, v in own.items() if name != "num_layers"})
     if isinstance(config.model.cell, tuple):
         own.pop("num_layers", None)
+    if "attention" in kind.unused(config):
+        own["attention"] = "none"  # whichever is named, it looks nowhere
     config = make_config(kind.parts, own)
     first = kind.parts.defaults()
     for name in unused(config, kind.unused(config)):

@@ -1,4 +1,4 @@
-"""What is to be said of cases, a label or numbers: how it is found in a table, and read from files and arrays.
+"""What is to be said of cases: a label, numbers, or a label for each step; how it is found, and read from what comes.
 
 Shapes: N cases, K numbers of a case, n rows of a table.
 """
@@ -15,10 +15,11 @@ from ...errors import DataError, KindError, pick
 from ..tables.columns import MISSING, as_pandas, find_boundless, find_column, numbers
 from .cases import Cases
 from .labels import label_codes, labels_of, merged_note, plain
+from .marks import Marks
 from .roles import Taken, find_label, find_number, is_label
 from .rows import Rows
 
-What = Literal["label", "number"]
+What = Literal["label", "number", "mark"]
 Place = Callable[[int], str]  # from the number of a case to where it stands in a file
 NUMBERS = "an array of numbers, (cases,) or (cases, targets)"
 
@@ -53,8 +54,11 @@ class Answer(ABC):
         """Return the cases with what stands in a cell of each (N,); ``known`` are the answers that a file lists."""
 
     @abstractmethod
-    def from_array(self, cases: Cases, y: Any) -> Cases:
-        """Return the cases with an array or list, an entry for each."""
+    def from_array(self, cases: Cases, y: Any, width: int | None = None) -> Cases:
+        """Return the cases with an array or list, an entry for each.
+
+        ``width`` are the steps of all cases before padding was left out, None if each came with its own length.
+        """
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise DataError if a column that was named is not there."""
@@ -75,7 +79,8 @@ class Answer(ABC):
 class LabelAnswer(Answer):
     """The name of a class."""
 
-    what, word = "label", "label"
+    what: ClassVar[What] = "label"
+    word = "label"
 
     def is_name(self, column: str) -> bool:
         """Tell whether a column is called a label."""
@@ -110,7 +115,7 @@ class LabelAnswer(Answer):
         labels = labels_of(codes, found, cases.names, self.needed)
         return replace(cases, labels=labels, notes=(*cases.notes, *merged_note(cells)))
 
-    def from_array(self, cases: Cases, y: Any) -> Cases:
+    def from_array(self, cases: Cases, y: Any, width: int | None = None) -> Cases:
         """Return the cases with their labels; raises DataError if ``y`` does not name one class for each case."""
         if isinstance(y, (str, bytes, dict, set)) or not isinstance(y, Iterable):
             raise DataError(f"y is of type {type(y).__name__}; give a list with one label for each case.")
@@ -163,7 +168,7 @@ class NumberAnswer(Answer):
             raise fault(f"{place(at)} has '{written[at]}' where the number of the case is needed; correct it.")
         return self._with(cases, found[:, None], named_targets(1))
 
-    def from_array(self, cases: Cases, y: Any) -> Cases:
+    def from_array(self, cases: Cases, y: Any, width: int | None = None) -> Cases:
         """Return the cases with their numbers (N,) or (N, K); raises DataError if ``y`` holds anything else."""
         block, names = _number_block(y)
         if block.ndim not in (1, 2) or not block.shape[-1]:
@@ -195,7 +200,66 @@ class NumberAnswer(Answer):
         )
 
 
-ANSWERS: dict[str, type[Answer]] = {answer.what: answer for answer in (LabelAnswer, NumberAnswer)}
+class MarkAnswer(LabelAnswer):
+    """The name of a class for every step."""
+
+    what = "mark"
+
+    def find(self, frame: pd.DataFrame, taken: Taken, rows: Rows | None, cases: int) -> tuple[str, ...]:
+        """Return the column that was named, or is called a label, or is the only text with few distinct values."""
+        if rows is not None:
+            return super().find(frame, taken, None, len(frame))
+        if not self.needed:
+            return ()
+        raise DataError(
+            "Each row of this table was taken for a whole case, but a label for every step needs a step in each row: "
+            "id, time, label, values. Bring such a table, or name the column that tells cases apart with id=."
+        )
+
+    def from_columns(self, cases: Cases, frame: pd.DataFrame, rows: Rows | None) -> Cases:
+        """Return the cases with the label of each step, where there is one."""
+        assert rows is not None  # ``find`` finds nothing else
+        column = frame.iloc[:, 0]
+        codes, names = label_codes(column, as_is=False)
+        return replace(cases, marks=Marks(rows.split(codes), names), notes=(*cases.notes, *merged_note(column)))
+
+    def from_cells(self, cases: Cases, cells: Sequence[str | None], place: Place, known: Iterable[str] = ()) -> Cases:
+        """Return the cases as they are: a cell for each is no label of its steps; raises DataError if one is needed."""
+        if not self.needed:
+            return cases
+        raise DataError(
+            "This file has one label for each case, but a label for every step is needed. Bring a CSV or Parquet file "
+            "with a step in each row: id, time, label, values."
+        )
+
+    def from_array(self, cases: Cases, y: Any, width: int | None = None) -> Cases:
+        """Return the cases with the labels of their steps; raises DataError that names a case of another length."""
+        rows = step_labels(y)
+        if len(rows) != len(cases):
+            raise DataError(
+                f"X has {len(cases)} case(s), but y has the labels of {len(rows)}; give those of each case."
+            )
+        lengths, lost = cases.lengths.tolist(), 0
+        column = pd.Series(np.concatenate([_objects(list(row)) for row in rows]), dtype=object, name="y")
+        codes, names = label_codes(column)
+        found = np.split(codes, np.cumsum([len(row) for row in rows])[:-1])
+        for case, (own, steps) in enumerate(zip(found, lengths, strict=True)):
+            if len(own) not in (steps, width):
+                raise DataError(
+                    f"Case '{cases.names[case]}' has {steps:,} steps, but y has {len(own):,} labels for it; give one "
+                    "for each step, None where it is not known."
+                )
+            lost += int((own[steps:] >= 0).sum())
+        said = (
+            [f"careful: {lost:,} label(s) of steps that have no value at the end of a case are left out"]
+            if lost
+            else []
+        )
+        cut = tuple(own[:steps] for own, steps in zip(found, lengths, strict=True))
+        return replace(cases, marks=Marks(cut, names), notes=(*cases.notes, *said))
+
+
+ANSWERS: dict[str, type[Answer]] = {answer.what: answer for answer in (LabelAnswer, NumberAnswer, MarkAnswer)}
 assert set(ANSWERS) == set(get_args(What))
 
 
@@ -249,6 +313,33 @@ def _one_each(codes: np.ndarray, shown: Sequence[str], rows: Rows) -> tuple[np.n
     start, stop = rows.bounds[twice : twice + 2]
     one, other = list(dict.fromkeys(shown[code] for code in rows.take(codes)[start:stop] if code >= 0))[:2]
     return each, _Two(twice, one, other)
+
+
+def step_labels(y: Any) -> list[np.ndarray]:
+    """Return y, an array (cases, time) or a list of sequences of labels, as one array for each case."""
+    wanted = "give an array (cases, time), or a list with a sequence of labels for each case"
+    if isinstance(y, (str, bytes, dict, set)) or not isinstance(y, Iterable):
+        raise DataError(f"y is of type {type(y).__name__}; {wanted}.")
+    y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
+    y = y.to_numpy() if hasattr(type(y), "columns") else y
+    if isinstance(y, np.ndarray) and y.dtype != object and y.ndim != 2:
+        raise DataError(f"y has the shape {y.shape}, but every step needs a label; {wanted}.")
+    rows = []
+    for case, own in enumerate(y):
+        if isinstance(own, (str, bytes)) or not isinstance(own, Iterable):
+            raise DataError(f"Case '{case + 1}' has the single label {own!r}, but every step needs one; {wanted}.")
+        plain_own = own.detach().cpu() if hasattr(own, "detach") else own
+        row = np.asarray(plain_own) if hasattr(plain_own, "__array__") else _plain(list(plain_own))
+        if row.ndim != 1:
+            raise DataError(f"The labels of case '{case + 1}' have the shape {row.shape}; {wanted}.")
+        rows.append(row)
+    return rows
+
+
+def _plain(items: list[Any]) -> np.ndarray:
+    """Return items as an array of their type if they have one in common, else as they are."""
+    kinds = {type(item) for item in items}
+    return np.array(items) if len(kinds) == 1 and kinds <= {bool, int, float, str} else _objects(items)
 
 
 def _objects(items: list[Any]) -> np.ndarray:

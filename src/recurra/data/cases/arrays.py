@@ -29,7 +29,13 @@ def cases_of(X: Any, y: Any = None, channels: Sequence[str] | None = None, what:
     names = names or counted(len(values))
     width = values[0].shape[1] if values else 0
     cases = checked(Cases(values, None, names, _channels(channels, width), tuple(notes), arrays=True))
-    return cases if y is None else answer_of(what).from_array(cases, y)
+    return cases if y is None else answer_of(what).from_array(cases, y, width_of(X))
+
+
+def width_of(X: Any) -> int | None:
+    """Return how many steps each row of an array or table has, padding included; None for a list of sequences."""
+    shape = getattr(X, "shape", None)
+    return int(shape[-1]) if isinstance(shape, tuple) and len(shape) in (2, 3) else None
 
 
 def _sequences(X: Any) -> Found:

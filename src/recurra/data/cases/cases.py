@@ -13,11 +13,15 @@ import numpy as np
 
 from ...errors import DataError
 from ..tables.columns import find_boundless
+from .marks import Marks
 
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Sequences and what is known of each, a label or numbers: ``values[i]`` is float64 (T_i, C), NaN where missing."""
+    """Sequences and what is known of each: a label, numbers, or a label for each step.
+
+    ``values[i]`` is float64 (T_i, C), NaN where missing.
+    """
 
     values: tuple[np.ndarray, ...]
     labels: tuple[str, ...] | None  # None where what they are is not known
@@ -28,6 +32,8 @@ class Cases:
     numbers: np.ndarray | None = None  # (N, K) float64, none missing; None where they are not known
     targets: tuple[str, ...] = ()  # the names of the K numbers
     arrays: bool = False  # whether they came as arrays, so that a table that comes later is one, too
+    marks: Marks | None = None  # a label for each step; None where none is known
+    rows: tuple[np.ndarray, ...] | None = None  # the row (T_i,) of its table that each step came from, if it had one
 
     def __len__(self) -> int:
         return len(self.values)
@@ -44,7 +50,11 @@ class Cases:
         labels = None if self.labels is None else tuple(self.labels[i] for i in places)
         values, names = tuple(self.values[i] for i in places), tuple(self.names[i] for i in places)
         weights, numbers = (None if one is None else one[places] for one in (self.weights, self.numbers))
-        return replace(self, values=values, labels=labels, names=names, weights=weights, numbers=numbers)
+        marks = None if self.marks is None else self.marks.some(places)
+        rows = None if self.rows is None else tuple(self.rows[i] for i in places)
+        return replace(
+            self, values=values, labels=labels, names=names, weights=weights, numbers=numbers, marks=marks, rows=rows
+        )
 
     def weighted(self, weights: Any) -> "Cases":
         """Return the cases, each with how much it counts.
@@ -75,6 +85,9 @@ def fingerprint(cases: Cases) -> str:
     if cases.numbers is not None:
         digest.update(json.dumps(cases.targets).encode())
         digest.update((cases.numbers + 0.0).astype("<f8").tobytes())
+    if cases.marks is not None:
+        digest.update(json.dumps(cases.marks.names).encode())
+        digest.update(cases.marks.flat.astype("<i8").tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -95,7 +95,8 @@ def _long(table: pd.DataFrame, answer: Answer, case: str, time: str | None) -> C
     said += f"{answer.said(found)}; {len(channels)} channel(s): {_listed(channels)}"
     if rows.doubled:
         notes = [*notes, f"{rows.doubled:,} row(s) have the time of another row of their case; all were kept"]
-    cases = Cases(values, None, names, channels, (said, *notes, *missing_note(values)))
+    places = rows.split(np.arange(len(table)))
+    cases = Cases(values, None, names, channels, (said, *notes, *missing_note(values)), rows=places)
     return checked(answer.from_columns(cases, table[list(found)], rows) if found else cases)
 
 

@@ -17,6 +17,9 @@ LACKS = {  # what a file has, and what is wanted
     (None, "number"): "no numbers to predict (@targetLabel false); give a file with a number for each case",
     ("number", "label"): "a number for each case and no label (@targetLabel true); give a file with labels",
     ("label", "number"): "a label for each case and no number (@classLabel true); give a file with numbers",
+    (None, "mark"): "no labels of steps; give a table with a step in each row: id, time, label, values",
+    ("label", "mark"): "one label for each case; give a table with a step in each row: id, time, label, values",
+    ("number", "mark"): "one number for each case; give a table with a step in each row: id, time, label, values",
 }
 
 

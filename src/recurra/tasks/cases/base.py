@@ -72,7 +72,7 @@ class CaseKind(Kind):
         """Return a short text that is another one if any value or label is."""
         return fingerprint(data)
 
-    def encode(self, data: Cases, learned: CaseLearned, part: np.ndarray | None = None) -> CaseExamples:
+    def encode(self, data: Cases, learned: Any, part: np.ndarray | None = None) -> CaseExamples:
         """Return the cases at the places in ``part``, or all, as examples."""
         return CaseExamples.of(data if part is None else data.some(part), learned)
 
@@ -80,7 +80,7 @@ class CaseKind(Kind):
         """Train ``last_epochs`` more on all cases that are not held out: they are few, and a fifth of them is much."""
         plan: Any = prepared.plan
         cases = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
-        return train_gently(fitted, CaseExamples.of(cases, fitted.learned), self.more_epochs(fitted.config))
+        return train_gently(fitted, self.encode(cases, fitted.learned), self.more_epochs(fitted.config))
 
     def more_epochs(self, config: Config) -> int:
         """Return how many epochs come after the best one."""

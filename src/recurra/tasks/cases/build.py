@@ -2,7 +2,7 @@
 
 from ...errors import ConfigError
 from ...nn.build import ATTENTION_OPTIONS, make_attention, make_recurrent
-from ...nn.layers import Pool
+from ...nn.layers import Pool, Recurrent
 from ...settings import Config
 from .network import CaseNet, Layout, Segments
 
@@ -20,18 +20,32 @@ def idle_settings(config: Config) -> dict[str, str]:
     wanted = config.task.readout
     if wanted is None or wanted == "attention" or config.model.attention == "none":
         return {}
-    options = (*ATTENTION_OPTIONS, "attention", "attention_dropout", "entropy_penalty")
+    return dict.fromkeys(attention_settings(), f"readout='{wanted}' looks nowhere")
+
+
+def attention_settings() -> tuple[str, ...]:
+    """Return the settings that only an attention uses, and the one that names it."""
     rates = tuple(f"attention_{name}" for name in ("learning_rate", "weight_decay", "warmup"))
-    return dict.fromkeys((*options, *rates), f"readout='{wanted}' looks nowhere")
+    return (*ATTENTION_OPTIONS, "attention", "attention_dropout", "entropy_penalty", *rates)
+
+
+def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
+    """Make an untrained network that gives ``outputs`` numbers for each step of each case."""
+    embed, recurrent = _make_reader(config, layout)
+    return CaseNet(embed, recurrent, None, (recurrent.output_size, outputs), config.model.dropout)
 
 
 def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     """Make an untrained network that gives ``outputs`` numbers for each case."""
     model, readout = config.model, readout_of(config)
-    recurrent = make_recurrent(model, model.hidden_size)
-    embed = Segments(layout, model.hidden_size, config.task.filters)
+    embed, recurrent = _make_reader(config, layout)
     size = recurrent.output_size
     attention = make_attention(model, size, size) if readout == "attention" else None
     pool = Pool(readout, attention, size)
     width = size if attention is None else attention.context_size
     return CaseNet(embed, recurrent, pool, (width, outputs), model.dropout)
+
+
+def _make_reader(config: Config, layout: Layout) -> tuple[Segments, Recurrent]:
+    recurrent = make_recurrent(config.model, config.model.hidden_size)
+    return Segments(layout, config.model.hidden_size, config.task.filters), recurrent

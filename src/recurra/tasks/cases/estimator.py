@@ -72,4 +72,4 @@ class CaseEstimator(Estimator):
         """Return cases as the training data were read."""
         fitted = self._fitted()
         cases: Cases = self._read_as_learned(collected(X))
-        return fitted, CaseExamples.of(cases, fitted.learned)
+        return fitted, self.kind.encode(cases, fitted.learned)

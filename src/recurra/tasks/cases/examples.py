@@ -26,7 +26,7 @@ class CaseExamples:
     known: Tensor | None  # (R, C) where a value was there; None if the network does not ask
     offsets: Tensor  # (N,) where each case begins
     lengths: Tensor  # (N,)
-    targets: Tensor | None  # (N, ...) what should be said of each case; None if it is not known
+    targets: Tensor | None  # (N, ...) what should be said, as ``asked`` takes it; None if it is not known
     weights: Tensor | None  # (N,) how much each case counts; None if all count the same
 
     @classmethod
@@ -59,18 +59,25 @@ class CaseExamples:
 
     def take(self, numbers: Tensor) -> Batch:
         """Return inputs (B, T, I), zero behind the end of a shorter case, and targets (B, ...)."""
-        lengths = self.lengths[numbers].unsqueeze(1)
-        steps = torch.arange(int(lengths.max()))
-        rows = self.offsets[numbers].unsqueeze(1) + torch.minimum(steps, lengths - 1)
-        mask = steps < lengths
+        rows, mask = self.places(numbers)
         inputs = self.values[rows]
         others = {} if self.known is None else {"known": self.known[rows] & mask.unsqueeze(-1)}
         if self.weights is not None:
             others["weight"] = self.weights[numbers]
-        targets = None if self.targets is None else self.targets[numbers]
+        targets, known = (None, None) if self.targets is None else self.asked(numbers, self.targets)
         if bool(mask.all()):
-            return Batch(inputs, targets, others=others)
-        return Batch(inputs * mask.unsqueeze(-1), targets, mask, others=others)
+            return Batch(inputs, targets, None, known, others)
+        return Batch(inputs * mask.unsqueeze(-1), targets, mask, known, others)
+
+    def asked(self, numbers: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the ``targets`` of these cases (B, ...), and which of them are known; None means all."""
+        return targets[numbers], None
+
+    def places(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where each step of these cases lies in ``values`` (B, T), and which are real (B, T)."""
+        lengths = self.lengths[numbers].unsqueeze(1)
+        steps = torch.arange(int(lengths.max()))
+        return self.offsets[numbers].unsqueeze(1) + torch.minimum(steps, lengths - 1), steps < lengths
 
     def by_length(self, size: int) -> tuple[Tensor, ...]:
         """Return the numbers of all cases in parts of ``size``, those of about the same length together."""

@@ -1,6 +1,6 @@
-"""A picture of a case: its values, and the stretch that decided.
+"""Pictures of cases: the values of one, and the stretch that decided; what was confused with what.
 
-Shapes: T steps, C channels, n segments.
+Shapes: T steps, C channels, n segments, K classes.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...report.canvas import COLOURS, DASHES, NEUTRAL, canvas, line_mode, plain, tint
+from ...writing.numbers import percent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 CHANNELS = 6  # that are drawn of a case
+FEW = 12  # up to so many classes the counts stand in the cells
 
 
 def case_figure(
@@ -22,8 +24,12 @@ def case_figure(
     weights: np.ndarray | None,
     stretches: Sequence[tuple[int, int]],
     title: str = "",
+    first: int = 0,
 ) -> "Figure":
-    """Return a case (T, C) as lines; behind them, the darker a stretch, the longer the look at it (n,)."""
+    """Return a case (T, C) as lines; behind them, the darker a stretch, the longer the look at it (n,).
+
+    ``first`` is the number of its first step, if it is a part of a case.
+    """
     reading = "The line is the case as it came; gaps are missing values."
     if weights is not None:
         reading += " The shading is the attention: the darker a stretch, the more it counted for the answer."
@@ -33,7 +39,7 @@ def case_figure(
     for number, name in enumerate(channels[:CHANNELS]):
         colour = NEUTRAL if len(channels) == 1 else COLOURS[number % len(COLOURS)]
         figure.add_scatter(
-            x=np.arange(len(values)),
+            x=np.arange(first, first + len(values)),
             y=values[:, number],
             name=plain(name),
             mode=line_mode(len(values)),
@@ -63,3 +69,66 @@ def _add_shading(figure: "Figure", weights: np.ndarray, stretches: Sequence[tupl
     )
     hidden = {"visible": False, "range": [0, 1], "overlaying": None, "fixedrange": True}
     figure.update_layout(yaxis={"overlaying": "y2", "tickmode": "auto"}, yaxis2=hidden)
+
+
+def confusion_figure(table: np.ndarray, classes: Sequence[str]) -> "Figure":
+    """Return a confusion ``table`` (K, K): a row is a true class, a column what was said."""
+    count = len(classes)
+    share = table / np.maximum(table.sum(1, keepdims=True), 1)
+    reading = (
+        "A row is a true class, a column what the model said; what it got right lies on the diagonal. Colour is the "
+        "share of the row. Point at a cell to read it."
+    )
+    figure = canvas(int(min(900, 150 + max(34 if count <= FEW else 18, 100 - 11 * count) * count)), reading)
+    names = [plain(name) for name in classes]
+    texts = [
+        [
+            f"{row} was called {column}: {table[i, j]:,} of {table[i].sum():,} ({percent(share[i, j])})"
+            for j, column in enumerate(names)
+        ]
+        for i, row in enumerate(names)
+    ]
+    figure.add_heatmap(
+        z=share,
+        x=np.arange(count),
+        y=np.arange(count),
+        text=texts,
+        hovertemplate="%{text}<extra></extra>",
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, tint(COLOURS[0], 0.04)], [1, tint(COLOURS[0], 1)]],
+        showscale=False,
+        xgap=1,
+        ygap=1,
+    )
+    if count <= FEW:
+        for dark in (False, True):
+            _add_counts(figure, np.where((share > 0.5) == dark, table, 0), {"color": "white"} if dark else {})
+    every = -(-count // 40)
+    ticks = {"tickvals": list(range(0, count, every)), "ticktext": [plain(_short(name)) for name in classes[::every]]}
+    size = {"tickfont": {"size": 13 if count <= FEW else 10}, "showgrid": False, "zeroline": False}
+    plainly = {"showline": False, "ticks": ""}
+    figure.update_xaxes(title_text="said", side="top", **ticks, **size, **plainly)
+    figure.update_yaxes(title_text="true", autorange="reversed", **ticks, **size, **plainly)
+    if count <= FEW:  # square cells; more of them take what room the page has
+        figure.update_xaxes(constrain="domain", constraintoward="left")
+        figure.update_yaxes(constrain="domain", scaleanchor="x")
+    figure.update_layout(margin={"t": 70})
+    return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 14 else f"{name[:13]}…"
+
+
+def _add_counts(figure: "Figure", table: np.ndarray, ink: dict[str, str]) -> None:
+    rows, columns = np.nonzero(table)
+    figure.add_scatter(
+        x=columns,
+        y=rows,
+        text=[f"{table[i, j]:,}" for i, j in zip(rows, columns, strict=True)],
+        mode="text",
+        textfont={"size": 13, **ink},
+        hoverinfo="skip",
+        showlegend=False,
+    )

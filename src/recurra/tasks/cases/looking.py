@@ -21,8 +21,8 @@ AT_ONCE = 256  # cases that the network reads at a time: more would only take mo
 @on_its_own
 def predictions(fitted: Fitted, examples: CaseExamples) -> Tensor:
     """Return what comes out of the network for each case (N, ...), float64."""
-    outputs = _outputs(fitted, examples, examples.by_length(AT_ONCE))
-    return torch.cat([output.prediction.cpu().double() for output in outputs])[examples.back()]
+    found = outputs(fitted, examples, examples.by_length(AT_ONCE))
+    return torch.cat([output.prediction.cpu().double() for output in found])[examples.back()]
 
 
 @on_its_own
@@ -34,7 +34,7 @@ def looks(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]:
     layout = fitted.learned.reading.layout
     parts = torch.arange(len(examples)).split(AT_ONCE)
     found: list[np.ndarray] = []
-    for numbers, output in zip(parts, _outputs(fitted, examples, parts), strict=True):
+    for numbers, output in zip(parts, outputs(fitted, examples, parts), strict=True):
         weights = output.weights
         if weights is None:
             raise ConfigError("This model looks nowhere: it reads out without attention.")
@@ -50,7 +50,8 @@ def looks_if_it_does(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]
     return None if pool is None or pool.attention is None else looks(fitted, examples)  # type: ignore[union-attr]
 
 
-def _outputs(fitted: Fitted, examples: CaseExamples, parts: tuple[Tensor, ...]) -> Iterator[Output]:
+def outputs(fitted: Fitted, examples: CaseExamples, parts: tuple[Tensor, ...]) -> Iterator[Output]:
+    """Yield what the network says of each part of the examples, by their numbers."""
     network = fitted.network
     network.eval()
     device = next(network.parameters()).device

@@ -17,7 +17,7 @@ from ...nn.filters import Filters
 from ...nn.layers import Pool, Recurrent
 from ...nn.models import Output
 from ...random import Dropout
-from .settings import CaseSettings
+from .settings import CaseSettings, PooledSettings
 
 STEPS = 32  # segments that the recurrent layer reads of a case, about
 FINE = 160  # steps of a case that the later filters see, about, if it has more
@@ -40,7 +40,7 @@ class Layout:
     @classmethod
     def of(cls, cases: Cases, settings: CaseSettings) -> "Layout":
         """Choose the sizes for training ``cases``."""
-        segment = settings.segment
+        segment = settings.segment if isinstance(settings, PooledSettings) else 1  # else each step is answered
         lengths = cases.lengths
         length = int(np.median(lengths))
         pool = max(1, round(length / FINE))

@@ -8,7 +8,6 @@ from ...report.figures import looked_where
 from ...report.page import Section
 from ...writing.numbers import in_steps
 from ..base import Fitted, Glimpse
-from .examples import CaseExamples
 from .figures import case_figure
 from .reading import Reading
 
@@ -17,9 +16,9 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
     """Return the first case of the data."""
     reading: Reading = fitted.learned.reading
     case = data.some([0])
-    batch = CaseExamples.of(case, fitted.learned).take(torch.tensor([0]))
+    batch = fitted.kind.encode(case, fitted.learned).take(torch.tensor([0]))
     layout = reading.layout
-    places = layout.stretches(len(case.values[0]))
+    places = layout.stretches(batch.inputs.shape[1])
     unit = f"It reads case {case.names[0]}, the first one of the training data"
     every = f", every {layout.hop} steps" if layout.hop > 1 else ""
     unit += f", {layout.segment} steps at a time{every}." if layout.segment > 1 else "."

@@ -20,9 +20,6 @@ class CaseSettings:
         "what values are scaled by: each channel over all training cases, each case by itself, or nothing",
     )
     changes: bool = setting(True, "also read by how much each value differs from the one before it")
-    segment: int | None = setting(
-        None, "steps that the recurrent layer reads at a time; found if not given", low=1, tune=Range(1, 64, log=True)
-    )
     filters: int = setting(
         32,
         "learned filters over neighbouring steps, before what the recurrent layer reads; 0 for none",
@@ -36,8 +33,11 @@ class CaseSettings:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PooledSettings(CaseSettings):
-    """How a case that was read becomes one answer."""
+    """How a case is read in segments, and what was read becomes one answer."""
 
+    segment: int | None = setting(
+        None, "steps that the recurrent layer reads at a time; found if not given", low=1, tune=Range(1, 64, log=True)
+    )
     readout: Literal["last", "mean", "max", "attention"] | None = setting(
         None,
         "how what was read becomes one answer; attention if there is one, if not given",

@@ -30,7 +30,7 @@ def cases_in(
     if hasattr(type(source), "columns") and not (learned is not None and learned.reading.arrays):
         return frame_cases(source, **columns, labelled=learned is None, what=what)
     if learned is None:
-        lacks = "labels" if what == "label" else "numbers to learn"
+        lacks = "numbers to learn" if what == "number" else "labels"
         raise DataError(
             f"A training needs {lacks}: give a path, a table that has them in it, or X and y. "
             f"Got {type(source).__name__} alone."

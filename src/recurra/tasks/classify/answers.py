@@ -13,9 +13,9 @@ from ...compare.metric import Statistics
 from ...data.cases import Cases
 from ...errors import DataError, nearest
 from ..base import Exam, Fitted
+from ..cases.classes import codes_of, labels_of
 from ..cases.examples import CaseExamples
 from ..cases.looking import predictions
-from .labels import codes_of, labels_of
 from .learned import ClassifyLearned
 
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..base import Baseline, Prepared
+from ..cases.classes import codes_of, labels_of
 from ..cases.convolutions import CONVOLUTIONS
 from ..cases.examples import CaseExamples
 from ..cases.neighbours import nearest
 from ..cases.reading import points
 from .answers import Guess
 from .convolutions import Convolutions
-from .labels import codes_of, labels_of
 from .learned import ClassifyLearned
 
 

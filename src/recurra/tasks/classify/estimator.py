@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from ..cases.classes import labels_of
 from ..cases.estimator import CaseEstimator
 from ..cases.examples import CaseExamples
 from ..cases.settings import CaseModelSettings, CaseTrainingSettings
 from ..frames import collected
 from .kind import KIND
-from .labels import labels_of
 from .settings import ClassifySettings
 
 

@@ -14,13 +14,13 @@ from ...settings import Config, NoSettings
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Judged, Prepared
 from ..cases.base import CaseKind
+from ..cases.classes import arrays_of, classes_of, codes_of, labels_of, spelt_as
 from ..cases.examples import CaseExamples
 from ..cases.split import Split
 from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
 from .combination import answers_to, combine
 from .demo import make_demo
-from .labels import arrays_of, classes_of, codes_of, labels_of, spelt_as
 from .learned import ClassifyLearned
 from .metrics import METRICS
 from .plan import make_plan

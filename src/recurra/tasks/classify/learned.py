@@ -3,7 +3,7 @@
 Shapes: N cases, K classes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,16 +12,15 @@ import torch
 
 from ...data.cases import Cases
 from ...nn.augment import Augmentation
+from ..cases.classes import classes_of, codes_of, labels_of, typed
 from ..cases.network import Layout
 from ..cases.reading import Plain, Reading
 from ..cases.split import Split
-from .labels import classes_of, codes_of, labels_of
 from .settings import ClassifySettings
 
 USUAL = 0.1  # augmentation of curves
 SHORT = 8  # steps: shorter cases are not cut
 SYMBOLS = 32  # a channel of no more different values holds symbols, between which there is nothing
-TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": lambda name: name == "True", "str": str}
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class ClassifyLearned:
 
     classes: tuple[str, ...]
     counts: tuple[int, ...]  # how many training cases each class has
-    dtype: str  # the type of y, one of TYPES
+    dtype: str  # the type of y, as ``typed`` reads it
     reading: Reading
     share: float = 0.0  # of random convolutions in the answer
 
@@ -55,8 +54,7 @@ class ClassifyLearned:
 
     def typed(self, codes: np.ndarray) -> np.ndarray:
         """Return the classes with these ``codes`` in the type of the labels that were trained on."""
-        names = np.array([TYPES[self.dtype](name) for name in self.classes])
-        return names[codes]
+        return typed(codes, self.classes, self.dtype)
 
     def to_plain(self) -> Plain:
         """Return it as JSON values and arrays."""

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from ...data.cases import Cases
+from ...data.cases.labels import NUMBER
 from ...errors import DataError
+from ..cases.classes import classes_of, codes_of, labels_of
 from ..cases.split import Split, split_cases
-from .labels import classes_of, codes_of, labels_of
+from ..others import estimator_of
 from .settings import ClassifySettings
 
 
@@ -32,9 +34,15 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
         raise DataError(
             f"No class has two cases to train on: there are {len(plan.train):,} cases of {len(classes)} classes, and "
             "at least one must be kept to decide when to stop. Bring more cases of each class, or name the column of "
-            "the labels with target= if another one was taken."
+            f"the labels with target= if another one was taken.{_if_numbers(classes)}"
         )
     return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes)))
+
+
+def _if_numbers(classes: tuple[str, ...]) -> str:
+    """Return what to use instead if labels, of which hardly any comes twice, are numbers."""
+    numbers = all(NUMBER.fullmatch(name) for name in classes)
+    return f" If they are numbers to be learned as such, use {estimator_of('regress')}." if numbers else ""
 
 
 def _counted(codes: np.ndarray, classes: tuple[str, ...]) -> str:

@@ -6,13 +6,12 @@ import pandas as pd
 from ...data.cases import Cases
 from ...report.page import Section
 from ..base import Fitted, Judged
+from ..cases.confusion import class_frame, confusion
 from ..cases.examples import CaseExamples
-from ..cases.figures import case_figure
+from ..cases.figures import case_figure, confusion_figure
 from ..cases.looking import looks_if_it_does
 from .answers import Guess
-from .figures import confusion_figure
 from .learned import ClassifyLearned
-from .metrics import confusion, precision_recall_f1
 
 
 def title(fitted: Fitted) -> str:
@@ -52,17 +51,7 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
 def _class_table(fitted: Fitted, judged: Judged) -> Section:
     classes = fitted.learned.classes
     table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
-    precision, recall, f1 = precision_recall_f1(table)
-    frame = pd.DataFrame(
-        {
-            "cases": table.sum(1),
-            "named": table.sum(0),
-            "% precision": 100 * precision,
-            "% recall": 100 * recall,
-            "% F1": 100 * f1,
-        },
-        index=pd.Index(classes, name="class"),
-    )
+    frame = class_frame(table, classes, "cases")
     text = (
         "Precision is how many of those called so are; recall how many of those that are so were called so; F1 lies "
         "between the two."

@@ -13,6 +13,7 @@ from ...nn.models import Output
 from ...settings import Config
 from ...training.task import Loss
 from ..cases.build import make_pooled
+from ..cases.classes import balanced
 from ..cases.network import CaseNet
 from .learned import ClassifyLearned
 
@@ -54,12 +55,6 @@ class ClassifyTask:
 
 def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet, ClassifyTask]:
     """Make an untrained classifier."""
+    weights = torch.from_numpy(balanced(learned.counts)) if config.task.balance else None
     network = make_pooled(config, learned.reading.layout, len(learned.classes))
-    weights = _balanced(learned) if config.task.balance else None
     return network, ClassifyTask(config.task.smoothing, weights, learned.augmentation)
-
-
-def _balanced(learned: ClassifyLearned) -> Tensor:
-    """Return what a case of each class counts (K,), so that all classes together count the same."""
-    counts = torch.tensor(learned.counts, dtype=torch.float32)
-    return counts.sum() / (len(counts) * counts)

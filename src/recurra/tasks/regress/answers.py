@@ -42,6 +42,7 @@ class Numbers:
     cases: Cases
     targets: tuple[str, ...]
     guess: Guess
+    notes: tuple[str, ...] = ()  # what is to be known of them
 
     def frame(self) -> pd.DataFrame:
         """Return ``case`` and, for every target, its number and the ends of its intervals, ``<target>-lo-90``."""
@@ -63,6 +64,13 @@ def ask_network(fitted: Fitted, examples: CaseExamples) -> Guess:
         for level, low, high in levels_of(task.head.quantiles):
             bands[level] = learned.unscaled(ends[..., low]), learned.unscaled(ends[..., high])
     return Guess(learned.unscaled(task.head.point(params).numpy()), bands)
+
+
+def notes_on(fitted: Fitted, guess: Guess, model: str | None) -> tuple[str, ...]:
+    """Say so if one row of the table has no intervals where the network has some."""
+    if guess.bands or fitted.config.task.loss != "quantile":
+        return ()
+    return (f"{model} answers without intervals; they come with model='network', or with model= left out",)
 
 
 def calibrate(fitted: Fitted, examples: CaseExamples) -> None:

@@ -15,7 +15,7 @@ from ..base import Baseline, Exam, Fitted, Judged, Prepared
 from ..cases.base import CaseKind
 from ..cases.examples import CaseExamples
 from ..cases.split import Split
-from .answers import Guess, Numbers, Truth, ask_network, calibrate, make_exam, statistics_of
+from .answers import Guess, Numbers, Truth, ask_network, calibrate, make_exam, notes_on, statistics_of
 from .baselines import make_baselines
 from .learned import RegressLearned
 from .metrics import regress_metrics
@@ -82,7 +82,8 @@ class RegressKind(CaseKind):
     def answer(self, fitted: Fitted, data: Cases | None, asked: NumbersAsked) -> Numbers:
         """Say the numbers of ``data``, by one row of the table if that is asked for."""
         assert data is not None  # this kind remembers no data
-        return Numbers(data, fitted.learned.names, self.asked_row(fitted, data, asked.model))
+        guess = self.asked_row(fitted, data, asked.model)
+        return Numbers(data, fitted.learned.names, guess, notes_on(fitted, guess, asked.model))
 
     def frame(self, answers: Numbers) -> pd.DataFrame:
         """Return ``case``, the number of every target, and the ends of its intervals, ``<target>-lo-90``."""

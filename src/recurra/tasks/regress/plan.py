@@ -10,8 +10,11 @@ import numpy as np
 from ...data.cases import Cases
 from ...errors import DataError
 from ..cases.split import Split, split_cases
+from ..others import estimator_of
 from .numbers import groups_of, numbers_of
 from .settings import RegressSettings
+
+MANY = 10  # cases from which two values are doubted
 
 
 def make_plan(cases: Cases, settings: RegressSettings, test_size: int | None) -> Split:
@@ -31,8 +34,21 @@ def make_plan(cases: Cases, settings: RegressSettings, test_size: int | None) ->
                 "cases that differ in it, or name another column with target=."
             )
     plan = split_cases(groups_of(numbers), settings, test_size)
-    said = [_said(name, column) for name, column in zip(cases.targets, numbers.T, strict=True)]
-    return replace(plan, notes=(*said, *plan.notes))
+    columns = list(zip(cases.targets, numbers.T, strict=True))
+    said = [_said(name, column) for name, column in columns]
+    doubts = [doubt for name, column in columns for doubt in _doubt(name, column)]
+    return replace(plan, notes=(*said, *plan.notes, *doubts))
+
+
+def _doubt(name: str, column: np.ndarray) -> list[str]:
+    """Return a warning if numbers look like two classes."""
+    values = np.unique(column)
+    if len(values) > 2 or len(column) < MANY:
+        return []
+    return [
+        f"careful: '{name}' has two values only, {values[0]:g} and {values[1]:g}; to name classes, use "
+        f"{estimator_of('classify')}"
+    ]
 
 
 def _said(name: str, column: np.ndarray) -> str:
