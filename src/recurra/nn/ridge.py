@@ -38,7 +38,10 @@ class Ridge:
         z, centre = (features - mean) * scale, targets.mean(0)
         values, left = _decomposed(z)
         inner = left.T @ (targets - centre)
-        tried = [_left_out(targets, values, left, inner, penalty * len(z)) for penalty in penalties]
+        shares = values / (values + len(z) * np.array(penalties)[:, None])
+        spared = np.maximum(1 - 1 / len(z) - (left**2) @ shares.T, NOTHING)  # 1 − H_ii for every penalty
+        answers = (centre + left @ (share[:, None] * inner) for share in shares)
+        tried = [targets - (targets - said) / one[:, None] for said, one in zip(answers, spared.T, strict=True)]
         best = int(np.argmin([np.mean((one - targets) ** 2) for one in tried]))
         shrunk = inner / (values + penalties[best] * len(z))[:, None]
         weights = scale[:, None] * (z.T @ (left @ shrunk).astype(z.dtype))
@@ -64,11 +67,3 @@ def _decomposed(z: Array) -> tuple[Array, Array]:
     kept = values > NOTHING * max(values[-1], 1.0)
     values, vectors = values[kept], vectors[:, kept]
     return values, vectors if wide else (z @ vectors.astype(z.dtype)) / np.sqrt(values)
-
-
-def _left_out(targets: Array, values: Array, left: Array, inner: Array, penalty: float) -> Array:
-    """Return what is said of each case by the weights of the others (N, K)."""
-    shares = values / (values + penalty)
-    errors = targets - targets.mean(0) - left @ (shares[:, None] * inner)
-    spared = 1 - 1 / len(targets) - (left**2) @ shares
-    return targets - errors / np.maximum(spared, NOTHING)[:, None]

@@ -16,7 +16,7 @@ from .split import stratified
 FEATURES, FEW_FEATURES = 9996, 1008
 WORK = 5e9  # values held against a threshold in training, about: a second or two
 CASES = 2016  # beyond which there are so many features at most, as the time grows with the cube of the smaller number
-MOST_CASES, LEAST_CASES = 20_000, 1000  # that it learns from, if there are so many
+MOST_CASES, LEAST_CASES = 10_000, 1000  # that it learns from, if there are so many
 AT_ONCE = 2**25  # features in memory at a time
 SEED = 0
 CONVOLUTIONS = "random convolutions"  # the row of the table
