@@ -10,8 +10,8 @@ from ...data.cases import Cases
 from ...report.page import Section
 from ...writing.numbers import percent
 from ..base import Fitted, Judged
+from ..cases.drawing import figure_of
 from ..cases.examples import CaseExamples
-from ..cases.figures import case_figure
 from ..cases.looking import looks_if_it_does
 from .answers import Guess, Truth, ask_network, statistics_of
 from .figures import Said, error_figure, said_figure
@@ -126,11 +126,10 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
     cases = examples.cases.some(shown)
     weights = looks_if_it_does(fitted, CaseExamples.of(cases, fitted.learned))
     figures = [
-        case_figure(
+        figure_of(
+            fitted.learned.reading,
             cases.values[n],
-            cases.channels,
             None if weights is None else weights[n],
-            fitted.learned.reading.layout.stretches(len(cases.values[n])),
             _case_title(cases.names[n], guess.point[place], truth.values[place]),
         )
         for n, place in enumerate(shown)
