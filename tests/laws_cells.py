@@ -279,7 +279,7 @@ def law_seed(make_cell: MakeCell) -> None:
     weights = []
     for seed in (7, 7, 8):
         torch.manual_seed(seed)
-        weights.append(torch.cat([parameter.flatten() for parameter in make_cell(I, H).parameters()]))
+        weights.append(torch.cat([tensor.flatten() for tensor in make_cell(I, H).state_dict().values()]))
     assert torch.equal(weights[0], weights[1]), "the same seed, other weights"
     assert not torch.equal(weights[0], weights[2]), "the seed is not used"
 

@@ -180,6 +180,15 @@ def parallel(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, lis
     return outputs, [outputs[-1], *first, *second]
 
 
+def reservoir(weights: Weights, x: Array, state: list[Array]) -> tuple[Array, list[Array]]:
+    (h,), outputs, a = state, [], weights["leak"]
+    for x_t in x:
+        drive = weights["input_scaling"] * (weights["weight_ih"] @ x_t) + weights["bias_ih"]
+        h = (1.0 - a) * h + a * np.tanh(drive + weights["spectral_radius"] * (weights["weight_hh"] @ h))
+        outputs.append(h)
+    return np.stack(outputs), [h]
+
+
 ORACLES: dict[str, Oracle] = {
     "rnn": rnn,
     "rnn_relu": rnn_relu,
@@ -194,4 +203,5 @@ ORACLES: dict[str, Oracle] = {
     "lstm_gru": lstm_gru,
     "lstm_gru_full": lstm_gru_full,
     "parallel": parallel,
+    "reservoir": reservoir,
 }

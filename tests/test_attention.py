@@ -36,8 +36,9 @@ from recurra.attention.multi_head import MultiHeadAttention
 from recurra.errors import ConfigError
 
 OPTIONS = {"attention_size", "heads", "window", "kernel_size", "filters", "normaliser"}
-EQUAL_WIDTHS = {"dot", "scaled_dot", "cosine"}
-CONTENT = {"dot", "scaled_dot", "general", "additive", "cosine", "multi_head"}
+EQUAL_WIDTHS = {"dot", "scaled_dot", "cosine", "linear"}
+CONTENT = {"dot", "scaled_dot", "general", "scaled_general", "tanh_dot", "linear", "additive", "normed_additive"}
+CONTENT |= {"key_value", "cosine", "multi_head"}
 PARTIAL = {"local_p", "monotonic"}  # weights may sum to less than 1
 SPARSE = ("sparsemax", "entmax")
 
@@ -47,6 +48,8 @@ CASES = (
     + [(name, {"normaliser": kind}, Sizes(8, 8)) for name in ("dot", "multi_head") for kind in SPARSE]
     + [
         ("additive", {"attention_size": 3}, Sizes(5, 8)),
+        ("normed_additive", {"attention_size": 3}, Sizes(5, 8)),
+        ("key_value", {"attention_size": 3}, Sizes(5, 7)),
         ("multi_head", {"heads": 2}, Sizes(5, 8)),
         ("local_m", {"window": 2}, Sizes(8, 8)),
         ("local_p", {"window": 2, "attention_size": 3}, Sizes(5, 8)),
@@ -157,6 +160,12 @@ def test_settings_out_of_range_are_named(name: str, option: str) -> None:
     wrong = "softmux" if option == "normaliser" else 0
     with pytest.raises(ConfigError, match=option):
         ATTENTIONS[name](8, 8, **{option: wrong})
+
+
+def test_states_of_one_unit_cannot_be_split() -> None:
+    with pytest.raises(ConfigError, match=r"'key_value'.* at least 2 wide, but got key_size=1\. Use 'additive'"):
+        ATTENTIONS["key_value"](8, 1)
+    assert ATTENTIONS["key_value"](1, 2).context_size == 1
 
 
 def test_even_kernel_is_refused_with_its_neighbours() -> None:

@@ -36,9 +36,12 @@ def question(query_size: int) -> tuple[Tensor, Tensor, Tensor]:
     return query, states, torch.arange(T) < torch.tensor(LENGTHS).unsqueeze(1)
 
 
-def check(attention: Attention, query: Tensor, states: Tensor, mask: Tensor, weights: Tensor) -> None:
-    """The expected weights come back, and the context is the sum of the states under them."""
+def check(
+    attention: Attention, query: Tensor, states: Tensor, mask: Tensor, weights: Tensor, values: Tensor | None = None
+) -> None:
+    """The expected weights come back, and the context is the sum of the values, if not the states, under them."""
     got = attention(query, attention.project(states, mask))
+    states = states if values is None else values
     torch.testing.assert_close(got.weights, weights, rtol=1e-10, atol=1e-12)
     for b in range(B):
         for q in range(Q):
@@ -132,19 +135,96 @@ def test_general_is_a_bilinear_form_of_torch() -> None:
     check(attention, query, states, mask, scores.softmax(-1).detach())
 
 
+def scored(energy: Callable[[Row, Row], float]) -> Callable[[int, Row, list[Row], Row | None], Row]:
+    """The softmax of ``energy(s, h_j)`` as a row of ``by_loops``."""
+
+    def row(t: int, s: Row, h: list[Row], previous: Row | None) -> Row:
+        return softmax_over({j: energy(s, step) for j, step in enumerate(h)})
+
+    return row
+
+
+def test_scaled_general_by_loops() -> None:
+    query, states, mask = question(D)
+    attention = make("scaled_general", D)
+    p = numbers(attention)
+    assert p["gain"] not in (0.0, 1.0)
+
+    def energy(s: Row, h: Row) -> float:
+        return p["gain"] * inner(h, times(p["query.weight"], s))
+
+    check(attention, query, states, mask, by_loops(query, states, scored(energy)))
+    assert ATTENTIONS["scaled_general"](D, K).state_dict()["gain"] == 1.0
+
+
+def test_tanh_dot_by_loops() -> None:
+    query, states, mask = question(D)
+    attention = make("tanh_dot", D)
+    p = numbers(attention)
+    check(
+        attention,
+        query,
+        states,
+        mask,
+        by_loops(query, states, scored(lambda s, h: inner(s, tanhs(times(p["key.weight"], h))))),
+    )
+
+
+def test_linear_by_loops() -> None:
+    """The whole formula: whatever the weights of the query alone and the bias are, they change nothing."""
+    query, states, mask = question(K)
+    attention = make("linear", K)
+    p = numbers(attention)
+    whole = [*torch.randn(K).tolist(), *p["key"], *p["product"]]
+
+    def energy(s: Row, h: Row) -> float:
+        return inner(whole, [*s, *h, *[a * b for a, b in zip(s, h, strict=True)]]) + 0.7
+
+    check(attention, query, states, mask, by_loops(query, states, scored(energy)))
+
+
 @pytest.mark.parametrize("width", [None, 3])
 def test_additive_by_loops(width: int | None) -> None:
     query, states, mask = question(D)
     attention = make("additive", D, attention_size=width)
     p = numbers(attention)
 
-    def row(t: int, s: Row, h: list[Row], previous: Row | None) -> Row:
-        def energy(step: Row) -> float:
-            return inner(p["energy.weight"][0], tanhs(plus(times(p["query.weight"], s), times(p["key.weight"], step))))
+    def energy(s: Row, h: Row) -> float:
+        return inner(p["energy.weight"][0], tanhs(plus(times(p["query.weight"], s), times(p["key.weight"], h))))
 
-        return softmax_over({j: energy(step) for j, step in enumerate(h)})
+    check(attention, query, states, mask, by_loops(query, states, scored(energy)))
 
-    check(attention, query, states, mask, by_loops(query, states, row))
+
+@pytest.mark.parametrize("width", [None, 3])
+def test_normed_additive_by_loops(width: int | None) -> None:
+    query, states, mask = question(D)
+    attention = make("normed_additive", D, attention_size=width)
+    p = numbers(attention)
+    length = sqrt(inner(p["direction"], p["direction"]))
+
+    def energy(s: Row, h: Row) -> float:
+        hidden = tanhs(plus(times(p["query.weight"], s), times(p["key.weight"], h), p["key.bias"]))
+        return p["gain"] * inner(p["direction"], hidden) / length
+
+    check(attention, query, states, mask, by_loops(query, states, scored(energy)))
+    first = ATTENTIONS["normed_additive"](D, K, attention_size=width).state_dict()["gain"]
+    torch.testing.assert_close(float(first), 1 / sqrt(width or K))
+
+
+@pytest.mark.parametrize("width", [None, 3])
+def test_key_value_by_loops(width: int | None) -> None:
+    """Units 0, 2, 4, .. are keys, and of the query those that ask; units 1, 3, 5, .. are values."""
+    query, states, mask = question(D)
+    attention = make("key_value", D, attention_size=width)
+    p = numbers(attention)
+    assert len(p["key.weight"]) == (width or K // 2)
+
+    def energy(s: Row, h: Row) -> float:
+        asked, key = [s[0], s[2], s[4]], [h[0], h[2], h[4], h[6]]
+        return inner(p["energy.weight"][0], tanhs(plus(times(p["query.weight"], asked), times(p["key.weight"], key))))
+
+    values = states[..., [1, 3, 5, 7]]
+    check(attention, query, states, mask, by_loops(query, states, scored(energy)), values)
 
 
 def test_cosine_is_the_similarity_of_torch_times_a_strength() -> None:

@@ -23,13 +23,12 @@ from recurra.nn.build import (
     refuse_unused,
     unused,
 )
-from recurra.nn.heads import AbsoluteHead, HuberHead, QuantileHead, SquaredHead
+from recurra.nn.heads import AbsoluteHead, HuberHead, QuantileHead, SquaredHead, make_head
 from recurra.nn.layers import Recurrent
 from recurra.nn.models import AttendingCell, ParallelWriter
 from recurra.settings import Config, ModelSettings
 from recurra.settings import make_config as make_any_config
 from recurra.settings.model import ATTENTION_NAMES, CELL_NAMES
-from recurra.tasks.forecast.build import make_head
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.layout import Layout
 from recurra.tasks.forecast.network import SegmentCore, VanillaCore
@@ -58,6 +57,9 @@ def test_every_cell_is_the_one_named(name: str, decoder: str) -> None:
     model = network(LAYOUT if decoder == "segment" else STEPWISE, cell=name, decoder=decoder)
     stack = only(model, Recurrent)
     assert [type(cell) for cell in stack.cells()] == [type(CELLS[name](1, 1))]
+    if name == "reservoir":  # it is read out without a decoder
+        assert model.readout.in_features == stack.cells()[0].hidden_size + 1 == 9
+        return
     written = only(model, ParallelWriter if decoder == "segment" else AttendingCell)
     assert type(written.cell) is type(CELLS[name](1, 1))
     assert written.cell.hidden_size == stack.cells()[0].hidden_size == 8
@@ -227,7 +229,7 @@ RULES = [
     ({"attention": "dot", "window": 3}, "window", "attention='dot' does not use it"),
     ({"attention": "dot", "attention_size": 3}, "attention_size", "attention='dot' does not use it"),
     ({"attention": "monotonic", "normaliser": "sparsemax"}, "normaliser", "attention='monotonic' does not use it"),
-    ({"attention": "none", "heads": 8}, "heads", "attention='none' does not use it"),
+    ({"attention": "none", "heads": 8}, "heads", "attention='none' looks nowhere"),
     ({"attention": "none", "attention_dropout": 0.1}, "attention_dropout", "attention='none' looks nowhere"),
     (
         {"attention": "none", "attention_learning_rate": 0.1},
@@ -237,6 +239,7 @@ RULES = [
     ({"attention": "none", "attention_weight_decay": 0.1}, "attention_weight_decay", "attention='none' looks nowhere"),
     ({"attention": "none", "attention_warmup": 3}, "attention_warmup", "attention='none' looks nowhere"),
     ({"attention": "none", "entropy_penalty": 0.1}, "entropy_penalty", "attention='none' looks nowhere"),
+    ({"attention": "none", "overlap_penalty": 0.1}, "overlap_penalty", "attention='none' looks nowhere"),
     ({"layer_norm": True}, "layer_norm", "it acts between layers, and there is one"),
     ({"locked": False}, "locked", "it acts between layers, and there is one"),
     (

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recurra import Forecaster
-from recurra.tasks.forecast.exam import levels_of
+from recurra.nn.intervals import levels_of
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.network import ForecastNet
 

@@ -558,7 +558,7 @@ HEAD = "@classLabel true a b\n@data\n"
         ("@timestamps true\n" + HEAD + "(0,1):a\n", "@timestamps true"),
         ("@timeStamps True\n" + HEAD + "(0,1):a\n", "@timestamps true"),
         (HEAD + "(0,1),(1,2):a\n", "Line 3 of 'a.ts' has time stamps in brackets"),
-        ("@targetLabel true\n@data\n1:2\n", "@targetLabel true"),
+        ("@targetLabel true\n@data\n1:2\n", "a number for each case and no label (@targetLabel true)"),
         ("@data\n1:a\n", "add a line '@classLabel true a b'"),
         ("hello\n", "has no line '@data'"),
         (HEAD, "no cases below @data"),

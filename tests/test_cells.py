@@ -220,7 +220,7 @@ def test_law_catches_a_broken_cell(law: Callable[[MakeCell], None]) -> None:
 
 
 def by_oracle(name: str, given: laws_cells.Problem, row: int) -> tuple[Tensor, list[Tensor]]:
-    weights = {key: value.detach().numpy() for key, value in given.cell.named_parameters()}
+    weights = {key: value.numpy() for key, value in given.cell.state_dict().items()}
     first = [tensor[row].numpy() for tensor in state_tensors(given.state)]
     outputs, last = oracles.ORACLES[name](weights, given.x[row].numpy(), first)
     return torch.from_numpy(outputs), [torch.from_numpy(tensor) for tensor in last]

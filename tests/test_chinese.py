@@ -37,7 +37,7 @@ PARTS = re.compile(
     r"|its label in|the value 7|, which is too large|an infinite value|; leave it empty"
     r"|runs no cell here: $|took 7 s and|has x in|Series 'x' has .* in x, |Column 'x' has .* at x, "
     r"|x The task|A Stepper needs the native engine\. x|The median unitx|Only the columns x|holds a x that"
-    r"|The x in x|is a x\. Go on|has done 7 x|\n\nx ±"
+    r"|The x in x|is a x\. Go on|has done 7 x|\n\nx ±|there is nothing x\."
 )
 WHOLE = [
     "dates in 'x' were read with the day first (the other way they would not be regular)",
@@ -80,6 +80,11 @@ WHOLE = [
     "read with ';' as separator, decimal comma, Latin-1",
     "26 cases train, 6 decide when to stop and train at the end, 8 are held out to judge",
     "The run cannot be written to runs/x: No space left on device.",
+    *[
+        "These 7 cases have no labels, or not each of them has one; without them there is nothing "
+        f"{what}. Give each case its label."
+        for what in ("to train on", "to learn from", "to judge by")
+    ],
 ]
 
 
@@ -158,11 +163,12 @@ NAMES = set(
         r"\S+",
         """
     recurra train predict evaluate compare report doctor demo bench run runs html native torch rnn rnn_relu lstm
-    gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel general MASE MAE
+    gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel reservoir general
+    MASE MAE
     RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS csv date sales cell dot none scaled_dot nearest_neighbour
     seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
-    heads forecast classify
+    heads forecast classify regress price ridge random_convolutions
         """,
     )
 )
@@ -181,6 +187,11 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     pd.DataFrame({"date": DAYS, "one": SALES, "two": SALES + 3}).to_csv("many.csv", index=False)
     cases = pd.DataFrame(CURVES, columns=[f"t{n}" for n in range(24)])
     cases.assign(label=["slow", "fast"] * 20).to_csv("cases.csv", index=False)
+    cases.assign(price=np.arange(40) / 7).to_csv("numbers.csv", index=False)
+    steps = pd.DataFrame(
+        {"id": np.repeat(np.arange(40), 24), "step": np.tile(np.arange(24), 40), "value": np.ravel(CURVES)}
+    )
+    steps.assign(label=np.where(np.ravel(CURVES) > 0, "high", "low")).to_csv("steps.csv", index=False)
     return lambda *arguments: run_command(capsys, *arguments, "--lang", "zh")
 
 
@@ -210,6 +221,12 @@ def words_left(answer: Answer) -> set[str]:
         ["train", "sales.csv", "--task", "classify"],
         ["train", "sales.csv", "--config", "none.toml", "--horizon", 7],
         ["train", "cases.csv", "--task", "classify", "--id", "label"],
+        ["train", "numbers.csv", "--task", "classify", "--target", "price"],
+        ["train", "numbers.csv", "--task", "regress"],
+        ["train", "numbers.csv", "--task", "regress", "--target", "prise"],
+        ["train", "cases.csv", "--task", "regress", "--target", "label"],
+        ["train", "cases.csv", "--task", "tag"],
+        ["train", "steps.csv", "--task", "tag", "--target", "id"],
         ["predict", "runs"],
         ["predict", "run"],
         ["trian"],
@@ -238,7 +255,13 @@ def page_left(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("task", "data", "more"), [("forecast", "sales.csv", ["--horizon", 7]), ("classify", "cases.csv", [])]
+    ("task", "data", "more"),
+    [
+        ("forecast", "sales.csv", ["--horizon", 7]),
+        ("classify", "cases.csv", ["--rows", 2, "--self-attention", "dot"]),
+        ("regress", "numbers.csv", ["--target", "price"]),
+        ("tag", "steps.csv", []),
+    ],
 )
 def test_a_task_speaks_chinese_from_data_to_answers(run: Run, task: str, data: str, more: list[object]) -> None:
     asked = [data, "--task", task, *more, *SMALL]

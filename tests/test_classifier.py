@@ -147,6 +147,48 @@ def test_attention_table() -> None:
         make(readout="mean").fit(X, y).attention_table(X)
 
 
+@pytest.mark.parametrize("settings", [{}, {"attention": "none", "changes": False, "filters": 0}], ids=str)
+def test_occlusion_table(settings: dict[str, Any]) -> None:
+    """Every fall is what ``predict_proba`` says of the same case with that stretch on a straight line."""
+    X, y = FORMS["unequal"]()
+    classifier = make(segment=4, **settings).fit(X, y)
+    table = classifier.occlusion_table(X)
+    assert list(table.columns) == ["case", "from", "to", "fall"]
+    assert table.groupby("case", sort=False).size().tolist() == [max(1, -(-(len(x) - 4) // 2) + 1) for x in X]
+    before = classifier.predict_proba(X)
+    for number in (0, 5, 11):
+        case, named = np.asarray(X[number], float), before[number].argmax()
+        rows = table[table["case"] == str(number + 1)]
+        changed = []
+        for first, last in zip(rows["from"], rows["to"], strict=True):
+            kept = np.r_[0:first, last + 1 : len(case)]
+            changed.append(np.interp(np.arange(len(case)), kept, case[kept]))
+        falls = before[number, named] - classifier.predict_proba(changed)[:, named]
+        np.testing.assert_allclose(rows["fall"], falls, atol=2e-6)
+        assert np.abs(falls).max() > 1e-4
+    order = np.random.default_rng(0).permutation(len(X))
+    shuffled = classifier.occlusion_table([X[n] for n in order])
+    own = [group["fall"].to_numpy() for _, group in shuffled.groupby("case", sort=False)]
+    for place, number in enumerate(order):
+        np.testing.assert_allclose(own[place], table.loc[table["case"] == str(number + 1), "fall"], atol=2e-6)
+
+
+@pytest.mark.slow
+def test_occlusion_finds_what_decides() -> None:
+    """A bump somewhere in noise, up or down: without it the model does not know; nothing else matters as much."""
+    random = np.random.default_rng(0)
+    y, places = random.integers(0, 2, 200), random.integers(5, 85, 200)
+    X = random.normal(0, 0.3, (200, 100))
+    for case, up, place in zip(X, y, places, strict=True):
+        case[place : place + 10] += np.hanning(10) * (3 if up else -3)
+    classifier = Classifier(hidden_size=16, max_epochs=8, last_epochs=0).fit(X[:150], y[:150])
+    assert classifier.score(X[150:], y[150:]) > 0.95
+    table = classifier.occlusion_table(X[150:])
+    found = table.loc[table.groupby("case", sort=False)["fall"].idxmax()]
+    hits = (found["from"] <= places[150:] + 9).to_numpy() & (found["to"] >= places[150:]).to_numpy()
+    assert hits.mean() > 0.8, hits.mean()
+
+
 def test_faults() -> None:
     X, y = waves()
     with pytest.raises(ConfigError, match=r"Unknown readout 'lst'\. Did you mean 'last'"):
@@ -162,6 +204,8 @@ def test_faults() -> None:
         make().fit(X, y[:-1])
     with pytest.raises(DataError, match="Unknown label type: y is continuous"):
         make().fit(X, X[:, 0])
+    with pytest.raises(DataError, match="A label is itself a list"):
+        make().fit(X, [[0] * (n + 1) for n in range(len(X))])
     fitted = make().fit(X, y)
     with pytest.raises(DataError, match=r"trained on 1 channel\(s\) .* these cases have 2 channel\(s\)"):
         fitted.predict(np.stack([X, X], 1))

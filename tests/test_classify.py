@@ -1,6 +1,7 @@
 """Classification of series as a kind of task: the cut, the network, the answers, the verbs and the report."""
 
 import dataclasses
+import html
 import json
 import warnings
 from pathlib import Path
@@ -13,29 +14,40 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from scipy.special import softmax
 from sklearn import metrics as oracle
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 from torch.nn import functional as F
 
 from commands import Answer, Run, run_command
+from pages import figures_in
+from recurra import Classifier
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
 from recurra.data.batch import Batch
 from recurra.data.cases import Cases, cases_of
+from recurra.data.moments import moments
 from recurra.errors import ConfigError, DataError
+from recurra.nn.build import unused
+from recurra.nn.filters import StepNorm
 from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
-from recurra.tasks.classify.answers import Guess, statistics_of, stretches
-from recurra.tasks.classify.baselines import resampled
-from recurra.tasks.classify.examples import CaseExamples
-from recurra.tasks.classify.figures import case_figure, confusion_figure
+from recurra.tasks.cases.classes import classes_of
+from recurra.tasks.cases.confusion import confusion
+from recurra.tasks.cases.convolutions import affordable
+from recurra.tasks.cases.examples import CaseExamples
+from recurra.tasks.cases.figures import case_figure, confusion_figure, small_case_figure
+from recurra.tasks.cases.reading import filled, resampled
+from recurra.tasks.cases.split import stratified
+from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
+from recurra.tasks.classify.combination import DRAWN, share_of
+from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
 from recurra.tasks.classify.kind import KIND
-from recurra.tasks.classify.learned import filled, moments
-from recurra.tasks.classify.metrics import METRICS, confusion
-from recurra.tasks.classify.network import StepNorm
-from recurra.tasks.classify.plan import classes_of, make_plan, stratified
+from recurra.tasks.classify.metrics import METRICS
+from recurra.tasks.classify.plan import make_plan
+from recurra.tasks.saving import from_run, to_run
 from recurra.tasks.session import Session
 from recurra.training.loop import Epoch, fit
 from recurra.training.record import Record
@@ -167,8 +179,8 @@ def test_each_channel_is_scaled_by_the_training_cases() -> None:
     data = waves(30, channels=2)
     prepared = KIND.prepare(data, config_of(normalise="series", changes=False), 6)
     train = np.concatenate([data.values[i] for i in prepared.plan.train])
-    np.testing.assert_allclose(prepared.learned.mean, train.mean(0))
-    np.testing.assert_allclose(prepared.learned.std, train.std(0))
+    np.testing.assert_allclose(prepared.learned.reading.mean, train.mean(0))
+    np.testing.assert_allclose(prepared.learned.reading.std, train.std(0))
     batch = prepared.train.take(torch.tensor([2]))
     first = data.values[prepared.plan.train[2]]
     np.testing.assert_allclose(batch.inputs[0], (first - train.mean(0)) / train.std(0), rtol=1e-5, atol=1e-6)
@@ -186,7 +198,7 @@ def test_each_case_is_scaled_by_itself_or_not_at_all() -> None:
 def test_changes_are_read_beside_the_values() -> None:
     data = waves(30, channels=2, gaps=True)
     prepared = KIND.prepare(data, config_of(), 0)
-    learned, train = prepared.learned, [data.values[i] for i in prepared.plan.train]
+    learned, train = prepared.learned.reading, [data.values[i] for i in prepared.plan.train]
     scaled = [filled((case - learned.mean) / learned.std) for case in train]
     np.testing.assert_allclose(learned.change, np.concatenate([np.diff(case, axis=0) for case in scaled]).std(0))
     batch = prepared.train.take(torch.tensor([3]))
@@ -216,6 +228,26 @@ def test_the_network_is_told_what_is_missing() -> None:
         assert not batch["known"][n, steps:].any() and not batch.inputs[n, steps:].any()
     changed = batch.with_values("known", torch.ones_like(batch["known"]))
     assert not torch.allclose(network(batch).prediction, network(changed).prediction)
+
+
+def test_each_case_counts_as_much_as_its_weight() -> None:
+    data, weights = waves(30), np.linspace(0, 3, 30)
+    prepared = KIND.prepare(data.weighted(weights), config_of(smoothing=0.0), 0)
+    network, task = KIND.make(prepared.config, prepared.learned)
+    batch = prepared.train.take(torch.arange(8))
+    loss = task.loss(task.ask(network.eval(), batch), batch)
+    own = weights[prepared.plan.train[:8]]
+    logs = network(batch).prediction.log_softmax(-1).detach().double().numpy()
+    assert batch.targets is not None
+    expected = -(own * logs[np.arange(8), batch.targets.numpy()]).sum() / own.sum()
+    assert loss.mean.item() == pytest.approx(expected, rel=1e-5)
+    assert KIND.fingerprint(data) != KIND.fingerprint(data.weighted(weights))
+
+
+@pytest.mark.parametrize("weights", [[1.0], [-1.0] * 30, [0.0] * 30, [np.nan] * 30, ["a"] * 30])
+def test_weights_that_are_none_are_refused(weights: list[Any]) -> None:
+    with pytest.raises(DataError, match="sample_weight"):
+        waves(30).weighted(weights)
 
 
 @pytest.mark.parametrize(("balance", "smoothing"), [(False, 0.0), (True, 0.0), (False, 0.2)])
@@ -284,10 +316,16 @@ def alone(network: nn.Module, examples: CaseExamples, number: int) -> Any:
     return network(examples.take(torch.tensor([number])))
 
 
-@pytest.mark.parametrize("readout", ["last", "mean", "max", "attention"])
-@pytest.mark.parametrize("cell", CELLS)
-def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str) -> None:
-    network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4)
+LOOKS = {"rows": 3, "self_attention": "multi_head", "heads": 2}
+READ_OUT = [(cell, readout) for cell in CELLS for readout in ("last", "mean", "max", "attention")]
+
+
+@pytest.mark.parametrize("more", [{}, LOOKS], ids=["plain", "looks"])
+@pytest.mark.parametrize(("cell", "readout"), [one for one in READ_OUT if one != ("reservoir", "attention")])
+def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str, more: dict[str, Any]) -> None:
+    if cell == "reservoir" and more:
+        pytest.skip("a reservoir looks nowhere")
+    network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4, **more)
     with torch.no_grad():
         together = network(examples.take(torch.arange(12)))
         for n in (0, 3, 7):
@@ -297,6 +335,11 @@ def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str) ->
                 size = one.weights.shape[-1]
                 torch.testing.assert_close(together.weights[n, ..., :size], one.weights[0], rtol=1e-4, atol=1e-5)
                 assert not together.weights[n, ..., size:].any()
+            if more:
+                size = one.self_weights.shape[-1]
+                found = together.self_weights[n, ..., :size, :size]
+                torch.testing.assert_close(found, one.self_weights[0], rtol=1e-4, atol=1e-5)
+                assert not together.self_weights[n, ..., size:].any()
 
 
 def test_a_padded_batch_of_long_cases_answers_like_each_alone() -> None:
@@ -338,8 +381,77 @@ def fitted_of(network: nn.Module, examples: CaseExamples, **changed: Any) -> Fit
 )
 def test_stretches(steps: int, segment: int, hop: int, expected: list[tuple[int, int]]) -> None:
     learned = KIND.prepare(waves(12), config_of(segment=segment), 0).learned
-    layout = dataclasses.replace(learned.layout, segment=segment, hop=hop)
-    assert stretches(steps, dataclasses.replace(learned, layout=layout)) == expected
+    layout = dataclasses.replace(learned.reading.layout, segment=segment, hop=hop)
+    assert layout.stretches(steps) == expected
+
+
+IDLE = [
+    ({"readout": "mean", "rows": 2}, {"rows": "readout='mean' looks nowhere"}),
+    ({"attention": "none", "rows": 2}, {"rows": "attention='none' looks nowhere"}),
+    ({"attention": "none", "overlap_penalty": 1.0}, {"overlap_penalty": "attention='none' looks nowhere"}),
+    ({"readout": "max", "entropy_penalty": 1.0}, {"entropy_penalty": "readout='max' looks nowhere"}),
+    ({"readout": "max", "attention_dropout": 0.1}, {"attention_dropout": "readout='max' looks nowhere"}),
+    ({"readout": "max", "attention": "dot"}, {"attention": "readout='max' looks nowhere"}),
+    (
+        {"readout": "last", "self_attention": "dot"},
+        {"self_attention": "readout='last' takes the state after the last step as it is"},
+    ),
+    (
+        {"readout": "last", "attention": "none", "self_attention": "multi_head", "heads": 8},
+        {
+            "self_attention": "readout='last' takes the state after the last step as it is",
+            "heads": "attention='none' looks nowhere",
+        },
+    ),
+    (
+        {"self_attention": "multi_head", "attention": "dot", "window": 3},
+        {"window": "attention='dot' and self_attention='multi_head' do not use it"},
+    ),
+    (
+        {"self_attention": "multi_head", "readout": "mean", "attention_size": 3},
+        {"attention_size": "self_attention='multi_head' does not use it"},
+    ),
+    ({"self_attention": "multi_head", "readout": "mean", "heads": 8, "attention_dropout": 0.1}, {}),
+    ({"self_attention": "multi_head", "attention": "none", "heads": 8, "attention_warmup": 3}, {}),
+    ({"self_attention": "local_m", "attention": "multi_head", "heads": 8, "window": 3, "rows": 2}, {}),
+    ({"attention": "tanh_dot", "rows": 4, "overlap_penalty": 1.0, "readout": "attention"}, {}),
+]
+
+
+@pytest.mark.parametrize(("settings", "expected"), IDLE, ids=str)
+def test_what_nothing_uses(settings: dict[str, Any], expected: dict[str, str]) -> None:
+    config = make_config(KIND.parts, settings)
+    assert unused(config, KIND.unused(config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("plain", "changed"),
+    [
+        ({}, {"rows": 2}),
+        ({}, {"self_attention": "dot"}),
+        ({"readout": "mean"}, {"self_attention": "dot"}),
+        ({"self_attention": "multi_head", "readout": "mean"}, {"heads": 2}),
+        ({"self_attention": "local_m", "readout": "mean"}, {"window": 1}),
+    ],
+    ids=str,
+)
+def test_looks_change_the_network(plain: dict[str, Any], changed: dict[str, Any]) -> None:
+    answers = []
+    for options in (plain, plain | changed):
+        torch.manual_seed(0)
+        network, examples = untrained(waves(8), **options)
+        answers.append(network(examples.take(torch.arange(8))).prediction)
+    assert not torch.allclose(*answers)
+
+
+@pytest.mark.parametrize("settings", [{}, {"self_attention": "additive", "readout": "mean"}], ids=str)
+def test_weights_of_attention_are_dropped_in_training(settings: dict[str, Any]) -> None:
+    network, examples = untrained(waves(8), dropout=0.0, attention_dropout=0.5, **settings)
+    batch = examples.take(torch.arange(8))
+    assert torch.equal(network(batch).prediction, network(batch).prediction)
+    for module in network.modules():
+        module.training = not isinstance(module, StepNorm)
+    assert not torch.equal(network(batch).prediction, network(batch).prediction)
 
 
 @pytest.mark.parametrize(("filters", "steps", "pool"), [(0, 20, 1), (6, 20, 1), (6, 330, 2)])
@@ -434,8 +546,118 @@ def test_nearest_neighbour_needs_little_memory(monkeypatch: pytest.MonkeyPatch) 
     data = waves(60)
     fitted, exam = trained(data, 20)
     whole = fitted.baselines["nearest neighbour"].answer(exam.examples).codes
-    monkeypatch.setattr("recurra.tasks.classify.baselines.AT_ONCE", 100)
+    monkeypatch.setattr("recurra.tasks.cases.neighbours.AT_ONCE", 100)
     assert np.array_equal(fitted.baselines["nearest neighbour"].answer(exam.examples).codes, whole)
+
+
+def bumps(count: int, seed: int = 0) -> Cases:
+    """Noise in which somewhere something rises slowly and falls fast, or the other way round."""
+    random = np.random.default_rng(seed)
+    X, y = random.normal(0, 0.3, (count, 200)), random.integers(0, 2, count)
+    bump = np.linspace(0, 2, 12)
+    for case, falls in zip(X, y, strict=True):
+        at = random.integers(0, 188)
+        case[at : at + 12] += bump[::-1] if falls else bump
+    return cases_of(X, y)
+
+
+def test_random_convolutions_find_what_lies_anywhere() -> None:
+    fitted, exam = trained(bumps(300), 100)
+    right = {name: np.mean(row.answer(exam.examples).codes == exam.truth) for name, row in fitted.baselines.items()}
+    assert right["random convolutions"] >= 0.95 and right["nearest neighbour"] < 0.75
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_random_convolutions_answer_each_case_by_itself_and_as_saved(gaps: bool) -> None:
+    fitted, exam = trained(waves(40, channels=2, gaps=gaps), 12)
+    row = fitted.baselines["random convolutions"]
+    said = row.answer(exam.examples).log_probabilities
+    np.testing.assert_allclose(np.exp(said).sum(1), 1)
+    assert METRICS[3].of(KIND.statistics(exam.truth, row.answer(exam.examples))) < np.log(2), (
+        "better than to toss a coin"
+    )
+    cases = exam.examples.cases
+    for n in range(len(cases)):
+        alone = row.answer(CaseExamples.of(cases.some([n]), fitted.learned)).log_probabilities
+        np.testing.assert_allclose(alone[0], said[n], rtol=1e-5, atol=1e-5)
+    run = to_run(fitted, [])
+    again = from_run(run, Path(), KIND).baselines["random convolutions"].answer(exam.examples).log_probabilities
+    assert np.array_equal(again, said)
+
+
+def test_probabilities_are_as_sharp_as_what_was_left_out_allows() -> None:
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, 200)
+    answers = random.normal(size=(200, 3)) + 1.5 * np.eye(3)[codes]
+    found = sharpness_of(answers, codes)
+    tries = np.linspace(0.2, 5, 300)
+    second, first = np.sort(answers, 1)[:, 1:].T
+    margin = np.median(first - second)
+    losses = [
+        np.log1p(np.exp(s * margin)) - np.log(softmax(s * answers, 1)[np.arange(200), codes]).sum() for s in tries
+    ]
+    assert found == pytest.approx(tries[int(np.argmin(losses))], abs=0.02)
+    sure = np.exp(log_softmax(sharpness_of(np.eye(2)[[0, 1] * 10], np.array([0, 1] * 10)) * np.eye(2)))
+    assert sure.max() == pytest.approx(20 / 21, rel=1e-3), "as after 20 of 20: one more may be wrong"
+
+
+@given(cases=st.integers(2, 10**6), steps=st.floats(1, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_random_convolutions_take_seconds(cases: int, steps: float) -> None:
+    count, features = affordable(cases, steps)
+    assert min(cases, 1000) <= count <= 20_000 and 1008 <= features <= 9996 and features % 84 == 0
+    assert count * steps * features <= 5e9 or (features == 1008 and count <= 1000), "or far less than a network takes"
+    assert min(count, features) <= 2016
+    if count < min(cases, 20_000):
+        assert features == 1008
+
+
+def test_what_is_left_out_to_save_time_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("recurra.tasks.cases.convolutions.WORK", 1e6)
+    monkeypatch.setattr("recurra.tasks.cases.convolutions.LEAST_CASES", 10)
+    told: list[str] = []
+    done = train(KIND, Source(waves(50), test_size=10), TINY, tmp_path / "run", listener=Listener(notes=told.extend))
+    note = "to save time, the row 'random convolutions' learned 21 of 40 cases by 1,008 features"
+    assert note in told and done.fitted.record.notes.count(note) == 1
+    assert done.report is not None and "21 of 40 cases" in done.report.read_text(encoding="utf-8")
+
+
+# Network and random convolutions together
+
+
+def test_the_share_of_each_is_what_gives_the_validation_cases_most() -> None:
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, 60)
+    one, other = (log_softmax(random.normal(size=(60, 3)) + size * np.eye(3)[codes]) for size in (1.0, 2.0))
+    tries = np.linspace(0.01, 0.99, 491)
+    given = [softmax((1 - s) * one + s * other, 1)[np.arange(60), codes] for s in tries]
+    best = tries[int(np.argmax(np.log(given).sum(1) + DRAWN * np.log(tries * (1 - tries))))]
+    assert share_of(one, other, codes) == pytest.approx(best, abs=2e-3) and best > 0.6
+    assert share_of(one[:0], other[:0], codes[:0]) == pytest.approx(0.5, abs=1e-4), "nothing to tell by"
+
+
+def test_both_answer_together_in_training_in_a_run_and_in_python(tmp_path: Path) -> None:
+    data, asked = waves(50), waves(20, seed=5)
+    source = Source(data, test_size=10)
+    done = train(KIND, source, TINY | {"combine": True}, tmp_path / "run")
+    fitted, share = done.fitted, done.fitted.learned.share
+    examples = CaseExamples.of(asked, fitted.learned)
+    network = ask_network(fitted, examples).log_probabilities
+    row = fitted.baselines["random convolutions"].answer(examples).log_probabilities
+    assert 0 < share < 1 and network is not None and not np.allclose(network, row)
+    expected = softmax((1 - share) * network + share * row, 1)
+    np.testing.assert_allclose(np.exp(KIND.ask(fitted, examples).log_probabilities), expected, atol=1e-9)
+    assert done.judged is not None and {"this model", "network", "random convolutions"} < set(done.judged.metrics)
+    assert "% random convolutions, by what they said of 8 validation cases" in fitted.record.answer
+    loaded = Classifier.load(tmp_path / "run")
+    X = [case.T for case in asked.values]
+    np.testing.assert_allclose(loaded.predict_proba(X), expected, atol=1e-6)
+    assert loaded.predict(X).tolist() == [loaded.classes_[n] for n in expected.argmax(1)]
+    for name, alone in (("network", network), ("random_convolutions", row)):
+        said = KIND.answer(loaded.fitted_, asked, KIND.parts.predict(model=name)).guess.log_probabilities
+        np.testing.assert_allclose(said, alone, atol=1e-5)
+    again = Classifier(**TINY, combine=True).fit([case.T for case in data.values], data.labels)
+    assert set(again.fitted_.baselines) == {"random convolutions"} and again.score(X, asked.labels) > 0.8
 
 
 def test_a_case_of_another_length_is_stretched() -> None:
@@ -566,7 +788,7 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert made.code == 0, made.err
     assert (folder / "report.html").exists()
     about = json.loads(made.out)["about"]
-    assert set(about["metrics"]) == {"this model", "most frequent class", "nearest neighbour"}
+    assert set(about["metrics"]) == {"this model", "most frequent class", "nearest neighbour", "random convolutions"}
     judged = run("evaluate", folder, test, "--json")
     assert json.loads(judged.out) == about["metrics"], "the same file, the same answers"
     assert json.loads(run("evaluate", folder, "--json").out) == about["metrics"]
@@ -580,6 +802,35 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert (folder / "report.html").read_text(encoding="utf-8") == before
     for words in ("What was confused", "Class by class", "Two cases", "Where it looked", "Gates over time"):
         assert words in before, words
+    assert "What its confidence is worth" in before and "Attention and occlusion" in before
+    wrong = [line for line, label in zip(lines[1:], other.labels, strict=True) if line.split(",")[1] != label]
+    shown = min(len(wrong), 10)
+    assert (f"The {shown} worst cases" if len(wrong) > 10 else f"All {shown} mistakes") in before
+    worst = max(wrong, key=lambda line: max(map(float, line.split(",")[2:]))).split(",")
+    assert f"{worst[0]}: is '{other.labels[int(worst[0]) - 1]}', called '{worst[1]}'" in html.unescape(before)
+    assert len(before) < 1_000_000, "small enough to send"
+
+
+def test_several_looks_from_settings_to_pictures(run: Run, tmp_path: Path) -> None:
+    """Three looks and self-attention by names: in the weights, the page, the comparison, and after loading."""
+    data, folder = write_ucr(tmp_path / "a.csv", waves(40)), tmp_path / "run"
+    looks = ["--rows", 3, "--overlap-penalty", 0.1, "--self-attention", "general"]
+    made = run("train", data, "--task", "classify", "--out", folder, *FLAGS, *looks, "--json")
+    assert made.code == 0, made.err
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "It takes 3 looks at once; the shading is their mean." in page
+    assert "How the steps looked at each other" in page
+    cells = [str(one["data"][0].get("text")) for one in figures_in(page)]
+    for first in ("'look 3 looked at", "'step 0 looked at 0"):
+        assert sum(first in text for text in cells) == 1
+    classifier = Classifier.load(folder)
+    output = classifier.network_(CaseExamples.of(waves(5), classifier.fitted_.learned).take(torch.arange(5)))
+    assert output.weights.shape[1] == 3 and output.self_weights.shape[1] == output.self_weights.shape[2]
+    table = classifier.attention_table(data)
+    np.testing.assert_allclose(table.groupby("case")["weight"].sum(), 1, rtol=1e-5)
+    cells = ["--cells", "gru", "--attentions", "none,dot"]
+    both = run("compare", data, "--task", "classify", *cells, "--out", tmp_path / "both", *FLAGS, *looks[:2])
+    assert both.code == 0, both.err
 
 
 def test_a_part_is_held_out(run: Run, tmp_path: Path) -> None:
@@ -691,7 +942,8 @@ def test_names_of_classes_survive(tmp_path: Path) -> None:
     np.testing.assert_allclose(frame.iloc[:, 2:].sum(axis=1), 1)
     assert set(frame["label"]) <= set(names)
     session.fit_baselines()
-    for row, columns in (("network", 6), ("nearest_neighbour", 2), ("most_frequent_class", 6)):
+    rows = {"network": 6, "nearest_neighbour": 2, "most_frequent_class": 6, "random_convolutions": 6}
+    for row, columns in rows.items():
         asked = KIND.frame(KIND.answer(session.fitted, cases_of(X), KIND.parts.predict(model=row)))
         assert asked.shape == (20, columns), row
     with pytest.raises(ConfigError, match="Did you mean 'nearest_neighbour'"):
@@ -732,6 +984,45 @@ def test_attention_is_a_shade_behind_the_case() -> None:
     np.testing.assert_allclose(shade.z[0], [0.05] * 5 + [0.15] * 5)
     np.testing.assert_allclose(line.y, values[:, 0])
     assert len(case_figure(values, ["value"], None, []).data) == 1
+
+
+def test_falls_stand_below_the_case() -> None:
+    """At every step the mean without the stretches that hold it; a strip of noise does not look like something."""
+    values = np.arange(6.0)[:, None]
+    figure = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=np.array([0.4, 0.2]))
+    strip = figure.data[1]
+    np.testing.assert_allclose(strip.y, [0.4, 0.4, 0.3, 0.3, 0.2, 0.2])
+    assert strip.yaxis == "y3" and figure.layout.yaxis3.range[1] == pytest.approx(0.44)
+    noise = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=np.array([0.001, -0.002]))
+    assert noise.layout.yaxis3.range[1] > 0.05 and noise.layout.yaxis3.range[0] < -0.002
+
+
+@pytest.mark.parametrize("steps", [5, 160, 161, 5000])
+def test_a_small_picture_keeps_the_extremes(steps: int) -> None:
+    values = np.random.default_rng(0).normal(size=(steps, 2))
+    values[2, 0], values[steps // 2, 1] = 9.0, -9.0
+    values[1:3, 1] = np.nan
+    figure = small_case_figure(values, "a")
+    assert len(figure.data) == 2 and len(figure.data[0].x) <= 160
+    for line, channel in zip(figure.data, values.T, strict=True):
+        assert np.nanmax(line.y) == pytest.approx(np.nanmax(channel)) and np.nanmin(line.y) == pytest.approx(
+            np.nanmin(channel)
+        )
+        assert np.isfinite(line.y).any() and not np.isinf(line.y).any()
+
+
+def test_what_is_read_is_derived_again() -> None:
+    data = waves(9, channels=2, gaps=True)
+    for changes in (True, False):
+        learned = KIND.prepare(data, config_of(changes=changes), 0).learned
+        batch = CaseExamples.of(data, learned).take(torch.arange(9))
+        derived = learned.reading.again(batch.inputs) * batch.mask.unsqueeze(-1)
+        torch.testing.assert_close(derived, batch.inputs, rtol=1e-5, atol=1e-5)
+        if changes:
+            values, found = batch.inputs[..., :2], batch.inputs[..., 2:]
+            expected = values.diff(dim=1) / torch.from_numpy(learned.reading.change).float() * batch.mask[:, 1:, None]
+            torch.testing.assert_close(found[:, 1:], expected, rtol=1e-4, atol=1e-4)
+            assert not found[:, 0].any(), "nothing changed before the first step"
 
 
 @pytest.mark.parametrize(("steps", "every"), [(2, 1), (12, 1), (13, None)])

@@ -14,6 +14,7 @@ from recurra.compare.significance import diebold_mariano
 from recurra.data.series import Panel, Schema
 from recurra.errors import ConfigError, DataError
 from recurra.nn.heads import AbsoluteHead, QuantileHead
+from recurra.nn.intervals import levels_of
 from recurra.settings import make_config
 from recurra.tasks.base import Exam, Fitted, Prepared
 from recurra.tasks.forecast.answers import forecast
@@ -22,13 +23,13 @@ from recurra.tasks.forecast.exam import (
     Truth,
     ask_network,
     error_by_step,
-    levels_of,
     make_exam,
     statistics_of,
     truth_of,
 )
 from recurra.tasks.forecast.kind import KIND, part_from
 from recurra.tasks.forecast.metrics import forecast_metrics, loss_per_origin, naive_scale
+from recurra.tasks.forecast.network import ForecastNet
 from recurra.tasks.forecast.plan import Part, make_plan, tracks_of
 from recurra.tasks.forecast.scaling import Scaling, unscale
 from recurra.tasks.forecast.settings import PARTS, BacktestAsked
@@ -239,16 +240,16 @@ def test_batches_change_nothing(model: Trained) -> None:
 
 
 def test_a_head_without_intervals_has_no_bands(model: Trained) -> None:
-    class Zero(torch.nn.Module):
+    class Zero(ForecastNet):
         def __init__(self) -> None:
-            super().__init__()
+            torch.nn.Module.__init__(self)
             self.one = torch.nn.Parameter(torch.ones(1))
 
-        def forward(self, batch: Any) -> Any:
+        def forward(self, batch: Any, record: bool = False) -> Any:
             return SimpleNamespace(prediction=self.one.detach() * torch.zeros(len(batch), 3, 1, 1))
 
     windows = held_out(model)
-    guess = ask_network(Zero(), AbsoluteHead(), windows)  # type: ignore[arg-type]
+    guess = ask_network(Zero(), AbsoluteHead(), windows)
     assert guess.bands == {}
     mean = model.prepared.learned.scaling.mean
     np.testing.assert_array_equal(guess.point[:, 0, 0], mean[windows.series.numpy(), 0])

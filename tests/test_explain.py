@@ -118,7 +118,7 @@ def test_kept_share_is_the_slope_of_memory(name):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_has_a_memory_length_or_none(name):
-    named = {"rnn": [], "rnn_relu": [], "parallel": ["layer 1 · lstm", "layer 1 · gru"]}
+    named = {"rnn": [], "rnn_relu": [], "reservoir": [], "parallel": ["layer 1 · lstm", "layer 1 · gru"]}
     table = memory_length(gate_traces(stack([name])(inputs(), record=True)))
     assert list(table.index) == named.get(name, ["layer 1"])
 

@@ -1,7 +1,6 @@
 """What is said of data that another task can read, and of names that only look like those of the training."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from recurra.data.cases import cases_of
 from recurra.errors import DataError
 from recurra.settings import make_config
 from recurra.tasks import kind_of
-from recurra.tasks.classify.source import spelt_as_learned
+from recurra.tasks.cases.classes import spelt_as
 from recurra.tasks.forecast.source import strangers
 from recurra.tasks.others import estimator_of
 
@@ -43,6 +42,14 @@ def read(task: str, source: Any, **settings: Any) -> Any:
         ("forecast", SERIES.assign(sales="many"), {}, None),
         ("forecast", SERIES, {"target": "sale"}, None),
         ("classify", pd.DataFrame({"note": ["a", "b", "c"]}), {}, None),
+        ("classify", CASES.assign(label=RNG.normal(size=20)), {}, "regress"),
+        ("classify", CASES.assign(price=RNG.normal(size=20)), {"target": "price"}, "regress"),
+        ("classify", STEPS.assign(price=np.repeat([0.5, 1.5, 2.5, 3.5], 10)), {"target": "price"}, "regress"),
+        ("regress", CASES, {}, "classify"),
+        ("regress", CASES, {"target": "label"}, "classify"),
+        ("regress", SERIES, {"target": "sales"}, "forecast"),
+        ("regress", SERIES, {}, "forecast"),
+        ("regress", PANEL, {"target": "shop"}, None),
     ],
 )
 @pytest.mark.parametrize("file", [False, True])
@@ -75,12 +82,12 @@ def test_new_series_that_look_like_known_ones_are_said() -> None:
 
 
 def test_labels_that_look_like_classes_of_the_training_are_those() -> None:
-    learned: Any = SimpleNamespace(classes=("True", "False", "a"))
     cases = cases_of([[1.0], [2.0], [3.0], [4.0]], ["TRUE", "False", "b", "a "])
-    same, notes = spelt_as_learned(cases, learned)
+    same, notes = spelt_as(cases, ("True", "False", "a"))
     assert same.labels == ("True", "False", "b", "a")
     assert notes == [
         "careful: the label 'TRUE' was taken as 'True' of the training",
         "careful: the label 'a ' was taken as 'a' of the training",
     ]
-    assert spelt_as_learned(cases, None) == (cases, [])
+    nameless = cases_of([[1.0]])
+    assert spelt_as(nameless, ("a",)) == (nameless, [])

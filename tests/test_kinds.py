@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.model_selection import RandomizedSearchCV
 
-from recurra import Classifier, Forecaster
+from recurra import Classifier, Forecaster, Regressor, Tagger
 from recurra.errors import ConfigError, RunError
 from recurra.settings import make_config, settings_of
 from recurra.tasks import TASKS, kind_of, name_of, parts_of, saving
@@ -39,7 +39,24 @@ def waves() -> tuple[np.ndarray, np.ndarray]:
     return np.sin(steps) + 0.1 * random.normal(size=(60, 24)), np.where(fast, "fast", "slow")
 
 
-GIVEN: dict[str, tuple[Any, dict[str, Any]]] = {"forecast": (sales(), {"horizon": 7}), "classify": (waves(), {})}
+def heights() -> tuple[np.ndarray, np.ndarray]:
+    X, _ = waves()
+    y = np.random.default_rng(1).uniform(1, 3, 60)
+    return X * y[:, None], y
+
+
+def crests() -> tuple[np.ndarray, np.ndarray]:
+    """Waves whose steps are labelled by whether they are high."""
+    X, _ = waves()
+    return X, np.where(X > 0.5, "high", "low")
+
+
+GIVEN: dict[str, tuple[Any, dict[str, Any]]] = {
+    "forecast": (sales(), {"horizon": 7}),
+    "classify": (waves(), {}),
+    "regress": (heights(), {}),
+    "tag": (crests(), {}),
+}
 each_kind = pytest.mark.parametrize("task", TASKS)
 
 
@@ -58,7 +75,7 @@ def trained(task: str, **settings: Any) -> Session:
     return session
 
 
-ESTIMATORS: dict[str, Any] = {"forecast": Forecaster, "classify": Classifier}
+ESTIMATORS: dict[str, Any] = {"forecast": Forecaster, "classify": Classifier, "regress": Regressor, "tag": Tagger}
 
 
 @each_kind

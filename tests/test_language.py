@@ -132,8 +132,10 @@ NAMES = set(
     LATIN.findall(
         "recurra torch torch.nn torch.mm nn doctor demo DATA RUN FILE md module Kind Class runs seed x "
         "CSV Parquet JSON TOML UCR ts unique_id ds y h min D W MS en English zh AdamW LSTM GRU CUDA "
-        "none lstm gru scaled_dot general local multi_head hidden_size dropout cpu cuda auto forecast classify "
-        "train infer lengths step memory B T I H network linear seasonal_naive nearest_neighbour most_frequent_class"
+        "none lstm gru scaled_dot general local multi_head hidden_size dropout cpu cuda auto forecast classify regress "
+        "train infer lengths step memory B T I H network linear seasonal_naive nearest_neighbour most_frequent_class "
+        "ridge nearest_neighbours target targetLabel "
+        "tag window_regression most_frequent_label random_convolutions MiniRocket"
     )
 )
 

@@ -1,11 +1,13 @@
 """Stacks of cells, their directions and regularisers; embedding and pooling."""
 
 import itertools
+import math
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from laws_cells import same
@@ -13,12 +15,13 @@ from laws_native import HAS_LIBRARY, LINEAR, fastest
 from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS, Cell, GRUCell, LSTMCell, LSTMGRUCell, ParallelCell, RNNCell, state_tensors
 from recurra.errors import ConfigError
-from recurra.nn.layers import Embed, Pool, Recurrence, Recurrent, Regularisers, drop, join
+from recurra.nn.layers import Embed, Pool, Recurrence, Recurrent, Regularisers, SelfAttention, drop, join
 from recurra.nn.scan import Plan, scan
 
 B, T, I, H = 4, 7, 5, 6  # noqa: E741
 LENGTHS = torch.tensor([7, 3, 5, 1])
 MASK = torch.arange(T) < LENGTHS.unsqueeze(1)
+LEARNING = [name for name, kind in CELLS.items() if list(kind(1, 1).parameters())]
 
 
 def make_x(steps: int = T, width: int = I) -> Tensor:
@@ -315,25 +318,114 @@ def test_pool_of_nothing_is_zero(kind: str) -> None:
     assert summary[0].any()
 
 
+@pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("name", ["dot", "additive", "multi_head"])
-def test_pool_by_attention(name: str) -> None:
+def test_pool_by_attention(name: str, rows: int) -> None:
     options = {"heads": 2} if name == "multi_head" else {}
     attention = ATTENTIONS[name](H, H, **options)  # type: ignore[call-arg]
-    pool = Pool("attention", attention, H).double()
+    pool = Pool("attention", attention, H, rows).double()
     read = make_recurrence(MASK)
     pooled = pool(read, MASK)
     assert pooled.weights is not None
-    assert pooled.weights.shape == ((B, 2, T) if name == "multi_head" else (B, T))
-    hidden = ~(MASK.unsqueeze(1) if name == "multi_head" else MASK).expand_as(pooled.weights)
+    assert pooled.weights.shape == ((B, 2, rows, T) if name == "multi_head" else (B, rows, T))
+    assert pooled.summary.shape == (B, pool.size(H)) == (B, rows * H)
+    hidden = ~(MASK[:, None, None] if name == "multi_head" else MASK[:, None]).expand_as(pooled.weights)
     assert (pooled.weights[hidden] == 0).all()
     if name == "dot":
         for row, end in enumerate(LENGTHS.tolist()):
             real = read.outputs[row, :end]
-            weights = (real @ pool.query).softmax(0)
-            same(pooled.weights[row, :end], weights, "weights by hand")
-            same(pooled.summary[row], weights @ real, "summary by hand")
+            for look, query in enumerate(pool.query.view(rows, H)):
+                weights = (real @ query).softmax(0)
+                same(pooled.weights[row, look, :end], weights, "weights by hand")
+                same(pooled.summary[row, look * H : (look + 1) * H], weights @ real, "summary by hand")
     pooled.summary.sum().backward()
     assert pool.query.grad is not None and pool.query.grad.any(), "the query is learned"
+
+
+def test_rows_of_tanh_dot_are_the_self_attentive_pooling() -> None:
+    """``A = softmax(W_2 tanh(W_1 H))``, ``M = A H`` by loops; with one row, additive whose query says nothing."""
+    attention = ATTENTIONS["tanh_dot"](3, H)  # type: ignore[call-arg]
+    pool, read = Pool("attention", attention, 3, rows=2).double(), make_recurrence(MASK)
+    pooled = pool(read, MASK)
+    first, second = attention.key.weight.tolist(), pool.query.tolist()
+    for n, end in enumerate(LENGTHS.tolist()):
+        states, summary = read.outputs[n, :end].tolist(), []
+        for row in second:
+            hidden = [[math.tanh(sum(w * h for w, h in zip(u, s, strict=True))) for u in first] for s in states]
+            scores = [math.exp(sum(v * x for v, x in zip(row, one, strict=True))) for one in hidden]
+            shares = [score / sum(scores) for score in scores]
+            summary += [sum(a * s[unit] for a, s in zip(shares, states, strict=True)) for unit in range(H)]
+        same(pooled.summary[n], torch.tensor(summary, dtype=torch.float64), f"row {n}", within=1e-12)
+
+    single = Pool("attention", attention, 3).double()
+    additive = ATTENTIONS["additive"](3, H, attention_size=3).double()  # type: ignore[call-arg]
+    additive.load_state_dict(
+        {
+            "query.weight": torch.zeros(3, 3),
+            "key.weight": attention.key.weight,
+            "energy.weight": single.query.unsqueeze(0),
+        }
+    )
+    one, other = single(read, MASK), Pool("attention", additive, 3).double()(read, MASK)
+    same(one.weights, other.weights, "one row and additive with a constant query")
+    same(one.summary, other.summary, "one row and additive with a constant query")
+
+
+def test_dropped_looks_are_not_in_the_weights() -> None:
+    attention = ATTENTIONS["additive"](H, H)  # type: ignore[call-arg]
+    read = make_recurrence(None)
+    plainly, dropping = Pool("attention", attention, H).double(), Pool("attention", attention, H, dropout=0.5).double()
+    dropping.load_state_dict(plainly.state_dict())
+    same(dropping(read).weights, plainly(read).weights, "the weights that come back")
+    assert not torch.allclose(dropping(read).summary, plainly(read).summary), "dropout drops nothing"
+    same(dropping.eval()(read).summary, plainly(read).summary, "in evaluation")
+
+
+# Self-attention.
+
+
+def seen_by_hand(name: str, states: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    """The contexts of every state by torch alone, of one sequence (1, T, H)."""
+    if name == "scaled_dot":
+        return F.scaled_dot_product_attention(states, states, states)
+    theirs = nn.MultiheadAttention(H, 2, batch_first=True).double()
+    parts = ("query", "key", "value")
+    theirs.in_proj_weight.data = torch.cat([weights[f"{part}.weight"] for part in parts])
+    theirs.in_proj_bias.data = torch.cat([weights[f"{part}.bias"] for part in parts])
+    theirs.out_proj.load_state_dict({"weight": weights["out.weight"], "bias": weights["out.bias"]})
+    return theirs(states, states, states)[0]
+
+
+@pytest.mark.parametrize("name", ["scaled_dot", "multi_head"])
+def test_self_attention_is_that_of_torch(name: str) -> None:
+    attention = ATTENTIONS[name](H, H, **({"heads": 2} if name == "multi_head" else {}))  # type: ignore[call-arg]
+    among, states = SelfAttention(attention, H).double(), make_x(width=H)
+    after, weights = among(states, MASK)
+    for row, end in enumerate(LENGTHS.tolist()):
+        real = states[row : row + 1, :end]
+        expected = real + seen_by_hand(name, real, attention.state_dict()) @ among.out.weight.T
+        same(after[row : row + 1, :end], expected, f"row {row}", within=1e-12)
+        assert (after[row, end:] == 0).all()
+    assert weights.shape == ((B, 2, T, T) if name == "multi_head" else (B, T, T))
+    same(weights.sum(-1), (MASK[:, None].expand(B, 2, T) if name == "multi_head" else MASK).double(), "the sums")
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_self_attention_by_any(name: str) -> None:
+    """Padding is inert, nothing stands at masked steps, and every state has a part in every other's, if it may."""
+    attention = ATTENTIONS[name](H, H, **({"heads": 2} if name == "multi_head" else {}))  # type: ignore[call-arg]
+    among = SelfAttention(attention, H).double()
+    states = make_x(width=H).requires_grad_()
+    after, weights = among(states, MASK)
+    assert (after[~MASK] == 0).all() and after.shape == states.shape
+    both = MASK.unsqueeze(1) & MASK.unsqueeze(2)
+    assert (weights[~(both if weights.dim() == 3 else both.unsqueeze(1)).expand_as(weights)] == 0).all()
+    for row, end in enumerate(LENGTHS.tolist()):
+        alone, own = among(states[row : row + 1, :end])
+        same(after[row, :end], alone[0], f"row {row}")
+        same(weights[row, ..., :end, :end], own[0], f"weights of row {row}")
+    (after - states)[0, 0].sum().backward()
+    assert states.grad is not None and (states.grad[0, -1] != 0).any() and not states.grad[~MASK].any()
 
 
 @pytest.mark.parametrize(
@@ -342,6 +434,7 @@ def test_pool_by_attention(name: str) -> None:
         (("first",), "Unknown pooling 'first'. Choose one of: last, mean, max, attention."),
         (("attention",), "needs an attention and the size of its query"),
         (("attention", ATTENTIONS["additive"](H, H)), "needs an attention and the size"),  # type: ignore[call-arg]
+        (("attention", ATTENTIONS["additive"](H, H), H, 0), "rows must be at least 1, but got 0"),  # type: ignore[call-arg]
     ],
 )
 def test_pool_refuses(arguments: tuple[object, ...], message: str) -> None:
@@ -385,7 +478,7 @@ def hidden_weights(stack: Recurrent) -> list[tuple[nn.Module, str]]:
     return [(part, "weight_hh") for part in stack.cells()[0].modules() if part._parameters.get("weight_hh") is not None]
 
 
-RECURRENT = [name for name in CELLS if name not in LINEAR]  # what has recurrent weights
+RECURRENT = [name for name in LEARNING if name not in LINEAR]  # what has recurrent weights that learn
 
 
 HOOKED: dict[str, tuple[Callable[[nn.Module, str], object], str]] = {

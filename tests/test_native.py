@@ -20,7 +20,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from laws_native import COMPILER, NATIVE, PROJECTS, agree, in_fresh_process, needs_library, values_and_gradients
-from recurra.cells import CELLS, Cell, GRUCell, LSTMCell, LSTMGRUCell, ParallelCell, State, map_state, state_tensors
+from recurra.cells import (
+    CELLS,
+    Cell,
+    GRUCell,
+    LSTMCell,
+    LSTMGRUCell,
+    ParallelCell,
+    State,
+    map_state,
+    state_tensors,
+)
 from recurra.errors import ConfigError
 from recurra.nn.engines import library, native, operators
 from recurra.nn.layers import Recurrent

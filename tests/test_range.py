@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra import Classifier, Forecaster
+from recurra.data.moments import moments
 from recurra.data.series import Panel
 from recurra.errors import ConfigError, DataError, RecurraError
 from recurra.tasks.forecast.answers import answer_of, answer_to
@@ -22,7 +23,6 @@ from recurra.tasks.forecast.metrics import naive_scale
 from recurra.tasks.forecast.range import FARTHEST
 from recurra.tasks.forecast.scaling import Scaling
 from recurra.tasks.forecast.windows import windows_after
-from recurra.tasks.moments import moments
 from recurra.tasks.session import fitted_baselines
 from recurra.verbs.common import judge
 

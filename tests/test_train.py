@@ -4,6 +4,7 @@ import copy
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,11 @@ from recurra.data.batch import Batch
 from recurra.errors import ConfigError, RunError
 from recurra.nn.layers import Pool, Recurrent, Regularisers
 from recurra.nn.models import AttendingCell, Output, Reader, Writer
+from recurra.settings import ATTENTION_PENALTIES
 from recurra.settings.config import TrainingSettings
 from recurra.training.loop import (
     GROUPS,
+    PENALTIES,
     Epoch,
     Progress,
     Watch,
@@ -25,6 +28,7 @@ from recurra.training.loop import (
     fit,
     group_of,
     make_optimiser,
+    overlap,
     rate,
     total_steps,
 )
@@ -555,6 +559,40 @@ def test_entropy_by_hand() -> None:
     weights = torch.tensor([1.0, 0.0], requires_grad=True)
     entropy(weights).backward()
     assert weights.grad is not None and weights.grad.isfinite().all()
+
+
+def test_overlap_by_hand() -> None:
+    """Rows (1, 0) and (1, 0) have all in common: ‖[[1, 1], [1, 1]] − I‖² = 2; (½, ½) alone is ½ from 1: ¼."""
+    assert float(overlap(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))) == pytest.approx(2)
+    assert float(overlap(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))) == 0
+    assert float(overlap(torch.tensor([[0.5, 0.5]]))) == pytest.approx(0.25)
+    weights = torch.rand(3, 2, 4, 6, dtype=torch.float64).softmax(-1)
+    apart = [np.linalg.norm(a @ a.T - np.eye(4), "fro") ** 2 for a in weights.flatten(0, 1).numpy()]
+    assert float(overlap(weights)) == pytest.approx(np.mean(apart))
+    assert tuple(PENALTIES) == ATTENTION_PENALTIES
+
+
+class Rows(Line):
+    """A line that looks twice at three places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scores = nn.Parameter(torch.tensor([[1.0, 0.0, 0.1], [0.9, 0.0, 0.0]]))
+
+
+def test_overlap_penalty() -> None:
+    """Looks move apart, as one step down the gradient of the formula says; without it nothing pulls at them."""
+    examples = Memorised(Batch(torch.tensor([[3.0, 4.0]])))
+    found = {}
+    for share in (0.0, 0.5):
+        model = Rows()
+        list(fit(model, Value(), examples, None, make_settings(**ONE_STEP, clip_norm=0.0, overlap_penalty=share)))
+        found[share] = model.scores.grad
+    scores = Rows().scores
+    rows = scores.softmax(-1)
+    (expected,) = torch.autograd.grad(0.5 * ((rows @ rows.T - torch.eye(2)) ** 2).sum(), scores)
+    assert found[0.0] is None or not found[0.0].any()
+    torch.testing.assert_close(found[0.5], expected)
 
 
 @pytest.mark.parametrize(("share", "sharper"), [(0.3, True), (-0.3, False)])

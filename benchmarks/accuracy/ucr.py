@@ -66,6 +66,7 @@ def run(folder: Path, name: str, seed: int, settings: list[str]) -> dict[str, An
         "settings": settings,
         "accuracy": metrics["this model"],
         "nearest": metrics["nearest neighbour"],
+        "rows": metrics,
         "f1": about["metrics"]["this model"]["macro_f1"],
         "log_loss": about["metrics"]["this model"]["log_loss"],
         "parameters": about["parameters"],

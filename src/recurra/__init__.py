@@ -9,6 +9,8 @@ from .version import __version__
 _HOMES = {
     "Classifier": "tasks.classify.estimator",
     "Forecaster": "tasks.forecast.estimator",
+    "Regressor": "tasks.regress.estimator",
+    "Tagger": "tasks.tag.estimator",
     "TimeSplit": "tasks.forecast.splitting",
     "RNN": "nn.namesakes",
     "LSTM": "nn.namesakes",
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
     from .tasks.forecast.splitting import TimeSplit
+    from .tasks.regress.estimator import Regressor
+    from .tasks.tag.estimator import Tagger
 
 __all__ = [
     "ATTENTIONS",
@@ -50,8 +54,10 @@ __all__ = [
     "Forecaster",
     "RecurraError",
     "Recurrent",
+    "Regressor",
     "RunError",
     "Stepper",
+    "Tagger",
     "TimeSplit",
     "__version__",
     "scan",

@@ -11,8 +11,17 @@ ATTENTIONS = Registry(
         "dot": Entry("dot:DotAttention", "inner product of query and key; no parameters"),
         "scaled_dot": Entry("scaled_dot:ScaledDotAttention", "the same, divided by the root of the width"),
         "general": Entry("general:GeneralAttention", "inner product after a learned map (Luong)"),
+        "scaled_general": Entry("scaled_general:ScaledGeneralAttention", "the same, with a learned strength"),
+        "tanh_dot": Entry("tanh_dot:TanhDotAttention", "inner product with a squashed map of the key (Lin; Yang)"),
+        "linear": Entry("linear:LinearAttention", "a weighted sum of the key and of key times query (BiDAF)"),
         "additive": Entry(
             "additive:AdditiveAttention", "a small network with one hidden layer compares the two (Bahdanau)"
+        ),
+        "normed_additive": Entry(
+            "normed_additive:NormedAdditiveAttention", "the same, its last layer a direction and a learned length"
+        ),
+        "key_value": Entry(
+            "key_value:KeyValueAttention", "additive, but half of each state is compared and the other half is seen"
         ),
         "cosine": Entry("cosine:CosineAttention", "the angle between them, with a learned sharpness"),
         "multi_head": Entry("multi_head:MultiHeadAttention", "several scaled products side by side"),
@@ -29,14 +38,19 @@ if TYPE_CHECKING:
     from .cosine import CosineAttention
     from .dot import DotAttention
     from .general import GeneralAttention
+    from .key_value import KeyValueAttention
     from .lagged import LaggedAttention
+    from .linear import LinearAttention
     from .local_m import LocalMonotonicAttention
     from .local_p import LocalPredictiveAttention
     from .location_aware import LocationAwareAttention
     from .monotonic import MonotonicAttention
     from .multi_head import MultiHeadAttention
     from .normalise import NORMALISERS
+    from .normed_additive import NormedAdditiveAttention
     from .scaled_dot import ScaledDotAttention
+    from .scaled_general import ScaledGeneralAttention
+    from .tanh_dot import TanhDotAttention
 
 BASE = ("Attended", "Attention", "Memory", "ScoreAttention", "SequentialAttention", "attend")
 
@@ -55,15 +69,20 @@ __all__ = [
     "CosineAttention",
     "DotAttention",
     "GeneralAttention",
+    "KeyValueAttention",
     "LaggedAttention",
+    "LinearAttention",
     "LocalMonotonicAttention",
     "LocalPredictiveAttention",
     "LocationAwareAttention",
     "Memory",
     "MonotonicAttention",
     "MultiHeadAttention",
+    "NormedAdditiveAttention",
     "ScaledDotAttention",
+    "ScaledGeneralAttention",
     "ScoreAttention",
     "SequentialAttention",
+    "TanhDotAttention",
     "attend",
 ]

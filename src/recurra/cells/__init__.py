@@ -36,6 +36,9 @@ CELLS = Registry(
             "an LSTM and a GRU side by side, mixed unit by unit with learned shares",
             hybrid=True,
         ),
+        "reservoir": Entry(
+            "reservoir:ReservoirCell", "an echo state network: random weights that stay, read out in closed form"
+        ),
     },
 )
 
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from .minlstm import MinLSTMCell
     from .parallel import ParallelCell, ParallelState
     from .peephole import PeepholeCell
+    from .reservoir import ReservoirCell
     from .rnn import ReluRNNCell, RNNCell
 
 BASE = ("Cell", "GatedCell", "Gates", "Hidden", "HiddenAndMemory", "State", "map_state", "state_tensors")
@@ -84,6 +88,7 @@ __all__ = [
     "PeepholeCell",
     "RNNCell",
     "ReluRNNCell",
+    "ReservoirCell",
     "State",
     "map_state",
     "state_tensors",

@@ -76,6 +76,13 @@ class Cell(nn.Module, ABC):
     def remember(self, time_scale: int) -> None:
         """Set gate biases so that memory lasts up to ``time_scale`` steps (chrono initialisation)."""
 
+    def as_another(self) -> "tuple[Cell, Tensor | None]":
+        """Return a cell that engines may know better, and the share (or None) of the old state it has to keep.
+
+        ``share · state + (1 − share) · other.step(x, state)`` must be what ``step`` returns.
+        """
+        return self, None
+
     def forward(
         self, x: Any = None, state: State = None, plan: Any = None, run: Callable[..., Any] | None = None
     ) -> Any:

@@ -26,7 +26,7 @@ def gradient_through_time(recurrent: Recurrent, x: Tensor) -> np.ndarray:
     ``‖ ∂‖y_T‖ / ∂x_t ‖``, without dropout and with the stack's own truncation. Of the first layer, the
     backwards half of ``y_T`` has read the last step only. Parameters keep their gradients as they are.
     """
-    with torch.inference_mode(False), torch.enable_grad(), _evaluating(recurrent):
+    with torch.inference_mode(False), torch.enable_grad(), evaluating(recurrent):
         x = x.detach().clone().requires_grad_()
         # cuDNN has no backward outside training.
         with torch.backends.cudnn.flags(enabled=False):
@@ -36,7 +36,8 @@ def gradient_through_time(recurrent: Recurrent, x: Tensor) -> np.ndarray:
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Let ``module`` answer as after its training, and leave all parts of it as they were."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

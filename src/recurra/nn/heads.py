@@ -4,12 +4,13 @@ Shapes: ``params`` (..., P) with P parameters per predicted value; ``target``, `
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import ConfigError
+from ..errors import ConfigError, pick
 
 
 class Head(ABC):
@@ -102,3 +103,11 @@ class QuantileHead(Head):
 
     def interval(self, params: Tensor) -> Tensor:
         return params.sort(-1).values
+
+
+def make_head(loss: str, levels: tuple[int, ...]) -> Head:
+    """Make the head for a ``loss``."""
+    if loss == "quantile":
+        return QuantileHead(levels)
+    heads: dict[str, Callable[[], Head]] = {"absolute": AbsoluteHead, "squared": SquaredHead, "huber": HuberHead}
+    return pick(heads, loss, "loss")()

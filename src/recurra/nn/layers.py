@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attention import Attention
+from ..attention.base import require_positive
 from ..cells import Cell, Gates, State, state_tensors
 from ..errors import ConfigError
 from ..random import bernoulli, dropout
@@ -215,30 +216,68 @@ class Embed(nn.Module):
         return self.table(x)
 
 
+class SelfAttention(nn.Module):
+    """Every state looks at all states of its sequence, itself among them, and adds what it saw.
+
+        h'_t = h_t + W c_t,  c_t = Σ_j a(h_t, h_j) h_j
+
+    ``attention`` has queries and keys of the width H of the states; ``dropout`` is the share of weights that are
+    dropped in training. States h (B, T, H), weights (B, T, T) or (B, N, T, T) with heads: a row is a state that looks.
+    Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; within one sequence first by Cheng et al. 2016,
+    https://arxiv.org/abs/1601.06733, there only backwards.
+    """
+
+    def __init__(self, attention: Attention, size: int, dropout: float = 0.0):
+        super().__init__()
+        self.attention, self.dropout = attention, dropout
+        self.out = nn.Linear(attention.context_size, size, bias=False)  # W
+
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return h' and the weights; both are zero at a step that ``mask`` (B, T) does not allow."""
+        seen = self.attention(states, self.attention.project(states, mask), dropout=self.dropout)
+        states, weights = states + self.out(seen.context), seen.weights
+        if mask is None:
+            return states, weights
+        looking = mask.view(len(mask), *[1] * (weights.dim() - 3), -1, 1)
+        return states.masked_fill(~mask.unsqueeze(-1), 0.0), weights.masked_fill(~looking, 0.0)
+
+
 class Pooled(NamedTuple):
     """One vector per sequence, and what was looked at to make it."""
 
-    summary: Tensor  # (B, D·H)
-    weights: Tensor | None  # (B, T), or (B, N, T) with heads
+    summary: Tensor  # (B, D·H), or (B, R·V) by R looks at what is V wide
+    weights: Tensor | None  # (B, R, T), or (B, N, R, T) with heads
 
 
 class Pool(nn.Module):
     """Make one vector of the outputs of a stack: ``last`` state, ``mean``, ``max``, or by ``attention``.
 
-    Attention pooling is a learned query over the outputs (Lin et al., arXiv 1703.03130, with one row).
+    Pooling by attention has ``rows`` learned queries s_r, the same for every sequence, whose contexts are joined:
+    ``[c_1; ...; c_R]``, ``c_r = Σ_j a_r(s_r, h_j) h_j``. With the attention ``tanh_dot`` these are the rows
+    ``A = softmax(W_2 tanh(W_1 H))``, ``M = A H`` of Lin et al. 2017, arXiv 1703.03130.
+    ``dropout`` is the share of weights that are dropped in training.
     """
 
     KINDS = ("last", "mean", "max", "attention")
 
-    def __init__(self, kind: str, attention: Attention | None = None, query_size: int = 0):
+    def __init__(
+        self, kind: str, attention: Attention | None = None, query_size: int = 0, rows: int = 1, dropout: float = 0.0
+    ):
         super().__init__()
         if kind not in self.KINDS:
             raise ConfigError(f"Unknown pooling '{kind}'. Choose one of: {', '.join(self.KINDS)}.")
-        self.kind, self.attention = kind, attention
+        self.kind, self.attention, self.rows, self.dropout = kind, attention, rows, dropout
         if kind == "attention":
             if attention is None or not query_size:
                 raise ConfigError("Pooling by attention needs an attention and the size of its query.")
-            self.query = nn.Parameter(torch.randn(query_size) / query_size**0.5)
+            require_positive(rows=rows)
+            # One row is a vector, as it was before there could be several.
+            shape = (query_size,) if rows == 1 else (rows, query_size)
+            self.query = nn.Parameter(torch.randn(shape) / query_size**0.5)
+
+    def size(self, outputs: int) -> int:
+        """Return how wide a summary is of ``outputs`` that are so wide."""
+        return outputs if self.attention is None else self.rows * self.attention.context_size
 
     def forward(self, recurrence: Recurrence, mask: Tensor | None = None) -> Pooled:
         """Pool ``recurrence.outputs`` (B, T, D·H) over the steps that ``mask`` (B, T) allows."""
@@ -246,9 +285,9 @@ class Pool(nn.Module):
         if self.kind == "last":
             return Pooled(torch.cat([state[0] for state in recurrence.states[-1]], -1), None)
         if self.attention is not None:
-            query = self.query.expand(outputs.shape[0], 1, -1)
-            attended = self.attention(query, self.attention.project(outputs, mask))
-            return Pooled(attended.context[:, 0], attended.weights[..., 0, :])
+            query = self.query.expand(outputs.shape[0], self.rows, -1)
+            attended = self.attention(query, self.attention.project(outputs, mask), dropout=self.dropout)
+            return Pooled(attended.context.flatten(1), attended.weights)
         if mask is None:
             return Pooled(outputs.mean(1) if self.kind == "mean" else outputs.amax(1), None)
         hidden = ~mask.unsqueeze(-1)

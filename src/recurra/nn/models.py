@@ -26,6 +26,7 @@ class Output(NamedTuple):
     weights: Tensor | None = None  # attention: (B, Q, T), or (B, N, Q, T) with heads
     recurrence: Recurrence | None = None  # of the stack that read the input
     carried: tuple[Tensor, ...] = ()  # (B, ...) each: what the next batch is handed, without its gradient
+    self_weights: Tensor | None = None  # where every state looked: (B, T, T), or (B, N, T, T) with heads
 
 
 class Reader(nn.Module):
@@ -44,7 +45,6 @@ class Reader(nn.Module):
         if self.pool is None:
             return Output(self.head(read.outputs), recurrence=read)
         summary, weights = self.pool(read, batch.mask)
-        weights = None if weights is None else weights.unsqueeze(-2)
         return Output(self.head(summary), weights, read)
 
 
@@ -69,7 +69,7 @@ class AttendingCell(nn.Module):
         self.cell, self.attention, self.dropout = cell, attention, dropout
         self.hidden_size = cell.hidden_size
         if attention is not None:
-            gates = cell.project(next(cell.parameters()).new_zeros(1, cell.input_size)).shape[-1]
+            gates = cell.project(cell.initial(1)[0].new_zeros(1, cell.input_size)).shape[-1]
             self.feed = nn.Linear(cell.hidden_size, gates, bias=False)
             self.combine = nn.Linear(attention.context_size + cell.hidden_size, cell.hidden_size, bias=False)
 

@@ -38,11 +38,15 @@ def _run(engine: str, cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned
             cell = settled(cell, partial(dropout, p=plan.weight_drop) if plan.weight_drop else None)
         state = cell.initial(x.shape[0]) if state is None else state
     if engine == "auto":
-        run = ENGINES[choose_engine(cell, plan)].run
+        engine, cell, plan = _chosen(cell, plan)
+        run = ENGINES[engine].run
     else:
         run, refuses = pick(ENGINES, engine, "engine")
+        cell, plan = _known(engine, cell, plan)
         if reason := refuses(cell, plan):
             raise ConfigError(f"The engine '{engine}' cannot run this: {reason}. Use 'auto' or 'reference'.")
+    if plan.keep is not None and plan.keep.dim() == 0:  # the share that a cell keeps by itself, of all units
+        plan = plan._replace(keep=plan.keep.expand(*x.shape[:2], cell.hidden_size))
     if plan.truncate <= 0 or plan.truncate >= x.shape[1]:
         return run(cell, x, state, plan)
     return _truncated(run, cell, x, state, plan)
@@ -53,7 +57,27 @@ def choose_engine(cell: Steps, plan: Plan) -> str:
     # At none of the sizes in benchmarks/README.md was another engine faster than the first one that applies.
     # A rule that depends on sizes would go here, and on nothing that torch.compile cannot see without running.
     now: Any = settled(cell) if isinstance(cell, Cell) and not is_settled(cell) else cell
-    return next(name for name in AUTO if not ENGINES[name].refuses(now, plan))
+    return _chosen(now, plan)[0]
+
+
+def _chosen(cell: Any, plan: Plan) -> tuple[str, Any, Plan]:
+    """Return the fastest engine that applies, and as what it knows cell and plan."""
+    for name in AUTO:
+        known = _known(name, cell, plan)
+        if not ENGINES[name].refuses(*known):
+            break
+    return name, *known
+
+
+def _known(engine: str, cell: Any, plan: Plan) -> tuple[Any, Plan]:
+    """Return what the native engine knows ``cell`` as, and a ``plan`` by which that does the same."""
+    if engine != "native" or not isinstance(cell, Cell):
+        return cell, plan
+    other, share = cell.as_another()
+    if share is None:
+        return other, plan
+    keep = share if plan.keep is None else plan.keep + (1 - plan.keep) * share
+    return other, plan._replace(keep=keep)
 
 
 def _truncated(run: Callable[..., Scanned], cell: Steps, x: Tensor, state: State, plan: Plan) -> Scanned:

@@ -52,6 +52,8 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
         "Lower is better. If validation rises while training still falls, the model learns the training data "
         f"by heart; {ends}."
     )
+    if history and not history[0]["gradient_norms"]:
+        reading = "Lower is better. What is far above the best one was a reservoir that does not suit these data."
     figure = canvas(320, reading, hovermode="x unified")
     for (name, losses), colour in zip(curves.items(), (NEUTRAL, COLOURS[0]), strict=False):
         figure.add_scatter(
@@ -114,7 +116,7 @@ def attention_map(
     even = percent(1 / max(1, len(memory)))
     whole = "A row sums to 100 %; l" if np.allclose(weights.sum(1), 1, atol=1e-3) else "L"  # some attentions do not
     reading = (
-        "A row is an output, a column is a place it could look at; the stronger its colour, the longer the look. "
+        "A row is what looked, a column is a place it could look at; the stronger its colour, the longer the look. "
         f"{whole}ooking everywhere alike would be {even} per cell. Point at a cell to read it."
     )
     height = round(min(560, max(210, 140 + 30 * len(queries))))

@@ -12,7 +12,7 @@ from ..nn.explain import gate_traces, gradient_through_time, memory_length
 from ..nn.layers import Recurrent
 from ..nn.models import Output
 from ..writing.numbers import in_steps
-from .figures import gates_over_time, gradient_norms, gradient_reach, learning_curves
+from .figures import attention_map, gates_over_time, gradient_norms, gradient_reach, learning_curves
 from .gates import gate_table, remembered
 from .page import Section
 
@@ -36,6 +36,12 @@ def inside_sections(
     sections = []
     if output.weights is not None and attention is not None:
         sections += attention(mean_over_heads(output.weights[0]))
+    if output.self_weights is not None:
+        text = "Every step looks at all steps and adds what it saw, before one answer is made of them (self-attention)."
+        weights = mean_over_heads(output.self_weights[0])
+        sections.append(
+            Section("How the steps looked at each other", text, attention_map(weights, steps, steps, "step"))
+        )
     assert output.recurrence is not None and output.recurrence.inputs is not None
     traces = gate_traces(output.recurrence)
     unit = f" {unit}" if unit else ""
@@ -61,6 +67,12 @@ def learning_section(history: Sequence[Mapping[str, Any]]) -> list[Section]:
     """Return how the training went; nothing if there was none."""
     if not history:
         return []
+    if not history[0]["gradient_norms"]:
+        text = (
+            "Nothing was learned by gradient: each epoch is another reservoir, read out in closed form, and the one "
+            "that did best on validation is kept."
+        )
+        return [Section("Learning", text, [learning_curves(history)])]
     text = "Training stops when the validation no longer improves for a while; the best weights are kept."
     if history[-1]["valid_loss"] is None and any(record["valid_loss"] is not None for record in history):
         text = (

@@ -35,6 +35,7 @@ STROKES = {
     "longdashdot": "12 3 2 3",
 }
 
+LOW = 120  # pixels; figures that are lower need not be wide
 TEXTS = ("text", "name", "ticktext", "hovertemplate", "customdata", "hovertext")  # of a figure, that people read
 
 
@@ -130,7 +131,7 @@ def _part(section: Section) -> Part:
         translated(section.heading),
         [translated(paragraph) for paragraph in paragraphs if paragraph],
         [place._replace(legend=[]) for place in places] if common else places,
-        {1: "one", 2: "wide", 4: "wide"}.get(len(figures), "small"),
+        _width(figures),
         common,
         [translated(reading) for reading in readings if reading],
         "" if section.table is None else table_html(section.table, section.best, section.own),
@@ -138,6 +139,13 @@ def _part(section: Section) -> Part:
         [translated(point) for point in section.points],
         section.folded,
     )
+
+
+def _width(figures: "Sequence[Figure]") -> str:
+    """Return the class that says how wide each of some figures must be."""
+    if len(figures) > 1 and all((figure.layout.height or LOW) < LOW for figure in figures):
+        return "tiny"
+    return {1: "one", 2: "wide", 4: "wide"}.get(len(figures), "small")
 
 
 def _listed(figure: "Figure | Sequence[Figure] | None") -> "list[Figure]":

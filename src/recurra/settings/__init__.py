@@ -5,9 +5,10 @@ from .base import Range, Setting, described, otherwise, setting, settings_of, sp
 from .config import Config, NoSettings, Parts, check_all, make_config, make_part
 from .model import ModelSettings
 from .toml import read_toml
-from .training import TrainingSettings
+from .training import ATTENTION_PENALTIES, TrainingSettings
 
 __all__ = [
+    "ATTENTION_PENALTIES",
     "CompareAsked",
     "Config",
     "ModelSettings",

@@ -48,6 +48,19 @@ class ModelSettings:
     chrono: int = setting(
         0, "start with memory of about this many steps; 0 for the cell's own start", low=0, tune=Range(0, 1000)
     )
+    spectral_radius: float | None = setting(
+        None,
+        "how strongly a reservoir feeds back, below 1 it forgets; found on validation if not given",
+        low=0,
+        high=10,
+    )
+    leak: float | None = setting(
+        None, "share of a reservoir's state that each step renews; found on validation if not given", low=1e-4, high=1
+    )
+    input_scaling: float | None = setting(
+        None, "how strongly inputs drive a reservoir; found on validation if not given", low=0, high=1000
+    )
+    connectivity: float = setting(0.1, "share of a reservoir's recurrent weights that are not zero", low=0, high=1)
     truncate: int = setting(0, "cut the gradient through time every so many steps; 0 for never", low=0)
     engine: Literal["auto", "native", "associative", "reference", "torch"] = setting(
         "auto", "what runs the loop over time"

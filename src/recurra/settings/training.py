@@ -5,6 +5,8 @@ from typing import Literal
 
 from .base import Range, setting
 
+ATTENTION_PENALTIES = ("entropy_penalty", "overlap_penalty")  # the settings that weigh where a model looks
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TrainingSettings:
@@ -31,5 +33,8 @@ class TrainingSettings:
     l1: float = setting(0.0, "weight of the sum of absolute weights in the loss", low=0)
     l2: float = setting(0.0, "weight of the sum of squared weights in the loss", low=0)
     entropy_penalty: float = setting(0.0, "weight of the attention's entropy in the loss (sharper if > 0)")
+    overlap_penalty: float = setting(
+        0.0, "weight in the loss of what the attention's looks have in common (each elsewhere if > 0)", low=0
+    )
     device: str = setting("auto", "cpu, cuda, or auto for the fastest there is")
     seed: int = setting(0, "the same seed gives the same result on the same machine", low=0, high=2**63 - 1)

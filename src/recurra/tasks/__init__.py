@@ -14,6 +14,8 @@ from ..settings import Parts
 TASKS = {
     "forecast": f"{__name__}.forecast",
     "classify": f"{__name__}.classify",
+    "regress": f"{__name__}.regress",
+    "tag": f"{__name__}.tag",
 }
 
 if TYPE_CHECKING:

@@ -69,6 +69,7 @@ class Baseline(ABC):
     """Something simple to compare with. It is fitted, answers and is saved like any predictor."""
 
     naive: bool = True  # whether it learns nothing worth the name
+    notes: tuple[str, ...] = ()  # what is to be said of how it was fitted
 
     @property
     def learns(self) -> bool:
@@ -196,8 +197,12 @@ class Kind(ABC):
     def plan(self, data: Any, config: Config, test_size: int | None) -> Plan:
         """Cut the data; ``test_size`` is what is held out to judge, 0 for nothing and None for the usual part.
 
-        This and the two steps after it go by ``config.task`` alone: models that differ in the rest share their result.
+        This and the two steps after it go by what is in ``cut_by``: models that differ in the rest share their result.
         """
+
+    def cut_by(self, config: Config) -> str:
+        """Return, as a text, the settings that decide how data are cut, learned from and encoded."""
+        return repr(vars(config.task))
 
     def fill(self, config: Config, plan: Any) -> Config:
         """Return the settings with what was left to the data, such as sizes that follow from how many there are."""

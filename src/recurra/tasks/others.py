@@ -18,7 +18,9 @@ def other_task(own: str, source: Any, settings: Any) -> str:
         return ""
     token = ASKING.set(True)
     try:
-        return next((name for name in TASKS if name != own and _can_use(name, source, settings)), "")
+        # What must be told more than the data, such as how far to forecast, can read nearly any: it is asked last.
+        names = sorted(TASKS, key=lambda name: len(parts_of(name).needed))
+        return next((name for name in names if name != own and _can_use(name, source, settings)), "")
     finally:
         ASKING.reset(token)
 

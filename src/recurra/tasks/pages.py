@@ -258,7 +258,7 @@ def warnings(fitted: Fitted) -> list[str]:
     """Return what may be wrong with a model, as sentences; nothing if all seems well."""
     record = fitted.record
     found = [sentence(note) for note in record.notes if note.startswith(CAREFUL)]
-    if record.best_epoch == 1 and record.epochs > 1:
+    if record.best_epoch == 1 and record.epochs > 1 and record.steps:
         found.append(
             "Careful: the first epoch was the best one. A smaller learning rate may help, or there is little to learn."
         )

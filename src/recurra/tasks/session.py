@@ -18,7 +18,7 @@ from ..training.loop import Epoch, Progress, Watch, total_steps
 from ..training.meter import Outlook, describe_epoch
 from ..training.record import Record
 from ..training.task import Task
-from .base import BY_USER, Baseline, Fitted, Kind, Prepared
+from .base import BY_USER, Baseline, Fitted, Kind, Prepared, Tell, tell_nobody
 
 LOG = logging.getLogger("recurra")
 LOG.addHandler(logging.NullHandler())  # whoever wants to hear of it says so
@@ -91,9 +91,9 @@ class Session:
         left = more - done + (0 if over else most - self.progress.epoch)
         return Outlook(most, max(0, left), certain=over)
 
-    def fit_baselines(self) -> None:
-        """Fit what the model is compared with."""
-        self.fitted.baselines = fitted_baselines(self.prepared, self.fitted.baselines)
+    def fit_baselines(self, tell: Tell = tell_nobody) -> None:
+        """Fit what the model is compared with, and ``tell`` what is to be said of that."""
+        tell(put_beside(self.fitted, fitted_baselines(self.prepared, self.fitted.baselines)))
 
     def _note(self, epoch: Epoch) -> None:
         self.history.append(dataclasses.asdict(epoch))
@@ -141,6 +141,14 @@ def fitted_baselines(prepared: Prepared, fitted: Mapping[str, Baseline]) -> dict
         if name not in fitted:
             baseline.fit(prepared)
     return {name: fitted.get(name, baseline) for name, baseline in baselines.items()}
+
+
+def put_beside(fitted: Fitted, baselines: dict[str, Baseline]) -> list[str]:
+    """Give a model its ``baselines``; returns what is to be said of them, which its record keeps, too."""
+    fitted.baselines = baselines
+    notes = [note for baseline in baselines.values() for note in baseline.notes if note not in fitted.record.notes]
+    fitted.record.notes += notes
+    return notes
 
 
 def watched_epochs(history: list[dict[str, Any]], last: int) -> list[dict[str, Any]]:

@@ -175,6 +175,18 @@ def entropy(weights: Tensor) -> Tensor:
     return -torch.special.xlogy(weights, weights.clamp(min=1e-12)).sum(-1).mean()
 
 
+def overlap(weights: Tensor) -> Tensor:
+    """Return the mean ``‖A Aᵀ − I‖²`` (Frobenius) of attention weights A (..., R, T) with a row for each look.
+
+    It is zero where every look is at one step, and no two at the same (Lin et al., arXiv 1703.03130).
+    """
+    return (weights @ weights.mT - torch.eye(weights.shape[-2]).to(weights)).square().sum((-2, -1)).mean()
+
+
+# What each of ATTENTION_PENALTIES weighs.
+PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {"entropy_penalty": entropy, "overlap_penalty": overlap}
+
+
 def order_of(examples: Examples, size: int, first: int, count: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield the numbers of each of ``count`` batches: in the examples' own order, or in shuffled passes.
 
@@ -335,8 +347,10 @@ class _Loop:
             penalty = penalty + settings.l1 * torch.stack([w.abs().sum() for w in weights]).sum()
         if settings.l2:
             penalty = penalty + settings.l2 * torch.stack([w.square().sum() for w in weights]).sum()
-        if settings.entropy_penalty and output.weights is not None:
-            penalty = penalty + settings.entropy_penalty * entropy(output.weights)
+        for name, measure in PENALTIES.items():
+            share = getattr(settings, name)
+            if share and output.weights is not None:
+                penalty = penalty + share * measure(output.weights)
         return penalty
 
     def _clip(self) -> dict[str, float]:

@@ -13,13 +13,13 @@ import torch
 from ..cells import CELLS
 from ..compare.comparison import Candidate, Comparison, Effort, Outcome, Reference, compare, equal_size
 from ..errors import ConfigError, RunError
-from ..nn.build import attention_options, cell_names, unused
+from ..nn.build import attention_options, cell_names, is_reservoir, unused
 from ..report.inside import mean_over_heads
 from ..settings import Config, make_config
 from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared
 from ..tasks.pages import comparison_page, is_naive
 from ..tasks.saving import to_run
-from ..tasks.session import LOG, Session
+from ..tasks.session import LOG, Session, put_beside
 from ..training import runs
 from ..training.memory import step_memory
 from ..writing.numbers import finite
@@ -46,11 +46,14 @@ def _candidate(kind: Kind, settings: Mapping[str, Any], cell: Any, attention: An
     config = make_config(kind.parts, {name: v for name, v in own.items() if name != "num_layers"})
     if isinstance(config.model.cell, tuple):
         own.pop("num_layers", None)
+    if "attention" in kind.unused(config):
+        own["attention"] = "none"  # whichever is named, it looks nowhere
     config = make_config(kind.parts, own)
     first = kind.parts.defaults()
     for name in unused(config, kind.unused(config)):
         own[name] = first[name]
-    cell_name, attention_name = config.named("cell"), config.named("attention")
+    cell_name = config.named("cell")
+    attention_name = "none" if is_reservoir(config.model) else config.named("attention")
     label = cell_name if attention_name == "none" else f"{cell_name} + {attention_name}"
     return Candidate(label, own, attention_name, cell_name, is_hybrid(config))
 
@@ -231,7 +234,7 @@ class _Bench:
 
     def _prepare(self, config: Config) -> tuple[Prepared, Exam]:
         """Cut and encode the data once for all candidates that read them alike."""
-        key = repr(vars(config.task))
+        key = self.kind.cut_by(config)
         if key not in self.prepared:
             prepared, exam = prepare(self.kind, self.source, config, self.listener.notes)
             if exam is None:
@@ -259,10 +262,10 @@ class _Bench:
         """Keep a model that is better on validation than all before it, with the baselines beside it."""
         best, fitted, loss = self.ledger.best, session.fitted, session.progress.best_loss
         if best is None or self.judged is None:
-            session.fit_baselines()
+            session.fit_baselines(self.listener.notes)
             self.judged = judge_beside(fitted, own)
         elif loss < best.loss:
-            fitted.baselines = best.fitted.baselines
+            put_beside(fitted, best.fitted.baselines)
             self.judged = exchanged(self.judged, own, fitted.baselines)
         else:
             return

@@ -7,7 +7,7 @@ from typing import Any
 from ..settings import make_part
 from ..tasks.base import THIS_MODEL, Exam, Fitted, Judged
 from ..tasks.pages import comparison_page, training_page
-from ..tasks.session import fitted_baselines
+from ..tasks.session import fitted_baselines, put_beside
 from ..training import runs
 from .common import ignore, judge, judge_beside, judge_network, source_of
 
@@ -54,7 +54,8 @@ def _exam_again(fitted: Fitted, data: Any, size: int | None, asked: Any, notes: 
     same = record.data == kind.fingerprint(data)
     if same and len(fitted.baselines) < len(kind.baselines(fitted.config, fitted.learned)):
         # The run was written before its baselines were fitted, or by a version that did not keep them.
-        fitted.baselines = fitted_baselines(kind.prepare(data, fitted.config, record.test_size), fitted.baselines)
+        prepared = kind.prepare(data, fitted.config, record.test_size)
+        notes(put_beside(fitted, fitted_baselines(prepared, fitted.baselines)))
     if same and record.test_source and size is None:
         data = kind.read(record.test_source, fitted.config, fitted.learned)
         return kind.exam(data, fitted.learned, None)

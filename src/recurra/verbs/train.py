@@ -66,7 +66,7 @@ def train(
     describe(session.fitted, plan)
     before = [] if checkpoint is None else watched_epochs(checkpoint.history, checkpoint.progress.epoch)
     interrupted = _run(session, folder, plan, before, listener)
-    return _finish(session, exam, folder, interrupted)
+    return _finish(session, exam, folder, interrupted, listener)
 
 
 def plan_of(kind: Kind, source: Source, config: Config, test_size: int) -> dict[str, Any]:
@@ -143,14 +143,14 @@ def _run(
     return False
 
 
-def _finish(session: Session, exam: Exam | None, folder: Path, interrupted: bool) -> Trained:
+def _finish(session: Session, exam: Exam | None, folder: Path, interrupted: bool, listener: Listener) -> Trained:
     """Write the run, judge it, and write it once more with its report."""
     fitted, history, data = session.fitted, session.history, session.prepared.data
     # The weights are safe before anything else can go wrong.
     runs.write(folder, to_run(fitted, history), keep_checkpoint=True)
     report, judged = None, None
     try:
-        session.fit_baselines()
+        session.fit_baselines(listener.notes)
         judged = judge(fitted, exam) if exam is not None else None
         fitted.record.metrics = judged.metrics if judged else {}
         texts = {runs.REPORT: training_page(fitted, history, data, judged, folder)}

@@ -3,8 +3,7 @@
 Shapes: N cases, C channels, T steps.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,26 +11,31 @@ import pandas as pd
 
 from ...errors import DataError
 from ..tables.columns import as_pandas, is_number
+from .answers import What, answer_of
 from .cases import Cases, channel_names, checked, counted, cut, missing_note
-from .labels import label_codes, labels_of
 
 SHAPES = "an array (cases, time) or (cases, channels, time), or a list of sequences (time,) or (channels, time)"
 Found = tuple[tuple[np.ndarray, ...], tuple[str, ...] | None, list[str]]  # values, names if there are any, notes
 
 
-def cases_of(X: Any, y: Any = None, channels: Sequence[str] | None = None) -> Cases:
+def cases_of(X: Any, y: Any = None, channels: Sequence[str] | None = None, what: What = "label") -> Cases:
     """Return arrays as cases: (N, T) or (N, C, T), a list of (T_i,) or (C, T_i), or a table of one case per row.
 
-    Steps without a value at the end of a row of an array or table are padding and are left out.
-    Raises DataError if ``X`` has another shape or no numbers, or if ``y`` does not name one class for each case.
+    Steps without a value at the end of a row of an array or table are padding and are left out. ``what`` y holds: a
+    label of each case (N,), or numbers (N,) or (N, K).
+    Raises DataError if ``X`` has another shape or no numbers, or if ``y`` is not that.
     """
     values, names, notes = _sequences(X)
     names = names or counted(len(values))
     width = values[0].shape[1] if values else 0
-    cases = checked(Cases(values, None, names, _channels(channels, width), tuple(notes)))
-    if y is None:
-        return cases
-    return replace(cases, labels=_labels(y, names))
+    cases = checked(Cases(values, None, names, _channels(channels, width), tuple(notes), arrays=True))
+    return cases if y is None else answer_of(what).from_array(cases, y, width_of(X))
+
+
+def width_of(X: Any) -> int | None:
+    """Return how many steps each row of an array or table has, padding included; None for a list of sequences."""
+    shape = getattr(X, "shape", None)
+    return int(shape[-1]) if isinstance(shape, tuple) and len(shape) in (2, 3) else None
 
 
 def _sequences(X: Any) -> Found:
@@ -138,23 +142,3 @@ def _channels(given: Sequence[str] | None, width: int) -> tuple[str, ...]:
     if len(set(names)) < width:
         raise DataError(f"Two channels are called '{max(names, key=names.count)}'; give each its own name.")
     return names
-
-
-def _labels(y: Any, names: tuple[str, ...]) -> tuple[str, ...] | None:
-    if isinstance(y, (str, bytes, dict, set)) or not isinstance(y, Iterable):
-        raise DataError(f"y is of type {type(y).__name__}; give a list with one label for each case.")
-    y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
-    column = np.asarray(y, dtype=object) if hasattr(y, "astype") else _objects(list(y))
-    if column.ndim != 1:
-        raise DataError(f"y has the shape {column.shape}; give a list with one label for each case.")
-    if len(column) != len(names):
-        raise DataError(f"X has {len(names)} case(s), but y has {len(column)} label(s); give one label for each case.")
-    codes, classes = label_codes(column)
-    return labels_of(codes, classes, names)
-
-
-def _objects(items: list[Any]) -> np.ndarray:
-    """Return items as they are, for NumPy would make text of numbers that stand beside text."""
-    column = np.empty(len(items), dtype=object)
-    column[:] = items
-    return column

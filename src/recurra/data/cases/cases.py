@@ -1,28 +1,39 @@
-"""Sequences with a label each.
+"""Sequences with what is known of each.
 
-Shapes: N cases, T_i steps of case i, C channels.
+Shapes: N cases, T_i steps of case i, C channels, K numbers of a case.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ...errors import DataError
 from ..tables.columns import find_boundless
+from .marks import Marks
 
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Sequences of numbers and what each one is: ``values[i]`` is float64 (T_i, C), NaN where missing."""
+    """Sequences and what is known of each: a label, numbers, or a label for each step.
+
+    ``values[i]`` is float64 (T_i, C), NaN where missing.
+    """
 
     values: tuple[np.ndarray, ...]
     labels: tuple[str, ...] | None  # None where what they are is not known
     names: tuple[str, ...]
     channels: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    weights: np.ndarray | None = None  # (N,) how much each case counts; None if all count the same
+    numbers: np.ndarray | None = None  # (N, K) float64, none missing; None where they are not known
+    targets: tuple[str, ...] = ()  # the names of the K numbers
+    arrays: bool = False  # whether they came as arrays, so that a table that comes later is one, too
+    marks: Marks | None = None  # a label for each step; None where none is known
+    rows: tuple[np.ndarray, ...] | None = None  # the row (T_i,) of its table that each step came from, if it had one
 
     def __len__(self) -> int:
         return len(self.values)
@@ -38,17 +49,45 @@ class Cases:
         places = np.flatnonzero(places) if places.dtype == bool else places.astype(np.int64)
         labels = None if self.labels is None else tuple(self.labels[i] for i in places)
         values, names = tuple(self.values[i] for i in places), tuple(self.names[i] for i in places)
-        return replace(self, values=values, labels=labels, names=names)
+        weights, numbers = (None if one is None else one[places] for one in (self.weights, self.numbers))
+        marks = None if self.marks is None else self.marks.some(places)
+        rows = None if self.rows is None else tuple(self.rows[i] for i in places)
+        return replace(
+            self, values=values, labels=labels, names=names, weights=weights, numbers=numbers, marks=marks, rows=rows
+        )
+
+    def weighted(self, weights: Any) -> "Cases":
+        """Return the cases, each with how much it counts.
+
+        Raises DataError unless there is a number for each case, none is below zero, and one is above.
+        """
+        found = np.asarray(weights.detach().cpu() if hasattr(weights, "detach") else weights)
+        if found.shape != (len(self),) or found.dtype.kind not in "biuf":
+            raise DataError(
+                f"sample_weight must be {len(self):,} numbers, one for each case, but it has the shape {found.shape}."
+            )
+        found = found.astype(np.float64)
+        if not (np.isfinite(found) & (found >= 0)).all() or not found.any():
+            raise DataError("sample_weight must be numbers of at least 0, not all of them 0; correct it.")
+        return replace(self, weights=found)
 
 
 def fingerprint(cases: Cases) -> str:
-    """Return 32 hexadecimal digits that change with any name, label, channel or value, and with nothing else."""
+    """Return 32 hexadecimal digits that change with any name, value, channel, weight or answer, and only then."""
     digest = hashlib.sha256(json.dumps([cases.names, cases.labels, cases.channels]).encode())
     for values in cases.values:
         digest.update(str(values.shape).encode())
         # One NaN and one zero: there are many of the former and two of the latter, all of one meaning.
         same = np.where(np.isnan(values), np.nan, values + 0.0)
         digest.update(same.astype("<f8").tobytes())
+    if cases.weights is not None:
+        digest.update(cases.weights.astype("<f8").tobytes())
+    if cases.numbers is not None:
+        digest.update(json.dumps(cases.targets).encode())
+        digest.update((cases.numbers + 0.0).astype("<f8").tobytes())
+    if cases.marks is not None:
+        digest.update(json.dumps(cases.marks.names).encode())
+        digest.update(cases.marks.flat.astype("<i8").tobytes())
     return digest.hexdigest()[:32]
 
 

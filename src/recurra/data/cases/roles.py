@@ -1,4 +1,4 @@
-"""Which column of a table is what: the id of a case, the time of a step, the label.
+"""Which column of a table is what: the id of a case, the time of a step, the label or the number of a case.
 
 Shapes: n rows of a table.
 """
@@ -13,11 +13,12 @@ from ...errors import DataError, KindError, RowError
 from ..calendar.names import NAMES, is_usual
 from ..calendar.parts import read_time
 from ..calendar.stamps import distinct, holds_dates
-from ..tables.columns import is_number, is_text, text_of_numbers
+from ..tables.columns import is_number, is_text, numbers, text_of_numbers
 from .labels import label_codes
 from .rows import Rows, rows_of
 
 LABELS = ("label", "class", "target", "category", "labels", "class_label", "classlabel", "标签", "类别", "y")
+TARGETS = ("target", "y", "目标", "label", "标签")  # what a number of a case is called
 IDS = (
     "unique_id", "case_id", "caseid", "case", "id", "case_name", "series_id", "sample_id", "instance_id", "instance",
     "item_id", "sequence_id", "series", "name", "编号", "名称",
@@ -39,9 +40,9 @@ def is_label(name: str) -> bool:
     return key(name) in LABELS
 
 
-def is_name(name: str) -> bool:
-    """Tell whether a column is called a label or an id, so that its cells are names."""
-    return is_label(name) or key(name) in IDS
+def is_id(name: str) -> bool:
+    """Tell whether a column is called an id, so that its cells are names."""
+    return key(name) in IDS
 
 
 def by_rank(columns: Iterable[str], names: tuple[str, ...]) -> list[str]:
@@ -50,12 +51,12 @@ def by_rank(columns: Iterable[str], names: tuple[str, ...]) -> list[str]:
     return sorted((column for column in columns if key(column) in ranks), key=lambda column: ranks[key(column)])
 
 
-def find_id(frame: pd.DataFrame, label: str | None, time: str | None) -> str | None:
+def find_id(frame: pd.DataFrame, answers: Sequence[str], time: str | None) -> str | None:
     """Return the column of case ids: by its name, or the text that tells rows of one time apart; None if there is none.
 
     Raises DataError if rows have a time, so that they are steps, and nothing tells cases apart.
     """
-    taken = (label, time, *(time or "").split("+"))
+    taken = (*answers, time, *(time or "").split("+"))
     named = _named_id(frame, taken)
     if named is not None or (time is None and len(numbered_steps(frame)) > 0):
         return named
@@ -107,11 +108,11 @@ def is_wide(frame: pd.DataFrame, id: str, given: bool, time: str | None) -> bool
     return not given and len(steps) >= MANY and not time_columns(frame, (id, *steps))
 
 
-def row_names(frame: pd.DataFrame, label: str | None) -> str | None:
-    """Return the first column if it holds a different text in each row, and is not the label; else None."""
+def row_names(frame: pd.DataFrame, answers: Sequence[str]) -> str | None:
+    """Return the first column if it holds a different text in each row, and is none of the ``answers``; else None."""
     name = str(frame.columns[0])
     column = frame[name]
-    named = name != label and is_text(column) and column.is_unique and not column.hasnans
+    named = name not in answers and is_text(column) and column.is_unique and not column.hasnans
     return name if named and not text_of_numbers(column) and not holds_dates(column) else None
 
 
@@ -154,13 +155,13 @@ def time_values(frame: pd.DataFrame, time: str) -> np.ndarray:
 
 
 def find_time(
-    frame: pd.DataFrame, id: str, codes: np.ndarray, time: str | None, label: str | None
+    frame: pd.DataFrame, id: str, codes: np.ndarray, time: str | None, answers: Sequence[str]
 ) -> tuple[str | None, Rows]:
     """Return the time column of a long table, None if it has none, and its rows by case and time.
 
     Raises DataError if in each column that may be the time, rows of one case often have the same.
     """
-    names = [time] if time is not None else time_columns(frame, (id, label, *by_rank(frame.columns, LABELS)))
+    names = [time] if time is not None else time_columns(frame, (id, *answers, *by_rank(frame.columns, LABELS)))
     for name in names:
         rows = rows_of(codes, time_values(frame, name))
         if rows.doubled <= DOUBLED * len(codes):
@@ -188,8 +189,36 @@ def find_label(frame: pd.DataFrame, taken: Taken, rows: Rows | None, cases: int,
         return texts[0] if len(texts) == 1 else None
     if texts:
         raise DataError(f"Columns '{texts[0]}' and '{texts[1]}' could both be the label; name it with target=.")
-    shown = ", ".join(free[:20]) + (", ..." if len(free) > 20 else "")
-    raise KindError(f"No column is the label of a case; name it with target=. The columns are: {shown}.")
+    raise KindError(f"No column is the label of a case; name it with target=. The columns are: {_shown(free)}.")
+
+
+def find_number(frame: pd.DataFrame, taken: Taken, rows: Rows | None, needed: bool) -> str | None:
+    """Return the column called a target that holds a number of each case, the same in all its ``rows``.
+
+    None if there is none; raises KindError if it is ``needed``. What is called a label must have fractions, for whole
+    numbers may be classes.
+    """
+    free = [name for name in frame.columns if name not in taken]
+    beside_x = any(key(name) == "x" for name in frame.columns)
+    for name in by_rank(free, TARGETS):
+        if not _holds_numbers(frame[name]) or (key(name) == "y" and beside_x):
+            continue
+        values = numbers(frame[name], name)
+        broken = bool((values != np.round(values))[~np.isnan(values)].any())
+        if (broken or key(name) not in ("label", "标签")) and _is_one_each(values, rows):
+            return name
+    if not needed:
+        return None
+    raise KindError(f"No column is the target of a case; name it with target=. The columns are: {_shown(free)}.")
+
+
+def _is_one_each(values: np.ndarray, rows: Rows | None) -> bool:
+    """Tell whether numbers (n,) are one in each case."""
+    return rows is None or rows.one_each(pd.factorize(values)[0].astype(np.int64))[1] is None
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
 
 
 def _y_is_label(frame: pd.DataFrame, name: str, rows: Rows | None) -> bool:

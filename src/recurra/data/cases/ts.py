@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import DataError
+from ...errors import DataError, KindError
+from .answers import Answer, What
 from .cases import Cases, channel_names, checked, counted, missing_note
-from .labels import label_codes, labels_of, merged_note, plain
 
-OTHER = {  # words of the header whose 'true' is not read, and why
-    "timestamps": "has a time stamp with each value (@timestamps true)",
-    "targetlabel": "has a number to predict for each case and no class (@targetLabel true)",
+ANSWERS: dict[str, What] = {"classlabel": "label", "targetlabel": "number"}  # words of the header
+LACKS = {  # what a file has, and what is wanted
+    (None, "label"): "no labels (@classLabel false); give a file with a label for each case",
+    (None, "number"): "no numbers to predict (@targetLabel false); give a file with a number for each case",
+    ("number", "label"): "a number for each case and no label (@targetLabel true); give a file with labels",
+    ("label", "number"): "a label for each case and no number (@classLabel true); give a file with numbers",
+    (None, "mark"): "no labels of steps; give a table with a step in each row: id, time, label, values",
+    ("label", "mark"): "one label for each case; give a table with a step in each row: id, time, label, values",
+    ("number", "mark"): "one number for each case; give a table with a step in each row: id, time, label, values",
 }
 
 
@@ -22,7 +28,7 @@ class Header:
     """What the lines with '@' say."""
 
     data: int  # how many lines there are up to @data
-    labelled: bool
+    what: What | None  # what stands behind the values of a case
     classes: tuple[str, ...]  # empty if they are not listed
     channels: int | None
 
@@ -33,12 +39,12 @@ def looks_like_ts(text: str) -> bool:
     return next((line.startswith("@") for line in lines if line and not line.startswith("#")), False)
 
 
-def read_ts(text: str, name: str, labelled: bool) -> Cases:
+def read_ts(text: str, name: str, answer: Answer) -> Cases:
     """Return the cases of a ``.ts`` file; raises DataError that names the line where it does not keep its form."""
     lines = [line.strip() for line in text.splitlines()]
     header = _header(lines, name)
-    if labelled and not header.labelled:
-        raise DataError(f"'{name}' has no labels (@classLabel false); give a file with a label for each case.")
+    if answer.needed and header.what != answer.what:
+        raise KindError(f"'{name}' has {LACKS[header.what, answer.what]}.")
     rows = [(i + 1, line) for i, line in enumerate(lines) if i >= header.data and line and line[0] != "#"]
     if not rows:
         raise DataError(f"'{name}' has no cases below @data; give it a case per line.")
@@ -47,10 +53,12 @@ def read_ts(text: str, name: str, labelled: bool) -> Cases:
     values = tuple(_case(cells, place) for (cells, _), place in zip(written, places, strict=True))
     _check_channels(values, places, header)
     names, channels = counted(len(values)), channel_names(values[0].shape[1])
-    labels = _labels([label for _, label in written], places, names, header, labelled) if header.labelled else None
-    merged = merged_note([label for _, label in written]) if header.labelled else []
-    notes = (f"'{name}' is a .ts file with {len(channels)} channel(s)", *merged, *missing_note(values))
-    return checked(Cases(values, labels, names, channels, notes))
+    notes = (f"'{name}' is a .ts file with {len(channels)} channel(s)", *missing_note(values))
+    cases = checked(Cases(values, None, names, channels, notes))
+    if header.what != answer.what:
+        return cases
+    cells = [None if last == "?" else last for _, last in written]
+    return answer.from_cells(cases, cells, places.__getitem__, header.classes)
 
 
 def _header(lines: list[str], name: str) -> Header:
@@ -67,16 +75,19 @@ def _header(lines: list[str], name: str) -> Header:
 def _facts(data: int, facts: dict[str, str], name: str) -> Header:
     if "relation" in facts or "attribute" in facts:
         raise DataError(f"'{name}' is an ARFF file; the archive has the same data as a .ts file, give that.")
-    for word, what in OTHER.items():
-        if facts.get(word, "").casefold().startswith("true"):
-            raise DataError(f"'{name}' {what}, which is not read; give cases with regular steps and a class each.")
-    if "classlabel" not in facts:
+    if facts.get("timestamps", "").casefold().startswith("true"):
+        raise DataError(
+            f"'{name}' has a time stamp with each value (@timestamps true), which is not read; give cases with regular "
+            "steps."
+        )
+    if not facts.keys() & ANSWERS.keys():
         raise DataError(
             f"'{name}' does not say whether its cases have labels; add a line '@classLabel true a b' with the names of "
-            "the classes, or '@classLabel false'."
+            "the classes, '@targetLabel true' if each has a number, or '@classLabel false'."
         )
-    said, *classes = facts["classlabel"].split() or ["false"]
-    return Header(data, said.casefold() == "true", tuple(classes), _channels(facts, name))
+    what = next((what for word, what in ANSWERS.items() if facts.get(word, "").casefold().startswith("true")), None)
+    classes = facts["classlabel"].split()[1:] if what == "label" else []
+    return Header(data, what, tuple(classes), _channels(facts, name))
 
 
 def _channels(facts: dict[str, str], name: str) -> int | None:
@@ -93,7 +104,7 @@ def _split(line: str, header: Header, place: str) -> tuple[list[str], str]:
     if line.startswith("("):
         raise DataError(f"{place} has time stamps in brackets, which are not read; give the values alone.")
     *cells, last = line.split(":")
-    if not header.labelled:
+    if header.what is None:
         return [*cells, last], ""
     if not cells:
         raise DataError(f"{place} has no ':', so no label behind its values; end each case with ':' and its label.")
@@ -130,20 +141,3 @@ def _check_channels(values: tuple[np.ndarray, ...], places: list[str], header: H
             raise DataError(
                 f"{place} has {case.shape[1]} channel(s), but {why} {wanted}; correct the one or the other."
             )
-
-
-def _labels(
-    written: list[str], places: list[str], names: tuple[str, ...], header: Header, labelled: bool
-) -> tuple[str, ...] | None:
-    """Return the labels, each one of the classes in the header if that lists them; '?' is none."""
-    column = np.array([None if label == "?" else label for label in written], dtype=object)
-    codes, found = label_codes(column, as_is=False)
-    known = {plain(name) for name in header.classes} or set(found)
-    strange = [code for code, name in enumerate(found) if name not in known]
-    if strange:
-        place = places[int(np.argmax(codes == strange[0]))]
-        raise DataError(
-            f"{place} has the label '{found[strange[0]]}', which is not in the line @classLabel; correct the one or "
-            "the other."
-        )
-    return labels_of(codes, found, names, labelled)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, KindError
 from ..tables.columns import MISSING
 from ..tables.dialect import climbs
+from .answers import Answer
 from .cases import Cases, channel_names, checked, counted, cut
-from .labels import NUMBER, POINTED, label_codes, labels_of, merged_note
+from .labels import NUMBER, POINTED, label_codes
 from .roles import IDS, LABELS, key
 
 INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
@@ -95,29 +96,47 @@ def _rises(cells: list[str]) -> bool:
     return len(numbers) == len(cells) and sorted(set(numbers)) == numbers
 
 
-def read_ucr(text: str, name: str, plain: Plain, labelled: bool) -> Cases:
+def read_ucr(text: str, name: str, plain: Plain, answer: Answer) -> Cases:
     """Return the cases of a file without a header; raises DataError that names line and cell if one is no number.
 
-    Whether a file that need not be labelled has labels is told from its first cells, see ``_has_labels``.
+    Whether a file that need not be labelled has labels is told from its first cells, see ``_has_labels``; a number of
+    the case cannot be told from a value, so that it is always first, or its cell empty.
     """
     lines = [(i + 1, line) for i, line in enumerate(text.splitlines()) if line.strip()][plain.skip :]
     frame, numbers = _frame([line for _, line in lines], plain), [number for number, _ in lines]
     values = _values(frame.iloc[:, 1:], name, numbers)
-    codes, classes = label_codes(frame[0], as_is=False)
-    names, labels, merged = counted(len(frame)), None, list[str]()
-    with_labels = labelled or _has_labels(codes, classes, values)
-    if with_labels:
-        _refuse_fractions(codes, classes, name, numbers)
-        labels, merged = labels_of(codes, classes, names, labelled), merged_note(frame[0])
-    else:
+    leads = _leads(frame[0], values, answer, name, numbers)
+    if not leads:
         values = np.concatenate([_values(frame[[0]], name, numbers), values], axis=1)
-    cases, more = cut(values[:, :, None])
-    notes = (*_notes(name, plain, with_labels), *merged, *more)
-    return checked(Cases(cases, labels, names, channel_names(1), notes))
+    sequences, more = cut(values[:, :, None])
+    notes = (*_notes(name, plain, answer.word, leads), *more)
+    cases = checked(Cases(sequences, None, counted(len(frame)), channel_names(1), notes))
+    if not leads:
+        return cases
+    return answer.from_cells(cases, _cells(frame[0], plain, answer), lambda at: f"Line {numbers[at]} of '{name}'")
 
 
-def _notes(name: str, plain: Plain, with_labels: bool) -> list[str]:
-    role = "its label" if with_labels else "no label but its first value"
+def _leads(first: pd.Series, values: np.ndarray, answer: Answer, name: str, numbers: list[int]) -> bool:
+    """Tell whether the first cells (N,) are answers; raises KindError if labels are numbers with fractions."""
+    if answer.what != "label":
+        return True
+    codes, classes = label_codes(first, as_is=False)
+    if not (answer.needed or _has_labels(codes, classes, values)):
+        return False
+    _refuse_fractions(codes, classes, name, numbers)
+    return True
+
+
+def _cells(first: pd.Series, plain: Plain, answer: Answer) -> list[str | None]:
+    """Return the first cells as text, None where empty; numbers with a point, however they are written."""
+    cells = [None if pd.isna(one) else str(one) for one in first]
+    if answer.what == "label" or plain.decimal == ".":
+        return cells
+    return [one and one.replace(plain.decimal, ".") for one in cells]
+
+
+def _notes(name: str, plain: Plain, word: str, leads: bool) -> list[str]:
+    role = f"its {word}" if leads else f"no {word} but its first value"
     head = "the first line only numbers the columns and was left out" if plain.numbered else "it has no header"
     return [f"'{name}': {head}, so each line is a case; its first cell is {role}"]
 
@@ -179,7 +198,7 @@ def _refuse_fractions(codes: np.ndarray, classes: tuple[str, ...], name: str, nu
     broken = [code for code, label in enumerate(classes) if POINTED.fullmatch(label)]
     if broken and all(NUMBER.fullmatch(label) for label in classes):
         line = numbers[int(np.argmax(codes == broken[0]))]
-        raise DataError(
+        raise KindError(
             f"Line {line} of '{name}' begins with {classes[broken[0]]}, but without a header its first cell is the "
             "label of the case, a name or a whole number; put the label first, or add a header."
         )

@@ -1,6 +1,6 @@
-"""What a classifier says of cases, and where it looked.
+"""What a classifier says of cases.
 
-Shapes: N cases, K classes, n segments.
+Shapes: N cases, K classes.
 """
 
 from dataclasses import dataclass
@@ -8,18 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ...compare.metric import Statistics
 from ...data.cases import Cases
-from ...errors import ConfigError, DataError, nearest
-from ...nn.surroundings import on_its_own
+from ...errors import DataError, nearest
 from ..base import Exam, Fitted
-from .examples import CaseExamples
+from ..cases.classes import codes_of, labels_of
+from ..cases.examples import CaseExamples
+from ..cases.looking import predictions
 from .learned import ClassifyLearned
-from .plan import codes_of, labels_of
-
-AT_ONCE = 256  # cases that the network reads at a time: more would only take more memory
 
 
 class Guess(NamedTuple):
@@ -47,55 +44,10 @@ class Classes:
         return pd.concat([frame, pd.DataFrame(np.exp(self.guess.log_probabilities), columns=columns)], axis=1)
 
 
-@on_its_own
 def ask_network(fitted: Fitted, examples: CaseExamples) -> Guess:
     """Name the class of all ``examples``."""
-    network = fitted.network
-    network.eval()
-    device = next(network.parameters()).device
-    scores = []
-    with torch.inference_mode():
-        for numbers in _by_length(examples):
-            scores.append(network(examples.take(numbers).to(device)).prediction.cpu().double())
-    logs = torch.cat(scores).log_softmax(-1).numpy()[_back(examples)]
+    logs = predictions(fitted, examples).log_softmax(-1).numpy()
     return Guess(logs.argmax(1), logs)
-
-
-@on_its_own
-def looks(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]:
-    """Return where the network looked in each case: (n,) over its own segments, mean over heads.
-
-    Raises ConfigError if the network does not look.
-    """
-    network, layout = fitted.network, fitted.learned.layout
-    network.eval()
-    device = next(network.parameters()).device
-    found: list[np.ndarray] = []
-    with torch.inference_mode():
-        for numbers in torch.arange(len(examples)).split(AT_ONCE):
-            weights = network(examples.take(numbers).to(device)).weights
-            if weights is None:
-                raise ConfigError("This model looks nowhere: it reads out without attention.")
-            rows = (weights.mean(1) if weights.dim() == 4 else weights)[:, 0].cpu().double().numpy()
-            lengths = examples.lengths[numbers].tolist()
-            found += [row[: layout.read(steps)] for row, steps in zip(rows, lengths, strict=True)]
-    return found
-
-
-def _by_length(examples: CaseExamples) -> tuple[torch.Tensor, ...]:
-    """Return the numbers of all cases, those of about the same length together."""
-    return torch.argsort(examples.lengths, stable=True).split(AT_ONCE)
-
-
-def _back(examples: CaseExamples) -> np.ndarray:
-    """Return what brings answers in the order of ``_by_length`` back."""
-    return torch.argsort(torch.argsort(examples.lengths, stable=True)).numpy()
-
-
-def stretches(steps: int, learned: ClassifyLearned) -> list[tuple[int, int]]:
-    """Return the first and the last step of every segment of a case of so many ``steps``."""
-    layout = learned.layout
-    return [(n * layout.hop, min(n * layout.hop + layout.segment, steps) - 1) for n in range(layout.read(steps))]
 
 
 def statistics_of(truth: np.ndarray, guess: Guess) -> Statistics:

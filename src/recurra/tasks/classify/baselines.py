@@ -1,4 +1,4 @@
-"""Classes that cost no training: the most frequent one, and that of the most similar training case.
+"""Classes that cost little: the most frequent one, that of the most similar training case, random convolutions.
 
 Shapes: N training cases, M cases asked, C channels, L steps to which cases are brought, K classes.
 """
@@ -7,14 +7,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...data.cases import Cases
 from ..base import Baseline, Prepared
+from ..cases.classes import codes_of, labels_of
+from ..cases.convolutions import CONVOLUTIONS
+from ..cases.examples import CaseExamples
+from ..cases.neighbours import nearest
+from ..cases.reading import points
 from .answers import Guess
-from .examples import CaseExamples
-from .learned import ClassifyLearned, filled
-from .plan import codes_of, labels_of
-
-AT_ONCE = 2**23  # distances in memory at a time
+from .convolutions import Convolutions
+from .learned import ClassifyLearned
 
 
 class Majority(Baseline):
@@ -61,25 +62,13 @@ class NearestNeighbour(Baseline):
         """Remember all cases that are not held out."""
         plan = prepared.plan
         cases = prepared.data.some(np.concatenate([plan.train, plan.valid]))
-        self.points = self._points(cases)
+        self.points = points(cases, self.learned.reading)
         self.codes = codes_of(labels_of(cases, "to learn from"), self.learned.classes)
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return the class of the nearest case; of equally near ones, the first."""
-        asked, known = self._points(examples.cases), self.points.astype(float)
-        centre = known.mean(0)
-        known -= centre
-        sizes = (known**2).sum(1)
-        nearest = []
-        for part in np.array_split(asked, max(1, -(-len(asked) * len(known) // AT_ONCE))):
-            # ‖a − b‖² without ‖a‖², which is the same for all b.
-            nearest.append((sizes - 2 * (part - centre) @ known.T).argmin(1))
-        return Guess(self.codes[np.concatenate(nearest)], None)
-
-    def _points(self, cases: Cases) -> np.ndarray:
-        length, scale = self.learned.layout.length, self.learned.spread
-        points = [resampled(filled(case) / scale, length).ravel() for case in cases.values]
-        return np.stack(points).astype(np.float32)
+        asked = points(examples.cases, self.learned.reading)
+        return Guess(self.codes[nearest(asked, self.points)[:, 0]], None)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the cases."""
@@ -90,14 +79,10 @@ class NearestNeighbour(Baseline):
         self.points, self.codes = arrays["points"], arrays["codes"]
 
 
-def resampled(values: np.ndarray, length: int) -> np.ndarray:
-    """Return one case (T, C) stretched to ``length`` steps in straight lines from step to step."""
-    if len(values) == length:
-        return values
-    places = np.linspace(0, len(values) - 1, length)
-    return np.stack([np.interp(places, np.arange(len(values)), channel) for channel in values.T], 1)
-
-
 def make_baselines(learned: ClassifyLearned) -> dict[str, Baseline]:
     """Return the baselines by name, not yet fitted."""
-    return {"most frequent class": Majority(), "nearest neighbour": NearestNeighbour(learned)}
+    return {
+        "most frequent class": Majority(),
+        "nearest neighbour": NearestNeighbour(learned),
+        CONVOLUTIONS: Convolutions(),
+    }

@@ -1,130 +1,37 @@
-"""Pictures of classes: what was confused with what, and the stretch of a case that decided.
+"""A picture of classes: how often a model is right when it is sure."""
 
-Shapes: K classes, T steps, C channels, n segments.
-"""
-
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...report.canvas import COLOURS, DASHES, NEUTRAL, canvas, line_mode, plain, tint
-from ...writing.numbers import percent
+from ...report.canvas import COLOURS, NEUTRAL, canvas
 
 if TYPE_CHECKING:
+    import pandas as pd
     from plotly.graph_objects import Figure
 
-FEW = 12  # up to so many classes the counts stand in the cells
-CHANNELS = 6  # that are drawn of a case
 
-
-def confusion_figure(table: np.ndarray, classes: Sequence[str]) -> "Figure":
-    """Return a confusion ``table`` (K, K): a row is a true class, a column what was said."""
-    count = len(classes)
-    share = table / np.maximum(table.sum(1, keepdims=True), 1)
+def reliability_figure(table: "pd.DataFrame") -> "Figure":
+    """Return how often a model is ``right`` when it is so ``sure``, bin by bin, beside the line where it should be."""
     reading = (
-        "A row is a true class, a column what the model said; what it got right lies on the diagonal. Colour is the "
-        "share of the row. Point at a cell to read it."
+        "A point is all cases of which the model was about so sure, and the number beside it how many. On the dotted "
+        "line it is right as often as it says; above it is too careful, below too sure. The bars are 95 % intervals."
     )
-    figure = canvas(int(min(900, 150 + max(34 if count <= FEW else 18, 100 - 11 * count) * count)), reading)
-    names = [plain(name) for name in classes]
-    texts = [
-        [
-            f"{row} was called {column}: {table[i, j]:,} of {table[i].sum():,} ({percent(share[i, j])})"
-            for j, column in enumerate(names)
-        ]
-        for i, row in enumerate(names)
-    ]
-    figure.add_heatmap(
-        z=share,
-        x=np.arange(count),
-        y=np.arange(count),
-        text=texts,
-        hovertemplate="%{text}<extra></extra>",
-        zmin=0,
-        zmax=1,
-        colorscale=[[0, tint(COLOURS[0], 0.04)], [1, tint(COLOURS[0], 1)]],
-        showscale=False,
-        xgap=1,
-        ygap=1,
-    )
-    if count <= FEW:
-        for dark in (False, True):
-            _add_counts(figure, np.where((share > 0.5) == dark, table, 0), {"color": "white"} if dark else {})
-    every = -(-count // 40)
-    ticks = {"tickvals": list(range(0, count, every)), "ticktext": [plain(_short(name)) for name in classes[::every]]}
-    size = {"tickfont": {"size": 13 if count <= FEW else 10}, "showgrid": False, "zeroline": False}
-    plainly = {"showline": False, "ticks": ""}
-    figure.update_xaxes(title_text="said", side="top", **ticks, **size, **plainly)
-    figure.update_yaxes(title_text="true", autorange="reversed", **ticks, **size, **plainly)
-    if count <= FEW:  # square cells; more of them take what room the page has
-        figure.update_xaxes(constrain="domain", constraintoward="left")
-        figure.update_yaxes(constrain="domain", scaleanchor="x")
-    figure.update_layout(margin={"t": 70})
-    return figure
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 14 else f"{name[:13]}…"
-
-
-def _add_counts(figure: "Figure", table: np.ndarray, ink: dict[str, str]) -> None:
-    rows, columns = np.nonzero(table)
+    figure = canvas(320, reading, showlegend=False)
     figure.add_scatter(
-        x=columns,
-        y=rows,
-        text=[f"{table[i, j]:,}" for i, j in zip(rows, columns, strict=True)],
-        mode="text",
-        textfont={"size": 13, **ink},
-        hoverinfo="skip",
-        showlegend=False,
+        x=[0, 1], y=[0, 1], mode="lines", line={"color": NEUTRAL, "width": 1.5, "dash": "dot"}, hoverinfo="skip"
     )
-
-
-def case_figure(
-    values: np.ndarray,
-    channels: Sequence[str],
-    weights: np.ndarray | None,
-    stretches: Sequence[tuple[int, int]],
-    title: str = "",
-) -> "Figure":
-    """Return a case (T, C) as lines; behind them, the darker a stretch, the longer the look at it (n,)."""
-    reading = "The line is the case as it came; gaps are missing values."
-    if weights is not None:
-        reading += " The shading is the attention: the darker a stretch, the more it counted for the answer."
-    figure = canvas(300, reading, title, hovermode="x unified", showlegend=len(channels) > 1)
-    if weights is not None:
-        _add_shading(figure, weights, stretches, len(values))
-    for number, name in enumerate(channels[:CHANNELS]):
-        colour = NEUTRAL if len(channels) == 1 else COLOURS[number % len(COLOURS)]
-        figure.add_scatter(
-            x=np.arange(len(values)),
-            y=values[:, number],
-            name=plain(name),
-            mode=line_mode(len(values)),
-            line={"color": colour, "width": 2, "dash": DASHES[number % len(DASHES)]},
-            marker_size=4,
-            hovertemplate="%{y:.4~g}",
-        )
-    figure.update_xaxes(title_text="step", **({"dtick": 1} if len(values) <= 12 else {}))
+    figure.add_scatter(
+        x=table["sure"],
+        y=table["right"],
+        error_y={"array": table["high"] - table["right"], "arrayminus": table["right"] - table["low"], "width": 0},
+        mode="markers+text",
+        marker={"color": COLOURS[0], "size": 6 + 14 * np.sqrt(table["cases"] / table["cases"].max())},
+        text=[f"{count:,}" for count in table["cases"]],
+        textposition="middle right",
+        hovertemplate="%{x:.1%} · %{y:.1%}<extra></extra>",
+    )
+    lowest = max(0.0, float(table["sure"].min()) - 0.1)
+    figure.update_xaxes(title_text="how sure it is", tickformat=".0%", range=[lowest, 1.03])
+    figure.update_yaxes(title_text="how often it is right", tickformat=".0%", range=[-0.03, 1.09])
     return figure
-
-
-def _add_shading(figure: "Figure", weights: np.ndarray, stretches: Sequence[tuple[int, int]], steps: int) -> None:
-    """Shade every step by what the stretches that hold it weigh together."""
-    density = np.zeros(steps)
-    for weight, (first, last) in zip(weights, stretches, strict=True):
-        density[first : last + 1] += weight / (last + 1 - first)
-    figure.add_heatmap(
-        z=density[None],
-        x=np.arange(steps + 1) - 0.5,
-        y=[0, 1],
-        yaxis="y2",
-        colorscale=[[0, tint(COLOURS[1], 0)], [1, tint(COLOURS[1], 0.6)]],
-        zmin=0,
-        zmax=float(density.max(initial=0.0)) or 1.0,
-        showscale=False,
-        hoverinfo="skip",
-    )
-    hidden = {"visible": False, "range": [0, 1], "overlaying": None, "fixedrange": True}
-    figure.update_layout(yaxis={"overlaying": "y2", "tickmode": "auto"}, yaxis2=hidden)

@@ -1,6 +1,7 @@
 """Classification of series, as the verbs see it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,92 +10,122 @@ from torch import nn
 
 from ...compare.metric import Metric, Statistics
 from ...compare.significance import mcnemar, paired_permutation
-from ...data.cases import Cases, fingerprint
+from ...data.cases import Cases
+from ...nn.build import is_reservoir
 from ...settings import Config, NoSettings
-from ...training.loop import Epoch
+from ...training.loop import Epoch, Progress, Watch
+from ...training.reservoirs import tries
 from ...training.task import Task
-from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
-from ..last import train_gently
-from ..others import another_suggested
-from .answers import Classes, Guess, ask_network, make_exam, statistics_of
+from ..base import Baseline, Demo, Exam, Fitted, Judged, Prepared
+from ..cases.base import CaseKind
+from ..cases.classes import arrays_of, classes_of, codes_of, labels_of, spelt_as
+from ..cases.examples import CaseExamples
+from ..cases.split import Split
+from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
-from .build import idle_settings, make_classifier
+from .combination import answers_to, combine
 from .demo import make_demo
-from .examples import CaseExamples
 from .learned import ClassifyLearned
 from .metrics import METRICS
-from .plan import ClassifyPlan, make_plan, part_to_judge
+from .plan import make_plan
+from .reservoir import Finder, ReservoirNet, train_reservoir
 from .settings import PARTS, ClassesAsked
-from .source import read_source
+from .task import make_classifier
 
 if TYPE_CHECKING:
     from ...report.page import Section
 
 
-class ClassifyKind(Kind):
+OF_SEGMENTS = ("segment", "filters", "warp", "rescale")  # settings of networks that read segments
+
+
+class ClassifyKind(CaseKind):
     """From whole sequences to their classes."""
 
     parts = PARTS
 
-    def read(
-        self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
-    ) -> Cases:
-        """Return a file, a frame, a pair (X, y) or cases as cases."""
-        if learned is not None:
-            return read_source(source, config.task, learned, most, tell)
-        with another_suggested(PARTS.name, source, config.task):
-            return read_source(source, config.task, None, most, tell)
+    def arrays(self, X: Any, y: Any) -> Cases:
+        """Return X and y as cases that remember the type of y."""
+        return arrays_of(X, y)
 
-    def fingerprint(self, data: Cases) -> str:
-        """Return a short text that is another one if any value or label is."""
-        return fingerprint(data)
+    def groups(self, data: Cases, what: str) -> np.ndarray:
+        """Return the number of each case's class."""
+        return codes_of(labels_of(data, what), classes_of(data))
 
-    def plan(self, data: Cases, config: Config, test_size: int | None) -> ClassifyPlan:
+    def understood(self, data: Cases, learned: ClassifyLearned) -> tuple[Cases, list[str]]:
+        """Return cases with labels as those of the training were spelt."""
+        return spelt_as(data, learned.classes)
+
+    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases class by class."""
         return make_plan(data, config.task, test_size)
 
-    def learn(self, data: Cases, plan: ClassifyPlan, config: Config) -> ClassifyLearned:
+    def learn(self, data: Cases, plan: Split, config: Config) -> ClassifyLearned:
         """Return the classes, the sizes and the scales."""
-        return ClassifyLearned.of(data, plan, config.task)
+        by_step = {"segment": 1, "warp": 0.0, "rescale": 0.0} if is_reservoir(config.model) else {}
+        return ClassifyLearned.of(data, plan, replace(config.task, **by_step))
 
     def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> ClassifyLearned:
         """Return what was learned, from a run."""
         return ClassifyLearned.from_plain(plain, arrays)
 
-    def encode(self, data: Cases, learned: ClassifyLearned, part: np.ndarray | None = None) -> CaseExamples:
-        """Return the cases at the places in ``part``, or all, as examples."""
-        return CaseExamples.of(data if part is None else data.some(part), learned)
+    def train(self, fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
+        """Train by gradient, or find a reservoir and its read-out in closed form."""
+        if isinstance(fitted.network, ReservoirNet):
+            return train_reservoir(fitted, prepared, progress, watch)
+        return super().train(fitted, prepared, progress, watch)
+
+    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
+        """Train on all cases that are not held out, or find the read-out of a reservoir from them."""
+        if not isinstance(fitted.network, ReservoirNet):
+            yield from super().train_on(fitted, prepared)
+        elif self.more_epochs(fitted.config):
+            plan: Any = prepared.plan
+            every = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
+            yield Finder(fitted, prepared).again(CaseExamples.of(every, fitted.learned))
+
+    def more_epochs(self, config: Config) -> int:
+        """Return how many epochs come after the best one."""
+        return min(super().more_epochs(config), 1) if is_reservoir(config.model) else super().more_epochs(config)
+
+    def unused(self, config: Config) -> dict[str, str]:
+        """Return the settings that nothing uses."""
+        if not is_reservoir(config.model):
+            return super().unused(config)
+        return dict.fromkeys(OF_SEGMENTS, "a reservoir reads the cases as they are, step by step")
+
+    def fill(self, config: Config, plan: Split) -> Config:
+        """Return the settings; of a reservoir, an epoch is one that is tried."""
+        if not is_reservoir(config.model):
+            return config
+        most = tries(config.model, config.training.max_epochs)
+        return replace(config, training=replace(config.training, max_epochs=most, epoch_steps=1))
+
+    def cut_by(self, config: Config) -> str:
+        """Return the settings of the task, and whether it is a reservoir, which reads step by step."""
+        return f"{super().cut_by(config)} {is_reservoir(config.model)}"
 
     def build(self, config: Config, learned: ClassifyLearned) -> tuple[nn.Module, Task]:
         """Make the network."""
         return make_classifier(config, learned)
 
-    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
-        """Train ``last_epochs`` more on all cases that are not held out: they are few, and a fifth of them is much."""
-        plan: Any = prepared.plan
-        cases = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
-        return train_gently(fitted, CaseExamples.of(cases, fitted.learned), self.more_epochs(fitted.config))
-
-    def more_epochs(self, config: Config) -> int:
-        """Return how many epochs come after the best one."""
-        epochs: int = config.task.last_epochs
-        return epochs
-
-    def unused(self, config: Config) -> dict[str, str]:
-        """Return the settings that nothing uses."""
-        return idle_settings(config)
+    def finish(self, fitted: Fitted, prepared: Prepared) -> None:
+        """Weigh network and random convolutions, if they are to answer together."""
+        if fitted.config.task.combine:
+            combine(fitted, prepared)
 
     def ask(self, fitted: Fitted, examples: CaseExamples) -> Guess:
         """Name the classes."""
-        return ask_network(fitted, examples)
+        return answers_to(fitted, examples)[0]
+
+    def ask_both(self, fitted: Fitted, examples: CaseExamples) -> tuple[Guess, Guess | None]:
+        """Name the classes, and by the network alone, where it is not all that answers."""
+        return answers_to(fitted, examples)
 
     def answer(self, fitted: Fitted, data: Cases | None, asked: ClassesAsked) -> Classes:
         """Name the classes of ``data``, by one row of the table if that is asked for."""
         assert data is not None  # this kind remembers no data
-        row = None if asked.model is None else row_of(fitted, asked.model)
-        examples = self.encode(data, fitted.learned)
-        guess = ask_network(fitted, examples) if row is None else row.answer(examples)
-        return Classes(data, fitted.learned.classes, guess)
+        return Classes(data, fitted.learned.classes, self.asked_row(fitted, data, asked.model))
 
     def frame(self, answers: Classes) -> pd.DataFrame:
         """Return ``case, label`` and a probability for every class, ``p_<class>``."""
@@ -109,25 +140,13 @@ class ClassifyKind(Kind):
         return statistics_of(truth, answers)
 
     def baselines(self, config: Config, learned: ClassifyLearned) -> dict[str, Baseline]:
-        """Return the most frequent class and the nearest neighbour."""
+        """Return the most frequent class, the nearest neighbour and random convolutions."""
         return make_baselines(learned)
 
     def exam(self, data: Cases, learned: ClassifyLearned, part: np.ndarray | None) -> Exam:
         """Return labelled cases."""
         cases = data if part is None else data.some(part)
         return make_exam(cases, learned, CaseExamples.of(cases, learned))
-
-    def choose(
-        self,
-        data: Cases,
-        fitted: Fitted,
-        asked: NoSettings,
-        size: int | None,
-        held_out: int | None,
-        tell: Tell = tell_nobody,
-    ) -> np.ndarray | None:
-        """Return the cases that were held out, or ``size`` of them; all of other data."""
-        return part_to_judge(data, fitted.config.task, size, held_out, tell)
 
     def chance(self, exam: Exam, first: Sequence[Statistics], second: Sequence[Statistics], metric: Metric) -> float:
         """Test which cases only one of the two has right (McNemar); over several seeds, by permutation."""
@@ -152,12 +171,6 @@ class ClassifyKind(Kind):
         from . import report  # only a page needs it
 
         return report.proof_sections(fitted, judged)
-
-    def glimpse(self, fitted: Fitted, data: Cases) -> Glimpse:
-        """Return the first case."""
-        from . import report  # only a page needs it
-
-        return report.first_case(fitted, data)
 
     def demo(self) -> Demo:
         """Classify handwritten digits, row by row."""

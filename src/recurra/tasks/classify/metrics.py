@@ -6,26 +6,9 @@ Shapes: N cases, K classes.
 import numpy as np
 
 from ...compare.metric import Metric, Statistics
+from ..cases.confusion import confusion, precision_recall_f1
 
 Array = np.ndarray
-
-
-def confusion(truth: Array, predicted: Array, classes: int) -> Array:
-    """Return how many cases of each class (row) were put into each class (column): (K, K)."""
-    return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-
-
-def precision_recall_f1(table: Array) -> tuple[Array, Array, Array]:
-    """Return three numbers per class (K,) from a confusion ``table``; NaN where there is nothing to divide by.
-
-    ``precision = right / said``, ``recall = right / true``, ``F1 = 2 right / (said + true)``.
-    """
-    right, said, true = np.diag(table).astype(float), table.sum(0), table.sum(1)
-
-    def share(above: Array, below: Array) -> Array:
-        return np.divide(above, below, out=np.full(len(right), np.nan), where=below > 0)
-
-    return share(right, said), share(right, true), share(2 * right, said + true)
 
 
 def _table(statistics: Statistics) -> Array:

@@ -2,18 +2,30 @@
 
 import numpy as np
 import pandas as pd
-import torch
 
+from ...compare.agreement import rank_agreement
 from ...data.cases import Cases
-from ...report.figures import looked_where
 from ...report.page import Section
-from ...writing.numbers import in_steps
-from ..base import Fitted, Glimpse, Judged
-from .answers import Guess, ask_network, looks, stretches
-from .examples import CaseExamples
-from .figures import case_figure, confusion_figure
+from ...writing.numbers import percent
+from ..base import Fitted, Judged
+from ..cases.confusion import class_frame, confusion
+from ..cases.examples import CaseExamples
+from ..cases.figures import case_figure, confusion_figure, small_case_figure
+from ..cases.looking import falls, looks, looks_if_it_does
+from .answers import Guess
+from .figures import reliability_figure
 from .learned import ClassifyLearned
-from .metrics import confusion, precision_recall_f1
+from .reliability import reliability_of
+
+WORST = 10  # mistakes that are shown
+PATIENCE = 500  # stretches of a case, of more of which none is taken away: it would take too long
+TRIED, FEWEST, MOST = 4000, 10, 100  # stretches taken away for the agreement in all, about, and of how many cases
+DEGREES = {
+    "much": "Attention and occlusion agree: the shading shows what the answers rest on.",
+    "partly": "Attention and occlusion agree in part: read the shading with care.",
+    "little": "Attention and occlusion agree little: do not read the shading as an explanation.",
+    "unknown": "Too few cases to say whether attention and occlusion agree: do not read the shading as an explanation.",
+}
 
 
 def title(fitted: Fitted) -> str:
@@ -30,7 +42,7 @@ def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[
         table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
         wrong = table - np.diag(np.diag(table))
         return [Section("What was confused", _worst(wrong, classes), confusion_figure(table, classes))]
-    named = ask_network(fitted, CaseExamples.of(data, fitted.learned)).codes
+    named = fitted.kind.ask(fitted, CaseExamples.of(data, fitted.learned)).codes
     counts = pd.DataFrame({"cases": np.bincount(named, minlength=len(classes))}, index=pd.Index(classes, name="class"))
     text = f"What the model says of the {len(data):,} cases it was trained on; nothing was held out to judge by."
     return [Section("Classes", text, table=counts, own=("rows",))]
@@ -46,24 +58,15 @@ def _worst(wrong: np.ndarray, classes: tuple[str, ...]) -> str:
 
 
 def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
-    """Return the table of classes, and a right and a wrong case."""
-    return [_class_table(fitted, judged), *_two_cases(fitted, judged)]
+    """Return the table of classes, a right and a wrong case, the worst ones, and what its confidence is worth."""
+    sections = [_class_table(fitted, judged), _two_cases(fitted, judged), _worst_cases(fitted, judged)]
+    return [*(section for section in sections if section is not None), _confidence(judged)]
 
 
 def _class_table(fitted: Fitted, judged: Judged) -> Section:
     classes = fitted.learned.classes
     table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
-    precision, recall, f1 = precision_recall_f1(table)
-    frame = pd.DataFrame(
-        {
-            "cases": table.sum(1),
-            "named": table.sum(0),
-            "% precision": 100 * precision,
-            "% recall": 100 * recall,
-            "% F1": 100 * f1,
-        },
-        index=pd.Index(classes, name="class"),
-    )
+    frame = class_frame(table, classes, "cases")
     text = (
         "Precision is how many of those called so are; recall how many of those that are so were called so; F1 lies "
         "between the two."
@@ -71,7 +74,7 @@ def _class_table(fitted: Fitted, judged: Judged) -> Section:
     return Section("Class by class", text, table=frame, own=("rows",))
 
 
-def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
+def _two_cases(fitted: Fitted, judged: Judged) -> Section:
     """Show a typical right case and the worst mistake beside each other."""
     examples, truth, guess = judged.exam.examples, judged.exam.truth, judged.answers[judged.name]
     assert isinstance(examples, CaseExamples) and guess.log_probabilities is not None
@@ -86,54 +89,95 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
         said.append("the mistake of which it was surest")
     cases = examples.cases.some(shown)
     few = CaseExamples.of(cases, fitted.learned)
-    weights = _weights(fitted, few)
+    weights, fallen = looks_if_it_does(fitted, few), falls(fitted, few) if _stretches(fitted, few) <= PATIENCE else None
     figures = [
         case_figure(
             cases.values[n],
             cases.channels,
             None if weights is None else weights[n],
-            stretches(len(cases.values[n]), fitted.learned),
-            _case_title(fitted.learned, cases, n, guess, place, int(truth[place])),
+            fitted.learned.reading.layout.stretches(len(cases.values[n])),
+            _case_title(fitted.learned, cases.names[n], guess, place, int(truth[place])),
+            None if fallen is None else fallen[n],
         )
         for n, place in enumerate(shown)
     ]
     text = f"Of {len(truth):,} cases that the model had not seen: {', and '.join(said)}."
-    return [Section("Two cases" if len(shown) == 2 else "One case", text, figures)]
+    points = [_agreement(fitted, examples)] if weights is not None and fallen is not None else []
+    return Section("Two cases" if len(shown) == 2 else "One case", text, figures, points=points)
 
 
-def _case_title(learned: ClassifyLearned, cases: Cases, n: int, guess: Guess, place: int, truth: int) -> str:
+def _case_title(learned: ClassifyLearned, name: str, guess: Guess, place: int, truth: int) -> str:
     assert guess.log_probabilities is not None
     said = int(guess.codes[place])
     sure = f"{100 * np.exp(guess.log_probabilities[place, said]):.0f} % sure"
     verdict = "rightly" if said == truth else f"but it is '{learned.classes[truth]}'"
-    return f"Case {cases.names[n]}: called '{learned.classes[said]}' ({sure}), {verdict}"
+    return f"Case {name}: called '{learned.classes[said]}' ({sure}), {verdict}"
 
 
-def _weights(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray] | None:
-    return None if fitted.network.pool.attention is None else looks(fitted, examples)  # type: ignore[union-attr]
+def _stretches(fitted: Fitted, examples: CaseExamples) -> int:
+    """Return how many stretches the longest case has."""
+    count: int = fitted.learned.reading.layout.read(int(examples.lengths.max()))
+    return count
 
 
-def first_case(fitted: Fitted, data: Cases) -> Glimpse:
-    """Return the first case of the data."""
-    learned: ClassifyLearned = fitted.learned
-    case = data.some([0])
-    batch = CaseExamples.of(case, learned).take(torch.tensor([0]))
-    places = stretches(len(case.values[0]), learned)
-    layout = learned.layout
-    unit = f"It reads case {case.names[0]}, the first one of the training data"
-    every = f", every {layout.hop} steps" if layout.hop > 1 else ""
-    unit += f", {layout.segment} steps at a time{every}." if layout.segment > 1 else "."
+def _agreement(fitted: Fitted, examples: CaseExamples) -> str:
+    """Say whether attention points at what the answers rest on."""
+    count = min(len(examples), MOST, max(FEWEST, TRIED // _stretches(fitted, examples)))
+    some = CaseExamples.of(examples.cases.some(np.arange(count) * len(examples) // count), fitted.learned)
+    # What nobody would see is no order: a tenth of an even share of the looks, a hundredth less sure.
+    seen = [np.round(10 * len(weights) * weights) for weights in looks(fitted, some)]
+    found = rank_agreement(seen, [np.round(100 * fall) for fall in falls(fitted, some)])
+    verdict = DEGREES[found.degree]
+    if not found.cases:
+        return verdict
+    off = f" ± {found.interval:.2f}" if np.isfinite(found.interval) else ""
+    return (
+        f"{verdict} The rank correlation of the two over the stretches of a case is {found.mean:.2f}{off}, mean of "
+        f"{found.cases:,} cases; 1 is the same order, 0 is none in common."
+    )
 
-    def attention(weights: np.ndarray) -> list[Section]:
-        text = (
-            f"Which stretch of case {case.names[0]}, the first one of the training data, the answer rests on. "
-            f"{looked_where(weights, [f'step {first} to {last}' for first, last in places])}"
-        )
-        figure = case_figure(case.values[0], case.channels, weights[0], places)
-        return [Section("Where it looked", text, figure)]
 
-    def span(count: float) -> str:
-        return in_steps(round(count * layout.hop))
+def _worst_cases(fitted: Fitted, judged: Judged) -> Section | None:
+    """Show the mistakes of which the model was surest, if it made more than one."""
+    examples, truth, guess = judged.exam.examples, judged.exam.truth, judged.answers[judged.name]
+    assert isinstance(examples, CaseExamples) and guess.log_probabilities is not None
+    wrong = np.flatnonzero(guess.codes != truth)
+    if len(wrong) < 2:
+        return None
+    worst = wrong[np.argsort(-guess.log_probabilities.max(1)[wrong], kind="stable")][:WORST]
+    classes, cases = fitted.learned.classes, examples.cases.some(worst)
+    shares = np.exp(guess.log_probabilities[worst])
+    expected, said = ([classes[code] for code in codes[worst]] for codes in (truth, guess.codes))
+    index = pd.MultiIndex.from_arrays([list(cases.names), expected, said], names=["case", "it is", "called"])
+    own = shares[np.arange(len(worst)), truth[worst]]
+    table = pd.DataFrame({"% sure": 100 * shares.max(1), "% for what it is": 100 * own}, index=index)
+    titles = [
+        f"{name}: is '{true}', called '{other}' ({percent(sure)})"
+        for (name, true, other), sure in zip(index, shares.max(1), strict=True)
+    ]
+    figures = [small_case_figure(values, title) for values, title in zip(cases.values, titles, strict=True)]
+    heading = f"The {len(worst)} worst cases" if len(worst) < len(wrong) else f"All {len(worst)} mistakes"
+    text = (
+        "Of these wrong answers the model was surest, of the first one most, with what was expected and, in brackets, "
+        "how sure it was. Look whether the label is right, too."
+    )
+    return Section(heading, text, figures, numbers=table, own=("rows",))
 
-    device = next(fitted.network.parameters()).device
-    return Glimpse(batch.to(device), [first for first, _ in places], unit, span, attention)
+
+def _confidence(judged: Judged) -> Section:
+    """Show whether the model is right as often as it says."""
+    guess = judged.answers[judged.name]
+    found = reliability_of(np.exp(guess.log_probabilities.max(1)), guess.codes == judged.exam.truth)
+    often = f"On average it is {percent(found.sure)} sure and {percent(found.right)} right."
+    if found.error <= found.chance:
+        verdict = "Nothing speaks against taking its confidence at its word."
+    elif found.sure > found.right:
+        verdict = "It is surer than it should be."
+    else:
+        verdict = "It is more careful than it needs to be."
+    text = (
+        f"{verdict} {often}\n\nThe difference is {percent(found.error)} in the mean over bins of confidence (expected "
+        f"calibration error); if all that it says of itself were true, chance would give up to {percent(found.chance)} "
+        "with so many cases."
+    )
+    return Section("What its confidence is worth", text, reliability_figure(found.table))

@@ -1,39 +1,16 @@
 """What a classifier may be told."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
+from ...settings import Parts, Range, setting
+from ..cases.settings import CaseModelSettings, CaseTrainingSettings, PooledSettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClassifySettings:
+class ClassifySettings(PooledSettings):
     """What is classified, and how each case is read."""
 
     target: str | None = setting(None, "column with the label of each case; found if not given")
-    id: str | None = setting(None, "column that names the cases, for a step in each row; found if not given")
-    time: str | None = setting(None, "column that orders the steps of a case; found if not given")
-    validation_size: float | None = setting(
-        None, "cases kept to decide when to stop, a number or a share below 1; a fifth if not given", low=0
-    )
-    normalise: Literal["series", "case", "none"] = setting(
-        "series",
-        "what values are scaled by: each channel over all training cases, each case by itself, or nothing",
-    )
-    changes: bool = setting(True, "also read by how much each value differs from the one before it")
-    segment: int | None = setting(
-        None, "steps that the recurrent layer reads at a time; found if not given", low=1, tune=Range(1, 64, log=True)
-    )
-    filters: int = setting(
-        32,
-        "learned filters over neighbouring steps, before what the recurrent layer reads; 0 for none",
-        low=0,
-        tune=Range(8, 64, log=True),
-    )
-    readout: Literal["last", "mean", "max", "attention"] | None = setting(
-        None,
-        "how what was read becomes one answer; attention if there is one, if not given",
-    )
     smoothing: float = setting(
         0.1,
         "share of each label that the loss gives to all classes alike, so that nothing is ever certain",
@@ -41,29 +18,27 @@ class ClassifySettings:
         high=0.9,
         tune=Range(0, 0.3),
     )
-    last_epochs: int = setting(
-        10, "epochs after the best one, in which the validation cases train, too; 0 for none", low=0
+    combine: bool = setting(
+        False,
+        "answer with the network and random convolutions together, each weighted by how well it did on validation",
+    )
+    warp: float | None = setting(
+        None,
+        "largest share by which training cases are cut, at random, and stretched to their length again; 0.1 for curves "
+        "and 0 for symbols if not given",
+        low=0,
+        high=0.9,
+        tune=Range(0, 0.3),
+    )
+    rescale: float | None = setting(
+        None,
+        "deviation of the random factor that training cases are multiplied by; 0.1 for curves and 0 for symbols if not "
+        "given",
+        low=0,
+        high=0.9,
+        tune=Range(0, 0.3),
     )
     balance: bool = setting(False, "let every class weigh the same in the loss, however many cases it has")
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class ClassifyModelSettings(ModelSettings):
-    """The recurrent network and its attention: a case is known to its end, so it is read from both sides."""
-
-    hidden_size: int = otherwise(ModelSettings, "hidden_size", 64)
-    bidirectional: bool = otherwise(ModelSettings, "bidirectional", True)
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class ClassifyTrainingSettings(TrainingSettings):
-    """How the weights are found: in short epochs, since most sets are small and learned in a few hundred steps."""
-
-    batch_size: int = otherwise(TrainingSettings, "batch_size", 32)
-    max_epochs: int = otherwise(TrainingSettings, "max_epochs", 60)
-    epoch_steps: int = otherwise(TrainingSettings, "epoch_steps", 20)
-    patience: int = otherwise(TrainingSettings, "patience", 10)
-    learning_rate: float = otherwise(TrainingSettings, "learning_rate", 5e-3)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -72,15 +47,16 @@ class ClassesAsked:
 
     model: str | None = setting(
         None,
-        "answer by one row of the table: network, nearest_neighbour, most_frequent_class; the network if not given",
+        "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, "
+        "most_frequent_class; what the run answers if not given",
     )
 
 
 PARTS = Parts(
     "classify",
     ClassifySettings,
-    model=ClassifyModelSettings,
-    training=ClassifyTrainingSettings,
+    model=CaseModelSettings,
+    training=CaseTrainingSettings,
     predict=ClassesAsked,
     data=(
         "DATA holds labelled sequences: a file of the UCR archive (a case per line, its label first), a .ts file, or a "

@@ -1,32 +1,26 @@
 """From the settings of a forecaster to its network."""
 
-from collections.abc import Callable
-
 from torch import nn
 
 from ...attention import Attention, LaggedAttention, ScoreAttention
-from ...errors import ConfigError, pick
-from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
-from ...nn.heads import AbsoluteHead, Head, HuberHead, QuantileHead, SquaredHead
+from ...errors import ConfigError
+from ...nn.build import cell_names, is_reservoir, make_attention, make_cell, make_recurrent
+from ...nn.heads import Head, make_head
 from ...nn.models import AttendingCell, ParallelWriter, Writer
 from ...random import Dropout
 from ...settings.config import Config, ModelSettings
 from .layout import Layout
 from .network import ForecastNet, SegmentCore, VanillaCore
+from .reservoir import ReservoirNet
 from .task import ForecastTask
-
-
-def make_head(loss: str, levels: tuple[int, ...]) -> Head:
-    """Make the head for a ``loss``."""
-    if loss == "quantile":
-        return QuantileHead(levels)
-    heads: dict[str, Callable[[], Head]] = {"absolute": AbsoluteHead, "squared": SquaredHead, "huber": HuberHead}
-    return pick(heads, loss, "loss")()
 
 
 def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, ForecastTask]:
     """Make an untrained forecaster."""
     head = make_head(config.task.loss, config.task.levels)
+    if is_reservoir(config.model):
+        recurrent = make_recurrent(config.model, layout.channels * (2 if layout.missing else 1))
+        return ReservoirNet(recurrent, head, layout), ForecastTask(head)
     core: nn.Module
     if config.task.decoder == "vanilla":
         core = _vanilla_core(config.model, layout, head)

@@ -17,6 +17,7 @@ from ...writing.numbers import percents
 from ..base import Fitted, Prepared
 from .baselines import Linear, RepeatLast, repeat_last
 from .exam import Guess
+from .network import ForecastNet
 from .ridge import mean_error
 from .windows import Windows
 
@@ -75,15 +76,14 @@ def _fall_back(fitted: Fitted, valid: Windows) -> np.ndarray:
 def points_and_truth(fitted: Fitted, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     """Return what the network says of ``windows`` and what happened, NaN where unknown: (W, H, C), standardised."""
     network, head = fitted.network.eval(), fitted.task.head  # type: ignore[attr-defined]
-    device = next(network.parameters()).device
+    assert isinstance(network, ForecastNet)
     points, truth = [], []
-    for numbers in torch.arange(len(windows)).split(512):
-        batch = windows.take(numbers)
-        points.append(head.point(network(batch.to(device)).prediction).double().cpu())
+    for _, batch, params in network.over(windows):
+        points.append(head.point(params).double().cpu())
         target = batch.targets
         assert target is not None
         known = target if batch.target_mask is None else target.masked_fill(~batch.target_mask, torch.nan)
-        truth.append(known.double())
+        truth.append(known.double().cpu())
     return torch.cat(points).numpy(), torch.cat(truth).numpy()
 
 

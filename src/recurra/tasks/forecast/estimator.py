@@ -11,6 +11,7 @@ import torch
 
 from ...data.series import Panel, long_frame, steps_between
 from ...errors import ConfigError, DataError
+from ...nn.build import is_reservoir
 from ...nn.surroundings import on_its_own
 from ...training.loop import Epoch, Progress
 from ..base import Exam
@@ -122,7 +123,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
             raise ConfigError(f"n_windows and step must be at least 1. Got {n_windows} and {step} instead.")
         size = horizon + step * (n_windows - 1)
         panel = KIND.read(df, config)
-        plan = make_plan(panel, config.task, size, step)
+        plan = make_plan(panel, config.task, size, step, is_reservoir(config.model))
         prepared = KIND.prepare_as(panel, plan, config)
         copy = type(self)(**self.get_params())
         self.cv_estimator_ = copy._train(copy._begin(prepared), verbose)

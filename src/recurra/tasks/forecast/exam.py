@@ -14,6 +14,7 @@ from ...compare.metric import Statistics
 from ...data.series import Panel
 from ...errors import DataError
 from ...nn.heads import Head
+from ...nn.intervals import levels_of, margins
 from ..base import Exam
 from .learned import ForecastLearned
 from .metrics import inside, naive_scale, window_sums
@@ -21,8 +22,6 @@ from .network import ForecastNet
 from .plan import Part, describe_test, tracks_of
 from .scaling import Scaling, unscale
 from .windows import Windows
-
-KEPT = 0.25  # of the distance between two ends, however they are moved
 
 
 @dataclass(frozen=True)
@@ -102,11 +101,9 @@ def statistics_of(truth: Truth, guess: Guess) -> Statistics:
 def ask_network(network: ForecastNet, head: Head, windows: Windows, batch_size: int = 512) -> Guess:
     """Forecast all ``windows``."""
     network.eval()
-    device = next(network.parameters()).device
     points, ends = [], []
     with torch.inference_mode():
-        for numbers in torch.arange(len(windows)).split(batch_size):
-            params = network(windows.take(numbers).to(device)).prediction
+        for _, _, params in network.over(windows, batch_size):
             points.append(head.point(params).cpu())
             if head.quantiles:
                 ends.append(network.interval(params).cpu())
@@ -133,22 +130,17 @@ def guess_of(head: Head, point: Tensor, quantiles: Tensor | None, scaling: Scali
 def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None = None, batch_size: int = 512) -> None:
     """Move the ends of the intervals until they hold, on ``windows``, as much as their levels say.
 
-    For each level the ends are moved out by the level's quantile of ``max(lower − y, y − upper)``, one number for
-    all steps, in training deviations (conformalised quantile regression, Romano et al., arXiv 1905.03222). The
-    correction for a finite sample, 1 + 1 / n, takes n for twice the horizons that the windows hold, as those that
-    overlap share their errors. Ends of a wider interval are moved in by KEPT less than would let them meet those of a
-    narrower one.
+    They move by ``margins``, one number for all steps, in training deviations. The correction for a finite sample takes
+    for its size twice the horizons that the windows hold, as those that overlap share their errors.
     ``moved`` (W, H, C) is how far the answer lies from the network's own, in the same unit.
     """
     if not network.head.quantiles:
         return
     network.eval()
-    device = next(network.parameters()).device
     misses: dict[int, list[np.ndarray]] = {}
     levels, closest = levels_of(network.head.quantiles), torch.inf
-    for numbers in torch.arange(len(windows)).split(batch_size):
-        batch = windows.take(numbers).to(device)
-        ends, target = network.head.interval(network(batch).prediction), batch.targets
+    for numbers, batch, params in network.over(windows, batch_size):
+        ends, target = network.head.interval(params), batch.targets
         assert target is not None
         if moved is not None:
             target = target - torch.from_numpy(moved[numbers.numpy()]).to(target)
@@ -157,22 +149,9 @@ def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None =
             miss = torch.maximum(ends[..., low] - target, target - ends[..., high])
             known = miss if batch.target_mask is None else miss[batch.target_mask]
             misses.setdefault(level, []).append(known.flatten().cpu().numpy())
-    least = -np.inf
-    for level, low, high in levels:
-        scores = np.concatenate(misses[level])
-        share = min(1.0, level / 100 * (1 + windows.horizon / (2 * len(windows))))
-        margin = max(float(np.quantile(scores, share)), least)
-        least = margin - (1 - KEPT) * closest
-        network.widen[low], network.widen[high] = -margin, margin
-
-
-def levels_of(quantiles: tuple[float, ...]) -> list[tuple[int, int, int]]:
-    """Return each central interval as coverage in percent and the places of its two ends."""
-    count = len(quantiles)
-    return [
-        (round(100 * (quantiles[count - 1 - low] - quantiles[low])), low, count - 1 - low)
-        for low in reversed(range(count // 2))
-    ]
+    every = {level: np.concatenate(parts) for level, parts in misses.items()}
+    moves = margins(network.head.quantiles, every, closest, 2 * len(windows) / windows.horizon)
+    network.widen.copy_(torch.from_numpy(moves))
 
 
 def error_by_step(truth: Truth, guess: Guess) -> np.ndarray:

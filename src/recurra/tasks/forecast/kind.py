@@ -13,8 +13,9 @@ from ...compare.metric import Metric, Statistics
 from ...compare.significance import diebold_mariano
 from ...data.series import Panel
 from ...errors import ConfigError, DataError
+from ...nn.build import is_reservoir
 from ...settings import Config
-from ...training.loop import Epoch
+from ...training.loop import Epoch, Progress, Watch
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
 from ..last import train_gently
@@ -39,6 +40,8 @@ from .plan import (
     make_plan,
     tracks_of,
 )
+from .readout import refit, train_reservoir
+from .reservoir import ReservoirNet
 from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
 from .sizes import sized
 from .source import fingerprint_of, read_panel, strangers
@@ -47,6 +50,9 @@ from .windows import Windows, rows_of
 
 if TYPE_CHECKING:
     from ...report.page import Section
+
+
+OF_SEGMENTS = ("decoder", "segment", "lags", "cycle", "normalise")  # settings of networks that read segments
 
 
 class ForecastKind(Kind):
@@ -78,9 +84,13 @@ class ForecastKind(Kind):
         if size:
             check_test_size(size, horizon)
         if test_size is None and not leaves_enough(data, config.task, size):
-            plan = make_plan(data, config.task)
+            plan = make_plan(data, config.task, reservoir=is_reservoir(config.model))
             return replace(plan, notes=(*plan.notes, "too few rows to hold some of them out, so nothing is judged"))
-        return make_plan(data, config.task, size)
+        return make_plan(data, config.task, size, reservoir=is_reservoir(config.model))
+
+    def cut_by(self, config: Config) -> str:
+        """Return the settings of the task, and whether it is a reservoir, which has a longer look-back."""
+        return f"{super().cut_by(config)} {is_reservoir(config.model)}"
 
     def fill(self, config: Config, plan: ForecastPlan) -> Config:
         """Return the settings with sizes that suit the number of training windows."""
@@ -117,23 +127,34 @@ class ForecastKind(Kind):
         network.welcome_strangers()
         calibrate(network, valid, combine(fitted, prepared) if fitted.config.task.combine else None)
 
+    def train(self, fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
+        """Train by gradient, or find a reservoir and its read-out in closed form."""
+        if isinstance(fitted.network, ReservoirNet):
+            return train_reservoir(fitted, prepared, progress, watch)
+        return super().train(fitted, prepared, progress, watch)
+
     def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
         """Train ``last_epochs`` more on all that is not held out: the newest rows say most about those to come."""
         plan, network = prepared.plan, fitted.network
         assert isinstance(plan, ForecastPlan) and isinstance(network, ForecastNet)
         epochs = self.more_epochs(fitted.config)
-        if epochs:
+        if epochs and isinstance(network, ReservoirNet):
+            yield refit(fitted, prepared)
+        elif epochs:
             examples = self.encode(prepared.data, fitted.learned, plan.whole)
             yield from train_gently(fitted, examples, epochs)
             network.welcome_strangers()
 
     def more_epochs(self, config: Config) -> int:
         """Return how many epochs come after the best one."""
-        return config.task.last_epochs or 0
+        last: int = config.task.last_epochs or 0
+        return min(last, 1) if is_reservoir(config.model) else last
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""
         idle = {}
+        if is_reservoir(config.model):
+            return dict.fromkeys(OF_SEGMENTS, "a reservoir reads the values as they are, step by step")
         if config.task.decoder == "vanilla":
             idle["segment"] = "the vanilla decoder goes step by step"
             idle["lags"] = "the vanilla decoder writes steps, not segments"
@@ -200,7 +221,7 @@ class ForecastKind(Kind):
         if held_out is not None and size > held_out:
             tell([f"careful: of the last {size:,} rows only {held_out:,} were held out of the training of this run"])
         if size == held_out:
-            return make_plan(data, fitted.config.task, size, asked.step).test
+            return make_plan(data, fitted.config.task, size, asked.step, is_reservoir(fitted.config.model)).test
         tracks = tracks_of(data, learned.joint)
         firsts = [max(1, len(track) - size) for track in tracks]
         return part_from(learned, tracks, firsts, size, asked.step)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...compare.metric import Metric, Statistics, ratio
-from ..moments import ROUNDING
+from ...data.moments import ROUNDING
 
 Array = np.ndarray
 

@@ -3,17 +3,24 @@
 Shapes: B windows, L look-back, H horizon, C channels, n segments read, Q segments written, P head numbers.
 """
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from ...attention import LaggedAttention
 from ...data.batch import Batch
 from ...nn.heads import Head
+from ...nn.intervals import widened
 from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
 from .layout import Layout
 from .scaling import FLOOR
+
+if TYPE_CHECKING:
+    from .windows import Windows
 
 CEILING = 15.0  # of a logarithm, so that no forecast is infinite
 
@@ -103,15 +110,20 @@ class ForecastNet(nn.Module):
             params = from_log(params, ratio.unsqueeze(-1))
         return answer._replace(prediction=params)
 
+    def over(self, windows: "Windows", batch_size: int = 512) -> Iterator[tuple[Tensor, Batch, Tensor]]:
+        """Yield numbers, batch and the head's numbers (B, H, C, P) of all ``windows``, some at a time, in their order.
+
+        The batch and what follows from it are on the network's device.
+        """
+        device = next(self.parameters()).device
+        for numbers in torch.arange(len(windows)).split(batch_size):
+            batch = windows.take(numbers).to(device)
+            yield numbers, batch, self(batch).prediction
+
     def interval(self, params: Tensor) -> Tensor:
         """Return the calibrated quantiles (..., K) of the head's numbers (..., P); the median stays."""
         quantiles = self.head.interval(params)
-        middle = quantiles.shape[-1] // 2
-        moved, median = quantiles + self.widen.to(quantiles.device), quantiles[..., middle : middle + 1]
-        # From the median outwards, so that a wider interval always holds a narrower one.
-        high = moved[..., middle:].maximum(median).cummax(-1).values
-        low = moved[..., : middle + 1].minimum(median).flip(-1).cummin(-1).values.flip(-1)
-        return torch.cat([low[..., :-1], median, high[..., 1:]], -1)
+        return widened(quantiles, self.widen.to(quantiles.device))
 
     @torch.no_grad()
     def welcome_strangers(self) -> None:

@@ -21,6 +21,8 @@ from .settings import ForecastSettings
 # more, one that is learned from zero was better on validation data.
 FEW_WINDOWS = 1000
 MANY_SEASONS, LONGEST = 20, 720  # longer seasons that a look-back of two needs, and its most steps
+LEAST = 16  # steps that are read at least, where there are as many
+MEMORY = 300  # that a reservoir reads, or a sixth of the rows, after which it has forgotten where it began
 SCARCE = 30  # fewer training windows are worth a warning
 VALIDATION_WINDOWS = 4096  # more of them would cost more than they tell
 MOST_WINDOWS = 80_000  # all windows of the usual benchmarks; more of them cost time and tell little
@@ -77,9 +79,16 @@ def tracks_of(panel: Panel, joint: bool) -> list[np.ndarray]:
     return [np.stack(panel.values, 1)]
 
 
-def make_plan(panel: Panel, settings: ForecastSettings, test_size: int = 0, step: int | None = None) -> ForecastPlan:
+def make_plan(
+    panel: Panel,
+    settings: ForecastSettings,
+    test_size: int = 0,
+    step: int | None = None,
+    reservoir: bool = False,
+) -> ForecastPlan:
     """Cut ``panel``; the last ``test_size`` values of each series are left for a test, with origins ``step`` apart.
 
+    A ``reservoir`` goes step by step, and needs a look-back after which it does not matter where it began.
     Raises DataError if there are too few rows, ConfigError if sizes do not fit each other.
     """
     if settings.horizon is None:
@@ -89,7 +98,9 @@ def make_plan(panel: Panel, settings: ForecastSettings, test_size: int = 0, step
     valid_size = _validation_size(settings, lengths, test_size)
     train_ends = tuple(max(0, n - test_size - valid_size) for n in lengths)
     tracks = [without_faults(track, limits_of(track[:end])) for track, end in zip(raw, train_ends, strict=True)]
-    layout = _layout(panel, settings, train_ends, test_size + valid_size)
+    if reservoir:
+        settings = replace(settings, segment=1, cycle=False)
+    layout = _layout(panel, settings, train_ends, test_size + valid_size, reservoir)
     layout = replace(layout, log=_takes_logarithms(settings, tracks, train_ends, layout.season))
     least = _least_context(layout, train_ends)
     cut = Cut(tracks, layout, lengths, pad=layout.lookback - min(least))
@@ -218,12 +229,15 @@ def _least_context(layout: Layout, train_ends: tuple[int, ...]) -> list[int]:
     return [layout.lookback if end >= full else layout.segment for end in train_ends]
 
 
-def _layout(panel: Panel, settings: ForecastSettings, train_ends: tuple[int, ...], kept: int) -> Layout:
+def _layout(
+    panel: Panel, settings: ForecastSettings, train_ends: tuple[int, ...], kept: int, reservoir: bool
+) -> Layout:
     horizon = settings.horizon
     assert horizon is not None
     longest = max(train_ends)
     season = panel.schema.season
-    lookback = settings.lookback or default_lookback(horizon, season, longest, panel.schema.longer)
+    least = min(MEMORY, max(MEMORY // 3, longest // 6)) if reservoir else LEAST
+    lookback = settings.lookback or default_lookback(horizon, season, longest, panel.schema.longer, least)
     if longest < lookback + horizon:
         needed = lookback + horizon + kept
         room = longest - horizon
@@ -260,12 +274,12 @@ def _segments(settings: ForecastSettings, lookback: int, season: int) -> tuple[i
     return segment, max(segment, lookback // segment * segment)
 
 
-def default_lookback(horizon: int, season: int, rows: int, longer: int = 0) -> int:
-    """Return three horizons or two seasons, whichever is more, as far as half of the training ``rows`` allow.
+def default_lookback(horizon: int, season: int, rows: int, longer: int = 0, least: int = LEAST) -> int:
+    """Return three horizons, two seasons or the ``least``, which is more, as far as half of the ``rows`` allow.
 
     Two of a ``longer`` season count too, where there are many of them and they are not too long to read.
     """
-    wanted = max(3 * horizon, 2 * season, 16)
+    wanted = max(3 * horizon, 2 * season, least)
     if rows >= MANY_SEASONS * longer:
         wanted = max(wanted, min(2 * longer, LONGEST))
     return max(1, min(wanted, max((rows - horizon) // 2, rows - horizon if rows < 3 * horizon else 1)))

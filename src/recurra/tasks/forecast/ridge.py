@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...data.batch import Batch
+from ...training.ridge import NormalEquations, predicted
 from .windows import Windows
 
 Array = np.ndarray
@@ -138,7 +139,7 @@ class Ridge:
         offset, features = LEVELS[self.form.level](
             self.form.into(past.values, past), self.weights.shape[1], self.season
         )
-        return self.form.back(features @ self.weights[:-1] + self.weights[-1] + offset, past)
+        return self.form.back(predicted(features, self.weights) + offset, past)
 
 
 class Equations:
@@ -146,7 +147,7 @@ class Equations:
 
     def __init__(self, form: Form, season: int, features: int, horizon: int):
         self.form, self.season = form, season
-        self.gram, self.moment = np.zeros((features + 1, features + 1)), np.zeros((features + 1, horizon))
+        self.sums = NormalEquations(features, horizon)
 
     @classmethod
     def of(cls, form: Form, windows: Windows, season: int) -> "Equations":
@@ -165,17 +166,11 @@ class Equations:
             past = Past(*(part[keep] for part in every))
             offset, features = LEVELS[self.form.level](self.form.into(past.values, past), windows.horizon, self.season)
             target = self.form.into(future.values[keep], past) - offset
-            x = np.concatenate([features, np.ones((len(features), 1))], 1)
-            self.gram += x.T @ x
-            self.moment += x.T @ np.where(future.known[keep], target, 0.0)
+            self.sums.add(features, np.where(future.known[keep], target, 0.0))
 
     def solve(self, penalty: float) -> Ridge:
         """Return the regression with this penalty; the intercept has none."""
-        size = max(float(self.gram.diagonal()[:-1].mean()), 1e-8) * penalty
-        ridge = np.full(len(self.gram), size)
-        ridge[-1] = 1e-6
-        weights = np.linalg.solve(self.gram + np.diag(ridge), self.moment)
-        return Ridge(self.form, self.season, weights)
+        return Ridge(self.form, self.season, self.sums.solve(penalty))
 
 
 class Tried(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..moments import moments
+from ...data.moments import moments
 
 RATIOS = (1e-3, 10.0)  # bounds of c
 FLOOR = 1e-2  # of a mean, below which no logarithm is taken

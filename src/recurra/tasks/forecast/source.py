@@ -72,8 +72,8 @@ def strangers(panel: Panel, known: Collection[str]) -> list[str]:
 
 def _doubt(source: Any, schema: Schema, settings: ForecastSettings) -> list[str]:
     """Return a note if a table without time but with text looks made for another kind of task."""
-    frame = as_pandas(source)
-    if schema.time is not None or schema.rows or not any(is_text(frame[name]) for name in frame.columns):
+    frame, told = as_pandas(source), settings.target is not None
+    if told or schema.time is not None or schema.rows or not any(is_text(frame[name]) for name in frame.columns):
         return []
     other = other_task(PARTS.name, source, settings)
     if not other:

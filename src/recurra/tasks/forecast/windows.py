@@ -100,7 +100,10 @@ class Windows:
         """Return at most ``most`` windows, evenly spread."""
         if len(self) <= most:
             return self
-        chosen = torch.linspace(0, len(self) - 1, most, dtype=torch.float32).round().long()
+        return self.at(torch.linspace(0, len(self) - 1, most, dtype=torch.float32).round().long())
+
+    def at(self, chosen: Tensor) -> "Windows":
+        """Return the windows with these numbers."""
         return replace(self, starts=self.starts[chosen], series=self.series[chosen], phases=self.phases[chosen])
 
 

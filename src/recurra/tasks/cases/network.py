@@ -1,9 +1,10 @@
-"""The classifying network: read a case in overlapping segments, look back over all of it, name the class.
+"""The network that reads cases: overlapping segments, a recurrent stack over them, a read-out.
 
-Shapes: B cases, T steps, C channels, n segments, H hidden units of all directions, K classes.
+Shapes: B cases, T steps, C channels, n segments, H hidden units of all directions, O numbers that come out.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +13,11 @@ from torch.nn import functional as F
 
 from ...data.batch import Batch
 from ...data.cases import Cases
-from ...nn.layers import Pool, Recurrent
+from ...nn.filters import Filters
+from ...nn.layers import Pool, Recurrent, SelfAttention
 from ...nn.models import Output
 from ...random import Dropout
-from ...training.task import Loss
-from .settings import ClassifySettings
+from .settings import CaseSettings, PooledSettings
 
 STEPS = 32  # segments that the recurrent layer reads of a case, about
 FINE = 160  # steps of a case that the later filters see, about, if it has more
@@ -28,17 +29,18 @@ class Layout:
 
     channels: int
     inputs: int  # numbers of a step: the values of all channels and, if asked for, their changes
-    classes: int
     segment: int  # steps that are read at a time
     hop: int  # steps from the beginning of one segment to that of the next
     pool: int  # steps of which the later filters see the largest; it divides the segment and the hop
     told: bool  # whether the network is told which values are real
     length: int  # steps of the median training case
+    warp: float = 0.0  # augmentation in training: the largest share that is cut, the rest of the case stretched
+    rescale: float = 0.0  # augmentation in training: the deviation of the factor that values are multiplied by
 
     @classmethod
-    def of(cls, cases: Cases, settings: ClassifySettings, classes: int) -> "Layout":
+    def of(cls, cases: Cases, settings: CaseSettings) -> "Layout":
         """Choose the sizes for training ``cases``."""
-        segment = settings.segment
+        segment = settings.segment if isinstance(settings, PooledSettings) else 1  # else each step is answered
         lengths = cases.lengths
         length = int(np.median(lengths))
         pool = max(1, round(length / FINE))
@@ -49,53 +51,20 @@ class Layout:
         pool = max(n for n in range(1, pool + 1) if segment % n == hop % n == 0)
         told = bool((lengths != lengths[0]).any()) or any(np.isnan(values).any() for values in cases.values)
         channels = len(cases.channels)
-        return cls(channels, channels * (1 + settings.changes), classes, segment, hop, pool, told, length)
+        return cls(channels, channels * (1 + settings.changes), segment, hop, pool, told, length)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Layout":
+        """Return a layout from a run, which may be older and hold what is kept elsewhere now."""
+        return cls(**{name: plain[name] for name in cls.__dataclass_fields__ if name in plain})
 
     def read(self, steps: int) -> int:
         """Return in how many segments so many ``steps`` are read."""
         return max(0, -(-(steps - self.segment) // self.hop)) + 1
 
-
-class StepNorm(nn.BatchNorm1d):
-    """Batch normalisation of every filter over the steps that are real, of all cases of a batch."""
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return ``x`` (B, T, F) normalised; what is not real, by ``mask`` (B, T), becomes zero."""
-        rows = x.flatten(0, 1) if mask is None else x[mask]
-        # A single step has no deviation; there, what was measured before serves.
-        measure = self.training and len(rows) > 1
-        rows = F.batch_norm(
-            rows, self.running_mean, self.running_var, self.weight, self.bias, measure, self.momentum or 0.1, self.eps
-        )
-        return rows.view_as(x) if mask is None else torch.zeros_like(x).masked_scatter(mask.unsqueeze(-1), rows)
-
-
-class Filters(nn.Module):
-    """Two layers of learned filters, each over a step and its neighbours: ``relu(norm(W * x))``.
-
-    Between them, of every ``pool`` steps the largest is kept. The front of Wang et al., arXiv 1611.06455, but small.
-    """
-
-    WIDTHS = (9, 5)  # steps that a filter of each layer covers
-
-    def __init__(self, channels: int, filters: int, pool: int):
-        super().__init__()
-        sizes = [channels, filters, 2 * filters]
-        self.pool, self.output_size = pool, sizes[-1]
-        self.layers = nn.ModuleList(
-            nn.Conv1d(before, after, width, padding="same")
-            for before, after, width in zip(sizes, sizes[1:], self.WIDTHS, strict=False)
-        )
-        self.norms = nn.ModuleList(StepNorm(size) for size in sizes[1:])
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return (B, ⌈T / pool⌉, F) for ``x`` (B, T, I); both are zero where a step is not real by ``mask`` (B, T)."""
-        first, second = self.layers
-        x = self.norms[0](first(x.mT).mT, mask).relu()
-        if self.pool > 1:
-            x = F.max_pool1d(x.mT, self.pool, ceil_mode=True).mT
-            mask = None if mask is None else mask[:, :: self.pool]
-        return self.norms[1](second(x.mT).mT, mask).relu()
+    def stretches(self, steps: int) -> list[tuple[int, int]]:
+        """Return the first and the last step of every segment of a case of so many ``steps``."""
+        return [(n * self.hop, min(n * self.hop + self.segment, steps) - 1) for n in range(self.read(steps))]
 
 
 class Segments(nn.Module):
@@ -133,47 +102,40 @@ class Segments(nn.Module):
         return F.max_pool1d(found.mT, size // pool, hop // pool).mT
 
 
-class ClassifyNet(nn.Module):
-    """Segments, a recurrent stack over them, a read-out, and a linear layer to the classes."""
+class CaseNet(nn.Module):
+    """Segments, a recurrent stack over them, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
-    def __init__(self, embed: Segments, recurrent: Recurrent, pool: Pool, size: int, dropout: float):
+    Segments look ``among`` each other, where that is asked for, before the read-out. Without a ``pool`` every segment
+    is answered by itself.
+    """
+
+    def __init__(
+        self,
+        embed: Segments,
+        recurrent: Recurrent,
+        pool: Pool | None,
+        sizes: tuple[int, int],
+        dropout: float,
+        among: SelfAttention | None = None,
+    ):
         super().__init__()
         self.layout = embed.layout
-        self.embed, self.recurrent, self.pool = embed, recurrent, pool
+        self.embed, self.recurrent, self.among, self.pool = embed, recurrent, among, pool
         self.dropout = Dropout(dropout)
-        self.out = nn.Linear(size, embed.layout.classes)
+        self.out = nn.Linear(*sizes)
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
-        """Return the scores (B, K) of ``batch.inputs`` (B, T, C)."""
+        """Return the answers (B, O), or (B, n, O) without a pool, to ``batch.inputs`` (B, T, I)."""
         x, mask = batch.inputs, batch.mask
         if self.layout.told:
             x = torch.cat([x, batch["known"].to(x.dtype)], -1)
         vectors, mask = self.embed(x, mask)
         read = self.recurrent(vectors, mask=mask, record=record)
+        among = None
+        if self.among is not None:
+            states, among = self.among(read.outputs, mask)
+            read = read._replace(outputs=states)
+        if self.pool is None:
+            return Output(self.out(self.dropout(read.outputs)), recurrence=read, self_weights=among)
         summary, weights = self.pool(read, mask)
-        weights = None if weights is None else weights.unsqueeze(-2)
-        return Output(self.out(self.dropout(summary)), weights, read)
-
-
-class ClassifyTask:
-    """Cross entropy with labels smoothed (Szegedy et al., arXiv 1512.00567): ``(1 − s) · label + s / K``.
-
-    With ``weights`` (K,) a case counts as much as its class says.
-    """
-
-    def __init__(self, smoothing: float = 0.0, weights: Tensor | None = None):
-        self.smoothing, self.weights = smoothing, weights
-
-    def ask(self, model: nn.Module, batch: Batch) -> Output:
-        """Run the model on the cases."""
-        return model(batch)
-
-    def loss(self, output: Output, batch: Batch) -> Loss:
-        """Return the loss over all cases."""
-        targets = batch.targets
-        assert targets is not None
-        losses = F.cross_entropy(output.prediction, targets, reduction="none", label_smoothing=self.smoothing)
-        if self.weights is None:
-            return Loss.over(losses)
-        weights = self.weights.to(losses.device)[targets]
-        return Loss((losses * weights).sum(), weights.sum())
+        return Output(self.out(self.dropout(summary)), weights, read, self_weights=among)

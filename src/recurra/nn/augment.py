@@ -1,0 +1,63 @@
+"""Training examples that are a little different each time they are seen.
+
+Shapes: B batch, T steps, I inputs.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..data.batch import Batch
+from ..random import current
+
+
+class Augmentation(NamedTuple):
+    """What is done to sequences of numbers before each training step; nothing by default.
+
+    ``warp``: each is cut by a random share up to this one, at a random place, and what is left is stretched over all
+    its steps, in straight lines from step to step (window slicing, Le Guennec et al. 2016). ``rescale``: each is
+    multiplied by a factor drawn from ``N(1, rescale²)`` (Um et al. 2017, arXiv 1706.00527).
+    """
+
+    warp: float = 0.0
+    rescale: float = 0.0
+
+    def changed(self, batch: Batch) -> Batch:
+        """Return ``batch`` with other inputs (B, T, I) and, if it has it, another stream "known" (B, T, ·)."""
+        if self.warp:
+            batch = warped(batch, self.warp)
+        if self.rescale:
+            x = batch.inputs
+            batch = batch.with_values("source", x * (1 + self.rescale * _drawn(torch.randn, x)[:, :, None]))
+        return batch
+
+
+def warped(batch: Batch, most: float) -> Batch:
+    """Return ``batch`` with every sequence cut by a share up to ``most`` and stretched to the length it had."""
+    x, mask = batch.inputs, batch.mask
+    steps = torch.arange(x.shape[1], device=x.device)
+    last = x.new_full((len(x), 1), x.shape[1] - 1) if mask is None else mask.sum(1, keepdim=True).to(x.dtype) - 1
+    cut = most * _drawn(torch.rand, x)
+    # Step t of the new sequence is read at this place of the old one.
+    place = cut * _drawn(torch.rand, x) * last + (1 - cut) * torch.minimum(steps.to(x.dtype), last)
+    before = place.floor().long()
+    after = torch.minimum(before + 1, last.long())
+    share = (place - before).unsqueeze(-1)
+    new = torch.lerp(_at(x, before), _at(x, after), share)
+    batch = batch.with_values("source", new if mask is None else new * mask.unsqueeze(-1))
+    if "known" not in batch.streams:
+        return batch
+    known = _at(batch["known"], torch.where(share[..., 0] < 0.5, before, after))
+    return batch.with_values("known", known if mask is None else known & mask.unsqueeze(-1))
+
+
+def _drawn(draw: Callable[..., Tensor], x: Tensor) -> Tensor:
+    """Return one random number for each sequence (B, 1)."""
+    return draw(len(x), 1, generator=current(x.device), device=x.device, dtype=x.dtype)
+
+
+def _at(values: Tensor, steps: Tensor) -> Tensor:
+    """Return ``values`` (B, T, I) at ``steps`` (B, T) of each sequence."""
+    return values.gather(1, steps.unsqueeze(-1).expand(-1, -1, values.shape[2]))

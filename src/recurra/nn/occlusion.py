@@ -1,0 +1,72 @@
+"""What an answer rests on: how far its score falls when a stretch of what was read is taken away.
+
+Shapes: B batch, T steps, I inputs, K classes, n stretches.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..data.batch import Batch
+from .explain import evaluating
+
+
+def probabilities(prediction: Tensor) -> Tensor:
+    """Return the probability of every class (B, K) from its scores."""
+    return prediction.softmax(-1)
+
+
+def occlusion(
+    model: nn.Module,
+    batch: Batch,
+    stretches: Sequence[tuple[int, int]],
+    score: Callable[[Tensor], Tensor] = probabilities,
+    again: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """Return how far the answer of ``model`` to each sequence falls with each stretch: (B, n), float64.
+
+        f_k = p(x)_c − p(x without stretch k)_c,  c = argmax p(x)
+
+    ``stretches`` are first and last steps, and ``score`` makes p, (B, K), of ``Output.prediction``: probabilities, if
+    not given, so that f_k is how much less sure the model is. Below zero it is surer without. A stretch is taken away
+    by ``straightened``: a straight line has nothing to see in it and no jump at its ends, which a mean or a zero has
+    and which would be new. Where inputs follow from others, ``again`` returns the inputs (B, T, I) with these computed
+    again. What lies behind the end of a sequence falls by 0.
+    Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, of pictures.
+    """
+    lengths = torch.full((len(batch),), batch.inputs.shape[1]) if batch.mask is None else batch.mask.sum(1)
+    with torch.inference_mode(), evaluating(model):
+        whole = score(model(batch).prediction)
+        named = whole.argmax(-1, keepdim=True)
+        falls = []
+        for first, last in stretches:
+            inputs = straightened(batch.inputs, first, last, lengths)
+            inputs = inputs if again is None else again(inputs)
+            if batch.mask is not None:
+                inputs = inputs * batch.mask.unsqueeze(-1)
+            left = score(model(batch.with_values("source", inputs)).prediction)
+            falls.append((whole - left).gather(-1, named))
+    return torch.cat(falls, -1).double()
+
+
+def straightened(x: Tensor, first: int, last: int, lengths: Tensor) -> Tensor:
+    """Return ``x`` (B, T, I) with the steps from ``first`` to ``last`` on a line between the steps before and after.
+
+    Where there is no step before or after, within ``lengths`` (B,), all are as the one on the other side; a whole
+    sequence becomes its mean.
+    """
+    steps = torch.arange(x.shape[1], device=x.device).view(1, -1, 1)
+    lengths = lengths.to(x.device).view(-1, 1, 1)
+    rows = torch.arange(len(x), device=x.device).unsqueeze(1)
+    after = last + 1 < lengths
+    left = x[:, max(first - 1, 0)].unsqueeze(1)
+    right = x[rows, torch.where(after, last + 1, max(first - 1, 0)).squeeze(-1)]
+    left = left if first else right
+    share = (steps - (first - 1)).to(x.dtype) / (last + 2 - first)
+    line = left + share * (right - left)
+    if first == 0:
+        mean = (x * (steps < lengths)).sum(1, keepdim=True) / lengths.clamp(min=1)
+        line = torch.where(after, line, mean)
+    inside = (steps >= first) & (steps <= last) & (steps < lengths)
+    return torch.where(inside, line, x)

@@ -1,0 +1,139 @@
+"""What all kinds have in common whose examples are whole sequences."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...data.cases import Cases, What, fingerprint
+from ...settings import Config
+from ...training.loop import Epoch
+from ..base import Fitted, Glimpse, Kind, Prepared, Tell, row_of, tell_nobody
+from ..last import train_gently
+from ..others import another_suggested
+from .build import idle_settings
+from .examples import CaseExamples
+from .reading import CaseLearned
+from .source import at_most, cases_in, unlike
+from .split import Split, check_size, some_of
+
+
+class CaseKind(Kind):
+    """From whole sequences to something that is said of each.
+
+    A kind of this family says how ``arrays`` X and y become cases, in which ``groups`` cases are cut, what an
+    answer is, and how good it is.
+    """
+
+    what: ClassVar[What] = "label"  # that is to be known of each case
+
+    @abstractmethod
+    def arrays(self, X: Any, y: Any) -> Cases:
+        """Return X and y as cases; y may be None."""
+
+    @abstractmethod
+    def groups(self, data: Cases, what: str) -> np.ndarray:
+        """Return the group (N,) of each case, of which every part has its share.
+
+        Raises DataError if it is not known what the cases are, without which there is nothing ``what``.
+        """
+
+    @abstractmethod
+    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+        """Cut the cases."""
+
+    def columns(self, config: Config, learned: Any) -> dict[str, Any]:
+        """Return what columns of a table are called: the ``target``, the ``id`` of a case, the ``time`` of a step."""
+        return {name: getattr(config.task, name) for name in ("target", "id", "time")}
+
+    def understood(self, data: Cases, learned: Any) -> tuple[Cases, list[str]]:
+        """Return cases that came after the training as those of it were written, with notes."""
+        return data, []
+
+    def read(
+        self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
+    ) -> Cases:
+        """Return a file, a frame, a pair (X, y) or cases as cases; where something was ``learned``, as it says."""
+        if learned is not None:
+            return self._read(source, config, learned, most, tell)
+        with another_suggested(self.parts.name, source, config.task):
+            return self._read(source, config, None, most, tell)
+
+    def _read(self, source: Any, config: Config, learned: CaseLearned | None, most: int | None, tell: Tell) -> Cases:
+        cases = at_most(cases_in(source, self.columns(config, learned), learned, self.arrays, self.what), most)
+        notes: list[str] = []
+        if learned is not None:
+            cases, notes = self.understood(cases, learned)
+        tell([*cases.notes, *unlike(cases, learned), *notes])
+        return cases if learned is None else learned.reading.with_channels(cases)
+
+    def fingerprint(self, data: Cases) -> str:
+        """Return a short text that is another one if any value or label is."""
+        return fingerprint(data)
+
+    def encode(self, data: Cases, learned: Any, part: np.ndarray | None = None) -> CaseExamples:
+        """Return the cases at the places in ``part``, or all, as examples."""
+        return CaseExamples.of(data if part is None else data.some(part), learned)
+
+    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
+        """Train ``last_epochs`` more on all cases that are not held out: they are few, and a fifth of them is much."""
+        plan: Any = prepared.plan
+        cases = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
+        return train_gently(fitted, self.encode(cases, fitted.learned), self.more_epochs(fitted.config))
+
+    def more_epochs(self, config: Config) -> int:
+        """Return how many epochs come after the best one."""
+        epochs: int = config.task.last_epochs
+        return epochs
+
+    def unused(self, config: Config) -> dict[str, str]:
+        """Return the settings that nothing uses."""
+        return idle_settings(config)
+
+    def asked_row(self, fitted: Fitted, data: Cases, model: str | None) -> Any:
+        """Return what the row called ``model`` of the table says of ``data``, what the run answers if None."""
+        row = None if model is None else row_of(fitted, model)
+        examples = self.encode(data, fitted.learned)
+        if row is not None:
+            return row.answer(examples)
+        whole, alone = self.ask_both(fitted, examples)
+        return whole if model is None or alone is None else alone
+
+    def choose(
+        self,
+        data: Cases,
+        fitted: Fitted,
+        asked: Any,
+        size: int | None,
+        held_out: int | None,
+        tell: Tell = tell_nobody,
+    ) -> np.ndarray | None:
+        """Return the cases that were held out, or ``size`` of them; all of other data."""
+        whole = np.arange(len(data))
+        if held_out is None:  # other data than those of the training
+            if size is None:
+                return None
+            check_size(size, len(data) + 1, "test")
+            return some_of(self._judged_groups(data), whole, size)
+        if not held_out:
+            tell(["careful: nothing was held out of the training of this run, so it has seen these cases"])
+            return None if size is None else some_of(self._judged_groups(data), whole, size)
+        test = self.plan(data, fitted.config, held_out).test
+        if size is None or size == held_out:
+            return test
+        if size < held_out:
+            return some_of(self._judged_groups(data), test, size)
+        size = min(size, len(data))
+        tell([f"careful: of these {size:,} cases only {held_out:,} were held out of the training of this run"])
+        others = np.setdiff1d(whole, test)
+        return np.sort(np.concatenate([test, some_of(self._judged_groups(data), others, size - held_out)]))
+
+    def _judged_groups(self, data: Cases) -> np.ndarray:
+        return self.groups(data, "to judge by")
+
+    def glimpse(self, fitted: Fitted, data: Cases) -> Glimpse:
+        """Return the first case."""
+        from .report import first_case  # only a page needs it
+
+        return first_case(fitted, data)

@@ -1,0 +1,80 @@
+"""From the settings of a kind that reads cases to its network."""
+
+from ...errors import ConfigError
+from ...nn.build import (
+    attentions_in,
+    idle_attention,
+    is_reservoir,
+    make_attention,
+    make_recurrent,
+    make_self_attention,
+)
+from ...nn.layers import Pool, Recurrent
+from ...settings import Config
+from .network import CaseNet, Layout, Segments
+
+
+def readout_of(config: Config) -> str:
+    """Return how the network reads out: as the settings say, else by its attention, else the mean."""
+    wanted, attends = config.task.readout, config.model.attention != "none"
+    if wanted == "attention" and not attends:
+        raise ConfigError("readout='attention' needs an attention, but attention='none'. Name one, or another readout.")
+    return wanted or ("attention" if attends else "mean")
+
+
+def plain_readout(config: Config) -> str | None:
+    """Return the read-out that the settings name, which looks nowhere; None if they name none."""
+    wanted: str | None = config.task.readout
+    if wanted == "attention":
+        raise ConfigError(f"readout='attention' needs an attention, and cell='{config.named('cell')}' has none.")
+    return wanted
+
+
+def idle_settings(config: Config) -> dict[str, str]:
+    """Return the settings that nothing uses, with the reason."""
+    wanted, named = config.task.readout, attentions_in(config.model)
+    idle: dict[str, str] = {}
+    if wanted == "last":
+        named.pop("self_attention", None)
+        idle["self_attention"] = "readout='last' takes the state after the last step as it is"
+    if wanted not in (None, "attention") and named.pop("attention", None):
+        idle["attention"] = f"readout='{wanted}' looks nowhere"
+    if "attention" not in named:
+        idle["rows"] = idle.get("attention", "attention='none' looks nowhere")
+    return idle_attention(named, idle.get("rows", "")) | idle
+
+
+def idle_at_each_step(config: Config, why: str) -> dict[str, str]:
+    """Return the settings that nothing uses where each step is answered and nothing looks back, which is ``why``."""
+    named = attentions_in(config.model)
+    named.pop("attention", None)
+    return idle_attention(named, why) | {"attention": why}
+
+
+def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
+    """Make an untrained network that gives ``outputs`` numbers for each case."""
+    if is_reservoir(config.model):
+        raise ConfigError(
+            "A reservoir forecasts series and classifies cases, and this is another task. Use a cell that learns, such "
+            "as cell='gru'."
+        )
+    model, readout = config.model, readout_of(config)
+    embed, recurrent = _make_reader(config, layout)
+    size = recurrent.output_size
+    attention = make_attention(model, size, size) if readout == "attention" else None
+    pool = Pool(readout, attention, size, config.task.rows, model.attention_dropout)
+    among = make_self_attention(model, size)
+    return CaseNet(embed, recurrent, pool, (pool.size(size), outputs), model.dropout, among)
+
+
+def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
+    """Make an untrained network that gives ``outputs`` numbers for each step of each case."""
+    embed, recurrent = _make_reader(config, layout)
+    size = recurrent.output_size
+    among = make_self_attention(config.model, size)
+    return CaseNet(embed, recurrent, None, (size, outputs), config.model.dropout, among)
+
+
+def _make_reader(config: Config, layout: Layout) -> tuple[Segments, Recurrent]:
+    recurrent = make_recurrent(config.model, config.model.hidden_size)
+    return Segments(layout, config.model.hidden_size, config.task.filters), recurrent

@@ -1,0 +1,74 @@
+"""What all kinds may be told whose examples are whole sequences."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ...attention import ATTENTIONS
+from ...settings import ModelSettings, Range, TrainingSettings, otherwise, setting
+from ...settings.model import AttentionName
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CaseSettings:
+    """How cases are found in the data, and how each one is read."""
+
+    id: str | None = setting(None, "column that names the cases, for a step in each row; found if not given")
+    time: str | None = setting(None, "column that orders the steps of a case; found if not given")
+    validation_size: float | None = setting(
+        None, "cases kept to decide when to stop, a number or a share below 1; a fifth if not given", low=0
+    )
+    normalise: Literal["series", "case", "none"] = setting(
+        "series",
+        "what values are scaled by: each channel over all training cases, each case by itself, or nothing",
+    )
+    changes: bool = setting(True, "also read by how much each value differs from the one before it")
+    filters: int = setting(
+        32,
+        "learned filters over neighbouring steps, before what the recurrent layer reads; 0 for none",
+        low=0,
+        tune=Range(8, 64, log=True),
+    )
+    last_epochs: int = setting(
+        10, "epochs after the best one, in which the validation cases train, too; 0 for none", low=0
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PooledSettings(CaseSettings):
+    """How a case is read in segments, and what was read becomes one answer."""
+
+    segment: int | None = setting(
+        None, "steps that the recurrent layer reads at a time; found if not given", low=1, tune=Range(1, 64, log=True)
+    )
+    readout: Literal["last", "mean", "max", "attention"] | None = setting(
+        None,
+        "how what was read becomes one answer; attention if there is one, if not given",
+    )
+    rows: int = setting(
+        1,
+        "looks that the attention takes at a case, each in its own way, side by side",
+        low=1,
+        tune=Range(1, 16, log=True),
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CaseModelSettings(ModelSettings):
+    """The recurrent network and its attention: a case is known to its end, so it is read from both sides."""
+
+    hidden_size: int = otherwise(ModelSettings, "hidden_size", 64)
+    bidirectional: bool = otherwise(ModelSettings, "bidirectional", True)
+    self_attention: AttentionName | type = setting(
+        "none", "how all that was read looks at each other, before one answer is made of it", members=ATTENTIONS
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CaseTrainingSettings(TrainingSettings):
+    """How the weights are found: in short epochs, since most sets are small and learned in a few hundred steps."""
+
+    batch_size: int = otherwise(TrainingSettings, "batch_size", 32)
+    max_epochs: int = otherwise(TrainingSettings, "max_epochs", 60)
+    epoch_steps: int = otherwise(TrainingSettings, "epoch_steps", 20)
+    patience: int = otherwise(TrainingSettings, "patience", 10)
+    learning_rate: float = otherwise(TrainingSettings, "learning_rate", 5e-3)

@@ -1,0 +1,55 @@
+"""From a file, a table or arrays to cases, read as those of a training were."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.cases import Cases, What, cases_of, frame_cases, read_cases
+from ...errors import DataError
+from .reading import CaseLearned
+
+FromArrays = Callable[[Any, Any], Cases]
+
+
+def cases_in(
+    source: Any, columns: dict[str, Any], learned: CaseLearned | None, from_arrays: FromArrays, what: What
+) -> Cases:
+    """Return the cases in a path, a frame, a pair (X, y), or X alone where something was ``learned`` already.
+
+    ``columns`` are the names of the ``target``, the ``id`` and the ``time``; ``what`` is said of each case.
+    """
+    if isinstance(source, Cases):
+        return source
+    if isinstance(source, (str, Path)):
+        return read_cases(source, **columns, labelled=learned is None, what=what)
+    if isinstance(source, tuple) and len(source) == 2:
+        return from_arrays(*source)
+    if hasattr(type(source), "columns") and not (learned is not None and learned.reading.arrays):
+        return frame_cases(source, **columns, labelled=learned is None, what=what)
+    if learned is None:
+        lacks = "numbers to learn" if what == "number" else "labels"
+        raise DataError(
+            f"A training needs {lacks}: give a path, a table that has them in it, or X and y. "
+            f"Got {type(source).__name__} alone."
+        )
+    return cases_of(source)
+
+
+def at_most(cases: Cases, most: int | None) -> Cases:
+    """Return ``most`` of the cases, evenly spread, as they often lie in the order of their classes."""
+    if most is None or most >= len(cases):
+        return cases
+    places = np.linspace(0, len(cases) - 1, most).round()
+    note = f"only {most:,} of {len(cases):,} cases are used, evenly spread"
+    return replace(cases.some(places), notes=(*cases.notes, note))
+
+
+def unlike(cases: Cases, learned: CaseLearned | None) -> list[str]:
+    """Return a warning if cases are far longer or shorter than those of the training."""
+    steps, usual = int(np.median(cases.lengths)), learned.reading.layout.length if learned is not None else 0
+    if not usual or usual <= 2 * steps <= 4 * usual:
+        return []
+    return [f"careful: these cases have {steps:,} steps in the median, those of the training had {usual:,}"]

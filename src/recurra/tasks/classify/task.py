@@ -1,0 +1,69 @@
+"""What a classifier is trained for, and the network that it is made of.
+
+Shapes: B cases, K classes.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...data.batch import Batch
+from ...nn.augment import Augmentation
+from ...nn.build import is_reservoir, make_recurrent
+from ...nn.models import Output
+from ...settings import Config
+from ...training.task import Loss
+from ..cases.build import make_pooled, plain_readout
+from ..cases.classes import balanced
+from ..cases.network import CaseNet
+from .learned import ClassifyLearned
+from .reservoir import ReservoirNet
+
+
+class ClassifyTask:
+    """Cross entropy with labels smoothed (Szegedy et al., arXiv 1512.00567): ``(1 − s) · label + s / K``.
+
+    With ``weights`` (K,) a case counts as much as its class says, and as much as its own weight, if it has one.
+    In training cases are a little different each time, as the ``augmentation`` says.
+    """
+
+    def __init__(
+        self,
+        smoothing: float = 0.0,
+        weights: Tensor | None = None,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008  (immutable)
+    ):
+        self.smoothing, self.weights, self.augmentation = smoothing, weights, augmentation
+
+    def ask(self, model: nn.Module, batch: Batch) -> Output:
+        """Run the model on the cases."""
+        return model(self.augmentation.changed(batch) if model.training else batch)
+
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        """Return the loss over all cases."""
+        targets = batch.targets
+        assert targets is not None
+        losses = F.cross_entropy(output.prediction, targets, reduction="none", label_smoothing=self.smoothing)
+        weights = self.counts(batch)
+        return Loss.over(losses) if weights is None else Loss((losses * weights).sum(), weights.sum())
+
+    def counts(self, batch: Batch) -> Tensor | None:
+        """Return how much each case counts (B,); None if all count the same."""
+        own, targets = batch.get("weight"), batch.targets
+        if self.weights is None or targets is None:
+            return own
+        classes = self.weights.to(targets.device)[targets]
+        return classes if own is None else classes * own
+
+
+def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet | ReservoirNet, ClassifyTask]:
+    """Make an untrained classifier."""
+    layout, classes = learned.reading.layout, len(learned.classes)
+    weights = torch.from_numpy(balanced(learned.counts)) if config.task.balance else None
+    network: CaseNet | ReservoirNet
+    if is_reservoir(config.model):
+        recurrent = make_recurrent(config.model, layout.inputs + (layout.channels if layout.told else 0))
+        network = ReservoirNet(layout, recurrent, plain_readout(config), classes)
+    else:
+        network = make_pooled(config, layout, classes)
+    return network, ClassifyTask(config.task.smoothing, weights, learned.augmentation)

@@ -1,0 +1,59 @@
+"""Which cases train, validate and test, so that rare labels have their share in every part.
+
+Shapes: N cases, K labels.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...data.cases import Cases
+from ...errors import DataError
+from ..cases.split import TEST_SHARE, Split, split_cases
+from .marks import classes_of, marks_of, numbers_of
+from .settings import TagSettings
+
+
+def make_plan(cases: Cases, settings: TagSettings, test_size: int | None) -> Split:
+    """Cut ``cases``; ``test_size`` of them are held out, a fifth if None.
+
+    Raises DataError if there is one label only, or too few cases; ConfigError if a size leaves none.
+    """
+    numbers, classes = numbers_of(marks_of(cases, "to train on"), classes_of(cases)), classes_of(cases)
+    if len(classes) < 2:
+        raise DataError(
+            f"Every step has the same label, '{classes[0]}': there is nothing to tell apart. Bring steps of at least "
+            "two labels."
+        )
+    plan = split_cases(rarest(cases), settings, test_size)
+    if not len(plan.valid):
+        raise DataError(
+            f"There is {len(cases)} case, and at least one more is needed to decide when to stop. Cut a long recording "
+            "into several cases, or name the column that tells cases apart with id=."
+        )
+    return replace(plan, notes=(*_counted(numbers, classes), *plan.notes))
+
+
+def rarest(cases: Cases) -> np.ndarray:
+    """Return for each case (N,) which of its labels the fewest cases have, so that each part gets some of those.
+
+    Labels of so few cases that a part would get none are left aside; a case that has no other one is in group 0.
+    """
+    classes = classes_of(cases)
+    assert cases.marks is not None
+    numbers = numbers_of(cases.marks, classes)
+    owner = np.repeat(np.arange(len(cases)), cases.lengths)
+    has = np.zeros((len(cases), len(classes)), bool)
+    has[owner[numbers >= 0], numbers[numbers >= 0]] = True
+    counts = has.sum(0)
+    ranked = np.where(has & (counts * TEST_SHARE >= 1), counts, len(cases) + 1)
+    return np.where(ranked.min(1) > len(cases), 0, ranked.argmin(1))
+
+
+def _counted(numbers: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+    counts = np.bincount(numbers[numbers >= 0], minlength=len(classes))
+    shown = ", ".join(f"'{name}' {count:,}" for name, count in list(zip(classes, counts, strict=True))[:6])
+    more = f" and {len(classes) - 6} more" if len(classes) > 6 else ""
+    unknown = int((numbers < 0).sum())
+    said = [f"{len(classes)} labels of {len(numbers):,} steps: {shown}{more}"]
+    return said + ([f"{unknown:,} step(s) have no label; they are read, but not judged"] if unknown else [])

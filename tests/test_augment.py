@@ -1,0 +1,102 @@
+"""Training examples that are a little different each time: by the book, within each sequence, and only in training."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from recurra.data.batch import Batch
+from recurra.data.cases import cases_of
+from recurra.nn.augment import Augmentation
+from recurra.random import using
+from recurra.settings import make_config
+from recurra.tasks.classify.kind import KIND
+from recurra.tasks.classify.settings import PARTS
+
+LENGTHS = [9, 5, 2, 1]
+
+
+def batch_of(lengths: list[int], known: bool = False) -> Batch:
+    steps = max(lengths)
+    mask = torch.arange(steps) < torch.tensor(lengths).unsqueeze(1)
+    x = torch.randn(len(lengths), steps, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    others: dict[str, Any] = {"known": (x > 0) & mask.unsqueeze(-1)} if known else {}
+    whole = len(set(lengths)) == 1
+    return Batch(x * mask.unsqueeze(-1), None, None if whole else mask, others=others)
+
+
+def changed(how: Augmentation, batch: Batch, seed: int = 3) -> Batch:
+    with using(torch.Generator().manual_seed(seed)):
+        return how.changed(batch)
+
+
+def draws(count: int, seed: int = 3) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.rand(count, 1, generator=generator, dtype=torch.float64)[:, 0] for _ in range(2))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("lengths", [LENGTHS, [6, 6, 6]])
+def test_a_sequence_is_cut_and_stretched_in_straight_lines(lengths: list[int]) -> None:
+    batch = batch_of(lengths)
+    new = changed(Augmentation(warp=0.4), batch).inputs.numpy()
+    cuts, places = draws(len(lengths))
+    for n, length in enumerate(lengths):
+        cut = 0.4 * float(cuts[n])
+        begin = cut * float(places[n]) * (length - 1)
+        at = begin + (1 - cut) * np.arange(length)
+        for channel in range(2):
+            expected = np.interp(at, np.arange(length), batch.inputs[n, :length, channel].numpy())
+            np.testing.assert_allclose(new[n, :length, channel], expected, atol=1e-12)
+        assert not new[n, length:].any()
+
+
+def test_what_is_known_moves_along() -> None:
+    batch = batch_of(LENGTHS, known=True)
+    new = changed(Augmentation(warp=0.5), batch)["known"]
+    cuts, places = draws(len(LENGTHS))
+    for n, length in enumerate(LENGTHS):
+        at = 0.5 * float(cuts[n]) * float(places[n]) * (length - 1) + (1 - 0.5 * float(cuts[n])) * np.arange(length)
+        nearest = np.floor(at + 0.5).astype(int)
+        assert (new[n, :length] == batch["known"][n, nearest]).all() and not new[n, length:].any()
+
+
+def test_a_sequence_is_multiplied_by_one_factor() -> None:
+    batch = batch_of(LENGTHS)
+    new = changed(Augmentation(rescale=0.2), batch).inputs
+    factors = 1 + 0.2 * torch.randn(len(LENGTHS), 1, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    torch.testing.assert_close(new, batch.inputs * factors.unsqueeze(-1))
+
+
+def test_nothing_is_done_by_default_and_nothing_when_answers_are_asked() -> None:
+    batch = batch_of(LENGTHS)
+    assert changed(Augmentation(), batch) is batch
+    data = cases_of(np.random.default_rng(0).normal(size=(20, 30)), [0, 1] * 10)
+    prepared = KIND.prepare(data, make_config(PARTS, {"hidden_size": 4, "filters": 0, "dropout": 0.0}), 0)
+    network, task = KIND.make(prepared.config, prepared.learned)
+    some = prepared.train.take(torch.arange(4))
+    with using(torch.Generator().manual_seed(0)), torch.no_grad():
+        asked = [task.ask(network.eval(), some).prediction for _ in range(2)]
+        trained = [task.ask(network.train(), some).prediction for _ in range(2)]
+    torch.testing.assert_close(asked[0], asked[1], rtol=0, atol=0)
+    assert not torch.allclose(trained[0], trained[1])
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "expected"),
+    [
+        (np.random.default_rng(0).normal(size=(20, 30)), {}, (0.1, 0.1)),
+        (np.random.default_rng(0).normal(size=(20, 30)), {"warp": 0.0, "rescale": 0.3}, (0.0, 0.3)),
+        (np.random.default_rng(0).normal(size=(20, 7)), {}, (0.0, 0.0)),  # short
+        (np.random.default_rng(0).integers(0, 2, (20, 30)), {}, (0.0, 0.0)),  # symbols
+        (np.random.default_rng(0).integers(0, 2, (20, 30)), {"warp": 0.2}, (0.2, 0.0)),
+    ],
+)
+def test_curves_are_augmented_and_symbols_are_not(
+    values: np.ndarray, given: dict[str, Any], expected: tuple[float, float]
+) -> None:
+    prepared = KIND.prepare(cases_of(values, [0, 1] * 10), make_config(PARTS, given), 0)
+    assert prepared.learned.augmentation == Augmentation(*expected)
+    again = KIND.recall(*prepared.learned.to_plain())
+    assert again.augmentation == Augmentation(*expected)
