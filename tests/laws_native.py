@@ -21,7 +21,8 @@ needs_library = pytest.mark.skipif(not HAS_LIBRARY and not COMPILER, reason=libr
 KERNELS = ("rnn", "rnn_relu", "lstm", "gru")  # of torch
 LINEAR = tuple(name for name, kind in CELLS.items() if issubclass(kind, LinearCell))
 PROJECTS = tuple(name for name, kind in CELLS.items() if getattr(kind, "projects", False))
-NATIVE = tuple(name for name, kind in CELLS.items() if vars(kind).get("native") or name == "parallel")
+THROUGH_OTHERS = ("parallel", "reservoir")  # which the native engine runs by the kernels of other cells
+NATIVE = tuple(name for name, kind in CELLS.items() if vars(kind).get("native") or name in THROUGH_OTHERS)
 
 
 def fastest(name: str) -> str:

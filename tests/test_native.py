@@ -19,7 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from laws_native import COMPILER, NATIVE, PROJECTS, agree, in_fresh_process, needs_library, values_and_gradients
+from laws_native import (
+    COMPILER,
+    NATIVE,
+    PROJECTS,
+    THROUGH_OTHERS,
+    agree,
+    in_fresh_process,
+    needs_library,
+    values_and_gradients,
+)
 from recurra.cells import (
     CELLS,
     Cell,
@@ -87,7 +96,9 @@ def test_where_there_is_a_compiler_there_is_a_library() -> None:
 
 def test_the_library_and_the_table_of_cells_name_the_same_kernels() -> None:
     assert (
-        set(library.load().recurra_cells().decode().split(",")) == set(NATIVE) - {"parallel"} == set(operators._TYPES)
+        set(library.load().recurra_cells().decode().split(","))
+        == set(NATIVE) - set(THROUGH_OTHERS)
+        == set(operators._TYPES)
     )
 
 
@@ -143,7 +154,7 @@ def self_fed(cell: Cell, state: State, steps: int, plan: Plan, engine: str) -> l
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", [name for name in NATIVE if name not in (*PROJECTS, "parallel")])
+@pytest.mark.parametrize("name", [name for name in NATIVE if name not in (*PROJECTS, *THROUGH_OTHERS)])
 def test_a_cell_that_reads_its_own_output(name: str, reverse: bool) -> None:
     for batch, hidden in ((B, H), (1, 33), (70, 16)):
         cell, keep = make(name, hidden, hidden), torch.rand(batch, T, hidden, dtype=torch.float64)
@@ -712,6 +723,7 @@ with ThreadPoolExecutor(16) as pool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory is resident")
+@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="where every access is watched, what is freed is kept")
 def test_the_memory_of_many_threads_is_bounded_and_given_back() -> None:
     """Sixteen threads at once, which stay: 300 MB at work, 64 of them kept at most, and none after idle seconds."""
     kept, idle = map(int, in_fresh_process(SERVED, dict(os.environ)).split())

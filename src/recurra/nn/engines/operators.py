@@ -148,7 +148,8 @@ def _check(inputs: Inputs) -> None:
     _check_one("weight_hh", inputs.weight_hh, (rows, hidden), dtype)
     _check_one("bias_ih", inputs.bias_ih, (rows,), dtype)
     _check_one("bias_hh", inputs.bias_hh, (rows,), dtype)
-    _check_one("per_unit", inputs.per_unit, (sum(kind.per_unit.values()) * hidden,), dtype)
+    if inputs.per_unit is not None:
+        _check_one("per_unit", inputs.per_unit, (sum(kind.per_unit.values()) * hidden,), dtype)
     _check_one("the state h", inputs.h0, (batch, hidden), dtype)
     _check_one("the state c", inputs.c0, (batch, hidden), dtype)
     _check_one("mask", inputs.mask, (batch, steps), torch.bool)
