@@ -19,9 +19,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from recurra import Classifier, Forecaster
+from recurra import Classifier
+from recurra.settings import make_config
 from recurra.tasks.classify.kind import KIND as CASES
 from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.session import Session
 
 POINTS, TEST, TAU = 4000, 1000, 17
 UNITS, HORIZONS = (100, 500), (1, 10, 84)
@@ -90,12 +92,12 @@ def ours(series: np.ndarray, units: int, ahead: int, seed: int, numbers: dict[st
     frame = pd.DataFrame({"step": np.arange(len(series)), "x": series})
     started = time.perf_counter()
     settings = {"hidden_size": units, "horizon": ahead, "seed": seed, "season": 1} | numbers
-    model = Forecaster(cell="reservoir", combine=False, **settings)
-    for _ in model.epochs(frame, held_out=TEST):
+    config = make_config(KIND.parts, {"cell": "reservoir", "combine": False} | settings)
+    session = Session(KIND.prepare(KIND.read(frame, config), config, TEST))
+    for _ in session.epochs():
         pass
-    fitted = model.fitted_
-    panel = KIND.read(frame, fitted.config, fitted.learned)
-    exam = KIND.exam(panel, fitted.learned, KIND.plan(panel, fitted.config, TEST).test)
+    fitted, prepared = session.fitted, session.prepared
+    exam = KIND.exam(prepared.data, fitted.learned, prepared.plan.test)
     said = KIND.ask(fitted, exam.examples)
     seconds = time.perf_counter() - started
     error = said.point[:, -1, 0] - exam.truth.values[:, -1, 0]
@@ -105,7 +107,7 @@ def ours(series: np.ndarray, units: int, ahead: int, seed: int, numbers: dict[st
         f"inside_{level}": float(np.mean((low <= exam.truth.values) & (exam.truth.values <= high)))
         for level, (low, high) in said.bands.items()
     }
-    tried = sum(epoch["valid_loss"] is not None for epoch in model.history_)
+    tried = sum(epoch["valid_loss"] is not None for epoch in session.history)
     return {"score": nrmse(error, series), "seconds": round(seconds, 3), "tried": tried} | found | inside
 
 

@@ -54,10 +54,10 @@ class Features(NamedTuple):
         values, changes = (part.flatten(1).cpu().numpy() for part in (future, future - last))
         return cls(states, batch, x.cpu().numpy(), values, changes)
 
-    def equations(self) -> NormalEquations:
-        """Return the equations for values and changes, of windows whose whole future is known, unless they are few."""
+    def equations(self, few: int = FEW) -> NormalEquations:
+        """Return the equations for values and changes of windows whose whole future is known; of all, if so few are."""
         whole = np.isfinite(self.values).all(1)
-        keep = whole if whole.sum() > FEW else np.ones(len(whole), bool)
+        keep = whole if whole.sum() > few else np.ones(len(whole), bool)
         futures = np.nan_to_num(np.concatenate([self.values, self.changes], 1)[keep])
         sums = NormalEquations(self.x.shape[1], futures.shape[1])
         sums.add(self.x[keep], futures)
@@ -71,6 +71,7 @@ class Finder:
         network, train, valid = fitted.network, prepared.train, prepared.valid
         assert isinstance(network, ReservoirNet) and isinstance(train, Windows) and isinstance(valid, Windows)
         self.network, self.task, self.sums = network, fitted.task, NormalEquations(0, 0)
+        self.seen: tuple[Windows, Tensor] | None = None
         self.train, self.valid = train.some(TRAIN), valid.some(VALID)
         # Together, so that one run over the rows is enough.
         places = ((part.starts, part.series, part.phases) for part in (self.train, self.valid))
@@ -80,7 +81,9 @@ class Finder:
     @torch.inference_mode()
     def fit(self) -> Fit:
         """Put the best read-out, of all penalties and both targets, into the network; return its losses."""
-        network, states = self.network, self.network.states(self.both)
+        network, self.network.seen = self.network, None
+        states = network.states(self.both)
+        self.seen = self.valid, states[len(self.train) :]
         train = Features.of(network, self.train, states[: len(self.train)])
         valid = Features.of(network, self.valid, states[len(self.train) :])
         self.sums = train.equations()
@@ -153,10 +156,12 @@ def spread_of(network: ReservoirNet, valid: Features) -> Tensor:
 def train_reservoir(fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
     """Try one reservoir after the other on the validation windows; an Epoch is one of them."""
     finder, config = Finder(fitted, prepared), fitted.config
+    sums = seen = None
     for epoch in search(fitted.network, finder.fit, config.model, config.training, progress, watch):
         if epoch.best:
-            finder.network.sums = finder.sums
+            sums, seen = finder.sums, finder.seen
         yield epoch
+    finder.network.sums, finder.network.seen = sums, seen
     fitted.record.notes.append(described(finder.network, progress, float(finder.network.penalty)))
 
 
@@ -166,18 +171,22 @@ def refit(fitted: Fitted, prepared: Prepared) -> Epoch:
 
     The reservoir stays, and so do the intervals.
     """
-    started, network, plan, train = time.perf_counter(), fitted.network, prepared.plan, prepared.train
-    assert isinstance(network, ReservoirNet) and isinstance(plan, ForecastPlan) and isinstance(train, Windows)
+    started, network, plan = time.perf_counter(), fitted.network, prepared.plan
+    assert isinstance(network, ReservoirNet) and isinstance(plan, ForecastPlan)
     windows = fitted.kind.encode(prepared.data, fitted.learned, plan.whole)
-    if network.sums is not None:  # of the training windows
-        windows = windows.at(torch.from_numpy(~np.isin(windows.starts.numpy(), train.starts.numpy())).nonzero()[:, 0])
-    windows = windows.some(TRAIN)
-    added = Features.of(network, windows, network.states(windows))
-    sums = added.equations()
-    if network.sums is not None:
-        sums.join(network.sums)
-        network.sums = None
+    if network.sums is None or network.seen is None:  # it was interrupted
+        parts = [windows.some(TRAIN)]
+        sums = NormalEquations(network.readout.in_features, 2 * network.readout.out_features)
+    else:
+        known = torch.cat([prepared.train.starts, network.seen[0].starts])  # type: ignore[attr-defined]
+        others = windows.at(torch.from_numpy(~np.isin(windows.starts.numpy(), known.numpy())).nonzero()[:, 0])
+        parts, sums = [network.seen[0], others.some(TRAIN)], network.sums
+    added = [Features.of(network, part, network.states(part)) for part in parts if len(part)]
+    for part in added:
+        sums.join(part.equations(FEW if len(parts) == 1 else -1))
     penalty = float(network.penalty)
     put(network, sums.solve_once(penalty), penalty, bool(network.from_last))
-    loss = float(fitted.task.loss(Output(network.answers(added.states, added.batch)), added.batch).mean)
+    network.sums = network.seen = None
+    said = Output(network.answers(added[0].states, added[0].batch))
+    loss = float(fitted.task.loss(said, added[0].batch).mean)
     return Epoch(1, 0, loss, None, False, {}, {}, time.perf_counter() - started)

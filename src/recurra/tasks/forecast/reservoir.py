@@ -39,7 +39,9 @@ class ReservoirNet(ForecastNet):
     from_last: Tensor
     penalty: Tensor
     faded: Tensor
-    sums: NormalEquations | None = None  # of the training windows, while it trains
+    # While it trains: the equations of the training windows, and the validation windows with the states after them.
+    sums: NormalEquations | None = None
+    seen: "tuple[Windows, Tensor] | None" = None
 
     def __init__(self, recurrent: Recurrent, head: Head, layout: Layout):
         super().__init__(nn.Identity(), head, layout, "none")
@@ -100,6 +102,8 @@ class ReservoirNet(ForecastNet):
 
     def states(self, windows: "Windows", one_by_one: bool = False) -> Tensor:
         """Return the states (W, F) after all ``windows``; from one run over the rows, unless ``one_by_one``."""
+        if self.seen is not None and self.seen[0] is windows and not one_by_one:
+            return self.seen[1]
         states = torch.empty(len(windows), self.size, dtype=torch.float64, device=self.readout.weight.device)
         one_by_one = one_by_one or not self.runs_over(windows)
         for numbers, some in self._each(windows) if one_by_one else self._run(windows):
