@@ -31,7 +31,7 @@ from recurra.data.cases import Cases, cases_of
 from recurra.data.moments import moments
 from recurra.errors import ConfigError, DataError
 from recurra.nn.build import unused
-from recurra.nn.filters import StepNorm
+from recurra.nn.filters import Branch, StepNorm
 from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
@@ -323,11 +323,47 @@ LOOKS = {"rows": 3, "self_attention": "multi_head", "heads": 2}
 READ_OUT = [(cell, readout) for cell in CELLS for readout in ("last", "mean", "max", "attention")]
 
 
-@pytest.mark.parametrize("more", [{}, LOOKS], ids=["plain", "looks"])
+@pytest.mark.parametrize("pool", [1, 3])
+def test_a_branch_is_three_layers_of_filters_and_their_mean(pool: int) -> None:
+    branch = Branch(2, 4, pool).double()
+    for norm in branch.filters.norms:
+        nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
+        norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2)
+    lengths = [11, 4, 1]
+    mask = torch.arange(11) < torch.tensor(lengths).unsqueeze(1)
+    x = torch.randn(3, 11, 2, dtype=torch.float64) * mask.unsqueeze(-1)
+    found = branch.eval()(x, mask)
+    for n, length in enumerate(lengths):
+        rows = x[n, :length].numpy()
+        for number, (layer, norm) in enumerate(zip(branch.filters.layers, branch.filters.norms, strict=True)):
+            weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+            half, steps = weight.shape[2] // 2, len(rows)
+            sums = np.array([bias] * steps)
+            for t in range(steps):
+                for k in range(weight.shape[2]):
+                    if 0 <= t + k - half < steps:
+                        sums[t] += weight[:, :, k] @ rows[t + k - half]
+            scale = norm.weight.detach().numpy() / np.sqrt(norm.running_var.numpy() + norm.eps)
+            rows = np.maximum((sums - norm.running_mean.numpy()) * scale + norm.bias.detach().numpy(), 0)
+            if number == 0 and pool > 1:
+                rows = np.array([rows[t : t + pool].max(0) for t in range(0, steps, pool)])
+        np.testing.assert_allclose(found[n].detach().numpy(), rows.mean(0), rtol=1e-9, atol=1e-12)
+
+
+def test_a_branch_needs_series_and_a_reservoir_stands_alone() -> None:
+    pictures = cases_of(np.random.default_rng(0).normal(size=(12, 5, 4, 4)), [0, 1] * 6)
+    prepared = KIND.prepare(pictures, config_of(convolutions=4), 0)
+    with pytest.raises(ConfigError, match="convolutions=4 is a branch over the steps of series"):
+        KIND.make(prepared.config, prepared.learned)
+    with pytest.raises(ConfigError, match="convolutions has no effect"):
+        Classifier(cell="reservoir", convolutions=4).fit(np.random.default_rng(0).normal(size=(12, 20)), [0, 1] * 6)
+
+
+@pytest.mark.parametrize("more", [{}, LOOKS, {"convolutions": 3}], ids=["plain", "looks", "convolutions"])
 @pytest.mark.parametrize(("cell", "readout"), [one for one in READ_OUT if one != ("reservoir", "attention")])
 def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str, more: dict[str, Any]) -> None:
     if cell == "reservoir" and more:
-        pytest.skip("a reservoir looks nowhere")
+        pytest.skip("a reservoir looks nowhere, and nothing stands beside it")
     network, examples = untrained(waves(12, gaps=True), cell=cell, readout=readout, segment=4, **more)
     with torch.no_grad():
         together = network(examples.take(torch.arange(12)))
@@ -338,11 +374,12 @@ def test_a_padded_batch_answers_like_each_case_alone(cell: str, readout: str, mo
                 size = one.weights.shape[-1]
                 torch.testing.assert_close(together.weights[n, ..., :size], one.weights[0], rtol=1e-4, atol=1e-5)
                 assert not together.weights[n, ..., size:].any()
-            if more:
+            if one.self_weights is not None:
                 size = one.self_weights.shape[-1]
                 found = together.self_weights[n, ..., :size, :size]
                 torch.testing.assert_close(found, one.self_weights[0], rtol=1e-4, atol=1e-5)
                 assert not together.self_weights[n, ..., size:].any()
+        assert (together.self_weights is not None) == ("self_attention" in more)
 
 
 def test_a_padded_batch_of_long_cases_answers_like_each_alone() -> None:

@@ -538,6 +538,11 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert chinese.code == 0 and "最差的样本" in (folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_reservoir_labels_no_steps() -> None:
+    with pytest.raises(ConfigError, match="A reservoir forecasts series and classifies cases, and this is another"):
+        Tagger(cell="reservoir").fit(np.random.default_rng(0).normal(size=(12, 20)), [["a", "b"] * 10] * 12)
+
+
 def test_compare(run: Run, tmp_path: Path) -> None:
     table_of(*peaks(16)).to_csv(tmp_path / "a.csv", index=False)
     command = ["compare", tmp_path / "a.csv", "--task", "tag", "--cells", "gru,lstm", "--seeds", 1]

@@ -3,6 +3,8 @@
 Shapes: B batch, T steps, I inputs, F filters.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,28 +25,49 @@ class StepNorm(nn.BatchNorm1d):
 
 
 class Filters(nn.Module):
-    """Two layers of learned filters, each over a step and its neighbours: ``relu(norm(W * x))``.
+    """Layers of learned filters, each over a step and its neighbours: ``relu(norm(W * x))``.
 
-    Between them, of every ``pool`` steps the largest is kept. The front of Wang et al., arXiv 1611.06455, but small.
+    ``sizes`` says how many filters each layer has. Behind the first one, of every ``pool`` steps the largest is kept.
+    The layers of Wang et al., arXiv 1611.06455.
     """
 
-    WIDTHS = (9, 5)  # steps that a filter of each layer covers
+    WIDTHS = (9, 5, 3)  # steps that a filter of each layer covers
 
-    def __init__(self, channels: int, filters: int, pool: int):
+    def __init__(self, channels: int, sizes: Sequence[int], pool: int):
         super().__init__()
-        sizes = [channels, filters, 2 * filters]
         self.pool, self.output_size = pool, sizes[-1]
         self.layers = nn.ModuleList(
             nn.Conv1d(before, after, width, padding="same")
-            for before, after, width in zip(sizes, sizes[1:], self.WIDTHS, strict=False)
+            for before, after, width in zip((channels, *sizes), sizes, self.WIDTHS, strict=False)
         )
-        self.norms = nn.ModuleList(StepNorm(size) for size in sizes[1:])
+        self.norms = nn.ModuleList(StepNorm(size) for size in sizes)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Return (B, ⌈T / pool⌉, F) for ``x`` (B, T, I); both are zero where a step is not real by ``mask`` (B, T)."""
-        first, second = self.layers
-        x = self.norms[0](first(x.mT).mT, mask).relu()
-        if self.pool > 1:
-            x = F.max_pool1d(x.mT, self.pool, ceil_mode=True).mT
-            mask = None if mask is None else mask[:, :: self.pool]
-        return self.norms[1](second(x.mT).mT, mask).relu()
+        for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            x = norm(layer(x.mT).mT, mask).relu()
+            if number == 0 and self.pool > 1:
+                x = F.max_pool1d(x.mT, self.pool, ceil_mode=True).mT
+                mask = self.kept(mask)
+        return x
+
+    def kept(self, mask: Tensor | None) -> Tensor | None:
+        """Return which steps of what comes out are real (B, ⌈T / pool⌉), from which of the sequence are (B, T)."""
+        return None if mask is None else mask[:, :: self.pool]
+
+
+class Branch(nn.Module):
+    """Three layers of filters and their mean over all steps: what stands beside the recurrence in an LSTM-FCN.
+
+    The layers have F, 2F and F filters. Karim et al. 2018, arXiv 1709.05206.
+    """
+
+    def __init__(self, channels: int, filters: int, pool: int):
+        super().__init__()
+        self.filters = Filters(channels, (filters, 2 * filters, filters), pool)
+        self.output_size = filters
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Return (B, F) for ``x`` (B, T, I), over the steps that are real by ``mask`` (B, T)."""
+        found, kept = self.filters(x, mask), self.filters.kept(mask)
+        return found.mean(1) if kept is None else found.sum(1) / kept.sum(1, keepdim=True)

@@ -9,6 +9,7 @@ from ...nn.build import (
     make_recurrent,
     make_self_attention,
 )
+from ...nn.filters import Branch
 from ...nn.layers import Pool, Recurrent
 from ...settings import Config
 from .network import CaseNet, Frames, Layout, Segments
@@ -53,18 +54,26 @@ def idle_at_each_step(config: Config, why: str) -> dict[str, str]:
 
 def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     """Make an untrained network that gives ``outputs`` numbers for each case."""
-    if is_reservoir(config.model):
-        raise ConfigError(
-            "A reservoir forecasts series and classifies cases, and this is another task. Use a cell that learns, such "
-            "as cell='gru'."
-        )
     model, readout = config.model, readout_of(config)
     embed, recurrent = _make_reader(config, layout)
     size = recurrent.output_size
     attention = make_attention(model, size, size) if readout == "attention" else None
     pool = Pool(readout, attention, size, config.task.rows, model.attention_dropout)
     among = make_self_attention(model, size)
-    return CaseNet(embed, recurrent, pool, (pool.size(size), outputs), model.dropout, among)
+    branch = _make_branch(config.task.convolutions, layout)
+    width = pool.size(size) + (branch.output_size if branch else 0)
+    return CaseNet(embed, recurrent, pool, (width, outputs), model.dropout, among, branch)
+
+
+def _make_branch(filters: int, layout: Layout) -> Branch | None:
+    if not filters:
+        return None
+    if layout.shape is not None:
+        raise ConfigError(
+            f"convolutions={filters} is a branch over the steps of series, and these cases are moving pictures. Leave "
+            "it out: each frame is read by filters already."
+        )
+    return Branch(layout.inputs + (layout.channels if layout.told else 0), filters, layout.pool)
 
 
 def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
@@ -76,6 +85,11 @@ def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
 
 
 def _make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames, Recurrent]:
+    if is_reservoir(config.model):
+        raise ConfigError(
+            "A reservoir forecasts series and classifies cases, and this is another task. Use a cell that learns, such "
+            "as cell='gru'."
+        )
     recurrent = make_recurrent(config.model, config.model.hidden_size)
     front = Segments if layout.shape is None else Frames
     return front(layout, config.model.hidden_size, config.task.filters), recurrent

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ...data.batch import Batch
 from ...data.cases import Cases
-from ...nn.filters import Filters
+from ...nn.filters import Branch, Filters
 from ...nn.layers import Pool, Recurrent, SelfAttention
 from ...nn.models import Output
 from ...nn.pictures import Pictures
@@ -88,7 +88,7 @@ class Segments(nn.Module):
         super().__init__()
         self.layout = layout
         size = layout.inputs + (layout.channels if layout.told else 0)
-        self.filters = Filters(size, filters, layout.pool) if filters else None
+        self.filters = Filters(size, (filters, 2 * filters), layout.pool) if filters else None
         self.linear = nn.Linear(self.filters.output_size if self.filters else layout.segment * size, width)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -138,7 +138,7 @@ class CaseNet(nn.Module):
     """Segments or frames, a recurrent stack, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
     Segments look ``among`` each other, where that is asked for, before the read-out. Without a ``pool`` every segment
-    is answered by itself.
+    is answered by itself. What a convolutional ``branch`` finds in the steps is laid beside the read-out.
     """
 
     def __init__(
@@ -149,10 +149,11 @@ class CaseNet(nn.Module):
         sizes: tuple[int, int],
         dropout: float,
         among: SelfAttention | None = None,
+        branch: Branch | None = None,
     ):
         super().__init__()
         self.layout = embed.layout
-        self.embed, self.recurrent, self.among, self.pool = embed, recurrent, among, pool
+        self.embed, self.recurrent, self.among, self.pool, self.branch = embed, recurrent, among, pool, branch
         self.dropout = Dropout(dropout)
         self.out = nn.Linear(*sizes)
 
@@ -161,6 +162,7 @@ class CaseNet(nn.Module):
         x, mask = batch.inputs, batch.mask
         if self.layout.told:
             x = torch.cat([x, batch["known"].to(x.dtype)], -1)
+        beside = None if self.branch is None else self.branch(x, mask)
         vectors, mask = self.embed(x, mask)
         read = self.recurrent(vectors, mask=mask, record=record)
         among = None
@@ -170,4 +172,6 @@ class CaseNet(nn.Module):
         if self.pool is None:
             return Output(self.out(self.dropout(read.outputs)), recurrence=read, self_weights=among)
         summary, weights = self.pool(read, mask)
+        if beside is not None:
+            summary = torch.cat([summary, beside], -1)
         return Output(self.out(self.dropout(summary)), weights, read, self_weights=among)

@@ -44,6 +44,12 @@ class PooledSettings(CaseSettings):
         None,
         "how what was read becomes one answer; attention if there is one, if not given",
     )
+    convolutions: int = setting(
+        0,
+        "filters of a convolutional branch beside the recurrent layer, as in an LSTM-FCN; 0 for none",
+        low=0,
+        tune=Range(16, 128, log=True),
+    )
     rows: int = setting(
         1,
         "looks that the attention takes at a case, each in its own way, side by side",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ...report.page import Section
 
 
-OF_SEGMENTS = ("segment", "filters", "warp", "rescale")  # settings of networks that read segments
+OF_SEGMENTS = ("segment", "filters", "convolutions", "rows", "warp", "rescale")  # of networks that read segments
 
 
 class ClassifyKind(CaseKind):
