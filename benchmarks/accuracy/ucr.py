@@ -2,8 +2,9 @@
 
     python benchmarks/accuracy/ucr.py FOLDER [--seeds 3] [--out ucr.jsonl] [--sets Adiac,Plane] [SETTINGS..]
 
-FOLDER holds NAME_TRAIN.tsv.xz and NAME_TEST.tsv.xz (https://www.cs.ucr.edu/~eamonn/time_series_data_2018/). A line of
-JSON is added to the file for every training; what is in it already is not done again. At the end the table is printed.
+FOLDER holds NAME_TRAIN.tsv.xz and NAME_TEST.tsv.xz (https://www.cs.ucr.edu/~eamonn/time_series_data_2018/), or .ts
+files. A line of JSON is added to the file for every training; what is in it already is not done again. At the end the
+table is printed.
 Other arguments go to ``recurra train`` as they are, such as ``--attention none``.
 """
 
@@ -49,7 +50,7 @@ def read(path: Path) -> Runs:
 
 def run(folder: Path, name: str, seed: int, settings: list[str]) -> dict[str, Any]:
     """Train on the official training part, judge on the official test part."""
-    train, test = (next(folder.glob(f"{name}_{part}.tsv*")) for part in ("TRAIN", "TEST"))
+    train, test = (next(folder.glob(f"{name}_{part}.ts*")) for part in ("TRAIN", "TEST"))
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "recurra.cli", "train", str(train), "--task", "classify"]
         command += ["--test-data", str(test), "--seed", str(seed), "--out", f"{place}/run", "--json", *settings]

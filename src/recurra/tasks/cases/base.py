@@ -2,14 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
+import pandas as pd
 
 from ...data.cases import Cases, What, fingerprint
 from ...settings import Config
 from ...training.loop import Epoch
-from ..base import Fitted, Glimpse, Kind, Prepared, Tell, row_of, tell_nobody
+from ..base import Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
 from ..last import train_gently
 from ..others import another_suggested
 from .build import idle_settings
@@ -17,6 +18,17 @@ from .examples import CaseExamples
 from .reading import CaseLearned
 from .source import at_most, cases_in, repeated_note, unlike
 from .split import Split, check_size, some_of
+
+if TYPE_CHECKING:
+    from ...report.page import Section
+
+
+class Pages(Protocol):
+    """What a report of one of these kinds says: a module ``report``, which only a page needs."""
+
+    def title(self, fitted: Fitted) -> str: ...
+    def answer_sections(self, fitted: Fitted, data: Cases, judged: Judged | None) -> "list[Section]": ...
+    def proof_sections(self, fitted: Fitted, judged: Judged) -> "list[Section]": ...
 
 
 class CaseKind(Kind):
@@ -42,6 +54,14 @@ class CaseKind(Kind):
     @abstractmethod
     def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases."""
+
+    @abstractmethod
+    def examined(self, cases: Cases, examples: Any, learned: Any) -> Exam:
+        """Return ``cases`` as an exam; raises DataError if it is not known what should be said of one."""
+
+    @abstractmethod
+    def pages(self) -> Pages:
+        """Return what a report says, imported by whoever asks."""
 
     def columns(self, config: Config, learned: Any) -> dict[str, Any]:
         """Return what columns of a table are called: the ``target``, the ``id`` of a case, the ``time`` of a step."""
@@ -135,6 +155,28 @@ class CaseKind(Kind):
 
     def _judged_groups(self, data: Cases) -> np.ndarray:
         return self.groups(data, "to judge by")
+
+    def exam(self, data: Cases, learned: Any, part: np.ndarray | None) -> Exam:
+        """Return the cases at the places in ``part``, or all, with what should be said of them."""
+        cases = data if part is None else data.some(part)
+        return self.examined(cases, self.encode(cases, learned), learned)
+
+    def frame(self, answers: Any) -> pd.DataFrame:
+        """Return answers as the table that they say they are."""
+        frame: pd.DataFrame = answers.frame()
+        return frame
+
+    def title(self, fitted: Fitted, data: Cases) -> str:
+        """Return the title of a report."""
+        return self.pages().title(fitted)
+
+    def sections(self, fitted: Fitted, data: Cases, judged: Judged | None, asked: Any) -> "list[Section]":
+        """Return what a report says first."""
+        return self.pages().answer_sections(fitted, data, judged)
+
+    def proof(self, fitted: Fitted, data: Cases, judged: Judged) -> "list[Section]":
+        """Return what a report says of how good the answers are."""
+        return self.pages().proof_sections(fitted, judged)
 
     def glimpse(self, fitted: Fitted, data: Cases) -> Glimpse:
         """Return the first case."""

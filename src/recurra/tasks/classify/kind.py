@@ -5,19 +5,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from torch import nn
 
 from ...compare.metric import Metric, Statistics
 from ...compare.significance import mcnemar, paired_permutation
 from ...data.cases import Cases
 from ...nn.build import is_reservoir
-from ...settings import Config, NoSettings
+from ...settings import Config
 from ...training.loop import Epoch, Progress, Watch
 from ...training.reservoirs import tries
 from ...training.task import Task
-from ..base import Baseline, Demo, Exam, Fitted, Judged, Prepared
-from ..cases.base import CaseKind
+from ..base import Baseline, Demo, Exam, Fitted, Prepared
+from ..cases.base import CaseKind, Pages
 from ..cases.classes import arrays_of, classes_of, codes_of, labels_of, spelt_as
 from ..cases.examples import CaseExamples
 from ..cases.split import Split
@@ -33,7 +32,7 @@ from .settings import PARTS, ClassesAsked
 from .task import make_classifier
 
 if TYPE_CHECKING:
-    from ...report.page import Section
+    pass
 
 
 OF_SEGMENTS = ("segment", "filters", "convolutions", "rows", "warp", "rescale")  # of networks that read segments
@@ -127,10 +126,6 @@ class ClassifyKind(CaseKind):
         assert data is not None  # this kind remembers no data
         return Classes(data, fitted.learned.classes, self.asked_row(fitted, data, asked.model))
 
-    def frame(self, answers: Classes) -> pd.DataFrame:
-        """Return ``case, label`` and a probability for every class, ``p_<class>``."""
-        return answers.frame()
-
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return accuracy, which ranks, and the others."""
         return METRICS
@@ -143,10 +138,9 @@ class ClassifyKind(CaseKind):
         """Return the most frequent class, the nearest neighbour and random convolutions."""
         return make_baselines(learned)
 
-    def exam(self, data: Cases, learned: ClassifyLearned, part: np.ndarray | None) -> Exam:
-        """Return labelled cases."""
-        cases = data if part is None else data.some(part)
-        return make_exam(cases, learned, CaseExamples.of(cases, learned))
+    def examined(self, cases: Cases, examples: Any, learned: Any) -> Exam:
+        """Return cases of which is known what should be said."""
+        return make_exam(cases, learned, examples)
 
     def chance(self, exam: Exam, first: Sequence[Statistics], second: Sequence[Statistics], metric: Metric) -> float:
         """Test which cases only one of the two has right (McNemar); over several seeds, by permutation."""
@@ -154,23 +148,11 @@ class ClassifyKind(CaseKind):
             return mcnemar(first[0]["correct"], second[0]["correct"])
         return paired_permutation(metric, first, second)
 
-    def title(self, fitted: Fitted, data: Cases) -> str:
-        """Return which classes are told apart."""
-        from . import report  # only a page needs it
+    def pages(self) -> Pages:
+        """Return what a report says."""
+        from . import report
 
-        return report.title(fitted)
-
-    def sections(self, fitted: Fitted, data: Cases, judged: Judged | None, asked: NoSettings) -> "list[Section]":
-        """Show what was confused with what."""
-        from . import report  # only a page needs it
-
-        return report.answer_sections(fitted, data, judged)
-
-    def proof(self, fitted: Fitted, data: Cases, judged: Judged) -> "list[Section]":
-        """Show how good each class is, and a right and a wrong case."""
-        from . import report  # only a page needs it
-
-        return report.proof_sections(fitted, judged)
+        return report
 
     def demo(self) -> Demo:
         """Classify handwritten digits, row by row."""

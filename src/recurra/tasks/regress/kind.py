@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from torch import nn
 
 from ...compare.metric import Metric, Statistics
 from ...data.cases import Cases, cases_of
-from ...settings import Config, NoSettings
+from ...settings import Config
 from ...training.task import Task
-from ..base import Baseline, Exam, Fitted, Judged, Prepared
-from ..cases.base import CaseKind
+from ..base import Baseline, Exam, Fitted, Prepared
+from ..cases.base import CaseKind, Pages
 from ..cases.examples import CaseExamples
 from ..cases.split import Split
 from .answers import Guess, Numbers, Truth, ask_network, calibrate, make_exam, notes_on, statistics_of
@@ -25,7 +24,7 @@ from .settings import PARTS, NumbersAsked
 from .task import make_regressor
 
 if TYPE_CHECKING:
-    from ...report.page import Section
+    pass
 
 
 class RegressKind(CaseKind):
@@ -85,10 +84,6 @@ class RegressKind(CaseKind):
         guess = self.asked_row(fitted, data, asked.model)
         return Numbers(data, fitted.learned.names, guess, notes_on(fitted, guess, asked.model))
 
-    def frame(self, answers: Numbers) -> pd.DataFrame:
-        """Return ``case``, the number of every target, and the ends of its intervals, ``<target>-lo-90``."""
-        return answers.frame()
-
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return MAE, which ranks, and the others."""
         return regress_metrics(config.task.levels if config.task.loss == "quantile" else ())
@@ -101,28 +96,15 @@ class RegressKind(CaseKind):
         """Return the mean, the median, the nearest neighbours and regressions in closed form."""
         return make_baselines(learned)
 
-    def exam(self, data: Cases, learned: RegressLearned, part: np.ndarray | None) -> Exam:
-        """Return cases whose numbers are known."""
-        cases = data if part is None else data.some(part)
-        return make_exam(cases, learned, CaseExamples.of(cases, learned))
+    def examined(self, cases: Cases, examples: Any, learned: Any) -> Exam:
+        """Return cases of which is known what should be said."""
+        return make_exam(cases, learned, examples)
 
-    def title(self, fitted: Fitted, data: Cases) -> str:
-        """Return what is said of a sequence."""
-        from . import report  # only a page needs it
+    def pages(self) -> Pages:
+        """Return what a report says."""
+        from . import report
 
-        return report.title(fitted)
-
-    def sections(self, fitted: Fitted, data: Cases, judged: Judged | None, asked: NoSettings) -> "list[Section]":
-        """Show what was said beside what is true."""
-        from . import report  # only a page needs it
-
-        return report.answer_sections(fitted, data, judged)
-
-    def proof(self, fitted: Fitted, data: Cases, judged: Judged) -> "list[Section]":
-        """Show the errors, the worst cases, and where the network looked."""
-        from . import report  # only a page needs it
-
-        return report.proof_sections(fitted, judged)
+        return report
 
 
 KIND = RegressKind()

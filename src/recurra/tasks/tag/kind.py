@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from torch import nn
 
 from ...compare.metric import Metric, Statistics
 from ...data.cases import Cases
-from ...settings import Config, NoSettings
+from ...settings import Config
 from ...training.task import Task
-from ..base import Baseline, Exam, Fitted, Judged
-from ..cases.base import CaseKind
+from ..base import Baseline, Exam, Fitted
+from ..cases.base import CaseKind, Pages
 from ..cases.build import idle_at_each_step
 from ..cases.split import Split
 from .answers import Said, Tags, Truth, ask_network, make_exam, statistics_of
@@ -26,7 +25,7 @@ from .settings import PARTS, TagsAsked
 from .task import make_tagger
 
 if TYPE_CHECKING:
-    from ...report.page import Section
+    pass
 
 
 class TagKind(CaseKind):
@@ -81,10 +80,6 @@ class TagKind(CaseKind):
         assert data is not None  # this kind remembers no data
         return Tags(data, fitted.learned.classes, self.asked_row(fitted, data, asked.model))
 
-    def frame(self, answers: Tags) -> pd.DataFrame:
-        """Return ``case, step, label`` and a probability for every label, ``p_<label>``."""
-        return answers.frame()
-
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return accuracy, which ranks, and the others."""
         return METRICS
@@ -97,28 +92,15 @@ class TagKind(CaseKind):
         """Return the most frequent label and the regression on a window."""
         return make_baselines(learned)
 
-    def exam(self, data: Cases, learned: TagLearned, part: np.ndarray | None) -> Exam:
-        """Return labelled cases."""
-        cases = data if part is None else data.some(part)
-        return make_exam(cases, learned, self.encode(cases, learned))
+    def examined(self, cases: Cases, examples: Any, learned: Any) -> Exam:
+        """Return cases of which is known what should be said."""
+        return make_exam(cases, learned, examples)
 
-    def title(self, fitted: Fitted, data: Cases) -> str:
-        """Return which labels there are."""
-        from . import report  # only a page needs it
+    def pages(self) -> Pages:
+        """Return what a report says."""
+        from . import report
 
-        return report.title(fitted)
-
-    def sections(self, fitted: Fitted, data: Cases, judged: Judged | None, asked: NoSettings) -> "list[Section]":
-        """Show cases with what was said of them."""
-        from . import report  # only a page needs it
-
-        return report.answer_sections(fitted, data, judged)
-
-    def proof(self, fitted: Fitted, data: Cases, judged: Judged) -> "list[Section]":
-        """Show what was confused with what, and how good each label is."""
-        from . import report  # only a page needs it
-
-        return report.proof_sections(fitted, judged)
+        return report
 
 
 KIND = TagKind()
