@@ -131,7 +131,7 @@ LATIN = re.compile(r"[A-Za-z][\w.]*")
 NAMES = set(
     LATIN.findall(
         "recurra torch torch.nn torch.mm nn doctor demo DATA RUN FILE md module Kind Class runs seed x "
-        "CSV Parquet JSON TOML UCR ts unique_id ds y h min D W MS en English zh AdamW LSTM GRU CUDA "
+        "CSV Parquet JSON TOML UCR ts unique_id ds y h min D W MS en English zh AdamW LSTM GRU FCN CUDA "
         "none lstm gru scaled_dot general local multi_head hidden_size dropout cpu cuda auto forecast classify regress "
         "train infer lengths step memory B T I H network linear seasonal_naive nearest_neighbour most_frequent_class "
         "ridge nearest_neighbours target targetLabel "
