@@ -30,3 +30,8 @@ class Loss(NamedTuple):
             return Loss(values.sum(), values.numel())
         mask = mask.expand_as(values)
         return Loss(torch.where(mask, values, 0.0).sum(), mask.sum())
+
+    @staticmethod
+    def weighted(values: Tensor, weights: Tensor | None) -> "Loss":
+        """Return the loss over all ``values``, each of which counts as much as its weight; all alike without any."""
+        return Loss.over(values) if weights is None else Loss((values * weights).sum(), weights.sum())

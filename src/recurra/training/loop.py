@@ -65,6 +65,27 @@ class Progress:
     finished: bool = False
     stopped_by: str = ""  # patience, max_epochs or max_steps
 
+    def exhausted(self, settings: TrainingSettings) -> bool:
+        """Tell whether nothing more is to be trained, and note why."""
+        if self.epoch - self.best_epoch >= settings.patience:
+            self.stopped_by = "patience"
+        elif self.epoch >= settings.max_epochs:
+            self.stopped_by = "max_epochs"
+        elif self.steps >= total_steps(settings):
+            self.stopped_by = "max_steps"
+        return bool(self.stopped_by)
+
+    def beaten(self, loss: float, watched: float | None, watch: Watch | None) -> bool:
+        """Tell whether an epoch is better than the best one: by its loss, or by what was ``watched``."""
+        if watch is None or watched is None:
+            return loss < self.best_loss
+        return self.best_watched is None or watch.metric.beats(watched, self.best_watched)
+
+    def keep(self, number: int, loss: float, watched: float | None, model: nn.Module) -> None:
+        """Note epoch ``number`` as the best one, with the weights that ``model`` has now."""
+        self.best_epoch, self.best_loss, self.best_watched = number, loss, watched
+        self.best_weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
 
 def fit(
     model: nn.Module,
@@ -91,22 +112,12 @@ def fit(
         optimiser.load_state_dict(progress.optimiser)
     total = total_steps(settings)
     loop = _Loop(model, task, settings, optimiser, total, device, watch)
-    while not (progress.finished or _exhausted(progress, settings, total)):
+    while not (progress.finished or progress.exhausted(settings)):
         yield loop.epoch(train, valid, progress)
     progress.finished = True
     if progress.best_weights:
         model.load_state_dict(progress.best_weights)
     model.eval()
-
-
-def _exhausted(progress: Progress, settings: TrainingSettings, total: int) -> bool:
-    if progress.epoch - progress.best_epoch >= settings.patience:
-        progress.stopped_by = "patience"
-    elif progress.epoch >= settings.max_epochs:
-        progress.stopped_by = "max_epochs"
-    elif progress.steps >= total:
-        progress.stopped_by = "max_steps"
-    return bool(progress.stopped_by)
 
 
 def total_steps(settings: TrainingSettings) -> int:
@@ -253,10 +264,9 @@ class _Loop:
         loss = train_loss if valid_loss is None else valid_loss
         self._require_finite("validation loss", loss, progress.steps - 1)
         watched = self._measure(progress.steps - 1)
-        best = self._is_best(loss, watched, progress)
+        best = progress.beaten(loss, watched, self.watch)
         if best:
-            progress.best_loss, progress.best_watched, progress.best_epoch = loss, watched, number
-            progress.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            progress.keep(number, loss, watched, self.model)
         progress.epoch = number
         progress.optimiser = self.optimiser.state_dict()
         rates = {group["name"]: group["lr"] for group in self.optimiser.param_groups}
@@ -273,11 +283,6 @@ class _Loop:
             value = float(self.watch.measure())
         self._require_finite(f"validation {self.watch.metric.title}", value, step)
         return value
-
-    def _is_best(self, loss: float, watched: float | None, progress: Progress) -> bool:
-        if self.watch is None or watched is None:
-            return loss < progress.best_loss
-        return progress.best_watched is None or self.watch.metric.beats(watched, progress.best_watched)
 
     def _generator(self, number: int) -> torch.Generator:
         return torch.Generator().manual_seed((self.settings.seed * 1_000_003 + number) % 2**63)

@@ -44,15 +44,14 @@ def search(
     Raises RunError if no reservoir gives a finite loss.
     """
     given = {name: value for name in NUMBERS if (value := getattr(model, name)) is not None}
-    while not (progress.finished or _exhausted(progress, training)):
+    while not (progress.finished or progress.exhausted(training)):
         started, number = time.perf_counter(), progress.epoch + 1
         tune(network, _numbers(number, progress, training) | given)
         train_loss, valid_loss = fit()
         watched = None if watch is None else float(watch.measure())
-        best = _is_best(valid_loss, watched, progress, watch)
+        best = math.isfinite(valid_loss) and progress.beaten(valid_loss, watched, watch)
         if best:
-            progress.best_loss, progress.best_watched, progress.best_epoch = valid_loss, watched, number
-            progress.best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+            progress.keep(number, valid_loss, watched, network)
         progress.epoch = number
         yield Epoch(number, 0, train_loss, valid_loss, best, {}, {}, time.perf_counter() - started, watched)
     progress.finished = True
@@ -83,14 +82,6 @@ def described(network: nn.Module, progress: Progress, penalty: float) -> str:
     return f"reservoir: {said}, {tried}; penalty of the read-out {penalty:.0e}"
 
 
-def _exhausted(progress: Progress, training: TrainingSettings) -> bool:
-    if progress.epoch and progress.epoch - progress.best_epoch >= training.patience:
-        progress.stopped_by = "patience"
-    elif progress.epoch >= training.max_epochs:
-        progress.stopped_by = "max_epochs"
-    return bool(progress.stopped_by)
-
-
 def _numbers(number: int, progress: Progress, training: TrainingSettings) -> dict[str, float]:
     """Return what try ``number`` is: the usual, then by turns anything and something near the best so far."""
     if number == 1:
@@ -117,11 +108,3 @@ def _near(best: float, limits: Range, generator: torch.Generator) -> float:
 def _best(progress: Progress, name: str) -> float:
     found: Tensor = next(value for key, value in progress.best_weights.items() if key.endswith(f".{name}"))
     return float(found)
-
-
-def _is_best(loss: float, watched: float | None, progress: Progress, watch: Watch | None) -> bool:
-    if not math.isfinite(loss):
-        return False
-    if watch is None or watched is None:
-        return loss < progress.best_loss
-    return progress.best_watched is None or watch.metric.beats(watched, progress.best_watched)

@@ -72,6 +72,17 @@ class CaseEstimator(Estimator):
         return fitted, self.kind.encode(cases, fitted.learned)
 
 
+class ClassesEstimator(CaseEstimator):
+    """What estimators do alike whose answers are classes."""
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes (K,), in the order of the columns of ``predict_proba`` and in the type of y."""
+        learned = self._fitted().learned
+        classes: np.ndarray = learned.typed(np.arange(len(learned.classes)))
+        return classes
+
+
 def by_stretch(fitted: Fitted, examples: CaseExamples, name: str, rows: Sequence[np.ndarray]) -> pd.DataFrame:
     """Return numbers of the segments of each case, (n,) each, as ``case, from, to`` and what they are called."""
     layout, tables = fitted.learned.reading.layout, []

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..base import Baseline, Prepared
+from ..cases.baselines import Shares, not_held_out
 from ..cases.classes import codes_of, labels_of
 from ..cases.convolutions import CONVOLUTIONS
 from ..cases.examples import CaseExamples
@@ -18,29 +19,14 @@ from .convolutions import Convolutions
 from .learned import ClassifyLearned
 
 
-class Majority(Baseline):
+class Majority(Shares):
     """The most frequent class; its probabilities are the shares of the classes in the training cases."""
-
-    shares: np.ndarray  # (K,)
-
-    def fit(self, prepared: Prepared) -> None:
-        """Count the classes."""
-        counts = np.array(prepared.learned.counts, float)
-        self.shares = counts / counts.sum()
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return the same for every case."""
         count = len(examples)
         logs = np.tile(np.log(self.shares), (count, 1))
         return Guess(np.full(count, int(self.shares.argmax())), logs)
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return the shares."""
-        return {"shares": self.shares}
-
-    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take back the shares."""
-        self.shares = arrays["shares"]
 
 
 class NearestNeighbour(Baseline):
@@ -60,8 +46,7 @@ class NearestNeighbour(Baseline):
 
     def fit(self, prepared: Prepared) -> None:
         """Remember all cases that are not held out."""
-        plan = prepared.plan
-        cases = prepared.data.some(np.concatenate([plan.train, plan.valid]))
+        cases = not_held_out(prepared)
         self.points = points(cases, self.learned.reading)
         self.codes = codes_of(labels_of(cases, "to learn from"), self.learned.classes)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..cases.classes import labels_of
-from ..cases.estimator import CaseEstimator, by_stretch
+from ..cases.estimator import ClassesEstimator, by_stretch
 from ..cases.examples import CaseExamples
 from ..cases.looking import falls
 from ..cases.settings import CaseModelSettings, CaseTrainingSettings
@@ -16,7 +16,7 @@ from .settings import ClassifySettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, CaseEstimator):
+class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, ClassesEstimator):
     """A recurrent classifier of whole series with attention.
 
     ``fit(X, y)`` takes an array (cases, time) or (cases, channels, time), a list of sequences of unequal length, moving
@@ -40,13 +40,6 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Case
             classifier_tags=ClassifierTags(),
             input_tags=InputTags(two_d_array=True, three_d_array=True, allow_nan=True),
         )
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """The classes (K,), in the order of the columns of ``predict_proba`` and in the type of y."""
-        learned = self._fitted().learned
-        classes: np.ndarray = learned.typed(np.arange(len(learned.classes)))
-        return classes
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the class of every case (N,)."""

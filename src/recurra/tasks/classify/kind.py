@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -30,10 +30,6 @@ from .plan import make_plan
 from .reservoir import Finder, ReservoirNet, train_reservoir
 from .settings import PARTS, ClassesAsked
 from .task import make_classifier
-
-if TYPE_CHECKING:
-    pass
-
 
 OF_SEGMENTS = ("segment", "filters", "convolutions", "rows", "warp", "rescale")  # of networks that read segments
 

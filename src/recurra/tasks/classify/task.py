@@ -45,7 +45,7 @@ class ClassifyTask:
         assert targets is not None
         losses = F.cross_entropy(output.prediction, targets, reduction="none", label_smoothing=self.smoothing)
         weights = self.counts(batch)
-        return Loss.over(losses) if weights is None else Loss((losses * weights).sum(), weights.sum())
+        return Loss.weighted(losses, weights)
 
     def counts(self, batch: Batch) -> Tensor | None:
         """Return how much each case counts (B,); None if all count the same."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...data.cases import Cases
 from ...nn.ridge import Ridge
 from ..base import Baseline, Prepared
+from ..cases.baselines import not_held_out
 from ..cases.convolutions import CONVOLUTIONS, CaseConvolutions
 from ..cases.examples import CaseExamples
 from ..cases.neighbours import nearest
@@ -31,7 +31,7 @@ class Constant(Baseline):
 
     def fit(self, prepared: Prepared) -> None:
         """Take the middle of all cases that are not held out."""
-        numbers = numbers_of(_known(prepared), "to learn from")
+        numbers = numbers_of(not_held_out(prepared), "to learn from")
         self.value = np.median(numbers, 0) if self.median else numbers.mean(0)
 
     def answer(self, examples: CaseExamples) -> Guess:
@@ -61,7 +61,7 @@ class NearestNeighbours(Baseline):
 
     def fit(self, prepared: Prepared) -> None:
         """Remember all cases that are not held out."""
-        cases = _known(prepared)
+        cases = not_held_out(prepared)
         self.points, self.numbers = points(cases, self.learned.reading), numbers_of(cases, "to learn from")
 
     def answer(self, examples: CaseExamples) -> Guess:
@@ -90,8 +90,8 @@ class RidgeRegression(Baseline):
 
     def fit(self, prepared: Prepared) -> None:
         """Fit to all cases that are not held out."""
-        cases, learned = _known(prepared), self.learned
-        scaled = (numbers_of(cases, "to learn from") - learned.mean) / learned.std
+        cases, learned = not_held_out(prepared), self.learned
+        scaled = learned.scaled(numbers_of(cases, "to learn from"))
         ridge = Ridge.of(points(cases, learned.reading).astype(float), scaled)
         self.weights, self.bias = ridge.weights, ridge.bias
 
@@ -117,19 +117,12 @@ class Convolutions(CaseConvolutions):
 
     def fit(self, prepared: Prepared) -> None:
         """Learn from all cases that are not held out, or from as many as take a few seconds."""
-        numbers = numbers_of(_known(prepared), "to learn from")
-        self.learn(prepared, groups_of(numbers), (numbers - self.learned.mean) / self.learned.std)
+        numbers = numbers_of(not_held_out(prepared), "to learn from")
+        self.learn(prepared, groups_of(numbers), self.learned.scaled(numbers))
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return the numbers."""
         return Guess(self.learned.unscaled(self.said(examples)), {})
-
-
-def _known(prepared: Prepared) -> Cases:
-    """Return all cases that are not held out: what decides when a network stops, these do not need."""
-    plan = prepared.plan
-    cases: Cases = prepared.data.some(np.concatenate([plan.train, plan.valid]))
-    return cases
 
 
 def make_baselines(learned: RegressLearned) -> dict[str, Baseline]:

@@ -1,7 +1,7 @@
 """Numbers for sequences, as the verbs see it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -22,9 +22,6 @@ from .numbers import groups_of, numbers_of
 from .plan import make_plan
 from .settings import PARTS, NumbersAsked
 from .task import make_regressor
-
-if TYPE_CHECKING:
-    pass
 
 
 class RegressKind(CaseKind):

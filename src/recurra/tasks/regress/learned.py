@@ -46,8 +46,11 @@ class RegressLearned:
         """Return the numbers (N, K) in training deviations from the training mean; None if they are not known."""
         if cases.numbers is None:
             return None
-        scaled = (judged_numbers(cases, self.names) - self.mean) / self.std
-        return torch.from_numpy(scaled.astype(np.float32))
+        return torch.from_numpy(self.scaled(judged_numbers(cases, self.names)).astype(np.float32))
+
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        """Return values (N, K) in training deviations from the training mean."""
+        return (values - self.mean) / self.std
 
     def unscaled(self, values: np.ndarray) -> np.ndarray:
         """Return scaled values (N, K) in the units of the targets."""

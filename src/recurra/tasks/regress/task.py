@@ -30,7 +30,7 @@ class RegressTask:
         assert batch.targets is not None
         losses = self.head.loss(self.params(output.prediction), batch.targets).mean(-1)
         weights = batch.get("weight")
-        return Loss.over(losses) if weights is None else Loss((losses * weights).sum(), weights.sum())
+        return Loss.weighted(losses, weights)
 
     def params(self, prediction: Tensor) -> Tensor:
         """Return the numbers (B, K · P) that come out of the network, target by target: (B, K, P)."""

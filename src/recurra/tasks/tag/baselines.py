@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..base import Baseline, Prepared
+from ..cases.baselines import Shares
 from .answers import Said
 from .examples import TagExamples
 from .learned import TagLearned
@@ -19,15 +20,8 @@ AT_ONCE = 2**16  # windows in memory at a time
 NEVER = -30.0  # the logarithm of the share of a label that no step had
 
 
-class Majority(Baseline):
+class Majority(Shares):
     """The most frequent label; its probabilities are the shares of the labels in the training steps."""
-
-    shares: np.ndarray  # (K,)
-
-    def fit(self, prepared: Prepared) -> None:
-        """Count the labels."""
-        counts = np.array(prepared.learned.counts, float)
-        self.shares = counts / counts.sum()
 
     def answer(self, examples: TagExamples) -> Said:
         """Return the same for every step."""
@@ -35,14 +29,6 @@ class Majority(Baseline):
             logs = np.maximum(np.log(self.shares), NEVER)
         count = len(examples.values)
         return Said(np.full(count, int(self.shares.argmax())), np.broadcast_to(logs, (count, len(logs))))
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return the shares."""
-        return {"shares": self.shares}
-
-    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take back the shares."""
-        self.shares = arrays["shares"]
 
 
 class WindowRegression(Baseline):

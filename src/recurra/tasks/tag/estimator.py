@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...data.cases import Cases
-from ..cases.estimator import CaseEstimator
+from ..cases.estimator import ClassesEstimator
 from ..frames import collected
 from .answers import Said, Tags, ask_network
 from .examples import TagExamples
@@ -16,7 +16,7 @@ from .settings import TagModelSettings, TagSettings, TagTrainingSettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Tagger(TagTrainingSettings, TagModelSettings, TagSettings, CaseEstimator):
+class Tagger(TagTrainingSettings, TagModelSettings, TagSettings, ClassesEstimator):
     """A recurrent network that gives every step of a sequence a label.
 
     ``fit(X, y)`` takes X as an array (cases, time) or (cases, channels, time), or as a list of sequences of unequal
@@ -39,13 +39,6 @@ class Tagger(TagTrainingSettings, TagModelSettings, TagSettings, CaseEstimator):
             target_tags=TargetTags(required=True, multi_output=True, single_output=False),
             input_tags=InputTags(two_d_array=True, three_d_array=True, allow_nan=True),
         )
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """The labels (K,), in the order of the columns of ``predict_proba`` and in the type of y."""
-        learned = self._fitted().learned
-        classes: np.ndarray = learned.typed(np.arange(len(learned.classes)))
-        return classes
 
     def predict(self, X: Any) -> Any:
         """Return the label of every step: an array (T_i,) for each case.

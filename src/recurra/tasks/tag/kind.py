@@ -1,7 +1,7 @@
 """Labels of steps, as the verbs see them."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -23,9 +23,6 @@ from .metrics import METRICS
 from .plan import make_plan, rarest
 from .settings import PARTS, TagsAsked
 from .task import make_tagger
-
-if TYPE_CHECKING:
-    pass
 
 
 class TagKind(CaseKind):

@@ -19,13 +19,14 @@ def make_plan(cases: Cases, settings: TagSettings, test_size: int | None) -> Spl
 
     Raises DataError if there is one label only, or too few cases; ConfigError if a size leaves none.
     """
-    numbers, classes = numbers_of(marks_of(cases, "to train on"), classes_of(cases)), classes_of(cases)
+    marks, classes = marks_of(cases, "to train on"), classes_of(cases)
+    numbers = numbers_of(marks, classes)
     if len(classes) < 2:
         raise DataError(
             f"Every step has the same label, '{classes[0]}': there is nothing to tell apart. Bring steps of at least "
             "two labels."
         )
-    plan = split_cases(rarest(cases), settings, test_size)
+    plan = split_cases(_rarest(numbers, len(classes), cases.lengths), settings, test_size)
     if not len(plan.valid):
         raise DataError(
             f"There is {len(cases)} case, and at least one more is needed to decide when to stop. Cut a long recording "
@@ -41,13 +42,17 @@ def rarest(cases: Cases) -> np.ndarray:
     """
     classes = classes_of(cases)
     assert cases.marks is not None
-    numbers = numbers_of(cases.marks, classes)
-    owner = np.repeat(np.arange(len(cases)), cases.lengths)
-    has = np.zeros((len(cases), len(classes)), bool)
-    has[owner[numbers >= 0], numbers[numbers >= 0]] = True
-    counts = has.sum(0)
-    ranked = np.where(has & (counts * TEST_SHARE >= 1), counts, len(cases) + 1)
-    return np.where(ranked.min(1) > len(cases), 0, ranked.argmin(1))
+    return _rarest(numbers_of(cases.marks, classes), len(classes), cases.lengths)
+
+
+def _rarest(numbers: np.ndarray, classes: int, lengths: np.ndarray) -> np.ndarray:
+    """Return what ``rarest`` does for the ``numbers`` (R,) of the labels of all steps."""
+    count, known = len(lengths), numbers >= 0
+    has = np.zeros((count, classes), bool)
+    has[np.repeat(np.arange(count), lengths)[known], numbers[known]] = True
+    cases = has.sum(0)
+    ranked = np.where(has & (cases * TEST_SHARE >= 1), cases, count + 1)
+    return np.where(ranked.min(1) > count, 0, ranked.argmin(1))
 
 
 def _counted(numbers: np.ndarray, classes: tuple[str, ...]) -> list[str]:

@@ -43,7 +43,7 @@ class TagTask:
         own = batch.get("weight")
         if own is not None:
             weights = weights * own.unsqueeze(1)
-        return Loss((losses * weights).sum(), weights.sum())
+        return Loss.weighted(losses, weights)
 
 
 def make_tagger(config: Config, learned: TagLearned) -> tuple[CaseNet, TagTask]:
