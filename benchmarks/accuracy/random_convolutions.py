@@ -9,13 +9,13 @@ again. At the end the table is printed.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fits import Fits, keep, kept
 
 from recurra.data.cases import Cases, read_cases
 from recurra.settings import make_config
@@ -30,8 +30,6 @@ PUBLISHED = {
 }  # fmt: skip
 APART = {"Chinatown", "MelbournePedestrian", "PowerCons", "Trace"}  # from the twelve that others publish figures for
 
-Fits = dict[tuple[str, int], dict[str, Any]]
-
 
 def main() -> None:
     """Run what is not done yet, and print the table."""
@@ -42,15 +40,13 @@ def main() -> None:
     parser.add_argument("--sets", default="")
     asked = parser.parse_args()
     names = asked.sets.split(",") if asked.sets else sorted(p.name.split("_")[0] for p in asked.folder.glob("*_TRAIN*"))
-    lines = asked.out.read_text(encoding="utf-8").splitlines() if asked.out.exists() else []
-    done: Fits = {(one["set"], one["draw"]): one for one in map(json.loads, lines)}
+    done = kept(asked.out, "set", "draw")
     for name in names:
         parts = [read_cases(next(asked.folder.glob(f"{name}_{part}.tsv*"))) for part in ("TRAIN", "TEST")]
         for draw in range(asked.draws + 1):
             if (name, draw) not in done:
-                done[name, draw] = {"set": name, "draw": draw} | fit(*(drawn(*parts, draw) if draw else parts))
-                with asked.out.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(done[name, draw]) + "\n")
+                found = fit(*(drawn(*parts, draw) if draw else parts))
+                done[name, draw] = keep(asked.out, {"set": name, "draw": draw} | found)
     print("\n".join(table(done, names, asked.draws)))
 
 

@@ -1,0 +1,79 @@
+"""Trainings of a benchmark: one command of recurra each, kept as a line of JSON, so that none is done twice."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Fit = dict[str, Any]
+Fits = dict[tuple[str, int], Fit]
+
+
+def kept(path: Path, name: str, number: str) -> Fits:
+    """Return the fits that are done, by the two keys that tell them apart."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {(one[name], one[number]): one for one in map(json.loads, lines)}
+
+
+def keep(path: Path, fit: Fit) -> Fit:
+    """Add a fit to those that are done; return it."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(fit) + "\n")
+    return fit
+
+
+def every_seed(path: Path, key: str, names: Sequence[str], seeds: int, fit: Callable[[str, int], Fit]) -> Fits:
+    """Return the fits of all names, which are kept under this ``key``, with all seeds; do those that are missing."""
+    done = kept(path, key, "seed")
+    for seed in range(seeds):
+        for name in names:
+            if (name, seed) not in done:
+                done[name, seed] = keep(path, {key: name} | fit(name, seed))
+    return done
+
+
+def classified(train: Path, test: Path, seed: int, settings: Sequence[str], run: Path) -> Fit:
+    """Train a classifier on one file and judge it on another; return what a table needs."""
+    command = [sys.executable, "-m", "recurra.cli", "train", str(train), "--task", "classify"]
+    command += ["--test-data", str(test), "--seed", str(seed), "--out", str(run), "--json", *settings]
+    before = os.times()
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    after = os.times()
+    if answer.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{answer.stderr}")
+    about = json.loads(answer.stdout)["about"]
+    mine = about["metrics"]["this model"]
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return {
+        "seed": seed,
+        "settings": list(settings),
+        "accuracy": mine["accuracy"],
+        "nearest": about["metrics"]["nearest neighbour"]["accuracy"],
+        "rows": {label: row["accuracy"] for label, row in about["metrics"].items()},
+        "f1": mine["macro_f1"],
+        "log_loss": mine["log_loss"],
+        "parameters": about["parameters"],
+        "epochs": about["epochs"],
+        "cpu_seconds": round(spent, 1),
+    }
+
+
+def rows(done: Fits, names: Sequence[str], seeds: int, said: Callable[[str], str] = str) -> Iterator[str]:
+    """Return a line of a table for each name: mean and range over seeds, the nearest neighbour, seconds."""
+    for name in names:
+        runs = [done[name, seed] for seed in range(seeds)]
+        scores = [one["accuracy"] for one in runs]
+        seconds, span = np.mean([one["cpu_seconds"] for one in runs]), f"{min(scores):.3f} to {max(scores):.3f}"
+        yield f"| {said(name)} | {np.mean(scores):.3f} | {span} | {runs[0]['nearest']:.3f} | {seconds:.0f} |"
+
+
+def mean_row(done: Fits, names: Sequence[str], seeds: int, said: str) -> str:
+    """Return the line of the mean over all names."""
+    mean = np.mean([done[name, seed]["accuracy"] for name in names for seed in range(seeds)])
+    nearest = np.mean([done[name, 0]["nearest"] for name in names])
+    return f"| {said} | **{mean:.3f}** | | {nearest:.3f} | |"
