@@ -50,6 +50,7 @@ from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.metrics import METRICS
 from recurra.tasks.classify.plan import make_plan
+from recurra.tasks.classify.task import ClassifyTask
 from recurra.tasks.saving import from_run, to_run
 from recurra.tasks.session import Session
 from recurra.training.loop import Epoch, fit
@@ -348,6 +349,25 @@ def test_a_branch_is_three_layers_of_filters_and_their_mean(pool: int) -> None:
             if number == 0 and pool > 1:
                 rows = np.array([rows[t : t + pool].max(0) for t in range(0, steps, pool)])
         np.testing.assert_allclose(found[n].detach().numpy(), rows.mean(0), rtol=1e-9, atol=1e-12)
+
+
+def test_recurrence_and_branch_learn_each_by_itself_and_answer_together() -> None:
+    network, examples = untrained(waves(12), convolutions=3, dropout=0.0)
+    batch, task = examples.take(torch.arange(12)), ClassifyTask(smoothing=0.1)
+    network.train()
+    said = network(batch)
+    recurrent, branch = said.parts
+    torch.testing.assert_close(said.prediction, (recurrent + branch) / 2)
+    loss = task.loss(said, batch)
+    both = [F.cross_entropy(part, batch.targets, label_smoothing=0.1) for part in said.parts]
+    torch.testing.assert_close(loss.mean, sum(both) / 2)
+    # What one part has to learn does not depend on what the other one says.
+    first = torch.autograd.grad(loss.mean, network.out.weight)[0]
+    with torch.no_grad():
+        network.beside.weight.normal_(std=5)
+    torch.testing.assert_close(torch.autograd.grad(task.loss(network(batch), batch).mean, network.out.weight)[0], first)
+    network.eval()
+    assert not network(batch).parts  # what is validated is the answer
 
 
 def test_a_branch_needs_series_and_a_reservoir_stands_alone() -> None:

@@ -138,7 +138,8 @@ class CaseNet(nn.Module):
     """Segments or frames, a recurrent stack, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
     Segments look ``among`` each other, where that is asked for, before the read-out. Without a ``pool`` every segment
-    is answered by itself. What a convolutional ``branch`` finds in the steps is laid beside the read-out.
+    is answered by itself. A convolutional ``branch`` answers, too: then the answer is the mean of both, and in training
+    each has a loss of its own. (Of one loss, what learns faster leaves nothing for the other to learn.)
     """
 
     def __init__(
@@ -156,22 +157,26 @@ class CaseNet(nn.Module):
         self.embed, self.recurrent, self.among, self.pool, self.branch = embed, recurrent, among, pool, branch
         self.dropout = Dropout(dropout)
         self.out = nn.Linear(*sizes)
+        self.beside = nn.Linear(branch.output_size, sizes[1]) if branch else None
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the answers (B, O), or (B, n, O) without a pool, to ``batch.inputs`` (B, T, I)."""
         x, mask = batch.inputs, batch.mask
         if self.layout.told:
             x = torch.cat([x, batch["known"].to(x.dtype)], -1)
-        beside = None if self.branch is None else self.branch(x, mask)
+        said = self._read(x, mask, record)
+        if self.branch is None or self.beside is None:
+            return said
+        parts = said.prediction, self.beside(self.dropout(self.branch(x, mask)))
+        return said._replace(prediction=(parts[0] + parts[1]) / 2, parts=parts if self.training else ())
+
+    def _read(self, x: Tensor, mask: Tensor | None, record: bool) -> Output:
+        """Return what the recurrent part says of ``x`` (B, T, ·)."""
         vectors, mask = self.embed(x, mask)
         read = self.recurrent(vectors, mask=mask, record=record)
         among = None
         if self.among is not None:
             states, among = self.among(read.outputs, mask)
             read = read._replace(outputs=states)
-        if self.pool is None:
-            return Output(self.out(self.dropout(read.outputs)), recurrence=read, self_weights=among)
-        summary, weights = self.pool(read, mask)
-        if beside is not None:
-            summary = torch.cat([summary, beside], -1)
+        summary, weights = (read.outputs, None) if self.pool is None else self.pool(read, mask)
         return Output(self.out(self.dropout(summary)), weights, read, self_weights=among)

@@ -3,6 +3,7 @@
 Shapes: B cases, K targets, P parameters of the head for each.
 """
 
+import torch
 from torch import Tensor, nn
 
 from ...data.batch import Batch
@@ -28,9 +29,8 @@ class RegressTask:
     def loss(self, output: Output, batch: Batch) -> Loss:
         """Return the loss over all cases."""
         assert batch.targets is not None
-        losses = self.head.loss(self.params(output.prediction), batch.targets).mean(-1)
-        weights = batch.get("weight")
-        return Loss.weighted(losses, weights)
+        losses = [self.head.loss(self.params(said), batch.targets).mean(-1) for said in output.trained]
+        return Loss.weighted(torch.stack(losses).mean(0), batch.get("weight"))
 
     def params(self, prediction: Tensor) -> Tensor:
         """Return the numbers (B, K · P) that come out of the network, target by target: (B, K, P)."""
