@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -52,7 +53,7 @@ class CaseKind(Kind):
         """
 
     @abstractmethod
-    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+    def cut(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases."""
 
     @abstractmethod
@@ -95,6 +96,12 @@ class CaseKind(Kind):
     def encode(self, data: Cases, learned: Any, part: np.ndarray | None = None) -> CaseExamples:
         """Return the cases at the places in ``part``, or all, as examples."""
         return CaseExamples.of(data if part is None else data.some(part), learned)
+
+    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+        """Cut the cases, with a warning if some that are held out are also among the others."""
+        plan = self.cut(data, config, test_size)
+        again = repeated_note(data.some(plan.test), data.some(np.concatenate([plan.train, plan.valid])))
+        return replace(plan, notes=(*plan.notes, *again))
 
     def repeated(self, data: Cases, test: Cases) -> list[str]:
         """Return a warning if cases of the ``test`` data are also among the ``data`` to train on."""
@@ -143,7 +150,7 @@ class CaseKind(Kind):
         if not held_out:
             tell(["careful: nothing was held out of the training of this run, so it has seen these cases"])
             return None if size is None else some_of(self._judged_groups(data), whole, size)
-        test = self.plan(data, fitted.config, held_out).test
+        test = self.cut(data, fitted.config, held_out).test
         if size is None or size == held_out:
             return test
         if size < held_out:

@@ -51,7 +51,7 @@ class ClassifyKind(CaseKind):
         """Return cases with labels as those of the training were spelt."""
         return spelt_as(data, learned.classes)
 
-    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+    def cut(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases class by class."""
         return make_plan(data, config.task, test_size)
 

@@ -43,7 +43,7 @@ class RegressKind(CaseKind):
         found = super().columns(config, learned)
         return found if learned is None else found | {"target": learned.names}
 
-    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+    def cut(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases so that small and large numbers are in every part."""
         return make_plan(data, config.task, test_size)
 
