@@ -14,7 +14,6 @@ from ...training.loop import Epoch
 from ..base import Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
 from ..last import train_gently
 from ..others import another_suggested
-from .build import idle_settings
 from .examples import CaseExamples
 from .reading import CaseLearned
 from .source import at_most, cases_in, repeated_note, unlike
@@ -117,10 +116,6 @@ class CaseKind(Kind):
         """Return how many epochs come after the best one."""
         epochs: int = config.task.last_epochs
         return epochs
-
-    def unused(self, config: Config) -> dict[str, str]:
-        """Return the settings that nothing uses."""
-        return idle_settings(config)
 
     def asked_row(self, fitted: Fitted, data: Cases, model: str | None) -> Any:
         """Return what the row called ``model`` of the table says of ``data``, what the run answers if None."""

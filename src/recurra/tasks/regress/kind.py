@@ -11,8 +11,9 @@ from ...data.cases import Cases, cases_of
 from ...settings import Config
 from ...training.task import Task
 from ..base import Baseline, Exam, Fitted, Prepared
-from ..cases.base import CaseKind, Pages
+from ..cases.base import Pages
 from ..cases.examples import CaseExamples
+from ..cases.pooled import PooledKind
 from ..cases.split import Split
 from .answers import Guess, Numbers, Truth, ask_network, calibrate, make_exam, notes_on, statistics_of
 from .baselines import make_baselines
@@ -24,7 +25,7 @@ from .settings import PARTS, NumbersAsked
 from .task import make_regressor
 
 
-class RegressKind(CaseKind):
+class RegressKind(PooledKind):
     """From whole sequences to a number of each, or several."""
 
     parts = PARTS
@@ -49,7 +50,7 @@ class RegressKind(CaseKind):
 
     def learn(self, data: Cases, plan: Split, config: Config) -> RegressLearned:
         """Return the scales of the targets, the sizes and the scales of the channels."""
-        return RegressLearned.of(data, plan, config.task)
+        return RegressLearned.of(data, plan, self.read_by(config))
 
     def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> RegressLearned:
         """Return what was learned, from a run."""
