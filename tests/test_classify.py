@@ -1041,20 +1041,6 @@ def test_reading_cases_takes_a_few_times_their_size() -> None:
 # What is in both parts.
 
 
-def test_cases_that_are_held_out_and_trained_on_are_counted() -> None:
-    X = np.random.default_rng(0).normal(size=(40, 6))
-    X[7, 3] = np.nan
-    y = np.arange(40) % 2
-    config = make_config(KIND.parts, {})
-    assert not [note for note in KIND.plan(KIND.read((X, y), config), config, 8).notes if "also among" in note]
-    test = KIND.plan(KIND.read((X, y), config), config, 8).test
-    train = np.setdiff1d(np.arange(40), test)
-    X[test[:3]] = X[train[[0, 5, 5]]]
-    notes = KIND.plan(KIND.read((X, y), config), config, 8).notes
-    assert "careful: 3 of 8 test cases are also among the training cases, so results look better than they are" in notes
-    assert KIND.plan(KIND.read((X, y), config), config, 0).test_size == 0
-
-
 def test_cases_that_are_in_both_files_are_counted(tmp_path: Path, run: Run) -> None:
     table = pd.DataFrame(np.random.default_rng(1).normal(size=(24, 5)).round(3))
     table.insert(0, "label", np.arange(24) % 2)

@@ -18,6 +18,7 @@ from recurra.errors import ConfigError, RunError
 from recurra.settings import make_config, settings_of
 from recurra.tasks import TASKS, kind_of, name_of, parts_of, saving
 from recurra.tasks.base import Fitted, Kind
+from recurra.tasks.cases.base import CaseKind
 from recurra.tasks.forecast.splitting import TimeSplit
 from recurra.tasks.session import Session
 from recurra.training import runs
@@ -58,6 +59,8 @@ GIVEN: dict[str, tuple[Any, dict[str, Any]]] = {
     "tag": (crests(), {}),
 }
 each_kind = pytest.mark.parametrize("task", TASKS)
+OF_CASES = [task for task in TASKS if isinstance(kind_of(task), CaseKind)]
+each_kind_of_cases = pytest.mark.parametrize("task", OF_CASES)
 
 
 def session_of(task: str, **settings: Any) -> Session:
@@ -219,6 +222,21 @@ def test_the_held_out_part_changes_nothing_of_the_training(task: str) -> None:
     for one, two in ((prepared.train, other.train), (prepared.valid, other.valid)):
         numbers = torch.arange(len(one))
         assert torch.equal(one.take(numbers).inputs, two.take(numbers).inputs)
+
+
+@each_kind_of_cases
+def test_cases_that_are_held_out_and_trained_on_are_counted(task: str) -> None:
+    kind, (X, y), config = kind_of(task), GIVEN[task][0], make_config(parts_of(task), {})
+    X = X.copy()
+    X[7, 3] = np.nan
+    first = kind.plan(kind.read((X, y), config), config, 20)
+    assert not [note for note in first.notes if "also among" in note]
+    X[first.test[:3]] = X[first.train[[0, 5, 5]]]
+    plan = kind.plan(kind.read((X, y), config), config, 20)
+    assert plan.test.tolist() == first.test.tolist()
+    said = "careful: 3 of 20 test cases are also among the training cases, so results look better than they are"
+    assert plan.notes[-1] == said
+    assert kind.plan(kind.read((X, y), config), config, 0).test_size == 0
 
 
 @each_kind

@@ -19,7 +19,7 @@ from recurra.data.batch import Batch
 from recurra.errors import ConfigError, RunError
 from recurra.nn.layers import Recurrent
 from recurra.nn.scan import Plan, choose_engine, scan
-from recurra.settings import ModelSettings, TrainingSettings
+from recurra.settings import ModelSettings, TrainingSettings, make_config
 from recurra.tasks.base import Prepared
 from recurra.tasks.forecast import reservoir as networks
 from recurra.tasks.forecast.kind import KIND
@@ -28,6 +28,8 @@ from recurra.tasks.forecast.reservoir import ReservoirNet
 from recurra.training.loop import Epoch, Progress, Watch
 from recurra.training.reservoirs import NUMBERS, RANGES, USUAL, Fit, search
 from recurra.training.ridge import NormalEquations, predicted
+from recurra.verbs.common import Source
+from recurra.verbs.compare import Lineup, compare_candidates, make_candidates
 
 QUICK: dict[str, Any] = {"cell": "reservoir", "hidden_size": 60, "max_epochs": 3, "combine": False}
 
@@ -464,13 +466,25 @@ def test_shapes_of_classifying_reservoirs(settings: dict[str, Any]) -> None:
     assert Classifier(**CASES | settings).fit(cases, labels).score(cases, labels) > 0.8
 
 
+def test_a_reservoir_is_kept_beside_a_network_that_looks(tmp_path: Path) -> None:
+    """It reads in other steps than the network, whose looks have no place in pictures of the reservoir."""
+    kind = Classifier.kind
+    settings = {"hidden_size": 20, "max_epochs": 1, "epoch_steps": 1, "last_epochs": 0, "segment": 4}
+    candidates = make_candidates(kind, settings, ["gru", "reservoir"], ["additive"])
+    source = Source(kind.read(signals(60), make_config(kind.parts, {})))
+    done = compare_candidates(kind, source, Lineup(candidates, [0]), tmp_path / "run")
+    assert done.chosen.startswith("reservoir") and done.report is not None
+    assert "Gates over time" in done.report.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
         (Classifier, {"segment": 3}, "segment has no effect: a reservoir reads the cases as they are"),
         (Classifier, {"dropout": 0.1}, "dropout has no effect: a reservoir does not learn"),
         (Classifier, {"readout": "attention"}, "readout='attention' needs an attention, and cell='reservoir' has none"),
-        (Regressor, {}, "A reservoir forecasts series and classifies cases, and this is another task"),
+        (Regressor, {"filters": 3}, "filters has no effect: a reservoir reads the cases as they are"),
+        (Regressor, {"loss": "squared", "levels": (50,)}, "levels has no effect: loss='squared' predicts no intervals"),
     ],
 )
 def test_settings_of_classifying_reservoirs(kind: type, settings: dict[str, Any], said: str) -> None:
@@ -478,3 +492,44 @@ def test_settings_of_classifying_reservoirs(kind: type, settings: dict[str, Any]
     goals = np.arange(20.0) if kind is Regressor else labels
     with pytest.raises(ConfigError, match=said):
         kind(cell="reservoir", **settings).fit(cases, goals)
+
+
+# Numbers.
+
+
+def areas(count: int, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
+    """Noise of different lengths, and the mean of what is above zero, which is no line: half of it is cut off."""
+    draw = np.random.default_rng(seed)
+    cases = [draw.standard_normal((1, int(draw.integers(16, 30)))) * draw.uniform(0.2, 2) for _ in range(count)]
+    return cases, np.array([np.maximum(case, 0).mean() for case in cases])
+
+
+@pytest.fixture(scope="module")
+def regressor() -> Regressor:
+    return Regressor(**CASES).fit(*areas(160))
+
+
+def test_numbers_that_no_line_can_say(regressor: Regressor, tmp_path: Path) -> None:
+    cases, numbers = areas(200, seed=1)
+    assert regressor.score(cases, numbers) > 0.95
+    low, high = regressor.predict_interval(cases, 80).T
+    assert (low <= regressor.predict(cases)).all() and (regressor.predict(cases) <= high).all()
+    assert 0.7 < ((low <= numbers) & (numbers <= high)).mean() < 0.92
+    again = Regressor.load(regressor.save(tmp_path / "run"))
+    np.testing.assert_array_equal(again.predict_interval(cases), regressor.predict_interval(cases))
+    assert any(note.startswith("reservoir: spectral radius") for note in again.notes_)
+
+
+@pytest.mark.parametrize("loss", ["quantile", "absolute", "squared", "huber"])
+def test_numbers_are_the_ridge_of_scikit_learn(loss: str) -> None:
+    """Two targets, one of which counts thrice in a case of three; the read-out is that of all cases."""
+    cases, numbers = areas(60)
+    targets, weights = np.stack([numbers, 3 - 2 * numbers], 1), np.where(np.arange(60) % 3, 1.0, 3.0)
+    model = Regressor(**CASES, loss=loss, num_layers=2).fit(cases, targets, sample_weight=weights)
+    network, learned = model.network_, model.fitted_.learned
+    examples = model.kind.encode(model.kind.read((cases, targets), model.fitted_.config), learned)
+    with torch.no_grad():
+        x = network.read(examples.take(torch.arange(60)))[1].numpy()
+    alpha = float(network.penalty) * np.square(x * np.sqrt(weights / weights.mean())[:, None]).sum(0).mean()
+    theirs = SklearnRidge(alpha=alpha, tol=1e-12).fit(x, learned.scaled(targets), weights / weights.mean())
+    np.testing.assert_allclose(model.predict(cases), learned.unscaled(theirs.predict(x)), rtol=1e-4, atol=1e-5)

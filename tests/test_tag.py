@@ -539,7 +539,9 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_reservoir_labels_no_steps() -> None:
-    with pytest.raises(ConfigError, match="A reservoir forecasts series and classifies cases, and this is another"):
+    with pytest.raises(
+        ConfigError, match="A reservoir is read out once for each case, and here every step has an answer"
+    ):
         Tagger(cell="reservoir").fit(np.random.default_rng(0).normal(size=(12, 20)), [["a", "b"] * 10] * 12)
 
 

@@ -180,7 +180,10 @@ def _looked(fitted: Fitted, data: Any, compared: Mapping[str, Any]) -> list[Sect
         return []
     import numpy as np
 
-    sections = glimpse.attention(np.array(looked["weights"]))
+    weights = np.array(looked["weights"])
+    if weights.shape[-1] != len(glimpse.steps):  # a reservoir, which is kept, reads in other steps
+        return []
+    sections = glimpse.attention(weights)
     text = f"This is {looked['model']}, the best model that has an attention."
     return [dataclasses.replace(section, text=f"{text} {section.text}") for section in sections]
 

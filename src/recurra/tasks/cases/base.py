@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -13,7 +14,6 @@ from ...training.loop import Epoch
 from ..base import Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
 from ..last import train_gently
 from ..others import another_suggested
-from .build import idle_settings
 from .examples import CaseExamples
 from .reading import CaseLearned
 from .source import at_most, cases_in, repeated_note, unlike
@@ -52,7 +52,7 @@ class CaseKind(Kind):
         """
 
     @abstractmethod
-    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+    def cut(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases."""
 
     @abstractmethod
@@ -96,6 +96,12 @@ class CaseKind(Kind):
         """Return the cases at the places in ``part``, or all, as examples."""
         return CaseExamples.of(data if part is None else data.some(part), learned)
 
+    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+        """Cut the cases, with a warning if some that are held out are also among the others."""
+        plan = self.cut(data, config, test_size)
+        again = repeated_note(data.some(plan.test), data.some(np.concatenate([plan.train, plan.valid])))
+        return replace(plan, notes=(*plan.notes, *again))
+
     def repeated(self, data: Cases, test: Cases) -> list[str]:
         """Return a warning if cases of the ``test`` data are also among the ``data`` to train on."""
         return repeated_note(test, data)
@@ -110,10 +116,6 @@ class CaseKind(Kind):
         """Return how many epochs come after the best one."""
         epochs: int = config.task.last_epochs
         return epochs
-
-    def unused(self, config: Config) -> dict[str, str]:
-        """Return the settings that nothing uses."""
-        return idle_settings(config)
 
     def asked_row(self, fitted: Fitted, data: Cases, model: str | None) -> Any:
         """Return what the row called ``model`` of the table says of ``data``, what the run answers if None."""
@@ -143,7 +145,7 @@ class CaseKind(Kind):
         if not held_out:
             tell(["careful: nothing was held out of the training of this run, so it has seen these cases"])
             return None if size is None else some_of(self._judged_groups(data), whole, size)
-        test = self.plan(data, fitted.config, held_out).test
+        test = self.cut(data, fitted.config, held_out).test
         if size is None or size == held_out:
             return test
         if size < held_out:

@@ -86,8 +86,8 @@ def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
 def _make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames, Recurrent]:
     if is_reservoir(config.model):
         raise ConfigError(
-            "A reservoir forecasts series and classifies cases, and this is another task. Use a cell that learns, such "
-            "as cell='gru'."
+            "A reservoir is read out once for each case, and here every step has an answer. Use a cell that learns, "
+            "such as cell='gru'."
         )
     recurrent = make_recurrent(config.model, config.model.hidden_size)
     front = Segments if layout.shape is None else Frames

@@ -1,7 +1,6 @@
 """Classification of series, as the verbs see it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,15 +9,13 @@ from torch import nn
 from ...compare.metric import Metric, Statistics
 from ...compare.significance import mcnemar, paired_permutation
 from ...data.cases import Cases
-from ...nn.build import is_reservoir
 from ...settings import Config
-from ...training.loop import Epoch, Progress, Watch
-from ...training.reservoirs import tries
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Prepared
-from ..cases.base import CaseKind, Pages
+from ..cases.base import Pages
 from ..cases.classes import arrays_of, classes_of, codes_of, labels_of, spelt_as
 from ..cases.examples import CaseExamples
+from ..cases.pooled import PooledKind
 from ..cases.split import Split
 from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
@@ -27,17 +24,16 @@ from .demo import make_demo
 from .learned import ClassifyLearned
 from .metrics import METRICS
 from .plan import make_plan
-from .reservoir import Finder, ReservoirNet, train_reservoir
 from .settings import PARTS, ClassesAsked
 from .task import make_classifier
 
-OF_SEGMENTS = ("segment", "filters", "convolutions", "rows", "warp", "rescale")  # of networks that read segments
 
-
-class ClassifyKind(CaseKind):
+class ClassifyKind(PooledKind):
     """From whole sequences to their classes."""
 
     parts = PARTS
+    by_step = PooledKind.by_step | {"warp": 0.0, "rescale": 0.0}
+    of_segments = (*PooledKind.of_segments, "warp", "rescale")
 
     def arrays(self, X: Any, y: Any) -> Cases:
         """Return X and y as cases that remember the type of y."""
@@ -51,54 +47,17 @@ class ClassifyKind(CaseKind):
         """Return cases with labels as those of the training were spelt."""
         return spelt_as(data, learned.classes)
 
-    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+    def cut(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases class by class."""
         return make_plan(data, config.task, test_size)
 
     def learn(self, data: Cases, plan: Split, config: Config) -> ClassifyLearned:
         """Return the classes, the sizes and the scales."""
-        by_step = {"segment": 1, "warp": 0.0, "rescale": 0.0} if is_reservoir(config.model) else {}
-        return ClassifyLearned.of(data, plan, replace(config.task, **by_step))
+        return ClassifyLearned.of(data, plan, self.read_by(config))
 
     def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> ClassifyLearned:
         """Return what was learned, from a run."""
         return ClassifyLearned.from_plain(plain, arrays)
-
-    def train(self, fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
-        """Train by gradient, or find a reservoir and its read-out in closed form."""
-        if isinstance(fitted.network, ReservoirNet):
-            return train_reservoir(fitted, prepared, progress, watch)
-        return super().train(fitted, prepared, progress, watch)
-
-    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
-        """Train on all cases that are not held out, or find the read-out of a reservoir from them."""
-        if not isinstance(fitted.network, ReservoirNet):
-            yield from super().train_on(fitted, prepared)
-        elif self.more_epochs(fitted.config):
-            plan: Any = prepared.plan
-            every = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
-            yield Finder(fitted, prepared).again(CaseExamples.of(every, fitted.learned))
-
-    def more_epochs(self, config: Config) -> int:
-        """Return how many epochs come after the best one."""
-        return min(super().more_epochs(config), 1) if is_reservoir(config.model) else super().more_epochs(config)
-
-    def unused(self, config: Config) -> dict[str, str]:
-        """Return the settings that nothing uses."""
-        if not is_reservoir(config.model):
-            return super().unused(config)
-        return dict.fromkeys(OF_SEGMENTS, "a reservoir reads the cases as they are, step by step")
-
-    def fill(self, config: Config, plan: Split) -> Config:
-        """Return the settings; of a reservoir, an epoch is one that is tried."""
-        if not is_reservoir(config.model):
-            return config
-        most = tries(config.model, config.training.max_epochs)
-        return replace(config, training=replace(config.training, max_epochs=most, epoch_steps=1))
-
-    def cut_by(self, config: Config) -> str:
-        """Return the settings of the task, and whether it is a reservoir, which reads step by step."""
-        return f"{super().cut_by(config)} {is_reservoir(config.model)}"
 
     def build(self, config: Config, learned: ClassifyLearned) -> tuple[nn.Module, Task]:
         """Make the network."""

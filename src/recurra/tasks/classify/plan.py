@@ -11,7 +11,6 @@ from ...data.cases import Cases
 from ...data.cases.labels import NUMBER
 from ...errors import DataError
 from ..cases.classes import classes_of, codes_of, labels_of
-from ..cases.source import repeated_note
 from ..cases.split import Split, split_cases
 from ..others import estimator_of
 from .settings import ClassifySettings
@@ -37,8 +36,7 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
             "at least one must be kept to decide when to stop. Bring more cases of each class, or name the column of "
             f"the labels with target= if another one was taken.{_if_numbers(classes)}"
         )
-    again = repeated_note(cases.some(plan.test), cases.some(np.concatenate([plan.train, plan.valid])))
-    return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes), *again))
+    return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes)))
 
 
 def _if_numbers(classes: tuple[str, ...]) -> str:

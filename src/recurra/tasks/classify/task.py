@@ -9,15 +9,15 @@ from torch.nn import functional as F
 
 from ...data.batch import Batch
 from ...nn.augment import Augmentation
-from ...nn.build import is_reservoir, make_recurrent
+from ...nn.build import is_reservoir
 from ...nn.models import Output
 from ...settings import Config
 from ...training.task import Loss
-from ..cases.build import make_pooled, plain_readout
+from ..cases.build import make_pooled
 from ..cases.classes import balanced
 from ..cases.network import CaseNet
 from .learned import ClassifyLearned
-from .reservoir import ReservoirNet
+from .reservoir import ClassReservoir
 
 
 class ClassifyTask:
@@ -55,14 +55,9 @@ class ClassifyTask:
         return classes if own is None else classes * own
 
 
-def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet | ReservoirNet, ClassifyTask]:
+def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet | ClassReservoir, ClassifyTask]:
     """Make an untrained classifier."""
     layout, classes = learned.reading.layout, len(learned.classes)
     weights = torch.from_numpy(balanced(learned.counts)) if config.task.balance else None
-    network: CaseNet | ReservoirNet
-    if is_reservoir(config.model):
-        recurrent = make_recurrent(config.model, layout.inputs + (layout.channels if layout.told else 0))
-        network = ReservoirNet(layout, recurrent, plain_readout(config), classes)
-    else:
-        network = make_pooled(config, layout, classes)
+    network = (ClassReservoir if is_reservoir(config.model) else make_pooled)(config, layout, classes)
     return network, ClassifyTask(config.task.smoothing, weights, learned.augmentation)

@@ -11,8 +11,9 @@ from ...data.cases import Cases, cases_of
 from ...settings import Config
 from ...training.task import Task
 from ..base import Baseline, Exam, Fitted, Prepared
-from ..cases.base import CaseKind, Pages
+from ..cases.base import Pages
 from ..cases.examples import CaseExamples
+from ..cases.pooled import PooledKind
 from ..cases.split import Split
 from .answers import Guess, Numbers, Truth, ask_network, calibrate, make_exam, notes_on, statistics_of
 from .baselines import make_baselines
@@ -24,7 +25,7 @@ from .settings import PARTS, NumbersAsked
 from .task import make_regressor
 
 
-class RegressKind(CaseKind):
+class RegressKind(PooledKind):
     """From whole sequences to a number of each, or several."""
 
     parts = PARTS
@@ -43,13 +44,13 @@ class RegressKind(CaseKind):
         found = super().columns(config, learned)
         return found if learned is None else found | {"target": learned.names}
 
-    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+    def cut(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases so that small and large numbers are in every part."""
         return make_plan(data, config.task, test_size)
 
     def learn(self, data: Cases, plan: Split, config: Config) -> RegressLearned:
         """Return the scales of the targets, the sizes and the scales of the channels."""
-        return RegressLearned.of(data, plan, config.task)
+        return RegressLearned.of(data, plan, self.read_by(config))
 
     def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> RegressLearned:
         """Return what was learned, from a run."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.batch import Batch
+from ...nn.build import is_reservoir
 from ...nn.heads import Head, make_head
 from ...nn.models import Output
 from ...settings import Config
@@ -14,6 +15,7 @@ from ...training.task import Loss
 from ..cases.build import make_pooled
 from ..cases.network import CaseNet
 from .learned import RegressLearned
+from .reservoir import NumberReservoir
 
 
 class RegressTask:
@@ -30,14 +32,21 @@ class RegressTask:
         """Return the loss over all cases."""
         assert batch.targets is not None
         losses = [self.head.loss(self.params(said), batch.targets).mean(-1) for said in output.trained]
-        return Loss.weighted(torch.stack(losses).mean(0), batch.get("weight"))
+        return Loss.weighted(torch.stack(losses).mean(0), self.counts(batch))
+
+    def counts(self, batch: Batch) -> Tensor | None:
+        """Return how much each case counts (B,); None if all count the same."""
+        return batch.get("weight")
 
     def params(self, prediction: Tensor) -> Tensor:
         """Return the numbers (B, K · P) that come out of the network, target by target: (B, K, P)."""
         return prediction.unflatten(-1, (self.targets, self.head.size))
 
 
-def make_regressor(config: Config, learned: RegressLearned) -> tuple[CaseNet, RegressTask]:
+def make_regressor(config: Config, learned: RegressLearned) -> tuple[CaseNet | NumberReservoir, RegressTask]:
     """Make an untrained regressor."""
-    task = RegressTask(make_head(config.task.loss, config.task.levels), len(learned.names))
-    return make_pooled(config, learned.reading.layout, task.targets * task.head.size), task
+    layout, targets, head = learned.reading.layout, len(learned.names), make_head(config.task.loss, config.task.levels)
+    task = RegressTask(head, targets)
+    if is_reservoir(config.model):
+        return NumberReservoir(config, layout, targets, head), task
+    return make_pooled(config, layout, targets * head.size), task

@@ -44,7 +44,7 @@ class TagKind(CaseKind):
         """Return cases with labels as those of the training were spelt."""
         return spelt_as(data, learned.classes)
 
-    def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
+    def cut(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases, so that rare labels are in every part."""
         return make_plan(data, config.task, test_size)
 
