@@ -109,8 +109,8 @@ class Segments(nn.Module):
             return F.pad(x, (0, 0, 0, steps - x.shape[1])).unfold(1, size, hop).flatten(2)
         found = self.filters(x, mask)
         # Zero behind the end is never larger than what a filter found.
-        found = F.pad(found, (0, 0, 0, steps // pool - found.shape[1]))
-        return F.max_pool1d(found.mT, size // pool, hop // pool).mT
+        found = F.pad(found, (0, steps // pool - found.shape[2]))
+        return F.max_pool1d(found, size // pool, hop // pool).mT
 
 
 class Frames(nn.Module):
