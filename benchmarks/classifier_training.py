@@ -9,7 +9,9 @@ sequences where lengths differ and the fused kernel of AdamW, which is faster th
 both train for three epochs, and their losses must be equal. The cases are random numbers, made here.
 
 Both train in turns, an epoch at a time, in one process. A line of JSON is added to ``--out``
-(classifier_training.jsonl) for every row; what is in it already is not measured again. At the end the table is printed.
+(classifier_training.jsonl) for every row; what is in it already is not measured again. At the end the table is printed,
+with the share of the cores that other processes used meanwhile: on a busy machine the ratios are lower, since recurra
+computes where torch.nn makes calls, and with two threads they say nothing.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from recurra.bench.machine import describe_machine
+from recurra.bench.machine import describe_machine, load_since, read_counters
 from recurra.bench.timing import Contender, take_turns
 from recurra.data.batch import Batch
 from recurra.data.cases import Cases
@@ -38,6 +40,7 @@ from recurra.tasks.cases.network import CaseNet
 from recurra.tasks.classify.kind import KIND
 from recurra.training.loop import fit
 from recurra.training.task import Task
+from recurra.writing.numbers import percent
 
 HIDDEN, BATCH, CLASSES, EPOCHS = 64, 32, 9, 1_000_000
 # Nothing that draws by chance, as the other side could not draw the same; every step is read as it is.
@@ -95,6 +98,7 @@ def main() -> None:
 def measure(size: Size, cell: str, threads: int, rounds: int) -> Fit:
     """Return the seconds of an epoch on both sides, and the ratio of every round."""
     torch.set_num_threads(threads)
+    start = read_counters()
     config = make_config(KIND.parts, PLAIN | {"cell": cell, "epoch_steps": -(-size.cases // BATCH)})
     ours, theirs = both(size, config)
     losses = compared(ours, theirs)
@@ -105,7 +109,8 @@ def measure(size: Size, cell: str, threads: int, rounds: int) -> Fit:
     engines = ours.network.recurrent.engines(mask=ours.network.layout.told)
     seconds = {name: float(np.median(each)) for name, each in times.items()}
     found = {"losses": losses, "seconds": seconds, "ratios": ratios, "engines": engines}
-    return found | {"parameters": [count(one.network) for one in (ours, theirs)], "torch": torch.__version__}
+    parameters = [count(one.network) for one in (ours, theirs)]
+    return found | {"parameters": parameters, "others": load_since(start).others, "torch": torch.__version__}
 
 
 def both(size: Size, config: Config) -> tuple["Ours", "Theirs"]:
@@ -252,13 +257,13 @@ def count(network: nn.Module) -> int:
 
 def table(done: Fits, rows: list[tuple[str, str, int]]) -> Iterator[str]:
     """Return the lines of the table: how many times as fast recurra is, median with its interval."""
-    yield "| cases | cell | threads | torch.nn / recurra | 95 % interval | quarter of the rounds below, above |"
+    yield "| cases | cell | threads | torch.nn / recurra | 95 % interval | busy otherwise |"
     yield "|---|---|---|---|---|---|"
     for size, cell, threads in rows:
         ratios = done[size, cell, threads]["ratios"]
         low, high = quantile_test(ratios, p=0.5).confidence_interval(0.95)
-        quarters = np.quantile(ratios, [0.25, 0.75])
-        said = f"{np.median(ratios):.2f} | {low:.2f} to {high:.2f} | {quarters[0]:.2f}, {quarters[1]:.2f}"
+        others = percent(done[size, cell, threads]["others"])
+        said = f"{np.median(ratios):.2f} | {low:.2f} to {high:.2f} | {others}"
         yield f"| {SIZES[size]} | `{cell}` | {threads} | {said} |"
 
 
