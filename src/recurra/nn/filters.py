@@ -14,14 +14,19 @@ class StepNorm(nn.BatchNorm1d):
     """Batch normalisation of every filter over the steps that are real, of all sequences of a batch."""
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return ``x`` (B, T, F) normalised; what is not real, by ``mask`` (B, T), becomes zero."""
-        rows = x.flatten(0, 1) if mask is None else x[mask]
+        """Return ``x`` (B, F, T) normalised; what is not real, by ``mask`` (B, T), becomes zero."""
+        if mask is None:
+            return self._normalised(x, x.shape[0] * x.shape[2])
+        rows = x.mT[mask]
+        rows = self._normalised(rows, len(rows))
+        return torch.zeros_like(x.mT).masked_scatter(mask.unsqueeze(-1), rows).mT
+
+    def _normalised(self, x: Tensor, steps: int) -> Tensor:
         # A single step has no deviation; there, what was measured before serves.
-        measure = self.training and len(rows) > 1
-        rows = F.batch_norm(
-            rows, self.running_mean, self.running_var, self.weight, self.bias, measure, self.momentum or 0.1, self.eps
+        measure = self.training and steps > 1
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, measure, self.momentum or 0.1, self.eps
         )
-        return rows.view_as(x) if mask is None else torch.zeros_like(x).masked_scatter(mask.unsqueeze(-1), rows)
 
 
 class Filters(nn.Module):
@@ -43,11 +48,12 @@ class Filters(nn.Module):
         self.norms = nn.ModuleList(StepNorm(size) for size in sizes)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return (B, ⌈T / pool⌉, F) for ``x`` (B, T, I); both are zero where a step is not real by ``mask`` (B, T)."""
+        """Return (B, F, ⌈T / pool⌉) for ``x`` (B, T, I); both are zero where a step is not real by ``mask`` (B, T)."""
+        x = x.mT
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            x = norm(layer(x.mT).mT, mask).relu()
+            x = norm(layer(x), mask).relu()
             if number == 0 and self.pool > 1:
-                x = F.max_pool1d(x.mT, self.pool, ceil_mode=True).mT
+                x = F.max_pool1d(x, self.pool, ceil_mode=True)
                 mask = self.kept(mask)
         return x
 
@@ -70,4 +76,4 @@ class Branch(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Return (B, F) for ``x`` (B, T, I), over the steps that are real by ``mask`` (B, T)."""
         found, kept = self.filters(x, mask), self.filters.kept(mask)
-        return found.mean(1) if kept is None else found.sum(1) / kept.sum(1, keepdim=True)
+        return found.mean(2) if kept is None else found.sum(2) / kept.sum(1, keepdim=True)

@@ -27,12 +27,6 @@ class Output(NamedTuple):
     recurrence: Recurrence | None = None  # of the stack that read the input
     carried: tuple[Tensor, ...] = ()  # (B, ...) each: what the next batch is handed, without its gradient
     self_weights: Tensor | None = None  # where every state looked: (B, T, T), or (B, N, T, T) with heads
-    parts: tuple[Tensor, ...] = ()  # in training: what parts of the model say, of which the prediction is the mean
-
-    @property
-    def trained(self) -> tuple[Tensor, ...]:
-        """Return what the loss is over: the prediction, or that of each part, so that none can lean on another."""
-        return self.parts or (self.prediction,)
 
 
 class Reader(nn.Module):

@@ -61,7 +61,8 @@ def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     pool = Pool(readout, attention, size, config.task.rows, model.attention_dropout)
     among = make_self_attention(model, size)
     branch = _make_branch(config.task.convolutions, layout)
-    return CaseNet(embed, recurrent, pool, (pool.size(size), outputs), model.dropout, among, branch)
+    width = pool.size(size) + (branch.output_size if branch else 0)
+    return CaseNet(embed, recurrent, pool, (width, outputs), model.dropout, among, branch)
 
 
 def _make_branch(filters: int, layout: Layout) -> Branch | None:

@@ -21,6 +21,7 @@ from ...random import Dropout
 from .settings import CaseSettings, PooledSettings
 
 STEPS = 32  # segments that the recurrent layer reads of a case, about
+BESIDE = 0.8  # dropout of what stands beside a branch
 FINE = 160  # steps of a case that the later filters see, about, if it has more
 
 
@@ -109,8 +110,8 @@ class Segments(nn.Module):
             return F.pad(x, (0, 0, 0, steps - x.shape[1])).unfold(1, size, hop).flatten(2)
         found = self.filters(x, mask)
         # Zero behind the end is never larger than what a filter found.
-        found = F.pad(found, (0, 0, 0, steps // pool - found.shape[1]))
-        return F.max_pool1d(found.mT, size // pool, hop // pool).mT
+        found = F.pad(found, (0, steps // pool - found.shape[2]))
+        return F.max_pool1d(found, size // pool, hop // pool).mT
 
 
 class Frames(nn.Module):
@@ -139,8 +140,8 @@ class CaseNet(nn.Module):
     """Segments or frames, a recurrent stack, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
     Segments look ``among`` each other, where that is asked for, before the read-out. Without a ``pool`` every segment
-    is answered by itself. A convolutional ``branch`` answers, too: then the answer is the mean of both, and in training
-    each has a loss of its own. (Of one loss, what learns faster leaves nothing for the other to learn.)
+    is answered by itself. What a convolutional ``branch`` finds in the steps is laid beside the read-out, of which most
+    is dropped in training then, as in an LSTM-FCN: what learns fast would leave nothing for the branch to learn.
     """
 
     def __init__(
@@ -156,28 +157,25 @@ class CaseNet(nn.Module):
         super().__init__()
         self.layout = embed.layout
         self.embed, self.recurrent, self.among, self.pool, self.branch = embed, recurrent, among, pool, branch
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(max(dropout, BESIDE) if branch else dropout)
         self.out = nn.Linear(*sizes)
-        self.beside = nn.Linear(branch.output_size, sizes[1]) if branch else None
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the answers (B, O), or (B, n, O) without a pool, to ``batch.inputs`` (B, T, I)."""
         x, mask = batch.inputs, batch.mask
         if self.layout.told:
             x = torch.cat([x, batch["known"].to(x.dtype)], -1)
-        said = self._read(x, mask, record)
-        if self.branch is None or self.beside is None:
-            return said
-        parts = said.prediction, self.beside(self.dropout(self.branch(x, mask)))
-        return said._replace(prediction=(parts[0] + parts[1]) / 2, parts=parts if self.training else ())
-
-    def _read(self, x: Tensor, mask: Tensor | None, record: bool) -> Output:
-        """Return what the recurrent part says of ``x`` (B, T, ·)."""
+        beside = None if self.branch is None else self.branch(x, mask)
         vectors, mask = self.embed(x, mask)
         read = self.recurrent(vectors, mask=mask, record=record)
         among = None
         if self.among is not None:
             states, among = self.among(read.outputs, mask)
             read = read._replace(outputs=states)
-        summary, weights = (read.outputs, None) if self.pool is None else self.pool(read, mask)
-        return Output(self.out(self.dropout(summary)), weights, read, self_weights=among)
+        if self.pool is None:
+            return Output(self.out(self.dropout(read.outputs)), recurrence=read, self_weights=among)
+        summary, weights = self.pool(read, mask)
+        summary = self.dropout(summary)
+        if beside is not None:
+            summary = torch.cat([summary, beside], -1)
+        return Output(self.out(summary), weights, read, self_weights=among)

@@ -43,8 +43,9 @@ class ClassifyTask:
         """Return the loss over all cases."""
         targets = batch.targets
         assert targets is not None
-        losses = [F.cross_entropy(p, targets, reduction="none", label_smoothing=self.smoothing) for p in output.trained]
-        return Loss.weighted(torch.stack(losses).mean(0), self.counts(batch))
+        losses = F.cross_entropy(output.prediction, targets, reduction="none", label_smoothing=self.smoothing)
+        weights = self.counts(batch)
+        return Loss.weighted(losses, weights)
 
     def counts(self, batch: Batch) -> Tensor | None:
         """Return how much each case counts (B,); None if all count the same."""

@@ -3,7 +3,6 @@
 Shapes: B cases, K targets, P parameters of the head for each.
 """
 
-import torch
 from torch import Tensor, nn
 
 from ...data.batch import Batch
@@ -31,8 +30,8 @@ class RegressTask:
     def loss(self, output: Output, batch: Batch) -> Loss:
         """Return the loss over all cases."""
         assert batch.targets is not None
-        losses = [self.head.loss(self.params(said), batch.targets).mean(-1) for said in output.trained]
-        return Loss.weighted(torch.stack(losses).mean(0), self.counts(batch))
+        losses = self.head.loss(self.params(output.prediction), batch.targets).mean(-1)
+        return Loss.weighted(losses, self.counts(batch))
 
     def counts(self, batch: Batch) -> Tensor | None:
         """Return how much each case counts (B,); None if all count the same."""
