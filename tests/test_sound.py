@@ -213,7 +213,9 @@ def test_files_of_several_rates_are_heard_at_the_usual_one(tmp_path: Path) -> No
     assert found.rate == 8000 and len({len(v) for v in found.values}) == 1
     assert "2 file(s) with 11,025 to 44,100 samples per second were resampled to 8,000" in found.notes
     middle = [v[5:-5] for v in found.values]
-    assert max(abs(float(v.mean())) for v in found.values) < 1e-9  # dB: how loud a file is as a whole is left out
+    for v, path in zip(found.values, paths, strict=True):  # dB below the loudest, and none that is hardly heard
+        raw = log_mel(torch.from_numpy(resampled(heard(path), read_header(path, "").rate, 8000)), 8000).numpy()
+        assert np.allclose(v, np.clip(raw - raw.max(), -50, 0), atol=1e-4) and v.max() == 0 and v.min() == -50
     loud = [m.max() for m in middle]
     assert max(loud) - min(loud) < 3
     assert len({int(row.argmax()) for m in middle for row in m}) == 1
@@ -226,8 +228,9 @@ def test_what_is_doubtful_is_said_with_its_count(tmp_path: Path) -> None:
     both = np.stack([pcm(wave_of(300, 8000))] * 2, axis=1)
     contents = [sound(np.zeros(900, "<i2")), sound(pcm(loud)), sound(both, channels=2)]
     paths = [put(tmp_path, content, f"{i}.wav") for i, content in enumerate(contents)]
-    notes = read_recordings(paths, "012").notes
-    assert notes == (
+    found = read_recordings(paths, "012")
+    assert (found.values[0] == -50).all()  # silence is not loud, though nothing in it is louder
+    assert found.notes == (
         "3 wav file(s) at 8,000 samples per second",
         "1 file(s) have several channels, of which the mean was taken",
         "careful: 1 file(s) are silent from beginning to end",

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from ..data.batch import Batch
 from ..random import current
+from .disguise import Disguise
 
 
 class Augmentation(NamedTuple):
     """What is done to sequences of numbers before each training step; nothing by default.
 
+    ``disguise``: sounds are those of another voice, microphone and room.
     ``warp``: each is cut by a random share up to this one, at a random place, and what is left is stretched over all
     its steps, in straight lines from step to step (window slicing, Le Guennec et al. 2016). ``rescale``: each is
     multiplied by a factor drawn from ``N(1, rescale²)`` (Um et al. 2017, arXiv 1706.00527).
@@ -23,9 +25,12 @@ class Augmentation(NamedTuple):
 
     warp: float = 0.0
     rescale: float = 0.0
+    disguise: Disguise | None = None
 
     def changed(self, batch: Batch) -> Batch:
         """Return ``batch`` with other inputs (B, T, I) and, if it has it, another stream "known" (B, T, ·)."""
+        if self.disguise is not None:
+            batch = self.disguise.changed(batch)
         if self.warp:
             batch = warped(batch, self.warp)
         if self.rescale:

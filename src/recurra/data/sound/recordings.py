@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .mel import log_mel
+from .mel import QUIETEST, log_mel
 from .wav import Header, is_clipped, read_header, read_samples
+
+RANGE = 50.0  # dB below the loudest: what is more quiet tells more of the room than of what is heard
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """The features of wav files, float64 (T, B) of each in dB above its own mean, and at which rate they were heard."""
+    """The features of wav files, float64 (T, B) of each in dB below its loudest, and at which rate they were heard."""
 
     values: tuple[np.ndarray, ...]
     rate: int
@@ -27,9 +29,9 @@ class Recordings:
 def read_recordings(paths: Sequence[Path], names: Sequence[str], rate: int | None = None) -> Recordings:
     """Return the log-mel features of wav files at ``rate``, that which most of them have if None is given.
 
-    What is slower or faster is resampled. The mean of each file is taken from its features: how loud it is as a whole
-    says more about the microphone than about what is heard. Raises DataError that calls the first file that cannot be
-    read by its name.
+    What is slower or faster is resampled. Of each file the loudest band of all steps is 0 dB, and nothing is below -50
+    dB: how loud it is as a whole, and how loud its silence, says more about the microphone than about what is heard.
+    Raises DataError that calls the first file that cannot be read by its name.
     """
     import torch  # who reads no sound need not wait for it
 
@@ -41,7 +43,7 @@ def read_recordings(paths: Sequence[Path], names: Sequence[str], rate: int | Non
         silent += not sound.any()
         clipped += is_clipped(sound)
         heard = log_mel(torch.from_numpy(resampled(sound, header.rate, chosen)), chosen).double().numpy()
-        values.append(heard - heard.mean())
+        values.append(np.maximum(heard - max(heard.max(), QUIETEST + RANGE), -RANGE))
     return Recordings(tuple(values), chosen, (*_described(headers, chosen), *_doubtful(silent, clipped)))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...data.sound import RANGE
 from ...report.canvas import COLOURS, canvas, plain, tint
 from ...writing.numbers import percent
 from .figures import case_figure, shade, shading, top_of
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 FRAMES = 6  # of a moving picture
 WIDE = 1060  # pixels of a page that frames beside each other may take
 COLUMNS = 500  # of a sound: what is longer is drawn in means of several steps
-LOUD = 70  # dB below the loudest that are drawn
 
 
 def figure_of(
@@ -100,7 +100,7 @@ def sound_figure(
         z=loudness.T,
         x=edges,
         y=[plain(name) for name in bands],
-        zmin=float(loudness.max()) - LOUD,
+        zmin=float(loudness.max()) - RANGE,
         zmax=float(loudness.max()),
         colorscale=[[0, tint(COLOURS[0], 0)], [1, tint(COLOURS[0], 1)]],
         showscale=False,

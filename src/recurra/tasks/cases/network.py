@@ -38,6 +38,7 @@ class Layout:
     length: int  # steps of the median training case
     warp: float = 0.0  # augmentation in training: the largest share that is cut, the rest of the case stretched
     rescale: float = 0.0  # augmentation in training: the deviation of the factor that values are multiplied by
+    disguise: float = 0.0  # augmentation in training: how much sounds are changed
     shape: tuple[int, int, int] | None = None  # channels, height and width, if each step is a picture
 
     @classmethod

@@ -97,10 +97,15 @@ class Reading:
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
         """Return one case (T, C) scaled, its gaps filled in a straight line."""
-        if self.normalise == "none":
-            return filled(values)
-        mean, std = _scale(values, self.layout) if self.normalise == "case" else (self.mean, self.std)
+        mean, std = self.scale or _scale(values, self.layout)
         return filled((values - mean) / std)
+
+    @property
+    def scale(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """What is taken from the values of each channel (C,), and what they are divided by; None if cases differ."""
+        if self.normalise == "case":
+            return None
+        return (self.mean, self.std) if self.normalise == "series" else (0 * self.mean, np.ones_like(self.std))
 
     @property
     def spread(self) -> np.ndarray:

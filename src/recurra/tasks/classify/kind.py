@@ -32,8 +32,8 @@ class ClassifyKind(PooledKind):
     """From whole sequences to their classes."""
 
     parts = PARTS
-    by_step = PooledKind.by_step | {"warp": 0.0, "rescale": 0.0}
-    of_segments = (*PooledKind.of_segments, "warp", "rescale")
+    by_step = PooledKind.by_step | {"warp": 0.0, "rescale": 0.0, "disguise": 0.0}
+    of_segments = (*PooledKind.of_segments, "warp", "rescale", "disguise")
 
     def arrays(self, X: Any, y: Any) -> Cases:
         """Return X and y as cases that remember the type of y."""
@@ -54,6 +54,11 @@ class ClassifyKind(PooledKind):
     def learn(self, data: Cases, plan: Split, config: Config) -> ClassifyLearned:
         """Return the classes, the sizes and the scales."""
         return ClassifyLearned.of(data, plan, self.read_by(config))
+
+    def unused(self, config: Config) -> dict[str, str]:
+        """Return the settings that nothing uses."""
+        relative = {"disguise": "normalise='case' leaves nothing of how loud a sound is"}
+        return (relative if config.task.normalise == "case" else {}) | super().unused(config)
 
     def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> ClassifyLearned:
         """Return what was learned, from a run."""

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from ...data.cases import Cases
+from ...errors import ConfigError
 from ...nn.augment import Augmentation
+from ...nn.disguise import Disguise
 from ..cases.classes import classes_of, codes_of, labels_of, typed
 from ..cases.network import Layout
 from ..cases.reading import Plain, Reading
@@ -46,7 +48,13 @@ class ClassifyLearned:
     @property
     def augmentation(self) -> Augmentation:
         """What training does to cases."""
-        return Augmentation(self.reading.layout.warp, self.reading.layout.rescale)
+        layout, scale = self.reading.layout, self.reading.scale
+        if not layout.disguise or scale is None:
+            return Augmentation(layout.warp, layout.rescale)
+        mean, std, change = (torch.from_numpy(one) for one in (*scale, self.reading.change))
+        reads_changes = layout.inputs > layout.channels
+        disguise = Disguise(layout.disguise, mean, std, change if reads_changes else None)
+        return Augmentation(layout.warp, layout.rescale, disguise)
 
     def targets(self, cases: Cases) -> torch.Tensor | None:
         """Return the number of each case's class (N,); None if the cases have no labels."""
@@ -74,7 +82,20 @@ def _augmented(layout: Layout, train: Cases, settings: ClassifySettings) -> Layo
     """Return a layout with the augmentation that the settings name, or the usual one if cases are curves."""
     usual = USUAL if _are_curves(train) else 0.0
     warp, rescale = (usual if given is None else given for given in (settings.warp, settings.rescale))
-    return replace(layout, warp=warp, rescale=rescale)
+    return replace(layout, warp=warp, rescale=rescale, disguise=_disguised(train, settings))
+
+
+def _disguised(train: Cases, settings: ClassifySettings) -> float:
+    """Return how much cases are disguised; raises ConfigError if they are to be, but are no sounds."""
+    if train.rate is None:
+        if settings.disguise:
+            raise ConfigError(
+                f"disguise={settings.disguise:g} is for sounds, and these cases are none. Leave it out: what is done "
+                "to other cases is warp= and rescale=."
+            )
+        return 0.0
+    usual = 0.0 if settings.normalise == "case" else 1.0
+    return usual if settings.disguise is None else settings.disguise
 
 
 def _are_curves(cases: Cases) -> bool:

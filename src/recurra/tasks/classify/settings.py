@@ -38,6 +38,14 @@ class ClassifySettings(PooledSettings):
         high=0.9,
         tune=Range(0, 0.3),
     )
+    disguise: float | None = setting(
+        None,
+        "how much training sounds are disguised, as if another voice spoke into another microphone in another room; 1 "
+        "for sounds and 0 for all else if not given",
+        low=0,
+        high=2,
+        tune=Range(0, 2),
+    )
     balance: bool = setting(False, "let every class weigh the same in the loss, however many cases it has")
 
 
