@@ -32,6 +32,7 @@ from recurra.data.moments import moments
 from recurra.errors import ConfigError, DataError
 from recurra.nn.build import unused
 from recurra.nn.filters import Branch, StepNorm
+from recurra.random import using
 from recurra.settings import make_config
 from recurra.tasks import kind_of, name_of, parts_of
 from recurra.tasks.base import Fitted
@@ -349,6 +350,17 @@ def test_a_branch_is_three_layers_of_filters_and_their_mean(pool: int) -> None:
             if number == 0 and pool > 1:
                 rows = np.array([rows[t : t + pool].max(0) for t in range(0, steps, pool)])
         np.testing.assert_allclose(found[n].detach().numpy(), rows.mean(0), rtol=1e-9, atol=1e-12)
+
+
+def test_beside_a_branch_most_of_the_read_out_is_dropped_in_training() -> None:
+    network, examples = untrained(waves(12), convolutions=3, dropout=0.1)
+    batch, seen = examples.take(torch.arange(12)), []
+    network.out.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    with using(torch.Generator().manual_seed(0)):
+        network.train()(batch), network.eval()(batch)
+    trained, answered = (found[:, :-3] for found in seen)
+    assert 0.75 < float((trained == 0).float().mean()) < 0.85 and not (answered == 0).any()
+    assert bool((seen[0][:, -3:] != 0).any(0).all())  # of the branch nothing is
 
 
 def test_a_branch_needs_series_and_a_reservoir_stands_alone() -> None:

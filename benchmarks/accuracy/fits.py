@@ -4,20 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 Fit = dict[str, Any]
-Fits = dict[tuple[str, int], Fit]
+Fits = dict[tuple[Any, ...], Fit]
 
 
-def kept(path: Path, name: str, number: str) -> Fits:
-    """Return the fits that are done, by the two keys that tell them apart."""
+def kept(path: Path, *keys: str) -> Fits:
+    """Return the fits that are done, by what tells them apart."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {(one[name], one[number]): one for one in map(json.loads, lines)}
+    return {tuple(one[key] for key in keys): one for one in map(json.loads, lines)}
 
 
 def keep(path: Path, fit: Fit) -> Fit:
@@ -27,14 +27,18 @@ def keep(path: Path, fit: Fit) -> Fit:
     return fit
 
 
+def every(path: Path, keys: Sequence[str], wanted: Iterable[tuple[Any, ...]], fit: Callable[..., Fit]) -> Fits:
+    """Return the fits that are ``wanted``, each told apart by its ``keys``; do those that are missing."""
+    done = kept(path, *keys)
+    for one in wanted:
+        if one not in done:
+            done[one] = keep(path, dict(zip(keys, one, strict=True)) | fit(*one))
+    return done
+
+
 def every_seed(path: Path, key: str, names: Sequence[str], seeds: int, fit: Callable[[str, int], Fit]) -> Fits:
     """Return the fits of all names, which are kept under this ``key``, with all seeds; do those that are missing."""
-    done = kept(path, key, "seed")
-    for seed in range(seeds):
-        for name in names:
-            if (name, seed) not in done:
-                done[name, seed] = keep(path, {key: name} | fit(name, seed))
-    return done
+    return every(path, (key, "seed"), ((name, seed) for seed in range(seeds) for name in names), fit)
 
 
 def classified(train: Path, test: Path, seed: int, settings: Sequence[str], run: Path) -> Fit:

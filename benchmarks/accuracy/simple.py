@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from fits import Fit, Fits, every
 
 SETS = {  # file and horizon
     "co2": ("", 52),
@@ -30,7 +31,6 @@ SETS = {  # file and horizon
 }
 CUTS = 4
 OURS = ("this model", "network")
-Runs = dict[tuple[str, int, int], dict[str, Any]]
 
 
 def main() -> None:
@@ -41,25 +41,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("simple.jsonl"))
     parser.add_argument("--sets", default=",".join(SETS))
     asked, settings = parser.parse_known_args()
-    done = read(asked.out)
     names = asked.sets.split(",")
-    for name in names:
-        for cut in range(CUTS):
-            for seed in range(asked.seeds):
-                if (name, cut, seed) not in done:
-                    done[name, cut, seed] = run(asked.folder, name, cut, seed, settings)
-                    with asked.out.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(done[name, cut, seed]) + "\n")
-    print("\n".join(table(done, names, asked.seeds)))
+
+    def fit(name: str, cut: int, seed: int) -> Fit:
+        return run(asked.folder, name, cut, seed, settings)
+
+    wanted = product(names, range(CUTS), range(asked.seeds))
+    print("\n".join(table(every(asked.out, ("set", "cut", "seed"), wanted, fit), names, asked.seeds)))
 
 
-def read(path: Path) -> Runs:
-    """Return the trainings that are done."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {(one["set"], one["cut"], one["seed"]): one for one in map(json.loads, lines)}
-
-
-def run(folder: Path, name: str, cut: int, seed: int, settings: list[str]) -> dict[str, Any]:
+def run(folder: Path, name: str, cut: int, seed: int, settings: list[str]) -> Fit:
     """Train on what lies before a cut, judge on what follows."""
     file, horizon = SETS[name]
     with tempfile.TemporaryDirectory() as place:
@@ -80,9 +71,6 @@ def run(folder: Path, name: str, cut: int, seed: int, settings: list[str]) -> di
     kept = ("mase", "coverage_80", "coverage_90")
     metrics = {label: {m: row[m] for m in kept if m in row} for label, row in about["metrics"].items()}
     return {
-        "set": name,
-        "cut": cut,
-        "seed": seed,
         "settings": settings,
         "metrics": metrics,
         "fit_seconds": about["seconds"],
@@ -100,7 +88,7 @@ def co2(folder: Path) -> Path:
     return path
 
 
-def table(done: Runs, names: list[str], seeds: int) -> Iterator[str]:
+def table(done: Fits, names: list[str], seeds: int) -> Iterator[str]:
     """Return the lines of the table: MASE, mean over cuts and seeds, and the ratio to the best simple row."""
     yield "| set | this model | network alone | best simple row | ratio | 80 % / 90 % intervals | CPU s |"
     yield "|---|---|---|---|---|---|---|"

@@ -21,6 +21,7 @@ from ...random import Dropout
 from .settings import CaseSettings, PooledSettings
 
 STEPS = 32  # segments that the recurrent layer reads of a case, about
+BESIDE = 0.8  # dropout of what stands beside a branch
 FINE = 160  # steps of a case that the later filters see, about, if it has more
 
 
@@ -138,7 +139,8 @@ class CaseNet(nn.Module):
     """Segments or frames, a recurrent stack, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
     Segments look ``among`` each other, where that is asked for, before the read-out. Without a ``pool`` every segment
-    is answered by itself. What a convolutional ``branch`` finds in the steps is laid beside the read-out.
+    is answered by itself. What a convolutional ``branch`` finds in the steps is laid beside the read-out, of which most
+    is dropped in training then, as in an LSTM-FCN: what learns fast would leave nothing for the branch to learn.
     """
 
     def __init__(
@@ -154,7 +156,7 @@ class CaseNet(nn.Module):
         super().__init__()
         self.layout = embed.layout
         self.embed, self.recurrent, self.among, self.pool, self.branch = embed, recurrent, among, pool, branch
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(max(dropout, BESIDE) if branch else dropout)
         self.out = nn.Linear(*sizes)
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
@@ -172,6 +174,7 @@ class CaseNet(nn.Module):
         if self.pool is None:
             return Output(self.out(self.dropout(read.outputs)), recurrence=read, self_weights=among)
         summary, weights = self.pool(read, mask)
+        summary = self.dropout(summary)
         if beside is not None:
             summary = torch.cat([summary, beside], -1)
-        return Output(self.out(self.dropout(summary)), weights, read, self_weights=among)
+        return Output(self.out(summary), weights, read, self_weights=among)
