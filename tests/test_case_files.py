@@ -73,6 +73,15 @@ def test_what_is_hidden_or_of_another_kind_is_left_out_and_counted(tmp_path: Pat
     assert dict(zip(deep.names, deep.labels or (), strict=True))["a/more/deep.npy"] == "a"
 
 
+def test_arrays_have_no_columns(tmp_path: Path) -> None:
+    folder = shelf(tmp_path / "curves", "npy")
+    np.savez(tmp_path / "a.npz", X=np.eye(4), y=np.arange(4) % 2)
+    for path, name in ((folder, "id"), (folder, "target"), (tmp_path / "a.npz", "time"), (folder / "a/0.npy", "id")):
+        said = fault(lambda path=path, name=name: read_cases(path, **{name: "who"}))
+        assert f"'{path.name}' has no columns, so there is no 'who'; leave {name}= out" in said
+    assert len(read_cases(folder, target="label", labelled=False)) == 6
+
+
 def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
     folder = shelf(tmp_path, "npy") / "a"
     cases = read_cases(folder, labelled=False)
@@ -97,7 +106,8 @@ def test_the_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (arrays / "b" / "1.npy").write_bytes((arrays / "b" / "0.npy").read_bytes()[:100])
     assert "'b/1.npy' cannot be read as an array" in fault(lambda: read_cases(arrays))
     np.save(arrays / "b" / "1.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert "'b/1.npy' holds Python objects" in fault(lambda: read_cases(arrays))
+    said = fault(lambda: read_cases(arrays))
+    assert "'b/1.npy' holds Python objects" in said and "unequal length filled up with NaN" in said
     np.save(arrays / "b" / "1.npy", np.zeros((3, 5)))
     said = fault(lambda: read_cases(arrays))
     assert "Case 'a/0.npy' has 2 channel(s) and case 'b/1.npy' has 3" in said

@@ -518,7 +518,7 @@ def test_files_that_are_not_there_or_damaged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "content"), [("a.tsv", UCR), ("a.ts", TS)])
 def test_columns_cannot_be_named_where_there_are_none(tmp_path: Path, flag: str, name: str, content: str) -> None:
     text = fault(lambda: read_cases(put(tmp_path, content, name), **{flag: "kind"}))
-    assert f"there is no 'kind'; leave --{flag} out" in text
+    assert f"there is no 'kind'; leave {flag}= out" in text
 
 
 # .ts

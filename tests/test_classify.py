@@ -41,7 +41,7 @@ from recurra.tasks.cases.confusion import confusion
 from recurra.tasks.cases.convolutions import affordable
 from recurra.tasks.cases.drawing import frames_figure, sound_figure
 from recurra.tasks.cases.examples import CaseExamples
-from recurra.tasks.cases.figures import case_figure, confusion_figure, small_case_figure
+from recurra.tasks.cases.figures import Falls, case_figure, confusion_figure, small_case_figure
 from recurra.tasks.cases.network import Layout
 from recurra.tasks.cases.reading import Reading, filled, resampled
 from recurra.tasks.cases.split import stratified
@@ -51,6 +51,7 @@ from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.metrics import METRICS
 from recurra.tasks.classify.plan import make_plan
+from recurra.tasks.classify.report import MEASURE
 from recurra.tasks.saving import from_run, to_run
 from recurra.tasks.session import Session
 from recurra.training.loop import Epoch, fit
@@ -1046,6 +1047,8 @@ def test_cases_that_are_in_both_files_are_counted(tmp_path: Path, run: Run) -> N
 
 # Pictures
 
+SURE = MEASURE.wording
+
 
 def test_confusion_says_counts_and_shares() -> None:
     figure = confusion_figure(np.array([[3, 1], [0, 0]]), ["a", "b"])
@@ -1071,11 +1074,11 @@ def test_attention_is_a_shade_behind_the_case() -> None:
 def test_falls_stand_below_the_case() -> None:
     """At every step the mean without the stretches that hold it; a strip of noise does not look like something."""
     values = np.arange(6.0)[:, None]
-    figure = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=np.array([0.4, 0.2]))
+    figure = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=Falls(np.array([0.4, 0.2]), SURE))
     strip = figure.data[1]
     np.testing.assert_allclose(strip.y, [0.4, 0.4, 0.3, 0.3, 0.2, 0.2])
     assert strip.yaxis == "y3" and figure.layout.yaxis3.range[1] == pytest.approx(0.44)
-    noise = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=np.array([0.001, -0.002]))
+    noise = case_figure(values, ["value"], None, [(0, 3), (2, 5)], falls=Falls(np.array([0.001, -0.002]), SURE))
     assert noise.layout.yaxis3.range[1] > 0.05 and noise.layout.yaxis3.range[0] < -0.002
 
 
@@ -1123,13 +1126,22 @@ def test_the_frames_that_were_looked_at_longest_stand_in_the_order_of_time() -> 
 def test_a_sound_is_drawn_band_by_band_and_a_long_one_in_means() -> None:
     values = np.arange(12.0).reshape(6, 2)
     looks = np.array([0, 0, 0.5, 0.5, 0, 0])
-    figure = sound_figure(values, ["a", "b"], 0.01, looks)
+    layout = Layout(2, 2, 1, 1, 1, False, 6)
+    reading = Reading(("a", "b"), layout, "series", False, *(np.ones(2),) * 3, rate=8000)
+    seconds = reading.seconds
+    assert seconds == pytest.approx(0.01)
+    figure = sound_figure(values, reading, looks)
     loud, strip = figure.data
     np.testing.assert_allclose(loud.z, values.T)
     np.testing.assert_allclose(loud.x, [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06])
     np.testing.assert_allclose(strip.z, looks[None])
-    assert len(sound_figure(values, ["a", "b"], 0.01, None).data) == 1
-    long = sound_figure(np.arange(1001.0)[:, None], ["a"], 0.01, None).data[0]
+    assert len(sound_figure(values, reading, None).data) == 1
+    below = sound_figure(values, reading, looks, falls=Falls(0.1 * np.arange(6), SURE))
+    np.testing.assert_allclose(below.data[2].x, 0.01 * np.arange(6))
+    np.testing.assert_allclose(below.data[2].y, 0.1 * np.arange(6))
+    domains = [below.layout[name].domain for name in ("yaxis3", "yaxis", "yaxis2")]
+    assert domains[0][1] < domains[1][0] < domains[1][1] < domains[2][0], "one above the other"
+    long = sound_figure(np.arange(1001.0)[:, None], dataclasses.replace(reading, channels=("a",)), None).data[0]
     assert long.z.shape == (1, 334) and long.z[0, :2].tolist() == [1, 4] and long.z[0, -1] == 1000
     assert long.x[1] == pytest.approx(0.03)
 

@@ -94,14 +94,13 @@ def test_other_scores_and_inputs_that_follow_from_others() -> None:
     model, x = Weighted(), make_x()
     x[..., 1] = x[..., 0] ** 2
     batch = Batch(x[:1])
-    found = occlusion(
-        model, batch, STRETCHES, lambda p: p[:, :1], lambda y: torch.stack([y[..., 0], y[..., 0] ** 2], -1)
-    )
+    found = occlusion(model, batch, STRETCHES, torch.sub, lambda y: torch.stack([y[..., 0], y[..., 0] ** 2], -1))
     weight = model.weight.detach().numpy()
+    assert found.shape == (1, len(STRETCHES), 3)
     for n, stretch in enumerate(STRETCHES):
         line = on_a_line(x[0, :, :1].numpy(), *stretch)
-        expected = np.einsum("ti,ti->", x[0].numpy() - np.concatenate([line, line**2], 1), weight[..., 0])
-        assert float(found[0, n]) == pytest.approx(expected)
+        expected = np.einsum("ti,tik->k", x[0].numpy() - np.concatenate([line, line**2], 1), weight)
+        np.testing.assert_allclose(found[0, n], expected)
 
 
 # Whether two orders agree

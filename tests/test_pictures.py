@@ -1,13 +1,17 @@
 """Moving pictures: the filters by loops, frames that are not real, and digits whose label is the order of frames."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from recurra import Classifier
-from recurra.errors import DataError
+from commands import run_command
+from recurra import Classifier, Regressor, Tagger
+from recurra.errors import ConfigError, DataError
 from recurra.nn.pictures import Pictures
 from recurra.tasks.cases.network import Frames, Layout
 
@@ -114,3 +118,26 @@ def test_pictures_of_any_length_in_colours_come_back_from_a_run(tmp_path) -> Non
     assert again.fitted_.learned.reading.layout == model.fitted_.learned.reading.layout
     scaled = again.fitted_.learned.reading.scaled(X[3].reshape(len(X[3]), -1).astype(float))
     assert np.allclose([scaled.mean(), scaled.std()], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"segment": 2}, "The setting segment has no effect: each frame of a moving picture is read by itself"),
+        ({"changes": False}, "The setting changes has no effect: each frame of a moving picture is read by itself"),
+        ({"id": "who"}, "The setting id has no effect: X and y have no columns that it could name"),
+    ],
+)
+@pytest.mark.parametrize("estimator", [Classifier, Regressor, Tagger])
+def test_settings_that_do_nothing_for_pictures_and_arrays(estimator: type, settings: dict[str, Any], said: str) -> None:
+    if "segment" in settings and estimator is Tagger:
+        pytest.skip("it reads step by step and has no such setting")
+    labels = np.arange(12) % 2 if estimator is not Tagger else np.arange(36).reshape(12, 3) % 2
+    with pytest.raises(ConfigError, match=said):
+        estimator(**settings).fit(np.zeros((12, 3, 4, 5)) + np.arange(5), labels)
+
+
+def test_commands_say_so_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "a.npz", X=np.random.default_rng(0).random((12, 3, 4, 5)), y=np.arange(12) % 2)
+    answer = run_command(capsys, "train", tmp_path / "a.npz", "--task", "classify", "--no-changes")
+    assert answer.code == 2 and "The setting changes has no effect: each frame of a moving picture" in answer.err

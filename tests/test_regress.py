@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from commands import Answer, run_command
+from pages import figures_in
 from recurra import Regressor
 from recurra.data.batch import Batch
 from recurra.errors import DataError
@@ -324,6 +325,9 @@ def test_train_predict_evaluate_report(run: Run) -> None:
         "Two cases",
     ):
         assert heading in page
+    assert "attention and occlusion agree" in page.lower()
+    drawn = [line for figure in figures_in(page) for line in figure["data"]]
+    assert sum(line.get("name") == "the answer moves without it by" for line in drawn) == 2, "below both cases"
     assert run("report", "run").code == 0
 
 

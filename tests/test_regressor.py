@@ -20,6 +20,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from recurra import Classifier, Regressor
 from recurra.errors import Caution, ConfigError, DataError, RunError
+from recurra.tasks.cases.looking import falls
+from recurra.tasks.regress.answers import moves_of
 
 TINY: dict[str, Any] = {"hidden_size": 8, "epoch_steps": 3, "max_epochs": 2, "batch_size": 8, "last_epochs": 1}
 
@@ -106,6 +108,37 @@ def test_answers_come_back_in_their_order() -> None:
     regressor = make().fit(X, y)
     alone = np.concatenate([regressor.predict([case]) for case in X])
     np.testing.assert_allclose(regressor.predict(X), alone, rtol=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"attention": "none", "loss": "squared"}], ids=str)
+def test_occlusion_table(settings: dict[str, Any]) -> None:
+    """Every fall is what ``predict`` says of the same case with that stretch on a straight line."""
+    X, y = FORMS["unequal"]()
+    regressor = make(segment=4, **settings).fit(X, np.stack([y, -1e3 * np.array(y)], 1))
+    table, before = regressor.occlusion_table(X), regressor.predict(X)
+    assert list(table.columns) == ["case", "from", "to", "target_1-fall", "target_2-fall"]
+    for number in (0, 5, 11):
+        rows, changed = table[table["case"] == str(number + 1)], []
+        for first, last in zip(rows["from"], rows["to"], strict=True):
+            kept = np.r_[0:first, last + 1 : len(X[number])]
+            changed.append(np.interp(np.arange(len(X[number])), kept, X[number][kept]))
+        unit = regressor.fitted_.learned.std
+        expected = (before[number] - regressor.predict(changed)) / unit
+        np.testing.assert_allclose(rows.iloc[:, 3:] / unit, expected, atol=2e-6)
+        assert np.abs(expected).max() > 1e-4
+
+
+def test_the_answer_moves_by_its_falls() -> None:
+    """In the unit of one target; of several, in their deviations."""
+    X, y = waves()
+    for numbers in (y, np.stack([y, -1e3 * y], 1)):
+        regressor = make(segment=4).fit(X, numbers)
+        fitted, learned = regressor.fitted_, regressor.fitted_.learned
+        examples = regressor.kind.encode(regressor.kind.read((X, numbers), fitted.config), learned)
+        table = regressor.occlusion_table(X).iloc[:, 3:].to_numpy()
+        unit = learned.std if numbers.ndim == 2 else 1.0
+        found = np.concatenate(falls(fitted, examples, moves_of(fitted)))
+        np.testing.assert_allclose(found, (np.abs(table) / unit).mean(1), rtol=1e-4, atol=1e-6)
 
 
 def test_cases_without_weight_teach_nothing() -> None:

@@ -21,9 +21,9 @@ from sklearn.model_selection import GridSearchCV
 
 from commands import Answer, Run, run_command
 from pages import figures_in
-from recurra import Tagger
-from recurra.data.cases import Cases
-from recurra.errors import ConfigError, DataError
+from recurra import Classifier, Regressor, Tagger
+from recurra.data.cases import Cases, read_cases
+from recurra.errors import Caution, ConfigError, DataError
 from recurra.settings import make_config
 from recurra.tasks.base import Fitted
 from recurra.tasks.session import Session
@@ -469,6 +469,43 @@ def test_labels_that_cannot_be_used(y: Any, said: str) -> None:
     X, labels = peaks(12)
     with pytest.raises(DataError, match=said):
         Tagger(**TINY).fit(X, y(labels))
+
+
+@pytest.mark.parametrize("name", ["y", "marks"])
+@pytest.mark.parametrize("unknown", ["", np.nan], ids=str)
+def test_labels_of_steps_lie_beside_the_values(name: str, unknown: Any, tmp_path: Path) -> None:
+    """Filled up to one length behind the end of a case; a label that is empty within it is not known."""
+    X, y = peaks(12)
+    width = max(map(len, X))
+    values = np.stack([np.pad(x, (0, width - len(x)), constant_values=np.nan) for x in X])
+    coded = [row if unknown == "" else np.where(row == "peak", 1.0, 0.0) for row in y]
+    labels = np.full((12, width), unknown, dtype=np.result_type(*coded))
+    for row, own in zip(labels, coded, strict=True):
+        row[: len(own)] = own
+    labels[3, 5] = unknown
+    np.savez(tmp_path / "a.npz", X=values, **{name: labels})
+    cases = read_cases(tmp_path / "a.npz", what="mark")
+    expected = KIND.read((X, [*y[:3], [*y[3][:5], None, *y[3][6:]], *y[4:]]), config_of())
+    named = [np.array([*expected.marks.names, "?"])[codes] for codes in expected.marks.codes]
+    found = [np.array([*cases.marks.names, "?"])[codes] for codes in cases.marks.codes]
+    meant = {"1": "peak", "0": "rest"}
+    assert [[meant.get(one, one) for one in row] for row in found] == [row.tolist() for row in named]
+    tagger = Tagger(**TINY).fit(tmp_path / "a.npz")
+    assert [len(row) for row in tagger.predict(tmp_path / "a.npz")] == [len(x) for x in X]
+
+
+def test_which_task_labels_are_of() -> None:
+    X, y = peaks(12)
+    square, labels = np.stack([x[:36] for x in X]), np.stack([row[:36] for row in y])
+    with pytest.raises(
+        DataError, match=r"y has the shape \(12, 36\); .* The task 'tag' can read these data: use Tagger"
+    ):
+        Classifier().fit(square, labels)
+    with pytest.raises(DataError, match="The task 'classify' can read these data: use Classifier"):
+        Tagger().fit(square, np.array(["up", "down"] * 6))
+    few = {"max_epochs": 1, "epoch_steps": 1, "last_epochs": 0, "hidden_size": 2}
+    with pytest.warns(Caution, match="each case has as many targets as steps, 36; to label each step, use Tagger"):
+        Regressor(**few).fit(square, (labels == "peak") + np.arange(12)[:, None])
 
 
 def test_other_faults(one: Tagger) -> None:

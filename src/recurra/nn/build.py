@@ -133,8 +133,13 @@ def unused(config: Config, own: Mapping[str, str]) -> dict[str, str]:
         idle |= dict.fromkeys(("layer_norm", "locked"), "it acts between layers, and there is one")
     if not any(getattr(member(CELLS, name, Cell), "recurrent", True) for name in cell_names(config.model)):
         idle["weight_drop"] = "it acts on recurrent weights, and no cell has any"
+    return _changed(config, idle)
+
+
+def _changed(config: Config, idle: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the ``idle`` settings that are there and were changed."""
     values, first = config.flat(), config.parts.defaults()
-    return {name: why for name, why in idle.items() if values[name] != first[name]}
+    return {name: why for name, why in idle.items() if name in values and values[name] != first[name]}
 
 
 def _idle_in_reservoir(config: Config) -> dict[str, str]:
@@ -178,6 +183,11 @@ def _not_used_by(named: Mapping[str, str | type | None]) -> str:
 
 def refuse_unused(config: Config, own: Mapping[str, str]) -> None:
     """Raise a ConfigError that lists every changed setting that nothing uses."""
-    idle = unused(config, own)
-    if idle:
-        raise ConfigError("\n".join(f"The setting {name} has no effect: {why}." for name, why in idle.items()))
+    refuse_idle(config, unused(config, own))
+
+
+def refuse_idle(config: Config, idle: Mapping[str, str]) -> None:
+    """Raise a ConfigError that lists every changed setting among those that are ``idle``, each with the reason."""
+    found = _changed(config, idle)
+    if found:
+        raise ConfigError("\n".join(f"The setting {name} has no effect: {why}." for name, why in found.items()))

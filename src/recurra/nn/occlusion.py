@@ -1,6 +1,6 @@
-"""What an answer rests on: how far its score falls when a stretch of what was read is taken away.
+"""What an answer rests on: how far it falls when a stretch of what was read is taken away.
 
-Shapes: B batch, T steps, I inputs, K classes, n stretches.
+Shapes: B batch, T steps, I inputs, K classes or numbers, n stretches.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,44 +11,48 @@ from torch import Tensor, nn
 from ..data.batch import Batch
 from .explain import evaluating
 
+Fall = Callable[[Tensor, Tensor], Tensor]  # from what comes out of the whole, and of what is left: (B, ...)
 
-def probabilities(prediction: Tensor) -> Tensor:
-    """Return the probability of every class (B, K) from its scores."""
-    return prediction.softmax(-1)
+
+def less_sure(whole: Tensor, left: Tensor) -> Tensor:
+    """Return how much less probable the class that the ``whole`` names is by what is ``left``, scores (B, K): (B,).
+
+    ``p(x)_c − p(x without stretch)_c, c = argmax p(x)``, p the softmax of the scores.
+    """
+    before, after = whole.softmax(-1), left.softmax(-1)
+    return (before - after).gather(-1, before.argmax(-1, keepdim=True)).squeeze(-1)
 
 
 def occlusion(
     model: nn.Module,
     batch: Batch,
     stretches: Sequence[tuple[int, int]],
-    score: Callable[[Tensor], Tensor] = probabilities,
+    fall: Fall = less_sure,
     again: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Return how far the answer of ``model`` to each sequence falls with each stretch: (B, n), float64.
+    """Return how far the answer of ``model`` to each sequence falls with each stretch: (B, n, ...), float64.
 
-        f_k = p(x)_c − p(x without stretch k)_c,  c = argmax p(x)
+        f_k = fall(model(x), model(x without stretch k))
 
-    ``stretches`` are first and last steps, and ``score`` makes p, (B, K), of ``Output.prediction``: probabilities, if
-    not given, so that f_k is how much less sure the model is. Below zero it is surer without. A stretch is taken away
-    by ``straightened``: a straight line has nothing to see in it and no jump at its ends, which a mean or a zero has
-    and which would be new. Where inputs follow from others, ``again`` returns the inputs (B, T, I) with these computed
+    ``stretches`` are first and last steps, and ``fall`` compares what ``Output.prediction`` is with and without one: if
+    not given, f_k is how much less sure the model is; below zero it is surer without. A stretch is taken away by
+    ``straightened``: a straight line has nothing to see in it and no jump at its ends, which a mean or a zero has and
+    which would be new. Where inputs follow from others, ``again`` returns the inputs (B, T, I) with these computed
     again. Without what lies behind the end of a sequence nothing falls; nor does an answer that is given for want of
     anything else, whatever is taken away: it rests on no stretch.
     Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, of pictures.
     """
     lengths = torch.full((len(batch),), batch.inputs.shape[1]) if batch.mask is None else batch.mask.sum(1)
     with torch.inference_mode(), evaluating(model):
-        whole = score(model(batch).prediction)
-        named = whole.argmax(-1, keepdim=True)
+        whole = model(batch).prediction
         falls = []
         for first, last in stretches:
             inputs = straightened(batch.inputs, first, last, lengths)
             inputs = inputs if again is None else again(inputs)
             if batch.mask is not None:
                 inputs = inputs * batch.mask.unsqueeze(-1)
-            left = score(model(batch.with_values("source", inputs)).prediction)
-            falls.append((whole - left).gather(-1, named))
-    return torch.cat(falls, -1).double()
+            falls.append(fall(whole, model(batch.with_values("source", inputs)).prediction))
+    return torch.stack(falls, 1).double()
 
 
 def straightened(x: Tensor, first: int, last: int, lengths: Tensor) -> Tensor:

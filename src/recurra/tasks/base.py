@@ -272,6 +272,10 @@ class Kind(ABC):
         """Return every setting of this kind that nothing uses, with the reason."""
         return {}
 
+    def unused_with(self, data: Any) -> dict[str, str]:
+        """Return every setting that nothing uses with such ``data``, with the reason."""
+        return {}
+
     # ---------------------------------------------------------------------------------------------- answers
 
     @abstractmethod

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from ..errors import ArgumentError, Caution, ConfigError, nearest
-from ..nn.build import refuse_unused
+from ..nn.build import refuse_idle, refuse_unused
 from ..settings import Config, described, make_config
 from ..training.loop import Epoch, Progress
 from ..training.meter import meter_for
@@ -142,6 +142,7 @@ class Estimator:
         self, prepared: Prepared, progress: Progress | None = None, weights: dict[str, torch.Tensor] | None = None
     ) -> Iterator[Epoch]:
         """Set everything up for a training and return its epochs: what can be wrong is raised here."""
+        refuse_idle(prepared.config, self.kind.unused_with(prepared.data))
         session = Session(prepared, progress, weights)
         self._session, self.fitted_ = session, session.fitted
         self.history_, self.progress_ = session.history, session.progress

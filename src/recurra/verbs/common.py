@@ -8,6 +8,7 @@ from typing import Any
 
 from ..compare.metric import Statistics
 from ..errors import RunError
+from ..nn.build import refuse_idle
 from ..settings import Config
 from ..tasks.base import THE_NETWORK, THIS_MODEL, Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
 from ..training.meter import OnEpoch
@@ -47,6 +48,7 @@ NOBODY = Listener()
 
 def prepare(kind: Kind, source: Source, config: Config, tell: Tell = tell_nobody) -> tuple[Prepared, Exam | None]:
     """Cut and encode the data, and make the exam that will judge; what can be wrong is raised here."""
+    refuse_idle(config, kind.unused_with(source.data))
     size = 0 if source.test_data is not None else source.test_size
     prepared = kind.prepare(source.data, config, size)
     if source.test_data is not None:

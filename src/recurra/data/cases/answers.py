@@ -122,7 +122,7 @@ class LabelAnswer(Answer):
         y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
         column = np.asarray(y, dtype=object) if hasattr(y, "astype") else _objects(list(y))
         if column.ndim != 1:
-            raise DataError(f"y has the shape {column.shape}; give a list with one label for each case.")
+            raise KindError(f"y has the shape {column.shape}; give a list with one label for each case.")
         if len(column) != len(cases):
             raise DataError(
                 f"X has {len(cases)} case(s), but y has {len(column)} label(s); give one label for each case."
@@ -322,11 +322,11 @@ def step_labels(y: Any) -> list[np.ndarray]:
     y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
     y = y.to_numpy() if hasattr(type(y), "columns") else y
     if isinstance(y, np.ndarray) and y.dtype != object and y.ndim != 2:
-        raise DataError(f"y has the shape {y.shape}, but every step needs a label; {wanted}.")
+        raise KindError(f"y has the shape {y.shape}, but every step needs a label; {wanted}.")
     rows = []
     for case, own in enumerate(y):
         if isinstance(own, (str, bytes)) or not isinstance(own, Iterable):
-            raise DataError(f"Case '{case + 1}' has the single label {own!r}, but every step needs one; {wanted}.")
+            raise KindError(f"Case '{case + 1}' has the single label {own!r}, but every step needs one; {wanted}.")
         plain_own = own.detach().cpu() if hasattr(own, "detach") else own
         if isinstance(own, pd.Series):  # whole numbers stay whole beside those that are missing
             plain_own = own.astype(object)

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import DataError
 
 VALUES = ("X", "x", "data", "values", "features")
-LABELS = ("y", "Y", "label", "labels", "target", "targets", "classes")
+LABELS = ("y", "Y", "label", "labels", "target", "targets", "classes", "marks", "tags")
 
 
 def read_npy(path: Path, name: str) -> np.ndarray:
@@ -22,7 +22,7 @@ def read_npy(path: Path, name: str) -> np.ndarray:
 
 
 def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the array of values in a ``.npz`` file and that of labels (N,), None if there is none.
+    """Return the array of values in a ``.npz`` file and that of what is said of them (N, ...), None if there is none.
 
     They are told by their names; an array that is the only one holds values. Raises DataError for other names.
     """
@@ -59,6 +59,7 @@ def _said(fault: Exception, name: str) -> str:
     if "pickle" in str(fault) or "Python objects" in str(fault):
         return (
             f"'{name}' holds Python objects (pickle), which could run code when they are read, so it is refused; save "
-            "plain numbers, or text for labels."
+            "plain numbers, or text for labels, and cases of unequal length filled up with NaN at their end, their "
+            "labels with empty text."
         )
     return f"'{name}' cannot be read as an array of NumPy; it is cut short or damaged, so save it again."

@@ -45,9 +45,11 @@ def read_cases(
     answer = answer_of(what, target, labelled)
     path = Path(path)
     if path.is_dir():
+        _refuse_columns(path, answer, id=id)
         return read_folder(path, answer, time=time, rate=rate)
     if _ending(path) in (".npy", ".npz", ".wav", ".wave"):
         check_there(path)
+        _refuse_columns(path, answer, id=id, time=time)
         return _from_sound(path, answer, rate) if kind_of(path) == "wav" else _from_numpy(path, answer)
     start = "" if is_parquet(path) else first_text(path)
     if _ending(path) == ".ts" or looks_like_ts(start):
@@ -112,12 +114,15 @@ def _ending(path: Path) -> str:
     return inner.suffix.lower()
 
 
-def _refuse_columns(path: Path, answer: Answer, id: str | None, time: str | None) -> None:
+def _refuse_columns(path: Path, answer: Answer, id: str | None, time: str | None = None) -> None:
     """Refuse names of columns where there are none; where labels may be absent, they were those of another file."""
     given = {"target": ", ".join(answer.target) or None, "id": id, "time": time}
     flag = next((flag for flag, name in given.items() if name is not None), None)
-    if answer.needed and flag is not None:
-        raise DataError(
-            f"'{path.name}' has no names of columns, so there is no '{given[flag]}'; leave --{flag} out (the "
-            f"{answer.word} is {'last' if _ending(path) == '.ts' else 'first'} in each line), or add a header."
-        )
+    if not answer.needed or flag is None:
+        return
+    if path.is_dir() or kind_of(path) in ("npy", "wav") or _ending(path) == ".npz":
+        raise DataError(f"'{path.name}' has no columns, so there is no '{given[flag]}'; leave {flag}= out.")
+    raise DataError(
+        f"'{path.name}' has no names of columns, so there is no '{given[flag]}'; leave {flag}= out (the "
+        f"{answer.word} is {'last' if _ending(path) == '.ts' else 'first'} in each line), or add a header."
+    )

@@ -117,6 +117,15 @@ class CaseKind(Kind):
         epochs: int = config.task.last_epochs
         return epochs
 
+    def unused_with(self, data: Cases) -> dict[str, str]:
+        """Return the settings that nothing uses with such cases."""
+        idle: dict[str, str] = {}
+        if data.arrays:
+            idle |= dict.fromkeys(("target", "id", "time"), "X and y have no columns that it could name")
+        if data.shape is not None:
+            idle |= dict.fromkeys(("segment", "changes"), "each frame of a moving picture is read by itself")
+        return idle
+
     def asked_row(self, fitted: Fitted, data: Cases, model: str | None) -> Any:
         """Return what the row called ``model`` of the table says of ``data``, what the run answers if None."""
         row = None if model is None else row_of(fitted, model)

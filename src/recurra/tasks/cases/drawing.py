@@ -3,7 +3,6 @@
 Shapes: T steps, C channels, n segments; of sounds B bands; of moving pictures H rows and W columns.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from ...data.sound import RANGE
 from ...report.canvas import COLOURS, canvas, plain, tint
 from ...writing.numbers import percent
-from .figures import case_figure, shade, shading, top_of
+from .figures import Falls, add_falls, case_figure, in_words, shade, shading, top_of
 from .reading import Reading
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 FRAMES = 6  # of a moving picture
 WIDE = 1060  # pixels of a page that frames beside each other may take
 COLUMNS = 500  # of a sound: what is longer is drawn in means of several steps
+TOP = 0.9  # of the picture of a sound, above which its attention stands
 
 
 def figure_of(
@@ -27,28 +27,25 @@ def figure_of(
     values: np.ndarray,
     weights: np.ndarray | None,
     title: str = "",
-    falls: np.ndarray | None = None,
+    falls: Falls | None = None,
 ) -> "Figure":
     """Return a case (T, C) with the looks at it (n,), drawn as what it is: a series, a sound, or moving pictures.
 
-    ``falls`` (n,) say how much less sure of its answer the model is without each stretch; those of a sound are not
-    drawn.
+    ``falls`` say how far its answer falls without each stretch.
     """
-    stretches = reading.layout.stretches(len(values))
     if reading.layout.shape is not None:
         return frames_figure(values.reshape(-1, *reading.layout.shape).mean(1), weights, title, falls)
     if reading.seconds is not None:
-        shades = None if weights is None else shading(weights, stretches, len(values))
-        return sound_figure(values, reading.channels, reading.seconds, shades, title)
-    return case_figure(values, reading.channels, weights, stretches, title, falls)
+        return sound_figure(values, reading, weights, title, falls)
+    return case_figure(values, reading.channels, weights, reading.layout.stretches(len(values)), title, falls)
 
 
 def frames_figure(
-    frames: np.ndarray, weights: np.ndarray | None, title: str = "", falls: np.ndarray | None = None
+    frames: np.ndarray, weights: np.ndarray | None, title: str = "", falls: Falls | None = None
 ) -> "Figure":
     """Return those of the frames (T, H, W) beside each other that were looked at longest (T,), or some of them.
 
-    ``falls`` (T,) say how much less sure of its answer the model is without each frame.
+    ``falls`` say how far its answer falls without each frame.
     """
     count, height, width = frames.shape
     reading = "Some frames of the case, evenly spread; each with its number."
@@ -60,7 +57,7 @@ def frames_figure(
         )
         shown = np.sort(np.argsort(-weights, kind="stable")[:FRAMES])
     if falls is not None:
-        reading += " The last number says how much less sure of its answer the model is without the frame (occlusion)."
+        reading += f" {falls.wording.frame}"
     step = width + max(1, width // 8)
     row = np.full((height, step * len(shown) - (step - width)), np.nan)
     for n, frame in enumerate(shown):
@@ -75,7 +72,7 @@ def frames_figure(
     )
     for n, frame in enumerate(shown):
         share = "" if weights is None else f"<br>{percent(float(weights[frame]))}"
-        share += "" if falls is None else f"<br>{-100 * falls[frame]:+.0f} %".replace("-", "−")
+        share += "" if falls is None else f"<br>{falls.wording.written(float(falls.values[frame]))}"
         place = {"x": n * step + (width - 1) / 2, "y": -0.5, "yanchor": "bottom"}
         figure.add_annotation(text=f"<b>{frame}</b>{share}", showarrow=False, **place)
     hidden = {"visible": False, "showgrid": False, "zeroline": False}
@@ -86,34 +83,42 @@ def frames_figure(
 
 
 def sound_figure(
-    values: np.ndarray, bands: Sequence[str], seconds: float, shades: np.ndarray | None, title: str = ""
+    values: np.ndarray, reading: Reading, weights: np.ndarray | None, title: str = "", falls: Falls | None = None
 ) -> "Figure":
-    """Return how loud each of the bands (T, B) is over time; above them, how long each step (T,) was looked at."""
-    reading = "Time runs to the right, pitch upwards; the stronger the colour, the louder (in dB)."
-    if shades is not None:
-        reading += " The strip above is the attention: the darker, the more that moment counted for the answer."
+    """Return how loud each of the bands (T, B) is over time; above them, the looks at each stretch (n,).
+
+    ``falls`` say how far the answer falls without each stretch; they stand below.
+    """
+    seconds, stretches = reading.seconds or 1.0, reading.layout.stretches(len(values))
+    text = "Time runs to the right, pitch upwards; the stronger the colour, the louder (in dB)."
+    if weights is not None:
+        text += " The strip above is the attention: the darker, the more that moment counted for the answer."
+    if falls is not None:
+        text += in_words(falls)
     every = -(-len(values) // COLUMNS)
     edges = seconds * every * np.arange(-(-len(values) // every) + 1)
-    figure = canvas(340, reading, title)
+    figure = canvas(340 if falls is None else 420, text, title)
     loudness = _in_means(values, every).round()
     figure.add_heatmap(
         z=loudness.T,
         x=edges,
-        y=[plain(name) for name in bands],
+        y=[plain(name) for name in reading.channels],
         zmin=float(loudness.max()) - RANGE,
         zmax=float(loudness.max()),
         colorscale=[[0, tint(COLOURS[0], 0)], [1, tint(COLOURS[0], 1)]],
         showscale=False,
         hovertemplate="%{x:.2f} s, %{y}: %{z} dB<extra></extra>",
     )
-    ticks = [plain(name) for name in bands[:: max(1, len(bands) // 6)]]
+    ticks = [plain(name) for name in reading.channels[:: max(1, len(reading.channels) // 6)]]
     figure.update_xaxes(title_text="seconds")
     figure.update_yaxes(type="category", tickvals=ticks, showgrid=False)
-    if shades is not None:
-        strip = _in_means(shades[:, None], every).T
+    if weights is not None:
+        strip = _in_means(shading(weights, stretches, len(values))[:, None], every).T
         figure.add_heatmap(z=strip, x=edges, y=[0, 1], yaxis="y2", zmin=0, zmax=top_of(strip), **shade())
         hidden = {"visible": False, "range": [0, 1], "domain": [0.93, 1], "fixedrange": True}
-        figure.update_layout(yaxis={"domain": [0, 0.9]}, yaxis2=hidden)
+        figure.update_layout(yaxis={"domain": [0, TOP]}, yaxis2=hidden)
+    if falls is not None:
+        add_falls(figure, falls, stretches, seconds * np.arange(len(values)), TOP)
     return figure
 
 

@@ -63,7 +63,7 @@ class CaseEstimator(Estimator):
         """
         X = collected(X)
         fitted, examples = self._read(X)
-        return self._answer(by_stretch(fitted, examples, "weight", looks(fitted, examples)), X)
+        return self._answer(by_stretch(fitted, examples, ["weight"], looks(fitted, examples)), X)
 
     def _read(self, X: Any) -> tuple[Fitted, CaseExamples]:
         """Return cases as the training data were read."""
@@ -83,10 +83,13 @@ class ClassesEstimator(CaseEstimator):
         return classes
 
 
-def by_stretch(fitted: Fitted, examples: CaseExamples, name: str, rows: Sequence[np.ndarray]) -> pd.DataFrame:
-    """Return numbers of the segments of each case, (n,) each, as ``case, from, to`` and what they are called."""
+def by_stretch(
+    fitted: Fitted, examples: CaseExamples, names: Sequence[str], rows: Sequence[np.ndarray]
+) -> pd.DataFrame:
+    """Return numbers of the segments of each case, (n,) or (n, K), as ``case, from, to`` and what they are called."""
     layout, tables = fitted.learned.reading.layout, []
     for case, row, steps in zip(examples.cases.names, rows, examples.lengths.tolist(), strict=True):
         first, last = zip(*layout.stretches(steps), strict=True)
-        tables.append(pd.DataFrame({"case": case, "from": first, "to": last, name: row}))
+        columns = dict(zip(names, row.reshape(len(row), -1).T, strict=True))
+        tables.append(pd.DataFrame({"case": case, "from": first, "to": last} | columns))
     return pd.concat(tables, ignore_index=True)

@@ -5,7 +5,7 @@ Shapes: T steps, C channels, n segments, K classes.
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,30 +21,47 @@ FEW_POINTS = 40  # of a small picture: smallest and largest values of so many pi
 LEAST = 0.05  # the strip of falls shows at least so much, so that nothing looks like something only for want of more
 
 
+class Wording(NamedTuple):
+    """How it is written how far an answer falls."""
+
+    strip: str  # stands above a strip of falls
+    below: str  # what there is to see in such a strip
+    frame: str  # what a number below a frame says
+    share: bool = False  # whether it is a share, to be written in percent
+
+    def written(self, fall: float) -> str:
+        """Return a fall in figures: of a share, what becomes of it."""
+        return f"{-100 * fall:+.0f} %".replace("-", "−") if self.share else f"{fall:.3g}"
+
+
+class Falls(NamedTuple):
+    """How far the answer to a case falls without each of its stretches."""
+
+    values: np.ndarray  # (n,)
+    wording: Wording
+    unit: float = 1.0  # how much is much
+
+
 def case_figure(
     values: np.ndarray,
     channels: Sequence[str],
     weights: np.ndarray | None,
     stretches: Sequence[tuple[int, int]],
     title: str = "",
-    falls: np.ndarray | None = None,
+    falls: Falls | None = None,
     first: int = 0,
 ) -> "Figure":
     """Return a case (T, C) as lines; behind them, the darker a stretch, the longer the look at it (n,).
 
     ``first`` is the number of its first step, if it is a part of a case.
-    ``falls`` (n,) say how much less sure of its answer the model is without each stretch; they stand below the case.
+    ``falls`` say how far its answer falls without each stretch; they stand below the case.
     """
     reading = "The line is the case as it came; gaps are missing values."
     if weights is not None:
         reading += " The shading is the attention: the darker a stretch, the longer the look at it."
     if falls is not None:
-        reading += (
-            " Below it: how much less sure of its answer the model is when the stretch is drawn as a straight line "
-            "(occlusion). Where nothing stands out, the answer rests on no single stretch."
-        )
-    height = 300 if falls is None else 380
-    figure = canvas(height, reading, title, hovermode="x unified", showlegend=len(channels) > 1)
+        reading += in_words(falls)
+    figure = canvas(300 if falls is None else 380, reading, title, hovermode="x unified", showlegend=len(channels) > 1)
     if weights is not None:
         _add_shading(figure, weights, stretches, len(values))
     for number, name in enumerate(channels[:CHANNELS]):
@@ -60,7 +77,8 @@ def case_figure(
         )
     figure.update_xaxes(title_text="step", **({"dtick": 1} if len(values) <= 12 else {}))
     if falls is not None:
-        _add_falls(figure, falls, stretches, len(values))
+        add_falls(figure, falls, stretches, np.arange(len(values)))
+        figure.update_layout(yaxis2={"domain": figure.layout.yaxis.domain})
     return figure
 
 
@@ -88,31 +106,41 @@ def _thinned(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(cuts[:-1], 2), drawn.astype(np.float32)
 
 
-def _add_falls(figure: "Figure", falls: np.ndarray, stretches: Sequence[tuple[int, int]], steps: int) -> None:
-    """Draw below the case, at every step, the mean fall without the stretches that hold it."""
-    total, count = np.zeros(steps), np.zeros(steps)
-    for fall, (first, last) in zip(falls, stretches, strict=True):
+def in_words(falls: Falls) -> str:
+    """Return what there is to see in a strip of ``falls``."""
+    return " ".join(["", falls.wording.below, "Where nothing stands out, the answer rests on no single stretch."])
+
+
+def add_falls(
+    figure: "Figure", falls: Falls, stretches: Sequence[tuple[int, int]], steps: np.ndarray, top: float = 1.0
+) -> None:
+    """Draw below the case, at each of its ``steps`` (T,), the mean fall without the stretches that hold it.
+
+    ``top`` is as far as the picture of the case reaches up.
+    """
+    total, count = np.zeros(len(steps)), np.zeros(len(steps))
+    for fall, (first, last) in zip(falls.values, stretches, strict=True):
         total[first : last + 1] += fall
         count[first : last + 1] += 1
-    mean = total / np.maximum(count, 1)
+    mean, form = total / np.maximum(count, 1), ".0%" if falls.wording.share else ".3~g"
     figure.add_scatter(
-        x=np.arange(steps),
+        x=steps,
         y=mean,
-        name="less sure",
         mode="lines",
         line={"color": COLOURS[0], "width": 1.5, "shape": "hvh"},
         fill="tozeroy",
         fillcolor=tint(COLOURS[0], 0.35),
         yaxis="y3",
-        hovertemplate="%{y:.0%}",
+        name=falls.wording.strip,
+        hovertemplate=f"%{{y:{form}}}",
         showlegend=False,
     )
-    low, high = min(float(mean.min()), 0.0), max(float(mean.max()), LEAST)
-    strip = {"domain": [0, 0.2], "range": [1.1 * low - 0.02 * high, 1.1 * high], "nticks": 3, "tickformat": ".0%"}
-    figure.update_layout(yaxis={"domain": [0.36, 1]}, yaxis2={"domain": [0.36, 1]}, yaxis3=strip)
+    low, high = min(float(mean.min()), 0.0), max(float(mean.max()), LEAST * falls.unit)
+    strip = {"domain": [0, 0.2], "range": [1.1 * low - 0.02 * high, 1.1 * high], "nticks": 3, "tickformat": form}
+    figure.update_layout(yaxis={"domain": [0.36, top]}, yaxis3=strip)
     figure.update_xaxes(anchor="y3")
     figure.add_annotation(
-        text="less sure without it by", x=0, xref="paper", xanchor="left", y=0.21, yref="paper", yanchor="bottom",
+        text=falls.wording.strip, x=0, xref="paper", xanchor="left", y=0.21, yref="paper", yanchor="bottom",
         showarrow=False,
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 Shapes: N cases, n segments.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import ConfigError
 from ...nn.models import Output
-from ...nn.occlusion import occlusion, probabilities
+from ...nn.occlusion import Fall, less_sure, occlusion
 from ...nn.surroundings import on_its_own
 from ..base import Fitted
 from .examples import CaseExamples
@@ -52,17 +52,15 @@ def looks_if_it_does(fitted: Fitted, examples: CaseExamples) -> list[np.ndarray]
 
 
 @on_its_own
-def falls(
-    fitted: Fitted, examples: CaseExamples, score: Callable[[Tensor], Tensor] = probabilities
-) -> list[np.ndarray]:
-    """Return how far the answer to each case falls without each of its own segments: (n,), see ``occlusion``."""
+def falls(fitted: Fitted, examples: CaseExamples, fall: Fall = less_sure) -> list[np.ndarray]:
+    """Return how far the answer to each case falls without each of its own segments: (n, ...), see ``occlusion``."""
     network, reading = fitted.network, fitted.learned.reading
     device = next(network.parameters()).device
     found: dict[int, np.ndarray] = {}
     for numbers in examples.by_length(AT_ONCE):
         lengths = examples.lengths[numbers].tolist()
         stretches = reading.layout.stretches(max(lengths))
-        rows = occlusion(network, examples.take(numbers).to(device), stretches, score, reading.again).cpu().numpy()
+        rows = occlusion(network, examples.take(numbers).to(device), stretches, fall, reading.again).cpu().numpy()
         for number, row, steps in zip(numbers.tolist(), rows, lengths, strict=True):
             found[number] = row[: reading.layout.read(steps)]
     return [found[number] for number in range(len(examples))]

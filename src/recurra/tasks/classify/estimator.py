@@ -65,7 +65,7 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Clas
         """
         X = collected(X)
         fitted, examples = self._read(X)
-        return self._answer(by_stretch(fitted, examples, "fall", falls(fitted, examples)), X)
+        return self._answer(by_stretch(fitted, examples, ["fall"], falls(fitted, examples)), X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the share of cases whose class is named; ``y`` may be left out where ``X`` has the labels in it.

@@ -3,30 +3,31 @@
 import numpy as np
 import pandas as pd
 
-from ...compare.agreement import rank_agreement
 from ...data.cases import Cases
+from ...nn.occlusion import less_sure
 from ...report.page import Section
 from ...writing.numbers import percent
 from ..base import Fitted, Judged
 from ..cases.confusion import class_frame, confusion
-from ..cases.drawing import figure_of
+from ..cases.evidence import Measure, shown
 from ..cases.examples import CaseExamples
-from ..cases.figures import confusion_figure, small_case_figure
-from ..cases.looking import falls, looks, looks_if_it_does
+from ..cases.figures import Wording, confusion_figure, small_case_figure
 from .answers import Guess
 from .figures import reliability_figure
 from .learned import ClassifyLearned
 from .reliability import reliability_of
 
 WORST = 10  # mistakes that are shown
-PATIENCE = 500  # stretches of a case, of more of which none is taken away: it would take too long
-TRIED, FEWEST, MOST = 4000, 10, 100  # stretches taken away for the agreement in all, about, and of how many cases
-DEGREES = {
-    "much": "Attention and occlusion agree: the shading shows what the answers rest on.",
-    "partly": "Attention and occlusion agree in part: read the shading with care.",
-    "little": "Attention and occlusion agree little: do not read the shading as an explanation.",
-    "unknown": "Too few cases to say whether attention and occlusion agree: do not read the shading as an explanation.",
-}
+MEASURE = Measure(
+    less_sure,
+    Wording(
+        strip="less sure without it by",
+        below="Below it: how much less sure of its answer the model is when the stretch is drawn as a straight line "
+        "(occlusion).",
+        frame="The last number says how much less sure of its answer the model is without the frame (occlusion).",
+        share=True,
+    ),
+)
 
 
 def title(fitted: Fitted) -> str:
@@ -81,29 +82,21 @@ def _two_cases(fitted: Fitted, judged: Judged) -> Section:
     assert isinstance(examples, CaseExamples) and guess.log_probabilities is not None
     sure = guess.log_probabilities.max(1)
     right, wrong = np.flatnonzero(guess.codes == truth), np.flatnonzero(guess.codes != truth)
-    shown, said = [], []
+    places, said = [], []
     if len(right):
-        shown.append(int(right[np.argsort(sure[right], kind="stable")[len(right) // 2]]))
+        places.append(int(right[np.argsort(sure[right], kind="stable")[len(right) // 2]]))
         said.append("a right one from the middle (the model was surer of half of the right ones)")
     if len(wrong):
-        shown.append(int(wrong[np.argmax(sure[wrong])]))
+        places.append(int(wrong[np.argmax(sure[wrong])]))
         said.append("the mistake of which it was surest")
-    cases = examples.cases.some(shown)
-    few = CaseExamples.of(cases, fitted.learned)
-    weights, fallen = looks_if_it_does(fitted, few), falls(fitted, few) if _stretches(fitted, few) <= PATIENCE else None
-    figures = [
-        figure_of(
-            fitted.learned.reading,
-            cases.values[n],
-            None if weights is None else weights[n],
-            _case_title(fitted.learned, cases.names[n], guess, place, int(truth[place])),
-            None if fallen is None else fallen[n],
-        )
-        for n, place in enumerate(shown)
+    names = [examples.cases.names[place] for place in places]
+    titles = [
+        _case_title(fitted.learned, name, guess, place, int(truth[place]))
+        for name, place in zip(names, places, strict=True)
     ]
+    figures, points = shown(fitted, examples, places, titles, MEASURE)
     text = f"Of {len(truth):,} cases that the model had not seen: {', and '.join(said)}."
-    points = [_agreement(fitted, examples)] if weights is not None and fallen is not None else []
-    return Section("Two cases" if len(shown) == 2 else "One case", text, figures, points=points)
+    return Section("Two cases" if len(places) == 2 else "One case", text, figures, points=points)
 
 
 def _case_title(learned: ClassifyLearned, name: str, guess: Guess, place: int, truth: int) -> str:
@@ -112,29 +105,6 @@ def _case_title(learned: ClassifyLearned, name: str, guess: Guess, place: int, t
     sure = f"{100 * np.exp(guess.log_probabilities[place, said]):.0f} % sure"
     verdict = "rightly" if said == truth else f"but it is '{learned.classes[truth]}'"
     return f"Case {name}: called '{learned.classes[said]}' ({sure}), {verdict}"
-
-
-def _stretches(fitted: Fitted, examples: CaseExamples) -> int:
-    """Return how many stretches the longest case has."""
-    count: int = fitted.learned.reading.layout.read(int(examples.lengths.max()))
-    return count
-
-
-def _agreement(fitted: Fitted, examples: CaseExamples) -> str:
-    """Say whether attention points at what the answers rest on."""
-    count = min(len(examples), MOST, max(FEWEST, TRIED // _stretches(fitted, examples)))
-    some = CaseExamples.of(examples.cases.some(np.arange(count) * len(examples) // count), fitted.learned)
-    # What nobody would see is no order: a tenth of an even share of the looks, a hundredth less sure.
-    seen = [np.round(10 * len(weights) * weights) for weights in looks(fitted, some)]
-    found = rank_agreement(seen, [np.round(100 * fall) for fall in falls(fitted, some)])
-    verdict = DEGREES[found.degree]
-    if not found.cases:
-        return verdict
-    off = f" ± {found.interval:.2f}" if np.isfinite(found.interval) else ""
-    return (
-        f"{verdict} The rank correlation of the two over the stretches of a case is {found.mean:.2f}{off}, mean of "
-        f"{found.cases:,} cases; 1 is the same order, 0 is none in common."
-    )
 
 
 def _worst_cases(fitted: Fitted, judged: Judged) -> Section | None:

@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from ...compare.metric import Statistics
 from ...data.cases import Cases
 from ...nn.intervals import levels_of, margins, widened
+from ...nn.occlusion import Fall
 from ..base import Exam, Fitted
 from ..cases.examples import CaseExamples
 from ..cases.looking import predictions
@@ -64,6 +66,26 @@ def ask_network(fitted: Fitted, examples: CaseExamples) -> Guess:
         for level, low, high in levels_of(task.head.quantiles):
             bands[level] = learned.unscaled(ends[..., low]), learned.unscaled(ends[..., high])
     return Guess(learned.unscaled(task.head.point(params).numpy()), bands)
+
+
+def falls_of(fitted: Fitted) -> Fall:
+    """Return how far each number falls from what the whole says to what is left, in the units of the targets: (B, K).
+
+    ``y(x) − y(x without stretch)``
+    """
+    learned, task = _parts(fitted)
+
+    def falls(whole: Tensor, left: Tensor) -> Tensor:
+        before, after = (task.head.point(task.params(prediction)) for prediction in (whole, left))
+        return (before - after) * torch.from_numpy(learned.std).to(before)
+
+    return falls
+
+
+def moves_of(fitted: Fitted) -> Fall:
+    """Return how far the answer moves (B,), ``|y(x) − y(x without stretch)|``: the mean over targets, as errors are."""
+    learned, falls = _parts(fitted)[0], falls_of(fitted)
+    return lambda whole, left: (falls(whole, left).abs() / torch.from_numpy(learned.unit).to(whole)).mean(-1)
 
 
 def notes_on(fitted: Fitted, guess: Guess, model: str | None) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConfigError
-from ..cases.estimator import CaseEstimator
+from ..cases.estimator import CaseEstimator, by_stretch
 from ..cases.examples import CaseExamples
+from ..cases.looking import falls
 from ..cases.settings import CaseModelSettings, CaseTrainingSettings
 from ..frames import collected
-from .answers import ask_network
+from .answers import ask_network, falls_of
 from .kind import KIND
 from .numbers import judged_numbers
 from .settings import RegressSettings
@@ -63,6 +64,17 @@ class Regressor(CaseTrainingSettings, CaseModelSettings, RegressSettings, CaseEs
             known = ", ".join(map(str, sorted(bands)))
             raise ConfigError(f"There is no interval of {level} %. The levels of this model are: {known}.")
         return np.stack([_flat(end) for end in bands[level]], axis=-1)
+
+    def occlusion_table(self, X: Any) -> Any:
+        """Return what each answer rests on: ``case, from, to`` and, for every target, ``<target>-fall``.
+
+        It is by how much the number becomes smaller when the stretch is drawn as a straight line: below 0 the number is
+        larger without. Stretches are those of ``attention_table``.
+        """
+        X = collected(X)
+        fitted, examples = self._read(X)
+        names = [f"{name}-fall" for name in self.targets_]
+        return self._answer(by_stretch(fitted, examples, names, falls(fitted, examples, falls_of(fitted))), X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return R², the mean over targets; ``y`` may be left out where ``X`` has the numbers in it."""

@@ -14,7 +14,7 @@ from ..others import estimator_of
 from .numbers import groups_of, numbers_of
 from .settings import RegressSettings
 
-MANY = 10  # cases from which two values are doubted
+MANY = 10  # cases from which two values are doubted, and targets from which it is that they are as many as steps
 
 
 def make_plan(cases: Cases, settings: RegressSettings, test_size: int | None) -> Split:
@@ -37,7 +37,15 @@ def make_plan(cases: Cases, settings: RegressSettings, test_size: int | None) ->
     columns = list(zip(cases.targets, numbers.T, strict=True))
     said = [_said(name, column) for name, column in columns]
     doubts = [doubt for name, column in columns for doubt in _doubt(name, column)]
-    return replace(plan, notes=(*said, *plan.notes, *doubts))
+    return replace(plan, notes=(*said, *plan.notes, *doubts, *_as_many(cases)))
+
+
+def _as_many(cases: Cases) -> list[str]:
+    """Return a warning if numbers look like labels of steps."""
+    count = len(cases.targets)
+    if count < MANY or (cases.lengths != count).any():
+        return []
+    return [f"careful: each case has as many targets as steps, {count}; to label each step, use {estimator_of('tag')}"]
 
 
 def _doubt(name: str, column: np.ndarray) -> list[str]:

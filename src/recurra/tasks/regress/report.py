@@ -10,16 +10,21 @@ from ...data.cases import Cases
 from ...report.page import Section
 from ...writing.numbers import percent
 from ..base import Fitted, Judged
-from ..cases.drawing import figure_of
+from ..cases.evidence import Measure, shown
 from ..cases.examples import CaseExamples
-from ..cases.looking import looks_if_it_does
-from .answers import Guess, Truth, ask_network, statistics_of
+from ..cases.figures import Wording
+from .answers import Guess, Truth, ask_network, moves_of, statistics_of
 from .figures import Said, error_figure, said_figure
 from .learned import RegressLearned
 from .metrics import ERRORS
 
 WORST = 10  # cases that are listed
 DRAWN = 4  # targets that get a picture
+MOVED = Wording(
+    strip="the answer moves without it by",
+    below="Below it: how far the answer moves when the stretch is drawn as a straight line (occlusion).",
+    frame="The last number says how far the answer moves without the frame (occlusion).",
+)
 
 
 def title(fitted: Fitted) -> str:
@@ -122,21 +127,15 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
     examples, guess, truth = judged.exam.examples, judged.answers[judged.name], judged.exam.truth
     assert isinstance(examples, CaseExamples)
     order = _worst_first((guess.point - truth.values) / truth.unit)
-    shown = list(dict.fromkeys([int(order[len(order) // 2]), int(order[0])]))
-    cases = examples.cases.some(shown)
-    weights = looks_if_it_does(fitted, CaseExamples.of(cases, fitted.learned))
-    figures = [
-        figure_of(
-            fitted.learned.reading,
-            cases.values[n],
-            None if weights is None else weights[n],
-            _case_title(cases.names[n], guess.point[place], truth.values[place]),
-        )
-        for n, place in enumerate(shown)
-    ]
+    places = list(dict.fromkeys([int(order[len(order) // 2]), int(order[0])]))
+    names = examples.cases.names
+    titles = [_case_title(names[place], guess.point[place], truth.values[place]) for place in places]
+    learned = fitted.learned
+    measure = Measure(moves_of(fitted), MOVED, float((learned.std / learned.unit).mean()))
+    figures, points = shown(fitted, examples, places, titles, measure)
     text = f"Of {len(order):,} cases that the model had not seen: one from the middle (half were missed by more)"
-    text += ", and the worst." if len(shown) == 2 else "."
-    return [Section("Two cases" if len(shown) == 2 else "One case", text, figures)]
+    text += ", and the worst." if len(places) == 2 else "."
+    return [Section("Two cases" if len(places) == 2 else "One case", text, figures, points=points)]
 
 
 def _case_title(name: str, said: np.ndarray, true: np.ndarray) -> str:

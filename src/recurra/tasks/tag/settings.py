@@ -57,7 +57,8 @@ PARTS = Parts(
     predict=TagsAsked,
     data=(
         "DATA holds sequences with a label for every step: a CSV or Parquet file with a step in each row (id, time, "
-        "label, values). Where a label is not known, its cell is empty."
+        "label, values), or a .npz file with arrays X and y, both (cases, steps). Where a label is not known, its cell "
+        "is empty."
     ),
     answer="labels",
     estimator="Tagger",

@@ -1,0 +1,85 @@
+"""What answers rest on: where the network looked, how far they fall without a stretch, and whether the two agree.
+
+Shapes: B cases, n segments.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ...compare.agreement import rank_agreement
+from ...nn.occlusion import Fall
+from ..base import Fitted
+from .drawing import figure_of
+from .examples import CaseExamples
+from .figures import Falls, Wording
+from .looking import falls, looks, looks_if_it_does
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+PATIENCE = 500  # stretches of a case, of more of which none is taken away: it would take too long
+TRIED, FEWEST, MOST = 4000, 10, 100  # stretches taken away for the agreement in all, about, and of how many cases
+DEGREES = {
+    "much": "Attention and occlusion agree: the shading shows what the answers rest on.",
+    "partly": "Attention and occlusion agree in part: read the shading with care.",
+    "little": "Attention and occlusion agree little: do not read the shading as an explanation.",
+    "unknown": "Too few cases to say whether attention and occlusion agree: do not read the shading as an explanation.",
+}
+
+
+class Measure(NamedTuple):
+    """How far an answer falls: how that is computed, how it is written, and how much of it is much."""
+
+    fall: Fall  # (B,)
+    wording: Wording
+    unit: float = 1.0
+
+
+def shown(
+    fitted: Fitted, examples: CaseExamples, places: Sequence[int], titles: Sequence[str], measure: Measure
+) -> "tuple[list[Figure], list[str]]":
+    """Return a picture of each case at these ``places`` with what the answer rests on, and what to think of them.
+
+    That is whether attention points at what the answers of all ``examples`` rest on, if the network looks at all.
+    """
+    few = CaseExamples.of(examples.cases.some(places), fitted.learned)
+    weights = looks_if_it_does(fitted, few)
+    fallen = falls(fitted, few, measure.fall) if _stretches(fitted, few) <= PATIENCE else None
+    figures = [
+        figure_of(
+            fitted.learned.reading,
+            few.cases.values[n],
+            None if weights is None else weights[n],
+            title,
+            None if fallen is None else Falls(fallen[n], measure.wording, measure.unit),
+        )
+        for n, title in enumerate(titles)
+    ]
+    return figures, [] if weights is None or fallen is None else [_agreement(fitted, examples, measure)]
+
+
+def _stretches(fitted: Fitted, examples: CaseExamples) -> int:
+    """Return how many stretches the longest case has."""
+    count: int = fitted.learned.reading.layout.read(int(examples.lengths.max()))
+    return count
+
+
+def _agreement(fitted: Fitted, examples: CaseExamples, measure: Measure) -> str:
+    """Say whether attention points at what the answers rest on."""
+    count = min(len(examples), MOST, max(FEWEST, TRIED // _stretches(fitted, examples)))
+    some = CaseExamples.of(examples.cases.some(np.arange(count) * len(examples) // count), fitted.learned)
+    # What nobody would see is no order: a tenth of an even share of the looks, a hundredth less sure.
+    seen = [np.round(10 * len(weights) * weights) for weights in looks(fitted, some)]
+    found = rank_agreement(
+        seen, [np.round(100 * fallen / measure.unit) for fallen in falls(fitted, some, measure.fall)]
+    )
+    verdict = DEGREES[found.degree]
+    if not found.cases:
+        return verdict
+    off = f" ± {found.interval:.2f}" if np.isfinite(found.interval) else ""
+    return (
+        f"{verdict} The rank correlation of the two over the stretches of a case is {found.mean:.2f}{off}, mean of "
+        f"{found.cases:,} cases; 1 is the same order, 0 is none in common."
+    )
