@@ -10,8 +10,8 @@ both train for three epochs, and their losses must be equal. The cases are rando
 
 Both train in turns, an epoch at a time, in one process. A line of JSON is added to ``--out``
 (classifier_training.jsonl) for every row; what is in it already is not measured again. At the end the table is printed,
-with the share of the cores that other processes used meanwhile: on a busy machine the ratios are lower, since recurra
-computes where torch.nn makes calls, and with two threads they say nothing.
+with the share of the cores that other processes used meanwhile: with two threads a busy machine
+says nothing.
 """
 
 import argparse
