@@ -137,6 +137,8 @@ def compared(ours: "Ours", theirs: "Theirs") -> list[tuple[float, float]]:
         losses.append((own, theirs.epoch()))
     # Code that recurra does not know, such as what notes the batches, is watched in training, which takes time.
     ours.start(noted.examples)
+    # A loop as one writes it shuffles; that of recurra takes cases of about one length together.
+    theirs.batches = list(torch.randperm(len(noted), generator=torch.Generator().manual_seed(0)).split(BATCH))
     return losses
 
 

@@ -72,16 +72,6 @@ def test_a_sequence_is_multiplied_by_one_factor() -> None:
     torch.testing.assert_close(new, batch.inputs * factors.unsqueeze(-1))
 
 
-def test_the_others_stay_as_they_are() -> None:
-    batch = batch_of([9] * 400)
-    both = Augmentation(warp=0.4, rescale=0.2)
-    new = changed(both._replace(share=0.3), batch).inputs
-    kept = (new == batch.inputs).flatten(1).all(1)
-    assert 0.6 < float(kept.double().mean()) < 0.8
-    assert not (changed(both, batch).inputs == batch.inputs).flatten(1).all(1).any()
-    assert torch.equal(changed(both._replace(share=0.0), batch).inputs, batch.inputs)
-
-
 SCALES = torch.linspace(-30.0, 6.0, 7), torch.linspace(8.0, 14.0, 7), torch.linspace(0.3, 0.9, 7)
 
 
@@ -190,6 +180,6 @@ def test_curves_are_augmented_and_symbols_are_not(
     values: np.ndarray, given: dict[str, Any], expected: tuple[float, float]
 ) -> None:
     prepared = KIND.prepare(cases_of(values, [0, 1] * 10), make_config(PARTS, given), 0)
-    assert prepared.learned.augmentation == Augmentation(*expected, share=0.5)
+    assert prepared.learned.augmentation == Augmentation(*expected)
     again = KIND.recall(*prepared.learned.to_plain())
-    assert again.augmentation == Augmentation(*expected, share=0.5)
+    assert again.augmentation == Augmentation(*expected)

@@ -18,7 +18,7 @@ from recurra.nn.layers import Recurrent, States
 from recurra.nn.models import Output
 from recurra.random import Dropout
 from recurra.settings.config import TrainingSettings
-from recurra.training.loop import Epoch, Progress, fit
+from recurra.training.loop import Epoch, Progress, fit, order_of
 from recurra.training.runs import read_checkpoint, write_checkpoint
 from recurra.training.task import Loss, Memorised, Ordered
 
@@ -190,3 +190,37 @@ def test_a_training_resumed_in_the_middle_of_the_text_is_the_uninterrupted_one(s
     history, weights = resumed(found.progress)
     assert history == timeless(whole) and torch.equal(weights, weights_of(whole_model))
     assert resumed(forgot)[0] != timeless(whole), "this test can fail"
+
+
+class Lengths:
+    """Examples of which only the lengths matter."""
+
+    def __init__(self, lengths: list[int]):
+        self.lengths = torch.tensor(lengths)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, numbers: Tensor) -> Batch:
+        return Batch(self.lengths[numbers].double().unsqueeze(1).unsqueeze(2))
+
+
+def taken(lengths: list[int], size: int, count: int) -> list[Tensor]:
+    return list(order_of(Lengths(lengths), size, 0, count, torch.Generator().manual_seed(1)))
+
+
+def test_examples_of_about_one_length_are_taken_together() -> None:
+    lengths = [3 + n * 7 % 64 for n in range(64)]  # each from 3 to 66 once
+    batches = taken(lengths, 4, 16)
+    assert [len(batch) for batch in batches] == [4] * 16
+    assert sorted(torch.cat(batches).tolist()) == list(range(64))  # a pass sees every example once
+    spans = [max(found) - min(found) for found in ([lengths[n] for n in batch.tolist()] for batch in batches)]
+    assert sum(spans) / 16 < 15  # by chance alone they span 39 of 64
+    longest = [max(lengths[n] for n in batch.tolist()) for batch in batches]
+    assert longest[:8] != sorted(longest[:8])  # short ones do not always come first
+    assert not all(map(torch.equal, batches, taken(lengths, 4, 32)[16:]))  # drawn anew in every pass
+
+
+def test_examples_of_one_length_are_shuffled_and_nothing_else() -> None:
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(torch.cat(taken([5] * 10, 5, 2)), order)

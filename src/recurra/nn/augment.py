@@ -20,35 +20,27 @@ class Augmentation(NamedTuple):
     ``disguise``: sounds are those of another voice, microphone and room.
     ``warp``: each is cut by a random share up to this one, at a random place, and what is left is stretched over all
     its steps, in straight lines from step to step (window slicing, Le Guennec et al. 2016). ``rescale``: each is
-    multiplied by a factor drawn from ``N(1, rescale²)`` (Um et al. 2017, arXiv 1706.00527). Both happen to a ``share``
-    of the sequences, drawn anew each time, so that what is true of them as they are is learned, too.
+    multiplied by a factor drawn from ``N(1, rescale²)`` (Um et al. 2017, arXiv 1706.00527).
     """
 
     warp: float = 0.0
     rescale: float = 0.0
     disguise: Disguise | None = None
-    share: float = 1.0
 
     def changed(self, batch: Batch) -> Batch:
         """Return ``batch`` with other inputs (B, T, I) and, if it has it, another stream "known" (B, T, ·)."""
         if self.disguise is not None:
             batch = self.disguise.changed(batch)
-        if not self.warp and not self.rescale:
-            return batch
-        drawn = torch.ones(len(batch), 1, device=batch.inputs.device, dtype=batch.inputs.dtype)
-        if self.share < 1:
-            drawn = (_drawn(torch.rand, batch.inputs) < self.share).to(drawn)
         if self.warp:
-            batch = warped(batch, self.warp * drawn)
+            batch = warped(batch, self.warp)
         if self.rescale:
             x = batch.inputs
-            factors = 1 + self.rescale * drawn * _drawn(torch.randn, x)
-            batch = batch.with_values("source", x * factors[:, :, None])
+            batch = batch.with_values("source", x * (1 + self.rescale * _drawn(torch.randn, x)[:, :, None]))
         return batch
 
 
-def warped(batch: Batch, most: Tensor) -> Batch:
-    """Return ``batch`` with every sequence cut by a share up to ``most`` (B, 1) and stretched to its length again."""
+def warped(batch: Batch, most: float) -> Batch:
+    """Return ``batch`` with every sequence cut by a share up to ``most`` and stretched to the length it had."""
     x, mask = batch.inputs, batch.mask
     steps = torch.arange(x.shape[1], device=x.device)
     last = x.new_full((len(x), 1), x.shape[1] - 1) if mask is None else mask.sum(1, keepdim=True).to(x.dtype) - 1

@@ -22,10 +22,11 @@ from ..nn.threads import threads_for
 from ..random import drawing, using, watching
 from ..settings.config import TrainingSettings
 from .adamw import AdamW
-from .task import Examples, Loss, Ordered, Task
+from .task import Examples, Loss, Ordered, Task, Unequal
 
 Carried = tuple[Tensor, ...]
 GROUPS = ("recurrence", "attention", "other")
+NEAR = 8  # batches, drawn by chance, among which examples are sorted by length
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def order_of(examples: Examples, size: int, first: int, count: int, generator: t
         # As many passes as the steps need: an epoch is the same amount of work for little and much data.
         passes = -(-count * size // len(examples))
         order = torch.cat([torch.randperm(len(examples), generator=generator) for _ in range(passes)])
-        yield from order[: count * size].split(size)
+        yield from _together(order[: count * size], examples, size, generator)
         return
     own = iter(examples.order(size, first, count, generator))
     for given in range(count):
@@ -215,6 +216,16 @@ def order_of(examples: Examples, size: int, first: int, count: int, generator: t
         if numbers is None:
             raise ConfigError(f"The order of {type(examples).__name__} ended after {given} batches of {count}.")
         yield numbers
+
+
+def _together(order: Tensor, examples: Examples, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield batches of ``size`` in this ``order``; where lengths differ, each of examples of about one length."""
+    if not isinstance(examples, Unequal) or bool((examples.lengths == examples.lengths[0]).all()):
+        yield from order.split(size)
+        return
+    for some in order.split(NEAR * size):
+        batches = some[torch.argsort(examples.lengths[some], stable=True)].split(size)
+        yield from (batches[n] for n in torch.randperm(len(batches), generator=generator).tolist())
 
 
 class _Total:

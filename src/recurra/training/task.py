@@ -34,6 +34,16 @@ class Ordered(Protocol):
         ...
 
 
+@runtime_checkable
+class Unequal(Protocol):
+    """Examples of unequal lengths: the loop takes those of about one length together, as padding costs time."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """How many steps each example has (N,)."""
+        ...
+
+
 class Task(Protocol):
     """What is asked of a model."""
 
@@ -63,4 +73,4 @@ class Memorised:
         return self.batch.rows(numbers)
 
 
-__all__ = ["Examples", "Loss", "Memorised", "Ordered", "Task"]
+__all__ = ["Examples", "Loss", "Memorised", "Ordered", "Task", "Unequal"]

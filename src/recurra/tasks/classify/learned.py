@@ -21,7 +21,6 @@ from ..cases.split import Split
 from .settings import ClassifySettings
 
 USUAL = 0.1  # augmentation of curves
-SHARE = 0.5  # of the training cases that are warped and rescaled; of sounds all are, as each has to be another voice's
 SHORT = 8  # steps: shorter cases are not cut
 SYMBOLS = 32  # a channel of no more different values holds symbols, between which there is nothing
 
@@ -51,7 +50,7 @@ class ClassifyLearned:
         """What training does to cases."""
         layout, scale = self.reading.layout, self.reading.scale
         if not layout.disguise or scale is None:
-            return Augmentation(layout.warp, layout.rescale, share=SHARE)
+            return Augmentation(layout.warp, layout.rescale)
         mean, std, change = (torch.from_numpy(one) for one in (*scale, self.reading.change))
         reads_changes = layout.inputs > layout.channels
         disguise = Disguise(layout.disguise, mean, std, change if reads_changes else None)

@@ -24,16 +24,16 @@ class ClassifySettings(PooledSettings):
     )
     warp: float | None = setting(
         None,
-        "largest share by which half of the training cases are cut, at random, and stretched to their length again; "
-        "0.1 for curves and 0 for symbols if not given",
+        "largest share by which training cases are cut, at random, and stretched to their length again; 0.1 for curves "
+        "and 0 for symbols if not given",
         low=0,
         high=0.9,
         tune=Range(0, 0.3),
     )
     rescale: float | None = setting(
         None,
-        "deviation of the random factor that half of the training cases are multiplied by; 0.1 for curves and 0 for "
-        "symbols if not given",
+        "deviation of the random factor that training cases are multiplied by; 0.1 for curves and 0 for symbols if not "
+        "given",
         low=0,
         high=0.9,
         tune=Range(0, 0.3),
