@@ -407,8 +407,8 @@ def test_intervals_stay_as_wide_as_they_were_calibrated() -> None:
 @pytest.mark.slow
 def test_intervals_hold_what_they_should_after_the_last_epochs() -> None:
     inside: dict[int, list[float]] = {80: [], 90: []}
-    for seed in range(8):
-        session = trained(*noisy(80, seed), 0, last_epochs=10, epoch_steps=20, hidden_size=16, max_epochs=4)
+    for seed in range(6):
+        session = trained(*noisy(80, seed), 0, last_epochs=10, epoch_steps=12, filters=8, attention="none")
         X, y = noisy(300, 100 + seed)
         cases = KIND.read((X, y), session.fitted.config)
         said = KIND.ask(session.fitted, KIND.encode(cases, session.fitted.learned))
