@@ -52,10 +52,15 @@ def prepared(X: Any, y: Any, size: int = 10, **settings: Any) -> Prepared:
     return KIND.prepare(KIND.read((X, y), config), config, size)
 
 
-def fitted(X: Any, y: Any, size: int = 10, **settings: Any) -> Session:
+def trained(X: Any, y: Any, size: int = 10, **settings: Any) -> Session:
     session = Session(prepared(X, y, size, **settings))
     for _ in session.epochs():
         pass
+    return session
+
+
+def fitted(X: Any, y: Any, size: int = 10, **settings: Any) -> Session:
+    session = trained(X, y, size, **settings)
     session.fit_baselines()
     return session
 
@@ -374,3 +379,40 @@ def test_points_are_drawn_where_they_are_and_intervals_around_them() -> None:
     assert dots.customdata[0] == "Case '0': predicted 1, true 0" and line.x[0] < 0 and line.x[1] > 5000
     (errors,) = error_figure(Said(["a<b"], truth[:1], point[:1])).data
     assert (list(errors.x), list(errors.y)) == ([1.0], [1.0]) and "a&lt;b" in errors.customdata[0]
+
+
+# Intervals when the validation cases have trained, too.
+
+
+def noisy(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is to be said is noise, which a network can only learn by heart."""
+    random = np.random.default_rng(seed)
+    return random.normal(size=(count, 12)), random.normal(size=count)
+
+
+def test_intervals_stay_as_wide_as_they_were_calibrated() -> None:
+    """On the validation cases, by the mean; without the epochs in which these train it is the calibration itself."""
+    widths = {}
+    for last in (0, 4):
+        session = trained(*noisy(60, 0), 0, last_epochs=last, epoch_steps=20)
+        valid = session.prepared.data.some(session.prepared.plan.valid)
+        said = KIND.ask(session.fitted, KIND.encode(valid, session.fitted.learned))
+        widths[last] = {
+            level: [np.mean(said.point - low), np.mean(high - said.point)] for level, (low, high) in said.bands.items()
+        }
+    for level in (80, 90):
+        np.testing.assert_allclose(widths[0][level], widths[4][level], rtol=0.05)
+
+
+@pytest.mark.slow
+def test_intervals_hold_what_they_should_after_the_last_epochs() -> None:
+    inside: dict[int, list[float]] = {80: [], 90: []}
+    for seed in range(6):
+        session = trained(*noisy(80, seed), 0, last_epochs=10, epoch_steps=12, filters=8, attention="none")
+        X, y = noisy(300, 100 + seed)
+        cases = KIND.read((X, y), session.fitted.config)
+        said = KIND.ask(session.fitted, KIND.encode(cases, session.fitted.learned))
+        for level, (low, high) in said.bands.items():
+            inside[level].append(float(((low[:, 0] <= y) & (y <= high[:, 0])).mean()))
+    found = {level: float(np.mean(shares)) for level, shares in inside.items()}
+    assert abs(found[80] - 0.8) < 0.06 and abs(found[90] - 0.9) < 0.05, found

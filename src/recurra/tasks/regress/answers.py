@@ -112,6 +112,26 @@ def calibrate(fitted: Fitted, examples: CaseExamples) -> None:
     fitted.learned = replace(learned, moves=np.stack(moves))
 
 
+def reach(fitted: Fitted, examples: CaseExamples) -> np.ndarray:
+    """Return how far the ends of the intervals lie from the median (K, Q), each the mean over ``examples``."""
+    learned, task = _parts(fitted)
+    ends = task.head.interval(task.params(predictions(fitted, examples)))
+    moved = widened(ends, torch.from_numpy(learned.moves)).numpy()
+    far: np.ndarray = (moved - moved[..., [moved.shape[-1] // 2]]).mean(0)
+    return far
+
+
+def keep_reach(fitted: Fitted, examples: CaseExamples, wanted: np.ndarray) -> None:
+    """Move the ends of the intervals until they reach as far on ``examples`` as ``wanted`` (K, Q).
+
+    A network has learned what it trains on better than what it has not seen, and its quantiles draw together there. So
+    when the cases that calibrated its intervals have trained, too, these stay as wide as they were found to hold.
+    """
+    learned, _ = _parts(fitted)
+    fitted.learned = replace(learned, moves=np.zeros_like(learned.moves))
+    fitted.learned = replace(learned, moves=wanted - reach(fitted, examples))
+
+
 def _parts(fitted: Fitted) -> tuple[RegressLearned, RegressTask]:
     learned, task = fitted.learned, fitted.task
     assert isinstance(learned, RegressLearned) and isinstance(task, RegressTask)

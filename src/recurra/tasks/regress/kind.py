@@ -1,6 +1,6 @@
 """Numbers for sequences, as the verbs see it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,25 @@ from torch import nn
 from ...compare.metric import Metric, Statistics
 from ...data.cases import Cases, cases_of
 from ...settings import Config
+from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Exam, Fitted, Prepared
 from ..cases.base import Pages
 from ..cases.examples import CaseExamples
 from ..cases.pooled import PooledKind
 from ..cases.split import Split
-from .answers import Guess, Numbers, Truth, ask_network, calibrate, make_exam, notes_on, statistics_of
+from .answers import (
+    Guess,
+    Numbers,
+    Truth,
+    ask_network,
+    calibrate,
+    keep_reach,
+    make_exam,
+    notes_on,
+    reach,
+    statistics_of,
+)
 from .baselines import make_baselines
 from .learned import RegressLearned
 from .metrics import regress_metrics
@@ -64,6 +76,15 @@ class RegressKind(PooledKind):
         """Calibrate the intervals on the validation cases."""
         assert isinstance(prepared.valid, CaseExamples)
         calibrate(fitted, prepared.valid)
+
+    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
+        """Train on all cases that are not held out; intervals stay as wide as they were calibrated."""
+        valid = prepared.valid
+        assert isinstance(valid, CaseExamples)
+        wanted = reach(fitted, valid) if fitted.task.head.quantiles else None  # type: ignore[attr-defined]
+        yield from super().train_on(fitted, prepared)
+        if wanted is not None:
+            keep_reach(fitted, valid, wanted)
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""
