@@ -40,15 +40,25 @@ def draws(count: int, seed: int = 3) -> tuple[Tensor, Tensor]:
     return tuple(torch.rand(count, 1, generator=generator, dtype=torch.float64)[:, 0] for _ in range(2))  # type: ignore[return-value]
 
 
+def places(lengths: list[int], most: float) -> list[np.ndarray]:
+    """Return where each step of each sequence is read: a moment of it is another moment, and both ends are the ends."""
+    found = []
+    for first, second, length in zip(*draws(len(lengths)), lengths, strict=True):
+        moment = 0.1 + 0.8 * float(first)
+        furthest = min(moment, 1 - moment) / 2
+        before = moment + max(-furthest, min(furthest, most * (2 * float(second) - 1)))
+        time = np.arange(length) / max(1, length - 1)
+        found.append(np.interp(time, [0, moment, 1], [0, before, 1]) * (length - 1))
+    return found
+
+
+@pytest.mark.parametrize("most", [0.1, 0.9])
 @pytest.mark.parametrize("lengths", [LENGTHS, [6, 6, 6]])
-def test_a_sequence_is_cut_and_stretched_in_straight_lines(lengths: list[int]) -> None:
+def test_a_moment_is_moved_and_the_rest_stretched_in_straight_lines(lengths: list[int], most: float) -> None:
     batch = batch_of(lengths)
-    new = changed(Augmentation(warp=0.4), batch).inputs.numpy()
-    cuts, places = draws(len(lengths))
-    for n, length in enumerate(lengths):
-        cut = 0.4 * float(cuts[n])
-        begin = cut * float(places[n]) * (length - 1)
-        at = begin + (1 - cut) * np.arange(length)
+    new = changed(Augmentation(warp=most), batch).inputs.numpy()
+    for n, (length, at) in enumerate(zip(lengths, places(lengths, most), strict=True)):
+        assert (np.diff(at) > 0).all()
         for channel in range(2):
             expected = np.interp(at, np.arange(length), batch.inputs[n, :length, channel].numpy())
             np.testing.assert_allclose(new[n, :length, channel], expected, atol=1e-12)
@@ -58,9 +68,7 @@ def test_a_sequence_is_cut_and_stretched_in_straight_lines(lengths: list[int]) -
 def test_what_is_known_moves_along() -> None:
     batch = batch_of(LENGTHS, known=True)
     new = changed(Augmentation(warp=0.5), batch)["known"]
-    cuts, places = draws(len(LENGTHS))
-    for n, length in enumerate(LENGTHS):
-        at = 0.5 * float(cuts[n]) * float(places[n]) * (length - 1) + (1 - 0.5 * float(cuts[n])) * np.arange(length)
+    for n, (length, at) in enumerate(zip(LENGTHS, places(LENGTHS, 0.5), strict=True)):
         nearest = np.floor(at + 0.5).astype(int)
         assert (new[n, :length] == batch["known"][n, nearest]).all() and not new[n, length:].any()
 

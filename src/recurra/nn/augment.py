@@ -18,8 +18,9 @@ class Augmentation(NamedTuple):
     """What is done to sequences of numbers before each training step; nothing by default.
 
     ``disguise``: sounds are those of another voice, microphone and room.
-    ``warp``: each is cut by a random share up to this one, at a random place, and what is left is stretched over all
-    its steps, in straight lines from step to step (window slicing, Le Guennec et al. 2016). ``rescale``: each is
+    ``warp``: in each a moment, drawn at random, comes earlier or later by up to this share of the sequence, what lies
+    before is stretched or squeezed and what lies behind the other way round (window warping, Le Guennec et al. 2016);
+    the ends stay where they are, as what begins or ends a sequence may be what tells it apart. ``rescale``: each is
     multiplied by a factor drawn from ``N(1, rescale²)`` (Um et al. 2017, arXiv 1706.00527).
     """
 
@@ -40,13 +41,20 @@ class Augmentation(NamedTuple):
 
 
 def warped(batch: Batch, most: float) -> Batch:
-    """Return ``batch`` with every sequence cut by a share up to ``most`` and stretched to the length it had."""
+    """Return ``batch`` with a moment of every sequence moved by up to a share ``most`` of it.
+
+    With a time from 0 to 1, what is new at p was at q: ``p ~ U(0.1, 0.9)``, ``q − p ~ U(−most, most)``, but no further
+    than half-way to an end. In between, time goes in straight lines.
+    """
     x, mask = batch.inputs, batch.mask
     steps = torch.arange(x.shape[1], device=x.device)
     last = x.new_full((len(x), 1), x.shape[1] - 1) if mask is None else mask.sum(1, keepdim=True).to(x.dtype) - 1
-    cut = most * _drawn(torch.rand, x)
+    new = 0.1 + 0.8 * _drawn(torch.rand, x)
+    furthest = torch.minimum(new, 1 - new) / 2
+    old = new + (most * (2 * _drawn(torch.rand, x) - 1)).clamp(-furthest, furthest)
     # Step t of the new sequence is read at this place of the old one.
-    place = cut * _drawn(torch.rand, x) * last + (1 - cut) * torch.minimum(steps.to(x.dtype), last)
+    time = torch.minimum(steps.to(x.dtype), last) / last.clamp(min=1)
+    place = last * torch.where(time <= new, time * old / new, 1 - (1 - time) * (1 - old) / (1 - new))
     before = place.floor().long()
     after = torch.minimum(before + 1, last.long())
     share = (place - before).unsqueeze(-1)

@@ -24,8 +24,8 @@ class ClassifySettings(PooledSettings):
     )
     warp: float | None = setting(
         None,
-        "largest share by which training cases are cut, at random, and stretched to their length again; 0.1 for curves "
-        "and 0 for symbols if not given",
+        "largest share of a training case by which a moment of it is moved, at random, the rest stretched and "
+        "squeezed; 0.1 for curves and 0 for symbols if not given",
         low=0,
         high=0.9,
         tune=Range(0, 0.3),
