@@ -97,7 +97,10 @@ def _require_kernel(cell: Any, batch_size: int) -> Any:
     if not kernel_name(cell) or cell.projects:
         named = [kind for kind in CELLS.values() if vars(kind).get("native") and not kind.projects]
         names = ", ".join(kind.__name__ for kind in named)
-        raise ConfigError(f"A Stepper has no kernel for {type(cell).__name__}. It takes one of: {names}.")
+        raise ConfigError(
+            f"A Stepper has no kernel for {type(cell).__name__}. It takes one of: {names}. For any other cell, use the "
+            "cell's own step, or Recurrent.step."
+        )
     reason = cell_refusal(cell)
     if reason:
         raise ConfigError(f"A Stepper cannot run this: {reason}. Use the cell's own step, or Recurrent.step.")
