@@ -2,11 +2,12 @@
 
     python benchmarks/classifier_training.py [--threads 1,2] [--rounds 15] [--cells gru,lstm,lstm_gru]
 
-Both are a linear layer with a rectifier, a recurrent layer that reads from both sides, additive attention and a linear
-layer to the classes, with equal weights, the same batches, cross entropy with smoothed labels, clipped gradients and
+Both are a linear layer with a rectifier, a recurrent layer that reads from both sides, additive attention or the last
+states, and a linear layer to the classes, with equal weights, cross entropy with smoothed labels, clipped gradients and
 AdamW. Of recurra it is the training loop of ``recurra train``; of torch.nn a loop as short as it can be, with packed
 sequences where lengths differ and the fused kernel of AdamW, which is faster than its default. Before times are taken
-both train for three epochs, and their losses must be equal. The cases are random numbers, made here.
+both train for three epochs on the same batches, and their losses must be equal; then each makes its own batches. The
+cases are random numbers, made here.
 
 Both train in turns, an epoch at a time, in one process. A line of JSON is added to ``--out``
 (classifier_training.jsonl) for every row; what is in it already is not measured again. At the end the table is printed,
@@ -17,7 +18,7 @@ says nothing.
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ PLAIN: dict[str, Any] = {
     "warmup": 0, "learning_rate": 1e-3, "device": "cpu",
 }  # fmt: skip
 TWINS = {"gru": nn.GRU, "lstm": nn.LSTM, "lstm_gru": nn.LSTM}  # torch has no fused cell; its LSTM has as many weights
+READOUTS: dict[str, dict[str, Any]] = {"attention": {}, "last": {"readout": "last", "attention": "none"}}
 ALIKE = 1e-4  # of losses
 
 
@@ -82,27 +84,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--cells", default=",".join(TWINS))
     parser.add_argument("--sizes", default=",".join(SIZES))
+    parser.add_argument("--readouts", default=",".join(READOUTS))
     parser.add_argument("--out", type=Path, default=Path("classifier_training.jsonl"))
     asked = parser.parse_args()
-    threads, cells = [int(number) for number in asked.threads.split(",")], asked.cells.split(",")
+    threads = [int(number) for number in asked.threads.split(",")]
 
-    def measured(size: str, cell: str, threads: int) -> Fit:
-        return measure(SIZES[size], cell, threads, asked.rounds)
+    def measured(size: str, readout: str, cell: str, threads: int) -> Fit:
+        config = make_config(KIND.parts, PLAIN | READOUTS[readout] | {"cell": cell})
+        return measure(SIZES[size], config, threads, asked.rounds)
 
-    rows = list(product(asked.sizes.split(","), cells, threads))
-    done = every(asked.out, ("size", "cell", "threads"), rows, measured)
+    rows = list(product(*(names.split(",") for names in (asked.sizes, asked.readouts, asked.cells)), threads))
+    done = every(asked.out, ("size", "readout", "cell", "threads"), rows, measured)
     print(json.dumps(describe_machine() | {"threads": threads}))
     print("\n".join(table(done, rows)))
 
 
-def measure(size: Size, cell: str, threads: int, rounds: int) -> Fit:
+def measure(size: Size, config: Config, threads: int, rounds: int) -> Fit:
     """Return the seconds of an epoch on both sides, and the ratio of every round."""
     torch.set_num_threads(threads)
     start = read_counters()
-    config = make_config(KIND.parts, PLAIN | {"cell": cell, "epoch_steps": -(-size.cases // BATCH)})
+    config = replace(config, training=replace(config.training, epoch_steps=-(-size.cases // BATCH)))
     ours, theirs = both(size, config)
     losses = compared(ours, theirs)
-    if cell != "lstm_gru" and not np.allclose(*zip(*losses, strict=True), rtol=0, atol=ALIKE):
+    if config.model.cell != "lstm_gru" and not np.allclose(*zip(*losses, strict=True), rtol=0, atol=ALIKE):
         raise SystemExit(f"These are not the same network: their losses are {losses}.")
     times = take_turns([Contender("recurra", ours.epoch), Contender("torch.nn", theirs.epoch)], rounds)
     ratios = [b / a for a, b in zip(times["recurra"], times["torch.nn"], strict=True)]
@@ -120,7 +124,8 @@ def both(size: Size, config: Config) -> tuple["Ours", "Theirs"]:
     network, task = KIND.make(config, prepared.learned)
     examples = KIND.encode(cases, prepared.learned)
     assert isinstance(network, CaseNet)
-    twin = Twin(TWINS[config.model.cell], network.embed.linear.in_features)
+    attends = config.task.readout is None
+    twin = Twin(TWINS[config.model.cell], network.embed.linear.in_features, attends)
     if config.model.cell != "lstm_gru":
         twin.copy(network)
     return Ours(network, task, config.training), Theirs(twin, examples, config)
@@ -208,33 +213,46 @@ class Theirs:
         return float(np.mean(losses))
 
 
-class Twin(nn.Module):
-    """The network as one writes it with torch.nn."""
+class TwinAttention(nn.Module):
+    """Additive attention with a learned query."""
 
-    def __init__(self, recurrent: type[nn.GRU | nn.LSTM], inputs: int):
+    def __init__(self, size: int):
         super().__init__()
-        size = 2 * HIDDEN
-        self.embed = nn.Linear(inputs, HIDDEN)
-        self.recurrent = recurrent(HIDDEN, HIDDEN, batch_first=True, bidirectional=True)
         self.start = nn.Parameter(torch.randn(size) / size**0.5)
         self.query, self.key = nn.Linear(size, size, bias=False), nn.Linear(size, size, bias=False)
         self.energy = nn.Linear(size, 1, bias=False)
+
+    def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the mean (B, D) of states (B, T, D), but of those behind the end by ``mask`` (B, T)."""
+        scores = self.energy(torch.tanh(self.query(self.start) + self.key(states))).squeeze(-1)
+        weights = (scores if mask is None else scores.masked_fill(mask, -torch.inf)).softmax(-1)
+        return (weights.unsqueeze(1) @ states).squeeze(1)
+
+
+class Twin(nn.Module):
+    """The network as one writes it with torch.nn."""
+
+    def __init__(self, recurrent: type[nn.GRU | nn.LSTM], inputs: int, attends: bool):
+        super().__init__()
+        size = 2 * HIDDEN
+        self.attention = TwinAttention(size) if attends else None
+        self.embed = nn.Linear(inputs, HIDDEN)
+        self.recurrent = recurrent(HIDDEN, HIDDEN, batch_first=True, bidirectional=True)
         self.out = nn.Linear(size, CLASSES)
 
     def forward(self, cases: list[Tensor]) -> Tensor:
         """Return what is said of cases (T, C) of any lengths (B, K)."""
         lengths = torch.tensor([len(case) for case in cases])
-        if bool((lengths == lengths[0]).all()):
-            states, _ = self.recurrent(self.embed(torch.stack(cases)).relu())
-            mask = None
-        else:
-            x = self.embed(pad_sequence(cases, batch_first=True)).relu()
-            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-            states, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)
-            mask = torch.arange(states.shape[1]) >= lengths.unsqueeze(1)
-        scores = self.energy(torch.tanh(self.query(self.start) + self.key(states))).squeeze(-1)
-        weights = (scores if mask is None else scores.masked_fill(mask, -torch.inf)).softmax(-1)
-        return self.out((weights.unsqueeze(1) @ states).squeeze(1))
+        packed = not bool((lengths == lengths[0]).all())
+        x = self.embed(pad_sequence(cases, batch_first=True)).relu()
+        x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False) if packed else x
+        states, last = self.recurrent(x)
+        if self.attention is None:
+            last = last[0] if isinstance(last, tuple) else last
+            return self.out(torch.cat([last[0], last[1]], -1))
+        states = pad_packed_sequence(states, batch_first=True)[0] if packed else states
+        mask = torch.arange(states.shape[1]) >= lengths.unsqueeze(1) if packed else None
+        return self.out(self.attention(states, mask))
 
     @torch.no_grad()
     def copy(self, network: CaseNet) -> None:
@@ -244,8 +262,8 @@ class Twin(nn.Module):
             ("embed.", "embed.linear.", ""),
             ("recurrent.", "recurrent.layers.0.0.cell.", "_l0"),
             ("recurrent.", "recurrent.layers.0.1.cell.", "_l0_reverse"),
-            ("", "pool.attention.", ""),
-            ("start", "pool.query", ""),
+            ("attention.", "pool.attention.", ""),
+            ("attention.start", "pool.query", ""),
             ("out.", "out.", ""),
         ):
             weights |= {theirs + name.removeprefix(ours) + end: own[name] for name in own if name.startswith(ours)}
@@ -257,16 +275,17 @@ def count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def table(done: Fits, rows: list[tuple[str, str, int]]) -> Iterator[str]:
+def table(done: Fits, rows: list[tuple[str, str, str, int]]) -> Iterator[str]:
     """Return the lines of the table: how many times as fast recurra is, median with its interval."""
-    yield "| cases | cell | threads | torch.nn / recurra | 95 % interval | busy otherwise |"
-    yield "|---|---|---|---|---|---|"
-    for size, cell, threads in rows:
-        ratios = done[size, cell, threads]["ratios"]
+    yield "| cases | read out by | cell | threads | torch.nn / recurra | 95 % interval | busy otherwise |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in rows:
+        size, readout, cell, threads = row
+        ratios = done[row]["ratios"]
         low, high = quantile_test(ratios, p=0.5).confidence_interval(0.95)
-        others = percent(done[size, cell, threads]["others"])
+        others = percent(done[row]["others"])
         said = f"{np.median(ratios):.2f} | {low:.2f} to {high:.2f} | {others}"
-        yield f"| {SIZES[size]} | `{cell}` | {threads} | {said} |"
+        yield f"| {SIZES[size]} | {readout} | `{cell}` | {threads} | {said} |"
 
 
 if __name__ == "__main__":
