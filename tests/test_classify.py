@@ -304,7 +304,7 @@ class Watched:
     """Examples that note which were taken."""
 
     def __init__(self, examples: CaseExamples, seen: set[int]):
-        self.examples, self.seen = examples, seen
+        self.examples, self.seen, self.lengths = examples, seen, examples.lengths
 
     def __len__(self) -> int:
         return len(self.examples)

@@ -172,10 +172,8 @@ def test_the_margin_is_the_quantile_of_the_misses() -> None:
         misses = np.sort([max(e[low] - t, t - e[high]) for e, t in zip(ends, true, strict=True)])
         share = min(1.0, level / 100 * (1 + 1 / len(true)))
         expected = np.interp(share * (len(true) - 1), np.arange(len(true)), misses)
-        assert (
-            learned.moves[0, high] == pytest.approx(expected, rel=1e-4)
-            and learned.moves[0, low] == -learned.moves[0, high]
-        )
+        assert learned.moves[0, high] == pytest.approx(expected, rel=1e-4)
+        assert learned.moves[0, low] == pytest.approx(-learned.moves[0, high], rel=1e-12)
 
 
 # How good answers are.
