@@ -36,7 +36,7 @@ class Layout:
     pool: int  # steps of which the later filters see the largest; it divides the segment and the hop
     told: bool  # whether the network is told which values are real
     length: int  # steps of the median training case
-    warp: float = 0.0  # augmentation in training: the largest share that is cut, the rest of the case stretched
+    warp: float = 0.0  # augmentation in training: the largest share of a case by which a moment of it is moved
     rescale: float = 0.0  # augmentation in training: the deviation of the factor that values are multiplied by
     disguise: float = 0.0  # augmentation in training: how much sounds are changed
     shape: tuple[int, int, int] | None = None  # channels, height and width, if each step is a picture
