@@ -73,7 +73,7 @@ def _make_branch(filters: int, layout: Layout) -> Branch | None:
             f"convolutions={filters} is a branch over the steps of series, and these cases are moving pictures. Leave "
             "it out: each frame is read by filters already."
         )
-    return Branch(layout.inputs + (layout.channels if layout.told else 0), filters, layout.pool)
+    return Branch(layout.width, filters, layout.pool)
 
 
 def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:

@@ -66,6 +66,16 @@ class Layout:
         shape = known.get("shape")
         return cls(**known | {"shape": None if shape is None else tuple(shape)})
 
+    @property
+    def width(self) -> int:
+        """How many numbers of a step the network reads: the inputs and, if it is told, which values are real."""
+        return self.inputs + (self.channels if self.told else 0)
+
+    def joined(self, batch: Batch) -> Tensor:
+        """Return what the network reads of a batch (B, T, ``width``)."""
+        x = batch.inputs
+        return torch.cat([x, batch["known"].to(x.dtype)], -1) if self.told else x
+
     def read(self, steps: int) -> int:
         """Return in how many segments so many ``steps`` are read."""
         return max(0, -(-(steps - self.segment) // self.hop)) + 1
@@ -89,9 +99,8 @@ class Segments(nn.Module):
     def __init__(self, layout: Layout, width: int, filters: int):
         super().__init__()
         self.layout = layout
-        size = layout.inputs + (layout.channels if layout.told else 0)
-        self.filters = Filters(size, (filters, 2 * filters), layout.pool) if filters else None
-        self.linear = nn.Linear(self.filters.output_size if self.filters else layout.segment * size, width)
+        self.filters = Filters(layout.width, (filters, 2 * filters), layout.pool) if filters else None
+        self.linear = nn.Linear(self.filters.output_size if self.filters else layout.segment * layout.width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return vectors (B, n, E) of ``x`` (B, T, I) and which are real (B, n), from which steps are (B, T)."""
@@ -162,9 +171,7 @@ class CaseNet(nn.Module):
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the answers (B, O), or (B, n, O) without a pool, to ``batch.inputs`` (B, T, I)."""
-        x, mask = batch.inputs, batch.mask
-        if self.layout.told:
-            x = torch.cat([x, batch["known"].to(x.dtype)], -1)
+        x, mask = self.layout.joined(batch), batch.mask
         beside = None if self.branch is None else self.branch(x, mask)
         vectors, mask = self.embed(x, mask)
         read = self.recurrent(vectors, mask=mask, record=record)

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ...nn.build import is_reservoir
 from ...settings import Config
 from ...training.loop import Epoch, Progress, Watch
@@ -13,7 +11,6 @@ from ...training.reservoirs import tries
 from ..base import Fitted, Prepared
 from .base import CaseKind
 from .build import idle_settings
-from .examples import CaseExamples
 from .reservoir import Finder, ReservoirNet, train_reservoir
 from .split import Split
 
@@ -39,9 +36,7 @@ class PooledKind(CaseKind):
         if not isinstance(fitted.network, ReservoirNet):
             yield from super().train_on(fitted, prepared)
         elif self.more_epochs(fitted.config):
-            plan: Any = prepared.plan
-            every = prepared.data.some(np.sort(np.concatenate([plan.train, plan.valid])))
-            yield Finder(fitted, prepared).again(CaseExamples.of(every, fitted.learned))
+            yield Finder(fitted, prepared).again(self.every(fitted, prepared))
 
     def more_epochs(self, config: Config) -> int:
         """Return how many epochs come after the best one."""

@@ -50,7 +50,7 @@ class ReservoirNet(nn.Module, ABC):
     def __init__(self, config: Config, layout: Layout, outputs: int):
         super().__init__()
         self.layout = layout
-        self.recurrent = make_recurrent(config.model, layout.inputs + (layout.channels if layout.told else 0))
+        self.recurrent = make_recurrent(config.model, layout.width)
         readout = plain_readout(config)
         self.pools = nn.ModuleList(Pool(kind) for kind in ((readout,) if readout else ("mean", "last")))
         lower = sum(direction.cell.hidden_size for layer in self.recurrent.stack()[:-1] for direction in layer)
@@ -65,9 +65,7 @@ class ReservoirNet(nn.Module, ABC):
 
     def read(self, batch: Batch, record: bool = False) -> tuple[Recurrence, Tensor]:
         """Run the reservoir over each case; return that, and what the read-out sees of it (B, F)."""
-        x = batch.inputs
-        x = torch.cat([x, batch["known"].to(x.dtype)], -1) if self.layout.told else x
-        read: Recurrence = self.recurrent(x.double(), mask=batch.mask, record=record)
+        read: Recurrence = self.recurrent(self.layout.joined(batch).double(), mask=batch.mask, record=record)
         lower = [state.h for layer in read.states[:-1] for state in layer]
         return read, torch.cat([*lower, *(pool(read, batch.mask).summary for pool in self.pools)], -1)
 
