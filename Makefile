@@ -49,7 +49,7 @@ sanitize: .venv/dev | $(CMAKE)
 	@$(if $(ASAN),,echo "make sanitize needs GCC with libasan: install g++, or name one that has it (make sanitize CXX=g++)."; exit 1)
 	CXX="$(CXX)" $(CMAKE) -S native -B build/sanitize $(GENERATOR) -DRECURRA_SANITIZE=memory -DRECURRA_WERROR=ON
 	$(CMAKE) --build build/sanitize --parallel 4
-	$(WATCH) $(BIN)/python -m pytest --capture=sys tests/test_native.py
+	$(WATCH) $(BIN)/python -m pytest --capture=sys tests/test_native.py tests/test_energy.py
 
 # The engine in many threads at once, with every access watched that two of them make without waiting for each other.
 # A program of its own, native/race.cpp. ThreadSanitizer wants its memory where it always is, not at random places.
@@ -65,7 +65,7 @@ tsan: | $(CMAKE)
 	@$(PYTHON) -c 'import sys; sys.exit("recurra needs Python 3.11 or later; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	@ls src/recurra/nn/engines/recurra_native.* >/dev/null 2>&1 || echo "The native engine was not built, all else works: install a C++ compiler and run make -B install."
+	@ls src/recurra/native/recurra_native.* >/dev/null 2>&1 || echo "The native engine was not built, all else works: install a C++ compiler and run make -B install."
 	@touch $@
 
 # The engine is built already: this leaves it as it is.
@@ -77,4 +77,4 @@ $(BIN)/cmake: | .venv/base
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt cmake
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/recurra/nn/engines/recurra_native.*
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/recurra/native/recurra_native.*

@@ -1,6 +1,8 @@
 // Everything that runs vectors, for one instruction set: compiled once for each with -DRECURRA_ISA=name.
+#include "energy.h"
 #include "finish.h"
 #include "forward.h"
+#include "sparse.h"
 
 namespace recurra {
 namespace RECURRA_ISA {
@@ -62,7 +64,13 @@ struct Table<List<C...>> {
 #define RECURRA_STRING(name) RECURRA_STRING_OF(name)
 
 extern const Instructions instructions;
-const Instructions instructions = {RECURRA_STRING(RECURRA_ISA), Table<Cells>::rows, Table<Cells>::count, map};
+const Instructions instructions = {RECURRA_STRING(RECURRA_ISA),
+                                   Table<Cells>::rows,
+                                   Table<Cells>::count,
+                                   {energy_forward<float>, energy_forward<double>},
+                                   {energy_backward<float>, energy_backward<double>},
+                                   {sparse_forward<float>, sparse_forward<double>},
+                                   map};
 
 }  // namespace RECURRA_ISA
 }  // namespace recurra

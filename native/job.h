@@ -61,10 +61,18 @@ struct CellKernels {
   Kernel forward[2], backward[2];  // by type
 };
 
+// A part of an additive score: that of one thread of ``job.threads``.
+using EnergyKernel = void (*)(const recurra_energy &job, int thread);
+
+// A part of a sparse scan, likewise.
+using SparseKernel = void (*)(const recurra_sparse &job, int thread);
+
 struct Instructions {
   const char *name;
   const CellKernels *cells;
   int cell_count;
+  EnergyKernel energy_forward[2], energy_backward[2];  // by type
+  SparseKernel sparse_forward[2];
   int32_t (*map)(const char *function, int32_t dtype, int64_t n, const void *in, void *out);
 };
 

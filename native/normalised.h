@@ -13,13 +13,6 @@ struct Forward;
 template <class T, class C>
 struct Backward;
 
-template <class T>
-RECURRA_INLINE T sum_of(Vec<T> numbers) {
-  T sum = 0;
-  for (int lane = 0; lane < lanes<T>(); ++lane) sum += numbers[lane];
-  return sum;
-}
-
 // Zero from the lane ``count`` on.
 template <class T>
 RECURRA_INLINE Vec<T> only(Vec<T> value, int64_t count) {

@@ -1,4 +1,4 @@
-// Many threads that scan at once, alone and in teams, from the same weights: a program for ThreadSanitizer, which ends
+// Many threads that scan and score at once, alone and in teams, from the same weights: a program for ThreadSanitizer, which ends
 // it at the first race. It ends by itself with 1 if a thread gets other numbers than it would get alone.
 #include <stdint.h>
 #include <stdio.h>
@@ -96,6 +96,25 @@ Numbers stepped(const Problem &p) {
   return h;
 }
 
+// Energies and all their gradients, one after the other.
+Numbers scored(int threads) {
+  const int64_t batch = 5, queries = 3, steps = 20, width = 50;
+  std::mt19937 source(1);
+  const Numbers query = drawn(batch * queries * width, source), keys = drawn(batch * steps * width, source);
+  const Numbers vector = drawn(width, source), d_energies = drawn(batch * queries * steps, source);
+  Numbers energies(d_energies.size()), d_query(query.size()), d_keys(keys.size()), d_vector(vector.size());
+  recurra_energy energy = {};
+  energy.version = RECURRA_VERSION, energy.size = sizeof(energy), energy.dtype = RECURRA_FLOAT, energy.threads = threads;
+  energy.batch = batch, energy.queries = queries, energy.steps = steps, energy.width = width;
+  energy.query = query.data(), energy.keys = keys.data(), energy.vector = vector.data();
+  energy.energies = energies.data(), energy.d_energies = d_energies.data();
+  energy.d_query = d_query.data(), energy.d_keys = d_keys.data(), energy.d_vector = d_vector.data();
+  if (recurra_energy_forward(&energy) != RECURRA_OK || recurra_energy_backward(&energy) != RECURRA_OK) return {};
+  Numbers all;
+  for (const Numbers *part : {&energies, &d_query, &d_keys, &d_vector}) all.insert(all.end(), part->begin(), part->end());
+  return all;
+}
+
 std::vector<Numbers> answers(const std::vector<Problem> &problems) {
   std::vector<Numbers> all;
   for (const Problem &problem : problems) {
@@ -103,6 +122,7 @@ std::vector<Numbers> answers(const std::vector<Problem> &problems) {
       for (const bool masked : {false, true}) all.push_back(scanned(problem, threads, masked));
     all.push_back(stepped(problem));
   }
+  for (const int threads : {1, 3, 4}) all.push_back(scored(threads));
   return all;
 }
 
@@ -133,6 +153,6 @@ int main() {
     threads[static_cast<size_t>(caller)].join();
     sum += wrong[static_cast<size_t>(caller)];
   }
-  printf("%zu scans by %d threads at once, %d of them with other numbers than alone\n", alone.size(), callers, sum);
+  printf("%zu answers by %d threads at once, %d of them with other numbers than alone\n", alone.size(), callers, sum);
   return sum ? 1 : 0;
 }

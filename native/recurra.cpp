@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <new>
 #include <string>
 #include <utility>
@@ -101,11 +102,11 @@ int64_t processors() {
 #endif
 }
 
-int threads_for(const recurra_scan &scan) {
+int threads_for(int32_t asked) {
 #if defined(RECURRA_OWN_THREADS) || defined(_OPENMP)
-  return forked ? 1 : std::max(1, scan.threads);
+  return forked ? 1 : std::max(1, asked);
 #else
-  (void)scan;
+  (void)asked;
   return 1;
 #endif
 }
@@ -292,10 +293,46 @@ bool fits(const Struct &given) {
 
 int32_t run(const Kernel &kernel, const recurra_scan &scan, const recurra_grads *grads) try {
   if (scan.saved && !grads) use_large_pages(scan.saved, saved_bytes(scan));
-  if (!run_on(threads_for(scan), kernel, scan, grads)) run_on(1, kernel, scan, grads);
+  if (!run_on(threads_for(scan.threads), kernel, scan, grads)) run_on(1, kernel, scan, grads);
   return RECURRA_OK;
 } catch (const std::exception &) {  // no memory, or a batch of more steps than a vector can have
   return RECURRA_NO_MEMORY;
+}
+
+// Parts that know nothing of each other: whoever is there takes the next one.
+template <class Job>
+void run_parts(void (*kernel)(const Job &, int), const Job &job) {
+#if defined(RECURRA_OWN_THREADS)
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < job.threads; ++thread) others.emplace_back(kernel, std::cref(job), thread);
+  kernel(job, 0);
+  for (std::thread &other : others) other.join();
+#elif defined(_OPENMP)
+#pragma omp parallel for schedule(static, 1) num_threads(job.threads) if (job.threads > 1)
+  for (int thread = 0; thread < job.threads; ++thread) kernel(job, thread);
+#else
+  kernel(job, 0);
+#endif
+}
+
+int32_t run(const EnergyKernel kernels[2], const recurra_energy &energy) {
+  if (!fits(energy)) return RECURRA_OTHER_VERSION;
+  recurra_energy job = energy;
+  job.threads = threads_for(energy.threads);
+  run_parts(kernels[job.dtype], job);
+  return RECURRA_OK;
+}
+
+int32_t run(const SparseKernel kernels[2], const recurra_sparse &sparse) {
+  if (!fits(sparse)) return RECURRA_OTHER_VERSION;
+  recurra_sparse job = sparse;
+  job.threads = threads_for(sparse.threads);
+  Block memory = pool().take(2 * 64 * job.hidden * job.threads);  // two states of as many rows as the widest vector has
+  job.memory = memory.begin();
+  if (!job.memory) return RECURRA_NO_MEMORY;
+  run_parts(kernels[job.dtype], job);
+  pool().give(std::move(memory));
+  return RECURRA_OK;
 }
 
 // A stepper keeps its own weights, laid out once, and the memory of a scan of one step.
@@ -359,10 +396,12 @@ int32_t recurra_saved_blocks(int32_t cell, int32_t masked) {
   return recurra::chosen()->cells[cell].saved + (masked ? 1 : 0);
 }
 
-void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads) {
+void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads, int32_t *energy, int32_t *sparse) {
   *version = RECURRA_VERSION;
   *scan = sizeof(recurra_scan);
   *grads = sizeof(recurra_grads);
+  *energy = sizeof(recurra_energy);
+  *sparse = sizeof(recurra_sparse);
 }
 
 int32_t recurra_forward(const recurra_scan *scan) {
@@ -373,6 +412,18 @@ int32_t recurra_forward(const recurra_scan *scan) {
 int32_t recurra_backward(const recurra_scan *scan, const recurra_grads *grads) {
   if (!recurra::fits(*scan) || !recurra::fits(*grads)) return RECURRA_OTHER_VERSION;
   return recurra::run(recurra::cell_of(*scan).backward[scan->dtype], *scan, grads);
+}
+
+int32_t recurra_energy_forward(const recurra_energy *energy) {
+  return recurra::run(recurra::chosen()->energy_forward, *energy);
+}
+
+int32_t recurra_energy_backward(const recurra_energy *energy) {
+  return recurra::run(recurra::chosen()->energy_backward, *energy);
+}
+
+int32_t recurra_sparse_forward(const recurra_sparse *sparse) {
+  return recurra::run(recurra::chosen()->sparse_forward, *sparse);
 }
 
 void *recurra_stepper_new(const recurra_scan *scan) try {

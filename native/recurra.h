@@ -21,8 +21,8 @@ enum { RECURRA_FLOAT = 0, RECURRA_DOUBLE = 1 };
 enum { RECURRA_OK = 0, RECURRA_NO_MEMORY = 1, RECURRA_OTHER_VERSION = 2 };
 
 // Of this interface. It rises with every change to what follows, so that a library that was built for another one is
-// told from this one. Both structs begin with it and with their own size, which the library compares with its own.
-enum { RECURRA_VERSION = 2 };
+// told from this one. All structs begin with it and with their own size, which the library compares with its own.
+enum { RECURRA_VERSION = 3 };
 
 // Hidden sizes are padded to a multiple of this inside ``saved``, whatever the machine's vectors are.
 enum { RECURRA_PAD = 16 };
@@ -61,8 +61,41 @@ typedef struct {
   void *d_h0, *d_c0;      // (B, H); null if nobody asks
 } recurra_grads;
 
-// What this library was built for: the version of the interface and the sizes of both structs.
-RECURRA_API void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads);
+// The additive score of attention: Q queries of each row with T keys, both A wide.
+typedef struct {
+  int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_energy)
+  int32_t dtype;          // RECURRA_FLOAT or RECURRA_DOUBLE
+  int32_t threads;        // at most so many
+  int64_t batch, queries, steps, width;
+  const void *query;       // (B, Q, A)
+  const void *keys;        // (B, T, A)
+  const void *vector;      // (A)
+  void *energies;          // (B, Q, T): the sum over A of vector * tanh(query + keys); written in the forward pass
+  const void *d_energies;  // (B, Q, T), read in the backward pass, which writes what follows
+  void *d_query, *d_keys, *d_vector;  // shaped as their namesakes; Q and T at least 1
+} recurra_energy;
+
+// A leaky plain cell whose recurrent weights U are mostly zero: h' = h + a (tanh(x + U h) - h), without gradients.
+typedef struct {
+  int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_sparse)
+  int32_t dtype;          // RECURRA_FLOAT or RECURRA_DOUBLE
+  int32_t threads;        // at most so many
+  int32_t reverse;        // from the last step to the first
+  double leak;            // a
+  int64_t batch, steps, hidden;
+  const void *x;            // (B, T, H), what the inputs contribute
+  const void *weights;      // those of U that are not zero, row by row
+  const int32_t *columns;   // where each of them lies in its row
+  const int64_t *ends;      // (H), behind the last of them in each row
+  const void *h0;           // (B, H)
+  const uint8_t *mask;      // (B, T), or null: where 0 the state is kept and the output is 0
+  void *outputs;            // (B, T, H)
+  void *h;                  // (B, H) after the last step
+  void *memory;             // of the library
+} recurra_sparse;
+
+// What this library was built for: the version of the interface and the sizes of the four structs.
+RECURRA_API void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads, int32_t *energy, int32_t *sparse);
 
 // The names of all cells: a comma-separated list.
 RECURRA_API const char *recurra_cells(void);
@@ -77,6 +110,13 @@ RECURRA_API int32_t recurra_saved_blocks(int32_t cell, int32_t masked);
 // their work is kept for later calls, at most 64 MB of it in the process, and given back when it has lain idle.
 RECURRA_API int32_t recurra_forward(const recurra_scan *scan);
 RECURRA_API int32_t recurra_backward(const recurra_scan *scan, const recurra_grads *grads);
+
+// Both return RECURRA_OK or RECURRA_OTHER_VERSION, and need no memory.
+RECURRA_API int32_t recurra_energy_forward(const recurra_energy *energy);
+RECURRA_API int32_t recurra_energy_backward(const recurra_energy *energy);
+
+// Returns RECURRA_OK, RECURRA_NO_MEMORY or RECURRA_OTHER_VERSION.
+RECURRA_API int32_t recurra_sparse_forward(const recurra_sparse *sparse);
 
 // Streaming. A stepper holds its own copy of the weights, laid out for the kernel (of ``scan`` it reads the cell, the
 // type, the sizes but T, and the weights); a step moves h and c (B, H) on in place and allocates nothing. One stepper

@@ -87,6 +87,13 @@ RECURRA_INLINE Vec<T> same(T value) {
   return value - Vec<T>{};
 }
 
+template <class T>
+RECURRA_INLINE T sum_of(Vec<T> numbers) {
+  T sum = 0;
+  for (int lane = 0; lane < lanes<T>(); ++lane) sum += numbers[lane];
+  return sum;
+}
+
 // The lesser and the greater of two; where ``x`` is NaN, so is the result.
 template <class V>
 RECURRA_INLINE V at_most(V x, V bound) {

@@ -7,6 +7,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from recurra.native import library
+
 # Small products gain nothing from threads, and the same order of sums gives the same digits everywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
@@ -22,3 +24,12 @@ def _seeded() -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
+
+
+@pytest.fixture
+def each_instruction_set() -> Iterator[list[bytes]]:
+    """The names of the instruction sets of the native engine; afterwards the first one is in use again."""
+    engine = library.load()
+    first = engine.recurra_instruction_set()
+    yield engine.recurra_instruction_sets().split(b",")
+    assert engine.recurra_use_instruction_set(first) == 0

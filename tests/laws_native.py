@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recurra.cells import CELLS, Cell, LinearCell, State, map_state, state_tensors
-from recurra.nn.engines import library
+from recurra.native import library
 from recurra.nn.scan import Plan, scan
 
 COMPILER = any(map(shutil.which, ("c++", "g++", "clang++")))

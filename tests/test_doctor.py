@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from recurra.cells import CELLS
-from recurra.nn.engines import library
+from recurra.native import library
 from recurra.nn.scan import ENGINES
 from recurra.verbs.doctor import examine
 

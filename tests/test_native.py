@@ -7,7 +7,7 @@ import copy
 import ctypes
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ from recurra.cells import (
     state_tensors,
 )
 from recurra.errors import ConfigError
-from recurra.nn.engines import library, native, operators
+from recurra.native import library
+from recurra.nn.engines import native, operators
 from recurra.nn.layers import Recurrent
 from recurra.nn.namesakes import LSTM
 from recurra.nn.scan import EVERY_STEP, Plan, SelfFed, scan
@@ -530,18 +531,10 @@ def test_what_does_not_fit_is_never_read() -> None:
     with pytest.raises(ConfigError, match="run it with save=True"):
         SCAN(*arguments_for("gru", None, torch.float32)[:-1], False)[0].sum().backward()
     with pytest.raises(MemoryError, match="use smaller batches"):
-        operators._succeed(library.NO_MEMORY)
+        library.succeed(library.NO_MEMORY)
 
 
 # The library itself.
-
-
-@pytest.fixture
-def each_instruction_set() -> Iterator[list[bytes]]:
-    engine = library.load()
-    first = engine.recurra_instruction_set()
-    yield engine.recurra_instruction_sets().split(b",")
-    assert engine.recurra_use_instruction_set(first) == 0
 
 
 def test_every_instruction_set_agrees(each_instruction_set: list[bytes]) -> None:
@@ -606,7 +599,7 @@ def test_functions_of_what_is_no_number(dtype: type, each_instruction_set: list[
 
 @pytest.fixture
 def any_work_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recurra.nn.threads.SCAN_WORK", 1)
+    monkeypatch.setattr("recurra.native.threads.SCAN_WORK", 1)
 
 
 @pytest.mark.usefixtures("any_work_is_shared")
@@ -649,11 +642,11 @@ import os, signal, sys
 import torch
 torch.set_num_threads(2)
 torch.manual_seed(0)
-import recurra.nn.threads
+import recurra.native.threads
 from recurra.cells import LSTMCell
 from recurra.nn.scan import scan
 
-recurra.nn.threads.SCAN_WORK = 1
+recurra.native.threads.SCAN_WORK = 1
 # Small enough for torch to use one thread for its own operators: those do wait for ever in a forked child.
 cell, x = LSTMCell(8, 32), torch.randn(70, 10, 8)
 
@@ -823,7 +816,7 @@ def test_a_caller_of_another_version_is_refused() -> None:
             assert engine.recurra_stepper_new(both[0]) is None
         setattr(given, field, right)
     with pytest.raises(ConfigError, match="belongs to another version of recurra: run pip install again"):
-        operators._succeed(library.OTHER_VERSION)
+        library.succeed(library.OTHER_VERSION)
 
 
 def test_a_library_that_was_never_built(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recurra.nn.engines import library
+from recurra.native import library
 
 ROOT = Path(__file__).parent.parent
 NATIVE = ROOT / "native"
@@ -75,7 +75,7 @@ def test_every_source_is_compiled_and_every_header_used() -> None:
 def test_the_library_has_one_name_everywhere() -> None:
     stem = Path(library.FILE).stem
     assert f"add_library({stem} MODULE" in read("native/CMakeLists.txt")
-    assert f"src/recurra/nn/engines/{stem}.*" in read(".gitignore").splitlines()
+    assert f"src/recurra/native/{stem}.*" in read(".gitignore").splitlines()
     assert f"{stem}.so" in read("Makefile") and library.VARIABLE in read("Makefile")
 
 

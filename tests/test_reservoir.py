@@ -1,5 +1,6 @@
 """Echo state networks: the cell, the read-out in closed form, the search, and forecasting with them."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from torch import nn
 
 from laws_native import HAS_LIBRARY
 from recurra import Classifier, Forecaster, Regressor
-from recurra.cells import ReservoirCell
+from recurra.cells import GRUCell, ReservoirCell
 from recurra.cells.reservoir import spectral_radius_of
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError, RunError
+from recurra.native import library
 from recurra.nn.layers import Recurrent
 from recurra.nn.scan import Plan, choose_engine, scan
 from recurra.settings import ModelSettings, TrainingSettings, make_config
@@ -81,6 +83,64 @@ def test_leak_and_zoneout_go_together_in_the_native_engine() -> None:
         torch.testing.assert_close(ours.outputs, theirs.outputs, rtol=0, atol=1e-12)
         torch.testing.assert_close(ours.state, theirs.state, rtol=0, atol=1e-12)
     assert Recurrent([[cell]]).engines() == ("native",)
+
+
+@pytest.mark.skipif(not HAS_LIBRARY, reason="the native engine is not there")
+def test_weights_that_are_not_zero_do_what_all_weights_do(
+    each_instruction_set: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recurra.native.threads.SCAN_WORK", 1)
+    before = torch.get_num_threads()
+    sizes = ((1, 5, 7), (5, 20, 61), (37, 6, 33))  # one row, less than a vector of them, several and a part
+    types = ((torch.float64, 1e-13), (torch.float32, 1e-6))
+    try:
+        for instructions, (batch, steps, hidden), (dtype, within) in product(each_instruction_set, sizes, types):
+            assert library.load().recurra_use_instruction_set(instructions) == 0
+            torch.set_num_threads(3 if batch > 8 else 1)
+            cell = ReservoirCell(3, hidden, spectral_radius=1.2, leak=0.3).to(dtype)
+            x, mask, start = (
+                torch.randn(batch, steps, 3, dtype=dtype),
+                torch.rand(batch, steps) > 0.3,
+                cell.initial(batch),
+            )
+            start.h.uniform_(-1, 1)
+            for plan in (Plan(), Plan(mask), Plan(mask, True)):
+                given = x if plan.mask is None else x.masked_fill(~mask.unsqueeze(-1), torch.nan)
+                with torch.no_grad():
+                    ours, theirs = (scan(cell, given, start, plan, engine) for engine in ("auto", "reference"))
+                assert (ours.engine, theirs.engine) == ("sparse", "reference")
+                torch.testing.assert_close(ours.outputs, theirs.outputs, rtol=0, atol=within)
+                torch.testing.assert_close(ours.state, theirs.state, rtol=0, atol=within)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(not HAS_LIBRARY, reason="the native engine is not there")
+def test_what_the_sparse_engine_refuses() -> None:
+    cell, x = ReservoirCell(2, 8), torch.randn(3, 4, 2)
+    assert choose_engine(cell, Plan()) == "native"  # with gradients
+    with torch.no_grad():
+        assert choose_engine(cell, Plan()) == choose_engine(cell, Plan(torch.ones(3, 4, dtype=torch.bool))) == "sparse"
+        assert choose_engine(ReservoirCell(2, 8, connectivity=0.5), Plan()) == "native"
+        assert choose_engine(cell.bfloat16(), Plan()) == "reference"
+        cell.float()
+        for plan, reason in (
+            (Plan(keep=torch.rand(3, 4, 8)), "no gates and has no zoneout"),
+            (Plan(record=True), "no gates and has no zoneout"),
+        ):
+            with pytest.raises(ConfigError, match=reason):
+                scan(cell, x, None, plan, "sparse")
+        with pytest.raises(ConfigError, match="mostly zero are taken one by one, and a GRUCell has none"):
+            scan(GRUCell(2, 8), x, None, Plan(), "sparse")
+        for wrong in (x[..., :1], x.double(), x[0]):
+            with pytest.raises(ConfigError, match="must have shape"):
+                scan(cell, wrong, cell.initial(3), Plan(), "sparse")
+        with pytest.raises(ConfigError, match="state h must have shape"):
+            scan(cell, x, cell.initial(2), Plan(), "sparse")
+        with pytest.raises(ConfigError, match="mask must have shape"):
+            scan(cell, x, None, Plan(torch.ones(3, 5, dtype=torch.bool)), "sparse")
+    with pytest.raises(ConfigError, match=r"no gradients: call it under torch\.no_grad"):
+        scan(cell, x, None, Plan(), "sparse")
 
 
 # The read-out.

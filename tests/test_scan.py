@@ -175,7 +175,7 @@ def test_auto_takes_the_fastest_that_applies(name: str) -> None:
 
 
 def test_auto_without_the_native_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recurra.nn.engines.library._ABSENT", "The native engine was not built: build it.")
+    monkeypatch.setattr("recurra.native.library._ABSENT", "The native engine was not built: build it.")
     for name in CELLS:
         given = problem(CELLS[name])
         assert choose_engine(given.cell, EVERY_STEP) == second_fastest(name)

@@ -12,7 +12,7 @@ import recurra
 from laws_native import agree, needs_library
 from recurra.cells import CELLS, Cell, GRUCell, Hidden, HiddenAndMemory, LSTMCell, ParallelCell, State, map_state
 from recurra.errors import ConfigError
-from recurra.nn.engines import library
+from recurra.native import library
 from recurra.nn.scan import scan
 from recurra.nn.stepper import Stepper
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from recurra.nn.threads import SCAN_WORK, SHARED_WORK, own_threads, threads_for, threads_for_scan
+from recurra.native.threads import SCAN_WORK, SHARED_WORK, own_threads, threads_for, threads_for_scan
 
 
 @pytest.fixture(autouse=True)

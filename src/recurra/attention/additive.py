@@ -3,10 +3,10 @@
 Shapes: B batch, Q queries, T steps, D query width, K key width, A attention width.
 """
 
-import torch
 from torch import Tensor, nn
 
 from .base import ScoreAttention, require_positive
+from .energy import additive_energy
 from .normalise import pick_normaliser
 
 
@@ -40,5 +40,4 @@ class AdditiveAttention(ScoreAttention):
         return self.key(states)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        hidden = torch.tanh(self.query(query).unsqueeze(2) + keys.unsqueeze(1))  # (B, Q, T, A)
-        return self.energy(hidden).squeeze(-1)
+        return additive_energy(self.query(query), keys, self.energy.weight.squeeze(0))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from .base import Memory, SequentialAttention, require_positive
-from .normed_additive import along
+from .normed_additive import normed
 
 
 class MonotonicAttention(SequentialAttention):
@@ -49,7 +49,7 @@ class MonotonicAttention(SequentialAttention):
 
     def weigh_one(self, query: Tensor, memory: Memory, history: Tensor) -> tuple[Tensor, Tensor]:
         hidden = torch.tanh(self.query(query).unsqueeze(1) + memory.keys)  # (B, T, A)
-        scores = along(hidden, self.direction, self.gain) + self.offset
+        scores = hidden @ normed(self.direction, self.gain) + self.offset
         stop, walk = torch.sigmoid(scores), torch.sigmoid(-scores)  # not 1 - p: that rounds to 0
         if memory.mask is not None:
             stop, walk = stop.masked_fill(~memory.mask, 0.0), walk.masked_fill(~memory.mask, 1.0)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .base import ScoreAttention, require_positive
+from .energy import additive_energy
 from .normalise import pick_normaliser
 
 
@@ -44,10 +45,9 @@ class NormedAdditiveAttention(ScoreAttention):
         return self.key(states)
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
-        hidden = torch.tanh(self.query(query).unsqueeze(2) + keys.unsqueeze(1))  # (B, Q, T, A)
-        return along(hidden, self.direction, self.gain)
+        return additive_energy(self.query(query), keys, normed(self.direction, self.gain))
 
 
-def along(hidden: Tensor, direction: Tensor, gain: Tensor) -> Tensor:
-    """Return ``g v/|v| · hidden`` over the last dimension: (..., A) to (...)."""
-    return hidden @ (gain * direction / direction.norm())
+def normed(direction: Tensor, gain: Tensor) -> Tensor:
+    """Return ``g v/|v|`` (A)."""
+    return gain * direction / direction.norm()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psutil
 import torch
 
-from ..nn.engines import library
+from ..native import library
 from ..version import __version__
 
 BUSY = 0.10  # share of the cores that others may use before times say nothing

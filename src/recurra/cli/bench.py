@@ -33,7 +33,7 @@ def bench(threads: int | None, out: str | None, overwrite: bool, as_json: bool, 
     """
     from ..bench import report as bench_report
     from ..bench.measure import cases, make_request, run
-    from ..nn.threads import set_threads
+    from ..native.threads import set_threads
     from .console import counter
 
     request = make_request(asked)

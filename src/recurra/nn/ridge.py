@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..native.threads import one_blas_thread
+
 Array = np.ndarray
 
 PENALTIES = tuple(np.logspace(-3, 3, 10).tolist())
@@ -63,7 +65,8 @@ def _decomposed(z: Array) -> tuple[Array, Array]:
         # The features have mean 0 but for rounding, which errors on cases left out would magnify.
         product -= product.mean(0)
         product -= product.mean(1, keepdims=True)
-    values, vectors = eigh(product, overwrite_a=True, check_finite=False, driver="evd")
+    with one_blas_thread():
+        values, vectors = eigh(product, overwrite_a=True, check_finite=False, driver="evd")
     kept = values > NOTHING * max(values[-1], 1.0)
     values, vectors = values[kept], vectors[:, kept]
     return values, vectors if wide else (z @ vectors.astype(z.dtype)) / np.sqrt(values)

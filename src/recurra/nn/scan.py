@@ -16,7 +16,7 @@ from ..random import dropout
 from .engines import ENGINES, EVERY_STEP, Engine, Plan, Scanned, SelfFed, Steps
 
 # The order in which ``auto`` asks the engines; the reference refuses nothing.
-AUTO = ("native", "torch", "associative", "reference")
+AUTO = ("sparse", "native", "torch", "associative", "reference")
 
 
 def scan(cell: Steps, x: Tensor, state: State = None, plan: Plan = EVERY_STEP, engine: str = "auto") -> Scanned:

@@ -15,8 +15,8 @@ from torch.autograd.graph import increment_version
 from ..cells import CELLS, Cell, GatedCell, State, map_state
 from ..cells.base import settled
 from ..errors import ConfigError
-from .engines import library
-from .engines.library import DTYPES, SCAN_HEAD, ScanArguments
+from ..native import library
+from ..native.library import DTYPES, SCAN_HEAD, ScanArguments
 from .engines.native import cell_refusal, kernel_name, per_unit
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .threads import own_threads
+from ..native.threads import own_threads
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 CPU, FLOAT = torch.device("cpu"), torch.float32

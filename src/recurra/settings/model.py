@@ -62,6 +62,6 @@ class ModelSettings:
     )
     connectivity: float = setting(0.1, "share of a reservoir's recurrent weights that are not zero", low=0, high=1)
     truncate: int = setting(0, "cut the gradient through time every so many steps; 0 for never", low=0)
-    engine: Literal["auto", "native", "associative", "reference", "torch"] = setting(
+    engine: Literal["auto", "native", "associative", "reference", "sparse", "torch"] = setting(
         "auto", "what runs the loop over time"
     )

@@ -6,7 +6,7 @@ and warm-up, and the gradient norm of each is in the history.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,8 +17,8 @@ from ..attention import Attention
 from ..cells import Cell
 from ..compare.metric import Metric
 from ..errors import ConfigError, RunError
+from ..native.threads import threads_for
 from ..nn.models import Output
-from ..nn.threads import threads_for
 from ..random import drawing, using, watching
 from ..settings.config import TrainingSettings
 from .adamw import AdamW
@@ -244,6 +244,14 @@ class _Total:
         return self.sum / self.count if self.count else 0.0
 
 
+def _norms(lists: Iterable[list[Tensor]]) -> list[list[float]]:
+    """Return the norm of every tensor in every list; all are fetched at once, as a GPU is waited for each time."""
+    lists = list(lists)
+    every = [one for some in lists for one in some]
+    left = iter(torch.stack(torch._foreach_norm(every)).tolist() if every else [])
+    return [[next(left) for _ in some] for some in lists]
+
+
 class _Loop:
     """One epoch at a time, over what does not change between epochs."""
 
@@ -369,22 +377,20 @@ class _Loop:
                 penalty = penalty + share * measure(output.weights)
         return penalty
 
+    @torch.no_grad()
     def _clip(self) -> dict[str, float]:
-        settings = self.settings
-        norms = {}
-        for group in self.optimiser.param_groups:
-            gradients = [p.grad for p in group["params"] if p.grad is not None]
-            norms[group["name"]] = float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
+        """Clip the gradients; return the norm that those of each group had before."""
+        settings, groups = self.settings, self.optimiser.param_groups
+        gradients = {group["name"]: [p.grad for p in group["params"] if p.grad is not None] for group in groups}
+        every = [gradient for of_group in gradients.values() for gradient in of_group]
+        norms = {name: math.hypot(*each) for name, each in zip(gradients, _norms(gradients.values()), strict=True)}
         if settings.clip_value:
-            nn.utils.clip_grad_value_(self.model.parameters(), settings.clip_value)
+            torch._foreach_clamp_min_(every, -settings.clip_value)
+            torch._foreach_clamp_max_(every, settings.clip_value)
         if settings.clip_norm:
-            whole = math.sqrt(sum(norm**2 for norm in norms.values()))
-            if settings.clip_value:
-                nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
-            elif whole > settings.clip_norm:
-                gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-                for gradient in gradients:
-                    gradient.mul_(settings.clip_norm / (whole + 1e-6))
+            whole = math.hypot(*(_norms([every])[0] if settings.clip_value else norms.values()))
+            if whole > settings.clip_norm:
+                torch._foreach_mul_(every, settings.clip_norm / (whole + 1e-6))
         return norms
 
     @torch.no_grad()

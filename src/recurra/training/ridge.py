@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..native.threads import one_blas_thread
+
 Array = np.ndarray
 
 
@@ -42,7 +44,8 @@ class NormalEquations:
         """
         if self._parts is None:
             mean, target, products, moment = self._centred()
-            values, vectors = np.linalg.eigh(products)
+            with one_blas_thread():
+                values, vectors = np.linalg.eigh(products)
             self._parts = _Parts(np.maximum(values, 0.0), vectors, vectors.T @ moment, mean, target)
         values, vectors, projected, mean, target = self._parts
         weights = vectors @ (projected / (values + self._size * penalty)[:, None])
@@ -55,7 +58,8 @@ class NormalEquations:
         mean, target, products, moment = self._centred()
         products[np.diag_indices_from(products)] += self._size * penalty
         try:
-            weights = cho_solve(cho_factor(products, overwrite_a=True), moment)
+            with one_blas_thread():
+                weights = cho_solve(cho_factor(products, overwrite_a=True), moment)
         except LinAlgError:  # so small a penalty that the equations have no one answer
             return self.solve(penalty)
         return np.concatenate([weights, (target - mean @ weights)[None]])

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 from ..cells import CELLS, state_tensors
-from ..nn.engines import library
+from ..native import library
 from ..nn.scan import ENGINES, EVERY_STEP, scan
 from ..random import drawing
 from ..version import __version__

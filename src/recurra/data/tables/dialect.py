@@ -21,12 +21,14 @@ DATE = re.compile(
 YEAR = r"(1[5-9]|20|21)\d\d"
 CURRENCY = re.compile(r"(?<![\d.,])[$€£¥₹]\s?|\s?[$€£¥₹]$")
 FOOTNOTE = re.compile(r"(?<=[\d)%$€£])\s?[*†‡]+$")
-NUMERIC = re.compile(r"[-+]?[\d.,]*\d[\d.,'’ \u00a0\u202f]*([eE][-+]?\d+)?")
+# Spaces and marks that stand between thousands, as they are: Arrow's regular expressions know no escapes for them.
+BETWEEN = " \u00a0\u202f'’"
+NUMERIC = re.compile(rf"[-+]?[\d.,]*\d[\d.,{BETWEEN}]*([eE][-+]?\d+)?")
 UNIT = re.compile(r"(?<=\d)(?:\s+(?!(?:[ap]m|noon)$)([^\W\d_]{1,8}(?:[/·²³]\w{0,6})?)|\s*(?=°)(°[CF]))$", re.IGNORECASE)
 GROUPED = {  # thousands separator -> a whole cell written with it, the decimal mark put in for {0}
     ",": r"[-+]?[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\{0}\d+)?",
     ".": r"[-+]?[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:\{0}\d+)?",
-    " ": r"[-+]?[1-9]\d{{0,2}}(?:[ \u00a0\u202f'’]\d{{3}})+(?:\{0}\d+)?",
+    " ": r"[-+]?[1-9]\d{{0,2}}(?:[" + BETWEEN + r"]\d{{3}})+(?:\{0}\d+)?",
 }
 
 

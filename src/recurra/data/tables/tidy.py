@@ -8,7 +8,7 @@ import pandas as pd
 from ...errors import DataError
 from ..calendar.stamps import holds_dates
 from .columns import is_counter, is_text, strip_text
-from .dialect import CURRENCY, GROUPED, NUMERIC, UNIT, plain_number
+from .dialect import BETWEEN, CURRENCY, GROUPED, NUMERIC, UNIT, plain_number
 from .index import spells_time
 
 TOTALS = (
@@ -148,7 +148,7 @@ def _ungrouped(column: pd.Series, decimal: str, notes: list[str]) -> pd.Series:
         text = column.astype("str").str.strip()
         like = text.str.fullmatch(grouped).fillna(False).to_numpy(bool)
         if like.any():
-            bare = text.str.replace(r"[ \u00a0\u202f'’]" if mark == " " else re.escape(mark), "", regex=True)
+            bare = text.str.replace(f"[{BETWEEN}]" if mark == " " else re.escape(mark), "", regex=True)
             values = pd.to_numeric(bare.str.replace(decimal, ".", regex=False).where(column.notna()))
             at = int(np.argmax(like))
             notes.append(f"'{text.iloc[at]}' in column '{column.name}' was read as {values.iloc[at]:.12g}")

@@ -3,6 +3,7 @@
 Shapes: B batch, T steps, I inputs.
 """
 
+import warnings
 from typing import Any
 
 import torch
@@ -11,6 +12,10 @@ from torch._C._functorch import TransformType, get_interpreter_stack
 
 from ...cells.base import GatedCell, State
 from .base import Plan, Scanned, Steps
+
+# On a GPU cuDNN copies the weights of a cell side by side, which takes microseconds. Of that torch warns, and says to
+# call what only its own modules have.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 
 def run_torch(cell: Any, x: Tensor, state: State, plan: Plan) -> Scanned:

@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 
 from ...cells import GatedCell, ParallelCell, ParallelState, State
 from ...errors import ConfigError
-from . import library
+from ...native import library
 from .base import Plan, Scanned, SelfFed, Steps
 from .operators import run_scan
 

@@ -9,27 +9,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch._C import _are_functorch_transforms_active as are_transforms_active
-from torch._C._functorch import is_legacy_batchedtensor
+from torch import Tensor
 
 from ...cells import CELLS, GatedCell
 from ...cells.base import bare
 from ...errors import ConfigError
-from ..threads import threads_for_scan
-from .base import Plan, Projected, SelfFed, Steps
-from .library import (
+from ...native.eager import is_eager
+from ...native.library import (
     DTYPES,
     GRAD_HEAD,
-    NO_MEMORY,
-    OTHER_VERSION,
     PAD,
     SCAN_HEAD,
     GradArguments,
     ScanArguments,
     cell_number,
     load,
+    succeed,
 )
+from ...native.threads import threads_for_scan
+from .base import Plan, Projected, SelfFed, Steps
 from .reference import run_reference
 
 
@@ -82,7 +80,7 @@ def _forward(*arguments: Any) -> Four:
     scan.outputs, scan.h = outputs.data_ptr(), h.data_ptr()
     scan.c = None if inputs.c0 is None else c.data_ptr()
     scan.saved = saved.data_ptr() if save else None
-    _succeed(load().recurra_forward(ctypes.byref(scan)))
+    succeed(load().recurra_forward(ctypes.byref(scan)))
     return results
 
 
@@ -102,7 +100,7 @@ def _backward(*arguments: Any) -> tuple[Tensor, ...]:
     if inputs.x.shape[2] == 0:
         pointers[0] = None
     given = GradArguments(*GRAD_HEAD, *map(_pointer, ends), *pointers)
-    _succeed(load().recurra_backward(ctypes.byref(scan), ctypes.byref(given)))
+    succeed(load().recurra_backward(ctypes.byref(scan), ctypes.byref(given)))
     return grads
 
 
@@ -181,15 +179,6 @@ def _check_ends(inputs: Inputs, saved: Tensor, ends: Sequence[Tensor | None]) ->
     names = ("outputs", "d_outputs", "d_h", "d_c")
     for name, end, shape in zip(names, ends, (whole, whole, last, last), strict=True):
         _check_one(name, end, shape, dtype)
-
-
-def _succeed(code: int) -> None:
-    if code == NO_MEMORY:
-        raise MemoryError("The native engine got no memory for its work space: use smaller batches or shorter pieces.")
-    if code == OTHER_VERSION:
-        raise ConfigError("The native engine belongs to another version of recurra: run pip install again.")
-    if code:
-        raise RuntimeError(f"The native engine failed with code {code}: please report it, with the cell and the sizes.")
 
 
 def _saved_width(inputs: Inputs) -> int:
@@ -300,31 +289,13 @@ class _Scan(torch.autograd.Function):
 
 def run_scan(*arguments: Any) -> Four:
     """Return what ``recurra::scan`` returns: outputs, h, c and saved. ``c`` and ``saved`` are empty if not there."""
-    if not _is_eager(arguments[1 : READ - 1]):
+    if not is_eager(arguments[1 : READ - 1]):
         return torch.ops.recurra.scan.default(*arguments)
     return _Scan.apply(*arguments) if arguments[-1] else _forward(*arguments)
 
 
 def run_backward(*arguments: Any) -> tuple[Tensor, ...]:
     """Return what ``recurra::scan_backward`` returns: the gradients of x to c0, empty where they are not wanted."""
-    if not _is_eager([*arguments[1 : READ - 1], *arguments[READ:-1]]):
+    if not is_eager([*arguments[1 : READ - 1], *arguments[READ:-1]]):
         return torch.ops.recurra.scan_backward.default(*arguments)
     return _backward(*arguments)
-
-
-_PLAIN = {Tensor, nn.Parameter}
-
-
-def _is_eager(tensors: Sequence[Any]) -> bool:
-    """Return whether nobody looks on: no compiler, no tracer, no transform, no tensor with a mind of its own."""
-    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() or are_transforms_active():
-        return False
-    if torch._C._get_tracing_state() is not None:  # torch.jit.trace, and exporters that use it
-        return False
-    return all(_is_plain(part) for part in tensors if part is not None)
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    # Legacy batches are what torch.autograd.grad(is_grads_batched=True) makes; the numbers of a tensor may also be
-    # kept with the other sign.
-    return type(tensor) in _PLAIN and not is_legacy_batchedtensor(tensor) and not tensor.is_neg()

@@ -9,12 +9,14 @@ The same seed gives the same bits with the same number of threads. With another 
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 
 SHARED_WORK = 8_000_000  # rows times parameters from which a second thread pays
 SCAN_WORK = 2_000_000  # multiplications of a native scan that are worth a thread of their own
+ENERGY_WORK = 1_000_000  # values of tanh in an additive score that are
 
 
 class _Here(threading.local):
@@ -84,7 +86,28 @@ def threads_for_scan(work: int) -> int:
 
     A scan is one piece of work, so it gets the threads that many small operators are not worth.
     """
-    return max(1, min(_here.held_back or torch.get_num_threads(), work // SCAN_WORK))
+    return _shared(work // SCAN_WORK)
+
+
+def threads_for_energy(work: int) -> int:
+    """Return how many threads so many values of tanh of an additive score are shared among."""
+    return _shared(work // ENERGY_WORK)
+
+
+def _shared(worth: int) -> int:
+    return max(1, min(_here.held_back or torch.get_num_threads(), worth))
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Run the linear algebra of NumPy and SciPy on one thread, then restore the number, which is the process's.
+
+    A decomposition is many small products, whose threads wait for each other: where something else runs on a core, that
+    takes a hundred times as long as the decomposition itself.
+    """
+    from threadpoolctl import threadpool_limits  # only those who decompose need it
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 @contextmanager

@@ -3,18 +3,18 @@
 import ctypes
 import os
 import sys
-from ctypes import POINTER, c_char_p, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_void_p
 from pathlib import Path
 
 import torch  # also loads the one OpenMP runtime of the process, which the library then shares
 
-from ...errors import ConfigError
+from ..errors import ConfigError
 
 FILE = "recurra_native.dylib" if sys.platform == "darwin" else "recurra_native.so"
 VARIABLE = "RECURRA_NATIVE_LIBRARY"  # names another file, as one that was built with sanitizers
 PAD = 16  # RECURRA_PAD
 NO_MEMORY, OTHER_VERSION = 1, 2  # RECURRA_NO_MEMORY, RECURRA_OTHER_VERSION
-VERSION = 2  # RECURRA_VERSION
+VERSION = 3  # RECURRA_VERSION
 DTYPES = {torch.float32: 0, torch.float64: 1}
 
 
@@ -43,17 +43,45 @@ class GradArguments(ctypes.Structure):
     ]
 
 
+class EnergyArguments(ctypes.Structure):
+    """``recurra_energy`` of recurra.h."""
+
+    _fields_ = [
+        *_HEAD,
+        *[(name, c_int32) for name in ("dtype", "threads")],
+        *[(name, c_int64) for name in ("batch", "queries", "steps", "width")],
+        *[(name, c_void_p) for name in ("query", "keys", "vector", "energies")],
+        *[(name, c_void_p) for name in ("d_energies", "d_query", "d_keys", "d_vector")],
+    ]
+
+
+class SparseArguments(ctypes.Structure):
+    """``recurra_sparse`` of recurra.h."""
+
+    _fields_ = [
+        *_HEAD,
+        *[(name, c_int32) for name in ("dtype", "threads", "reverse")],
+        ("leak", c_double),
+        *[(name, c_int64) for name in ("batch", "steps", "hidden")],
+        *[(name, c_void_p) for name in ("x", "weights", "columns", "ends", "h0", "mask", "outputs", "h", "memory")],
+    ]
+
+
 # The first two values of each: with them the library knows that it reads what was meant.
 SCAN_HEAD, GRAD_HEAD = (VERSION, ctypes.sizeof(ScanArguments)), (VERSION, ctypes.sizeof(GradArguments))
+ENERGY_HEAD, SPARSE_HEAD = (VERSION, ctypes.sizeof(EnergyArguments)), (VERSION, ctypes.sizeof(SparseArguments))
 
 # The result and the arguments of every function of recurra.h.
 FUNCTIONS = {
-    "recurra_layout": (None, [POINTER(c_int32), POINTER(c_int32), POINTER(c_int32)]),
+    "recurra_layout": (None, [POINTER(c_int32)] * 5),
     "recurra_cells": (c_char_p, []),
     "recurra_cell": (c_int32, [c_char_p]),
     "recurra_saved_blocks": (c_int32, [c_int32, c_int32]),
     "recurra_forward": (c_int32, [POINTER(ScanArguments)]),
     "recurra_backward": (c_int32, [POINTER(ScanArguments), POINTER(GradArguments)]),
+    "recurra_energy_forward": (c_int32, [POINTER(EnergyArguments)]),
+    "recurra_energy_backward": (c_int32, [POINTER(EnergyArguments)]),
+    "recurra_sparse_forward": (c_int32, [POINTER(SparseArguments)]),
     "recurra_stepper_new": (c_void_p, [POINTER(ScanArguments)]),
     "recurra_stepper_step": (None, [c_void_p, c_void_p, c_void_p, c_void_p]),
     "recurra_stepper_free": (None, [c_void_p]),
@@ -92,10 +120,10 @@ def _is_of_this_version(library: ctypes.CDLL) -> bool:
             function.restype, function.argtypes = result, arguments
     except AttributeError:
         return False
-    version, scan, grads = c_int32(), c_int32(), c_int32()
-    library.recurra_layout(ctypes.byref(version), ctypes.byref(scan), ctypes.byref(grads))
-    here = VERSION, ctypes.sizeof(ScanArguments), ctypes.sizeof(GradArguments)
-    return (version.value, scan.value, grads.value) == here
+    there = [c_int32() for _ in range(5)]
+    library.recurra_layout(*map(ctypes.byref, there))
+    here = (VERSION, *map(ctypes.sizeof, (ScanArguments, GradArguments, EnergyArguments, SparseArguments)))
+    return tuple(number.value for number in there) == here
 
 
 # Loaded with this file, so with the first use of an engine: torch.compile could not trace a load inside a call.
@@ -125,3 +153,13 @@ def cell_number(name: str) -> int:
             raise ConfigError(f"The native engine has no cell '{name}': run pip install again to bring it up to date.")
         _NUMBERS[name] = number
     return _NUMBERS[name]
+
+
+def succeed(code: int) -> None:
+    """Raise what the ``code`` says that a function of the library returned."""
+    if code == NO_MEMORY:
+        raise MemoryError("The native engine got no memory for its work space: use smaller batches or shorter pieces.")
+    if code == OTHER_VERSION:
+        raise ConfigError("The native engine belongs to another version of recurra: run pip install again.")
+    if code:
+        raise RuntimeError(f"The native engine failed with code {code}: please report it, with the cell and the sizes.")
