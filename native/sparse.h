@@ -34,6 +34,14 @@ struct Lanes {
   }
 };
 
+// Sums that do not wait for each other: an addition takes as long as so many can begin meanwhile.
+constexpr int64_t chains = 8;
+
+template <class T>
+RECURRA_INLINE Vec<T> state_of(const T *states, int64_t unit) {
+  return load(states + unit * lanes<T>());
+}
+
 template <class T>
 void sparse_step(const Lanes<T> &rows, int64_t time, const T *before, T *after) {
   const recurra_sparse &job = rows.job;
@@ -43,15 +51,17 @@ void sparse_step(const Lanes<T> &rows, int64_t time, const T *before, T *after) 
   const Vec<T> real = rows.real(time), share = real * static_cast<T>(job.leak);
   int64_t entry = 0;
   for (int64_t unit = 0; unit < hidden; ++unit) {
-    Vec<T> sum = rows.take(x + unit, job.steps * hidden), other = {};
-    for (; entry + 1 < job.ends[unit]; entry += 2) {
-      sum += weights[entry] * load(before + job.columns[entry] * lanes<T>());
-      other += weights[entry + 1] * load(before + job.columns[entry + 1] * lanes<T>());
-    }
-    for (; entry < job.ends[unit]; ++entry) sum += weights[entry] * load(before + job.columns[entry] * lanes<T>());
+    Vec<T> sums[chains] = {rows.take(x + unit, job.steps * hidden)};
+    for (; entry + chains <= job.ends[unit]; entry += chains)
+#pragma GCC unroll 8
+      for (int64_t n = 0; n < chains; ++n) sums[n] += weights[entry + n] * state_of<T>(before, job.columns[entry + n]);
+    for (; entry < job.ends[unit]; ++entry) sums[0] += weights[entry] * state_of<T>(before, job.columns[entry]);
+    Vec<T> sum = sums[0];
+#pragma GCC unroll 8
+    for (int64_t n = 1; n < chains; ++n) sum += sums[n];
     const Vec<T> old = load(before + unit * lanes<T>());
     // What is masked is never read: it may be no number.
-    const Vec<T> moved = old + share * (tanh<T>(sum + other) - old);
+    const Vec<T> moved = old + share * (tanh<T>(sum) - old);
     const Vec<T> now = real != Vec<T>{} ? moved : old;
     store(after + unit * lanes<T>(), now);
     rows.put(outputs + unit, job.steps * hidden, real != Vec<T>{} ? now : Vec<T>{});
