@@ -224,3 +224,19 @@ def test_examples_of_about_one_length_are_taken_together() -> None:
 def test_examples_of_one_length_are_shuffled_and_nothing_else() -> None:
     order = torch.randperm(10, generator=torch.Generator().manual_seed(1))
     assert torch.equal(torch.cat(taken([5] * 10, 5, 2)), order)
+
+
+class Told(Lengths):
+    """Examples that call something else so."""
+
+    def __len__(self) -> int:
+        return 8
+
+
+def test_what_is_called_lengths_and_is_none_leaves_the_order() -> None:
+    plain = [batch.tolist() for batch in taken([5] * 8, 4, 2)]
+    for other in (torch.tensor([3, 1, 2]), "24 frames"):
+        examples = Told([1])
+        examples.lengths = other  # type: ignore[assignment]
+        found = order_of(examples, 4, 0, 2, torch.Generator().manual_seed(1))
+        assert [batch.tolist() for batch in found] == plain

@@ -220,11 +220,13 @@ def order_of(examples: Examples, size: int, first: int, count: int, generator: t
 
 def _together(order: Tensor, examples: Examples, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield batches of ``size`` in this ``order``; where lengths differ, each of examples of about one length."""
-    if not isinstance(examples, Unequal) or bool((examples.lengths == examples.lengths[0]).all()):
+    lengths = examples.lengths if isinstance(examples, Unequal) else None
+    # What a user's own examples call so may be something else.
+    if not isinstance(lengths, Tensor) or len(lengths) != len(examples) or bool((lengths == lengths[0]).all()):
         yield from order.split(size)
         return
     for some in order.split(NEAR * size):
-        batches = some[torch.argsort(examples.lengths[some], stable=True)].split(size)
+        batches = some[torch.argsort(lengths[some], stable=True)].split(size)
         yield from (batches[n] for n in torch.randperm(len(batches), generator=generator).tolist())
 
 
