@@ -165,6 +165,23 @@ def test_normal_equations_are_the_ridge_of_scikit_learn(penalty: float) -> None:
         np.testing.assert_allclose(sums.solve_once(penalty), weights, rtol=1e-8)
 
 
+@pytest.mark.parametrize("counts", [None, np.linspace(0.2, 3, 12)])
+@pytest.mark.parametrize(("features", "penalty"), [(4, 1e-3), (30, 1e-2), (30, 1e-9)])
+def test_what_is_missed_is_that_of_a_fit_without_the_example(
+    features: int, penalty: float, counts: np.ndarray | None
+) -> None:
+    draw = np.random.default_rng(0)
+    x, y = 3 + draw.standard_normal((12, features)), draw.standard_normal((12, 2)) - 5
+    sums = NormalEquations(features, 2)
+    sums.add(x, y, counts)
+    # As scikit-learn has it: of the same λ, which is a share of what all examples together have.
+    weight = np.ones(12) if counts is None else counts
+    alpha, others = penalty * (weight @ np.square(x)).mean(), ~np.eye(12, dtype=bool)
+    fits = [SklearnRidge(alpha=alpha, solver="svd").fit(x[left], y[left], weight[left]) for left in others]
+    missed = [truth - fit.predict(case[None])[0] for fit, case, truth in zip(fits, x, y, strict=True)]
+    np.testing.assert_allclose(sums.missed(x, y, penalty, counts), missed, rtol=1e-4)
+
+
 def test_equations_without_one_answer_are_solved() -> None:
     sums = NormalEquations(3, 1)
     sums.add(np.zeros((5, 3)), np.ones((5, 1)))
@@ -574,10 +591,20 @@ def test_numbers_that_no_line_can_say(regressor: Regressor, tmp_path: Path) -> N
     assert regressor.score(cases, numbers) > 0.95
     low, high = regressor.predict_interval(cases, 80).T
     assert (low <= regressor.predict(cases)).all() and (regressor.predict(cases) <= high).all()
-    assert 0.7 < ((low <= numbers) & (numbers <= high)).mean() < 0.92
+    assert 0.6 < ((low <= numbers) & (numbers <= high)).mean() < 0.95
     again = Regressor.load(regressor.save(tmp_path / "run"))
     np.testing.assert_array_equal(again.predict_interval(cases), regressor.predict_interval(cases))
     assert any(note.startswith("reservoir: spectral radius") for note in again.notes_)
+
+
+def test_intervals_of_few_cases_hold_what_they_should() -> None:
+    """A dozen validation cases that have chosen reservoir and penalty say too little: they alone gave 67 % of 80."""
+    cases, numbers = areas(400, seed=99)
+    held = []
+    for seed in range(8):
+        low, high = Regressor(**CASES, seed=seed).fit(*areas(60, seed=10 + seed)).predict_interval(cases, 80).T
+        held.append(((low <= numbers) & (numbers <= high)).mean())
+    assert 0.72 < np.mean(held) < 0.88
 
 
 @pytest.mark.parametrize("loss", ["quantile", "absolute", "squared", "huber"])

@@ -81,6 +81,9 @@ class ReservoirNet(nn.Module, ABC):
     def adapt(self, valid: "Known", loss: "Callable[[Known], float]") -> float:
         """Choose by validation cases what else an answer needs, where the read-out is found; return their ``loss``."""
 
+    def settle(self, missed: np.ndarray) -> None:
+        """Choose again what ``adapt`` chose, by how far the read-out of all others has ``missed`` each case (N, O)."""
+
     def put(self, sums: NormalEquations, penalty: float) -> None:
         """Take the read-out with this ``penalty``."""
         weights = sums.solve(penalty)
@@ -149,12 +152,13 @@ class Finder:
 
     @torch.inference_mode()
     def again(self, every: CaseExamples) -> Epoch:
-        """Find the read-out again from ``every`` case, with the same penalty; return that as an Epoch.
-
-        What else an answer needs stays as it was chosen.
-        """
-        started, known = time.perf_counter(), Known.of(self.network, every)
-        self.network.put(known.equations(self.network, self.task), float(self.network.penalty))
+        """Find the read-out again from ``every`` case, with the same penalty; return that as an Epoch."""
+        started, known, network = time.perf_counter(), Known.of(self.network, every), self.network
+        penalty, counts = float(network.penalty), self.task.counts(known.batch)
+        sums = known.equations(network, self.task)
+        network.put(sums, penalty)
+        x, goals = known.x.cpu().numpy(), network.goals(known.targets).cpu().numpy()
+        network.settle(sums.missed(x, goals, penalty, None if counts is None else counts.cpu().numpy()))
         return Epoch(1, 0, self.loss(known), None, False, {}, {}, time.perf_counter() - started)
 
 

@@ -1,6 +1,7 @@
 """Numbers for sequences, as the verbs see it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..base import Baseline, Exam, Fitted, Prepared
 from ..cases.base import Pages
 from ..cases.examples import CaseExamples
 from ..cases.pooled import PooledKind
+from ..cases.reservoir import ReservoirNet
 from ..cases.split import Split
 from .answers import (
     Guess,
@@ -78,12 +80,20 @@ class RegressKind(PooledKind):
         calibrate(fitted, prepared.valid)
 
     def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
-        """Train on all cases that are not held out; intervals stay as wide as they were calibrated."""
+        """Train on all cases that are not held out; intervals stay as wide as they were calibrated.
+
+        Those of a reservoir are found again, by all cases.
+        """
         valid = prepared.valid
         assert isinstance(valid, CaseExamples)
         wanted = reach(fitted, valid) if fitted.task.head.quantiles else None  # type: ignore[attr-defined]
-        yield from super().train_on(fitted, prepared)
-        if wanted is not None:
+        epochs = 0
+        for epoch in super().train_on(fitted, prepared):
+            epochs += 1
+            yield epoch
+        if isinstance(fitted.network, ReservoirNet) and epochs:
+            fitted.learned = replace(fitted.learned, moves=np.zeros_like(fitted.learned.moves))
+        elif wanted is not None:
             keep_reach(fitted, valid, wanted)
 
     def unused(self, config: Config) -> dict[str, str]:

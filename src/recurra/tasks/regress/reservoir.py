@@ -35,9 +35,16 @@ class NumberReservoir(ReservoirNet):
 
     def adapt(self, valid: Known, loss: Callable[[Known], float]) -> float:
         """Take the quantiles of what was missed; return the loss with them."""
-        missed = (self.goals(valid.targets) - self.out(valid.x)).cpu().numpy()
+        self.settle((self.goals(valid.targets) - self.out(valid.x)).cpu().numpy())
+        return loss(valid)
+
+    def settle(self, missed: np.ndarray) -> None:
+        """Take the quantiles of what was ``missed`` (N, K), further out as they are those of a finite sample.
+
+        Of all cases, each left out, they are more, and none of them has chosen the reservoir by itself.
+        """
         for number, quantile in enumerate(self.head.quantiles):
             # The number that is regressed stays the median, between the ends.
             low, high = -np.inf if quantile < 0.5 else 0.0, np.inf if quantile > 0.5 else 0.0
-            self.spread[:, number] = torch.from_numpy(np.quantile(missed, quantile, axis=0).clip(low, high))
-        return loss(valid)
+            level = np.clip(0.5 + (quantile - 0.5) * (1 + 1 / len(missed)), 0, 1)
+            self.spread[:, number] = torch.from_numpy(np.quantile(missed, level, axis=0).clip(low, high))
