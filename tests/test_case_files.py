@@ -240,3 +240,12 @@ def test_pictures_in_files_of_a_folder(tmp_path: Path) -> None:
             np.save(tmp_path / label / f"{n}.npy", np.full((2 + n, 4, 4), n, dtype=np.uint8))
     cases: Cases = read_cases(tmp_path)
     assert cases.shape == (1, 4, 4) and cases.lengths.tolist() == [2, 3, 2, 3]
+
+
+def test_arrays_of_other_channels_turn_nobody(tmp_path: Path) -> None:
+    """One file of two channels among those of one is a mistake, and no sign that the others lie on their side."""
+    for name, channels in (("a", 1), ("b", 1), ("c", 2)):
+        (tmp_path / name[0]).mkdir()
+        np.save(tmp_path / name[0] / "x.npy", np.zeros((channels, 30)) + np.arange(30))
+    with pytest.raises(DataError, match=r"has 1 channel\(s\) and case .* has 2"):
+        read_cases(tmp_path)

@@ -1057,7 +1057,10 @@ def test_confusion_says_counts_and_shares() -> None:
     light, dark = figure.data[1:]
     assert (list(light.text), list(dark.text)) == (["1"], ["3"]) and dark.textfont.color == "white"
     hostile = confusion_figure(np.eye(2, dtype=int), ["<script>alert(1)</script>", "b"])
-    assert hostile.layout.xaxis.ticktext == ("&lt;script&gt;alert…", "b")
+    assert hostile.layout.xaxis.ticktext == ("&lt;script…cript&gt;", "b")
+    family = confusion_figure(np.eye(2, dtype=int), ["species number 3", "species number 27"])
+    assert family.layout.xaxis.ticktext == ("species…mber 3", "species…ber 27")
+    assert [MEASURE.wording.written(fall) for fall in (0.004, -0.004, 0.21, -0.3)] == ["0 %", "0 %", "−21 %", "+30 %"]
     many = confusion_figure(np.eye(40, dtype=int), [f"class {n}" for n in range(40)])
     assert len(many.data) == 1 and many.layout.height <= 900
 

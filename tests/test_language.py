@@ -15,7 +15,8 @@ from recurra.attention import ATTENTIONS
 from recurra.cells import CELLS
 from recurra.cli.app import recurra
 from recurra.errors import ConfigError
-from recurra.nn.engines import ENGINES, library
+from recurra.native import library
+from recurra.nn.engines import ENGINES
 from recurra.settings import CompareAsked, Setting, described, settings_of
 from recurra.tasks import TASKS, parts_of
 from recurra.verbs.doctor import examine

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recurra.writing.numbers import column, decimals_of, finite, percent, percents, short
+from recurra.writing.numbers import column, decimals_of, digits, finite, percent, percents, short
 
 NAN, INF = math.nan, math.inf
 
@@ -91,3 +91,19 @@ def test_two_shares_have_the_decimals_that_show_both() -> None:
     assert percents([0.0617, 0.9383]) == ["6 %", "94 %"]
     assert percents([0.0025, 0.9975]) == ["0.2 %", "99.8 %"]
     assert percents([1e-6, 1 - 1e-6]) == ["under 0.01 %", "100.00 %"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12346, "0.1235"),
+        (12.0, "12"),
+        (-9999.6, "-10,000"),
+        (1e-7, "1e-07"),
+        (120957.7, "120,958"),
+        (-2e6, "-2,000,000"),
+        (3e9, "3e+09"),
+    ],
+)
+def test_large_numbers_are_whole(value: float, text: str) -> None:
+    assert digits(value) == text

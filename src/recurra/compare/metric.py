@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..writing.numbers import digits
+
 Statistics = Mapping[str, np.ndarray]  # per case: errors, counts, matches, ..; the first axis is the case
 
 
@@ -25,7 +27,7 @@ class Metric:
 
     def write(self, value: float) -> str:
         """Return a value of this metric as people write it."""
-        return f"{100 * value:.1f} %" if self.share else f"{value:.4g}"
+        return f"{100 * value:.1f} %" if self.share else digits(value)
 
     def change(self, before: float, after: float) -> float:
         """Return how far it is from ``before`` to ``after``: percentage points of a share, else percent."""

@@ -94,7 +94,9 @@ class Stack:
             return tuple(self.engine for _ in self.stack())
         some = torch.empty(0)
         plan = Plan(some if mask else None, keep=some if self.regularisers.zoneout else None, record=record)
-        return tuple(_joined(choose_engine(one.cell, plan) for one in layer) for layer in self.stack())
+        learns = any(one.requires_grad for cell in self.cells() for one in cell.parameters())
+        with torch.set_grad_enabled(learns and torch.is_grad_enabled()):  # which some engines have none of
+            return tuple(_joined(choose_engine(one.cell, plan) for one in layer) for layer in self.stack())
 
     def forward(
         self, x: Tensor, states: States | None = None, mask: Tensor | None = None, record: bool = False

@@ -52,6 +52,8 @@ def inside_sections(
         table=gate_table(traces),
         points=remembered(memory_length(traces), span),
     )
+    if not any(parameter.requires_grad for parameter in stack.parameters()):  # nothing is trained by a gradient
+        return [*sections, gates]
     norms = gradient_through_time(stack, output.recurrence.inputs)
     text = f"Whether training can reach far back.{unit}"
     return [*sections, gates, Section("Gradient through time", text, gradient_reach(norms, steps, span))]

@@ -265,7 +265,7 @@ def warnings(fitted: Fitted) -> list[str]:
         found.append(
             "Careful: the first epoch was the best one. A smaller learning rate may help, or there is little to learn."
         )
-    if record.stopped_by == "max_epochs" and record.best_epoch == record.epochs > 1:
+    if record.steps and record.stopped_by == "max_epochs" and record.best_epoch == record.epochs > 1:
         found.append("Careful: training was ended while it still improved. More epochs may help.")
     return found
 

@@ -46,6 +46,12 @@ def short(value: float | None) -> str:
     return f"{value:,.{min(max(decimals, 0), 3)}f}"
 
 
+def digits(value: float, count: int = 4) -> str:
+    """Return a number with so many digits that count, and a large one whole: ``0.1235``, ``12.35``, ``120,958``."""
+    text = f"{value:.{count}g}"
+    return f"{value:,.0f}" if "e" in text and 1 <= abs(value) < HUGE else text
+
+
 def percent(share: float | None) -> str:
     """Return a share as a person says it: ``12 %``, ``3.4 %``, ``0.05 %``."""
     if share is None or not math.isfinite(share):

@@ -90,11 +90,14 @@ def _from_arrays(files: One) -> Cases:
 
 
 def _turned(arrays: list[np.ndarray]) -> tuple[list[np.ndarray], list[str]]:
-    """Return arrays (C, T_i), turned if they are (T_i, C): only the axis of time differs from file to file."""
+    """Return arrays (C, T_i), turned if they are (T_i, C): only the axis of time differs from file to file.
+
+    Where few rows differ, that is no axis of time: some cases have other channels.
+    """
     if any(array.ndim != 2 for array in arrays):
         return arrays, []
     rows, columns = ({array.shape[axis] for array in arrays} for axis in (0, 1))
-    if len(rows) == 1 or len(columns) > 1:
+    if len(rows) == 1 or len(columns) > 1 or (len(rows) == 2 and min(rows) <= max(columns)):
         return arrays, []
     return [array.T for array in arrays], [
         f"the arrays were read as (time, channels): all have {columns.pop()} columns"

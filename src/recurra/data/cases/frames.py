@@ -63,6 +63,8 @@ def _refuse_twice(answer: Answer, id: str | None, time: str | None) -> None:
     given += [(name, what) for name, what in ((id, "id"), (time, "time")) if name is not None]
     for i, (name, what) in enumerate(given):
         for other, second in given[:i]:
+            if name == other and what == second:
+                raise DataError(f"Column '{name}' is named twice as the {what}; name it once.")
             if name == other:
                 raise DataError(f"Column '{name}' cannot be the {second} and the {what}; name another for one of them.")
 

@@ -105,7 +105,7 @@ def read_ucr(text: str, name: str, plain: Plain, answer: Answer) -> Cases:
     lines = [(i + 1, line) for i, line in enumerate(text.splitlines()) if line.strip()][plain.skip :]
     frame, numbers = _frame([line for _, line in lines], plain), [number for number, _ in lines]
     values = _values(frame.iloc[:, 1:], name, numbers)
-    leads = _leads(frame[0], values, answer, name, numbers)
+    leads = _leads(frame[0], values, answer, plain, name, numbers)
     if not leads:
         values = np.concatenate([_values(frame[[0]], name, numbers), values], axis=1)
     sequences, more = cut(values[:, :, None])
@@ -116,13 +116,18 @@ def read_ucr(text: str, name: str, plain: Plain, answer: Answer) -> Cases:
     return answer.from_cells(cases, _cells(frame[0], plain, answer), lambda at: f"Line {numbers[at]} of '{name}'")
 
 
-def _leads(first: pd.Series, values: np.ndarray, answer: Answer, name: str, numbers: list[int]) -> bool:
+def _leads(first: pd.Series, values: np.ndarray, answer: Answer, plain: Plain, name: str, numbers: list[int]) -> bool:
     """Tell whether the first cells (N,) are answers; raises KindError if labels are numbers with fractions."""
     if answer.what != "label":
         return True
     codes, classes = label_codes(first, as_is=False)
     if not (answer.needed or _has_labels(codes, classes, values)):
         return False
+    if plain.numbered and all(POINTED.fullmatch(label) for label in classes):
+        raise DataError(
+            f"'{name}' has no label: its first line numbers the columns, and all of them hold numbers with fractions. "
+            "Add a column 'label' that names the class of each row."
+        )
     _refuse_fractions(codes, classes, name, numbers)
     return True
 

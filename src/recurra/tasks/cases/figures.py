@@ -31,7 +31,10 @@ class Wording(NamedTuple):
 
     def written(self, fall: float) -> str:
         """Return a fall in figures: of a share, what becomes of it."""
-        return f"{-100 * fall:+.0f} %".replace("-", "−") if self.share else f"{fall:.3g}"
+        if not self.share:
+            return f"{fall:.3g}"
+        points = round(-100 * fall)
+        return f"{points:+d} %".replace("-", "−") if points else "0 %"
 
 
 class Falls(NamedTuple):
@@ -220,7 +223,7 @@ def confusion_figure(table: np.ndarray, classes: Sequence[str]) -> "Figure":
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 14 else f"{name[:13]}…"
+    return name if len(name) <= 14 else f"{name[:7]}…{name[-6:]}"  # names of a family differ at their end
 
 
 def _add_counts(figure: "Figure", table: np.ndarray, ink: dict[str, str]) -> None:

@@ -63,6 +63,12 @@ class Reading:
                 f"The model was trained on {_steps(self.layout.shape)}, but these cases are {_steps(cases.shape)}. "
                 "Bring cases like those of the training."
             )
+        if (cases.rate is None) != (self.rate is None):
+            kinds = ("series", "sounds") if self.rate is None else ("sounds", "series")
+            raise DataError(
+                f"The model was trained on {kinds[0]}, but these cases are {kinds[1]}. Bring cases like those of the "
+                "training."
+            )
         if cases.channels == self.channels:
             return cases
         nameless = channel_names(len(cases.channels)) == cases.channels or channel_names(len(self.channels)) == (

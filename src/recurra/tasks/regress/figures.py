@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...report.canvas import COLOURS, NEUTRAL, canvas, plain, tint
+from ...writing.numbers import digits
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -33,7 +34,7 @@ class Said(NamedTuple):
     def texts(self) -> list[str]:
         """Return what is said of a point that is pointed at."""
         rows = zip(self.cases, self.point, self.truth, strict=True)
-        return [f"Case '{plain(name)}': predicted {point:.4g}, true {truth:.4g}" for name, point, truth in rows]
+        return [f"Case '{plain(name)}': predicted {digits(point)}, true {digits(truth)}" for name, point, truth in rows]
 
 
 def said_figure(said: Said, title: str = "") -> "Figure":

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...data.cases import Cases
 from ...errors import DataError
+from ...writing.numbers import digits
 from ..cases.split import Split, split_cases
 from ..others import estimator_of
 from .numbers import groups_of, numbers_of
@@ -61,4 +62,4 @@ def _doubt(name: str, column: np.ndarray) -> list[str]:
 
 def _said(name: str, column: np.ndarray) -> str:
     low, middle, high = np.quantile(column, [0, 0.5, 1])
-    return f"'{name}' lies between {low:.4g} and {high:.4g}, its median is {middle:.4g}"
+    return f"'{name}' lies between {digits(low)} and {digits(high)}, its median is {digits(middle)}"

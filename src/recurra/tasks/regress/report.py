@@ -8,7 +8,7 @@ import pandas as pd
 
 from ...data.cases import Cases
 from ...report.page import Section
-from ...writing.numbers import percent
+from ...writing.numbers import digits, percent
 from ..base import Fitted, Judged
 from ..cases.evidence import Measure, shown
 from ..cases.examples import CaseExamples
@@ -55,7 +55,7 @@ def _in_words(guess: Guess, truth: Truth, learned: RegressLearned) -> str:
     parts = []
     for n, name in enumerate(learned.names[:DRAWN]):
         errors = np.abs(guess.point[:, n] - truth.values[:, n])
-        parts.append(f"Half of the answers are within {np.median(errors):.3g} of the true '{name}'.")
+        parts.append(f"Half of the answers are within {digits(float(np.median(errors)), 3)} of the true '{name}'.")
     for level, (low, high) in guess.bands.items():
         inside = float(((truth.values >= low) & (truth.values <= high)).mean())
         parts.append(f"The intervals of {level} % hold {percent(inside)} of the true numbers.")
@@ -129,8 +129,8 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
     order = _worst_first((guess.point - truth.values) / truth.unit)
     places = list(dict.fromkeys([int(order[len(order) // 2]), int(order[0])]))
     names = examples.cases.names
-    titles = [_case_title(names[place], guess.point[place], truth.values[place]) for place in places]
     learned = fitted.learned
+    titles = [_case_title(names[place], guess.point[place], truth.values[place], learned.names) for place in places]
     measure = Measure(moves_of(fitted), MOVED, float((learned.std / learned.unit).mean()))
     figures, points = shown(fitted, examples, places, titles, measure)
     text = f"Of {len(order):,} cases that the model had not seen: one from the middle (half were missed by more)"
@@ -138,8 +138,10 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
     return [Section("Two cases" if len(places) == 2 else "One case", text, figures, points=points)]
 
 
-def _case_title(name: str, said: np.ndarray, true: np.ndarray) -> str:
+def _case_title(name: str, said: np.ndarray, true: np.ndarray, targets: tuple[str, ...]) -> str:
     def listed(values: np.ndarray) -> str:
-        return ", ".join(f"{value:.4g}" for value in values[:DRAWN])
+        written = [digits(float(value)) for value in values[:DRAWN]]
+        several = len(targets) > 1
+        return ", ".join(f"{target} {one}" if several else one for target, one in zip(targets, written, strict=False))
 
     return f"Case {name}: predicted {listed(said)}, true {listed(true)}"
