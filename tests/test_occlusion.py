@@ -94,7 +94,12 @@ def test_other_scores_and_inputs_that_follow_from_others() -> None:
     model, x = Weighted(), make_x()
     x[..., 1] = x[..., 0] ** 2
     batch = Batch(x[:1])
-    found = occlusion(model, batch, STRETCHES, torch.sub, lambda y: torch.stack([y[..., 0], y[..., 0] ** 2], -1))
+
+    def without(x: torch.Tensor, first: int, last: int, lengths: torch.Tensor) -> torch.Tensor:
+        line = straightened(x, first, last, lengths)[..., 0]
+        return torch.stack([line, line**2], -1)
+
+    found = occlusion(model, batch, STRETCHES, torch.sub, without)
     weight = model.weight.detach().numpy()
     assert found.shape == (1, len(STRETCHES), 3)
     for n, stretch in enumerate(STRETCHES):

@@ -14,6 +14,10 @@ from .explain import evaluating
 Fall = Callable[[Tensor, Tensor], Tensor]  # from what comes out of the whole, and of what is left: (B, ...)
 
 
+# From inputs (B, T, I), the first and the last step of a stretch and lengths (B,) to the inputs without the stretch.
+Without = Callable[[Tensor, int, int, Tensor], Tensor]
+
+
 def less_sure(whole: Tensor, left: Tensor) -> Tensor:
     """Return how much less probable the class that the ``whole`` names is by what is ``left``, scores (B, K): (B,).
 
@@ -28,7 +32,7 @@ def occlusion(
     batch: Batch,
     stretches: Sequence[tuple[int, int]],
     fall: Fall = less_sure,
-    again: Callable[[Tensor], Tensor] | None = None,
+    without: "Without | None" = None,
 ) -> Tensor:
     """Return how far the answer of ``model`` to each sequence falls with each stretch: (B, n, ...), float64.
 
@@ -37,9 +41,9 @@ def occlusion(
     ``stretches`` are first and last steps, and ``fall`` compares what ``Output.prediction`` is with and without one: if
     not given, f_k is how much less sure the model is; below zero it is surer without. A stretch is taken away by
     ``straightened``: a straight line has nothing to see in it and no jump at its ends, which a mean or a zero has and
-    which would be new. Where inputs follow from others, ``again`` returns the inputs (B, T, I) with these computed
-    again. Without what lies behind the end of a sequence nothing falls; nor does an answer that is given for want of
-    anything else, whatever is taken away: it rests on no stretch.
+    which would be new. Another ``without`` takes it away in its own way. Without what lies behind the end of a sequence
+    nothing falls; nor does an answer that is given for want of anything else, whatever is taken away: it rests on no
+    stretch.
     Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, of pictures.
     """
     lengths = torch.full((len(batch),), batch.inputs.shape[1]) if batch.mask is None else batch.mask.sum(1)
@@ -47,8 +51,7 @@ def occlusion(
         whole = model(batch).prediction
         falls = []
         for first, last in stretches:
-            inputs = straightened(batch.inputs, first, last, lengths)
-            inputs = inputs if again is None else again(inputs)
+            inputs = (without or straightened)(batch.inputs, first, last, lengths)
             if batch.mask is not None:
                 inputs = inputs * batch.mask.unsqueeze(-1)
             falls.append(fall(whole, model(batch.with_values("source", inputs)).prediction))

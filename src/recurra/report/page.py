@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..writing.atomic import write_text
 from ..writing.language import ENGLISH, current, translated
 from .canvas import FONT
+from .marked import Marked, colour_of
 from .markup import render, style
 from .tables import table_html, value_text
 
@@ -50,6 +51,7 @@ class Section:
     best: Mapping[str, str] = field(default_factory=dict)  # column to 'low' or 'high': what is set in bold
     numbers: "pd.DataFrame | None" = None  # what the figure shows, to copy; folded away
     points: Sequence[str] = ()  # a list below the text
+    marked: Sequence[Marked] = ()  # texts with marks
     folded: bool = False  # whether only the heading is seen at first
     own: Collection[str] = ()  # which names of the tables are the user's own, never translated: "rows", "columns"
 
@@ -84,6 +86,7 @@ def report_html(
         "font": FONT,
         "style": style(),
         "plotly": _plotly() if any(part.places for part in parts) else "",
+        "colour_of": colour_of,
         "figures": _packed([place.json for part in parts for place in part.places]),
     }
     return render("page.html.j2", values)
@@ -118,6 +121,7 @@ class Part(NamedTuple):
     table: str
     numbers: str
     points: Sequence[str]
+    marked: Sequence[Marked]
     folded: bool
 
 
@@ -137,6 +141,7 @@ def _part(section: Section) -> Part:
         "" if section.table is None else table_html(section.table, section.best, section.own),
         "" if section.numbers is None else table_html(section.numbers, own=section.own),
         [translated(point) for point in section.points],
+        section.marked,
         section.folded,
     )
 

@@ -4,6 +4,7 @@ Shapes: N cases, C channels, T steps; of moving pictures, H rows and W columns o
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..tables.columns import as_pandas, is_number
 from .answers import What, answer_of
 from .cases import Cases, channel_names, checked, counted, cut, missing_note
 from .pictures import Shape, flat, frames_of, of_one_size
+from .texts import is_texts, text_cases
 
 SHAPES = (
     "an array (cases, time) or (cases, channels, time), a list of sequences (time,) or (channels, time), or moving "
@@ -46,6 +48,11 @@ def cases_of(
     """
     if isinstance(X, Cases):
         return X if y is None else answer_of(what).from_array(X, y, None)
+    if is_texts(X):
+        if what != "label":
+            raise DataError("X holds texts, which are read for the task 'classify' alone so far; give numbers.")
+        cases = replace(text_cases(list(X), names), arrays=True)
+        return cases if y is None else answer_of(what).from_array(cases, y, None)
     found = _sequences(X, names)
     values, names = found.values, names or found.names or counted(len(found.values))
     width = values[0].shape[1] if values else 0

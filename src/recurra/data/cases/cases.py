@@ -21,7 +21,7 @@ from .marks import Marks
 class Cases:
     """Sequences and what is known of each: a label, numbers, or a label for each step.
 
-    ``values[i]`` is float64 (T_i, C), NaN where missing.
+    ``values[i]`` is float64 (T_i, C), NaN where missing. Of texts it is uint32 (T_i, 1), the code of every character.
     """
 
     values: tuple[np.ndarray, ...]
@@ -37,6 +37,7 @@ class Cases:
     arrays: bool = False  # whether they came as arrays, so that a table that comes later is one, too
     marks: Marks | None = None  # a label for each step; None where none is known
     rows: tuple[np.ndarray, ...] | None = None  # the row (T_i,) of its table that each step came from, if it had one
+    written: bool = False  # whether they are texts
 
     def __len__(self) -> int:
         return len(self.values)
@@ -45,6 +46,11 @@ class Cases:
     def lengths(self) -> np.ndarray:
         """How many steps each case has, int64 (N,)."""
         return np.array([len(values) for values in self.values], dtype=np.int64)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts that the cases are."""
+        return tuple(case.astype("<u4").tobytes().decode("utf-32-le") for case in self.values)
 
     @property
     def seconds(self) -> float | None:
@@ -115,7 +121,8 @@ def checked(cases: Cases) -> Cases:
         raise DataError("There are no cases; give at least one sequence.")
     for name, values in zip(cases.names, cases.values, strict=True):
         if not len(values):
-            raise DataError(f"Case '{name}' has no steps; give it values, or leave it out.")
+            lacks = "is an empty text; give it words" if cases.written else "has no steps; give it values"
+            raise DataError(f"Case '{name}' {lacks}, or leave it out.")
         if not values.shape[1]:
             raise DataError(f"Case '{name}' has no channels; give it at least one.")
         found = find_boundless(values)
@@ -125,6 +132,11 @@ def checked(cases: Cases) -> Cases:
         if np.isnan(values).all():
             raise DataError(f"Case '{name}' has only missing values; leave it out.")
     return cases
+
+
+def code_points(text: str) -> np.ndarray:
+    """Return a text as a case: the code of every character, uint32 (T, 1)."""
+    return np.frombuffer(text.encode("utf-32-le", "replace"), "<u4").reshape(-1, 1)
 
 
 def channel_names(count: int) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from .arrays import cases_of
 from .cases import Cases, checked, counted
 from .frames import long_cases
 from .npy import read_npy
+from .texts import is_file_name
 
 ENDINGS = {".wav": "wav", ".wave": "wav", ".npy": "npy", ".csv": "csv", ".tsv": "csv"}  # what is read, and its kind
 FILE = "file"  # the column of a table of tables that says where a row is from
@@ -35,7 +36,7 @@ def is_paths(X: Any) -> bool:
     """Tell whether ``X`` is a list of paths."""
     if not isinstance(X, (list, tuple, np.ndarray, pd.Series)) or not len(X):
         return False
-    return all(isinstance(one, (str, Path)) for one in X)
+    return all(isinstance(one, (str, Path)) and is_file_name(one) for one in X)
 
 
 def file_cases(paths: Sequence[str | Path], rate: int | None = None) -> Cases:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from ..tables.columns import as_pandas
+from ..tables.columns import as_pandas, find_column
 from ..tables.files import check_there, first_text, is_parquet, placed, read_table, read_text
+from ..tables.json_lines import ENDINGS as JSON_LINES
+from ..tables.json_lines import read_json_lines
 from .answers import Answer, What, answer_of
 from .arrays import cases_of
 from .cases import Cases
@@ -17,10 +19,12 @@ from .frames import frame_cases
 from .labels import without_missing
 from .listed import file_column, listed_cases
 from .npy import read_npy, read_npz
-from .roles import is_id
+from .roles import is_id, numbered_steps
+from .texts import are_labelled_lines, column_cases, read_labelled_lines, text_column
 from .ts import looks_like_ts, read_ts
 from .ucr import find_plain, read_ucr
 
+FOLDER = "folder"  # the attribute of a table that says where the files lie that it names
 PACKED = (".gz", ".xz", ".bz2", ".zip")
 
 
@@ -33,8 +37,9 @@ def read_cases(
     labelled: bool = True,
     what: What = "label",
     rate: int | None = None,
+    text: str | None = None,
 ) -> Cases:
-    """Return the cases in a file: UCR (no header, label first), ``.ts``, ``.npz``, or CSV and Parquet, wide or long.
+    """Return the cases in a file: UCR (no header, label first), ``.ts``, ``.npz``, CSV, Parquet or ``.jsonl``.
 
     A folder holds a folder for each class, with a file for each case; a table may name such files, too. Sounds among
     them are heard at ``rate``, or at that which most have. Text may be packed as .gz, .xz, .bz2 or .zip. ``what``
@@ -51,19 +56,28 @@ def read_cases(
         check_there(path)
         _refuse_columns(path, answer, id=id, time=time)
         return _from_sound(path, answer, rate) if kind_of(path) == "wav" else _from_numpy(path, answer)
-    start = "" if is_parquet(path) else first_text(path)
+    in_json = _ending(path) in JSON_LINES
+    start = "" if in_json or is_parquet(path) else first_text(path)
     if _ending(path) == ".ts" or looks_like_ts(start):
         _refuse_columns(path, answer, id=id, time=time)
         return read_ts(read_text(path), path.name, answer)
+    if what == "label" and are_labelled_lines(start):
+        _refuse_columns(path, answer, id=id, time=time)
+        return read_labelled_lines(read_text(path), path.name, answer)
     plain = find_plain(start)
     if plain is not None:
         _refuse_columns(path, answer, id=id, time=time)
         return read_ucr(read_text(path), path.name, plain, answer)
-    frame, notes = read_table(path, () if id is None else (id,), lambda name: answer.is_name(name) or is_id(name))
+    if in_json:
+        frame, notes = read_json_lines(path), list[str]()
+    else:
+        frame, notes = read_table(path, () if id is None else (id,), lambda name: answer.is_name(name) or is_id(name))
     labels = {name: without_missing(frame[name]) for name in frame.columns if answer.is_name(name)}
-    roles: dict[str, Any] = {"target": target, "id": id, "time": time, "labelled": labelled, "what": what}
+    roles: dict[str, Any] = {"target": target, "id": id, "time": time, "labelled": labelled, "what": what, "text": text}
     with placed(path):
-        cases = table_cases(frame.assign(**labels), **roles, rate=rate, folder=path.parent)
+        table = frame.assign(**labels)
+        table.attrs[FOLDER] = str(path.parent)
+        cases = table_cases(table, **roles, rate=rate)
     return replace(cases, notes=(*notes, *cases.notes))
 
 
@@ -76,14 +90,21 @@ def table_cases(
     labelled: bool = True,
     what: What = "label",
     rate: int | None = None,
-    folder: Path = Path(),
+    text: str | None = None,
 ) -> Cases:
-    """Return the cases of a table, as ``frame_cases`` does, or of the files that it names, relative to ``folder``."""
-    table = as_pandas(frame)
+    """Return the cases of a table: its texts, in the column ``text``, the files that it names, or its rows.
+
+    Files are relative to the folder in ``frame.attrs``, if there is one; see ``frame_cases`` for rows.
+    """
+    table, answer = as_pandas(frame), answer_of(what, target, labelled)
     file = file_column(table)
+    if text is None and file is None and time is None and what == "label" and not numbered_steps(table):
+        text = text_column(table, answer.target)
+    if text is not None:
+        return column_cases(table, find_column(table.columns, text, "text"), answer)
     if file is None or id is not None or time is not None:
         return frame_cases(table, target=target, id=id, time=time, labelled=labelled, what=what)
-    return listed_cases(table, file, folder, answer_of(what, target, labelled), rate)
+    return listed_cases(table, file, Path(table.attrs.get(FOLDER, "")), answer, rate)
 
 
 def _from_sound(path: Path, answer: Answer, rate: int | None) -> Cases:

@@ -11,8 +11,9 @@ from ...nn.build import (
 )
 from ...nn.filters import Branch
 from ...nn.layers import Pool, Recurrent
+from ...nn.words import Words
 from ...settings import Config
-from .network import CaseNet, Frames, Layout, Segments
+from .network import CaseNet, Frames, Layout, Segments, Tokens
 
 
 def readout_of(config: Config) -> str:
@@ -84,12 +85,17 @@ def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
     return CaseNet(embed, recurrent, None, (size, outputs), config.model.dropout, among)
 
 
-def _make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames, Recurrent]:
+def _make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames | Tokens, Recurrent]:
     if is_reservoir(config.model):
         raise ConfigError(
             "A reservoir is read out once for each case, and here every step has an answer. Use a cell that learns, "
             "such as cell='gru'."
         )
+    if layout.vocabulary:
+        task = config.task
+        sizes = layout.vocabulary, layout.pieces, task.embedding_size
+        words = Words(*sizes, task.forget, task.embedding_dropout)
+        return Tokens(layout, words), make_recurrent(config.model, words.output_size)
     recurrent = make_recurrent(config.model, config.model.hidden_size)
     front = Segments if layout.shape is None else Frames
     return front(layout, config.model.hidden_size, config.task.filters), recurrent

@@ -87,9 +87,15 @@ def by_stretch(
     fitted: Fitted, examples: CaseExamples, names: Sequence[str], rows: Sequence[np.ndarray]
 ) -> pd.DataFrame:
     """Return numbers of the segments of each case, (n,) or (n, K), as ``case, from, to`` and what they are called."""
-    layout, tables = fitted.learned.reading.layout, []
-    for case, row, steps in zip(examples.cases.names, rows, examples.lengths.tolist(), strict=True):
-        first, last = zip(*layout.stretches(steps), strict=True)
+    reading, tables = fitted.learned.reading, []
+    texts = examples.cases.texts if examples.cases.written else [None] * len(examples)
+    for case, text, row, steps in zip(examples.cases.names, texts, rows, examples.lengths.tolist(), strict=True):
         columns = dict(zip(names, row.reshape(len(row), -1).T, strict=True))
-        tables.append(pd.DataFrame({"case": case, "from": first, "to": last} | columns))
+        if text is None:
+            first, last = zip(*reading.layout.stretches(steps), strict=True)
+            places: dict[str, Any] = {"from": first, "to": last}
+        else:
+            found = reading.tokens(text)
+            places = {"token": [one.text for one in found], "start": [one.start for one in found]}
+        tables.append(pd.DataFrame({"case": case} | places | columns))
     return pd.concat(tables, ignore_index=True)

@@ -10,11 +10,13 @@ import numpy as np
 
 from ...compare.agreement import rank_agreement
 from ...nn.occlusion import Fall
+from ...report.marked import Line, Marked
 from ..base import Fitted
 from .drawing import figure_of
 from .examples import CaseExamples
 from .figures import Falls, Wording
 from .looking import falls, looks, looks_if_it_does
+from .text import TextReading
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -37,19 +39,35 @@ class Measure(NamedTuple):
     unit: float = 1.0
 
 
+class Shown(NamedTuple):
+    """Some cases with what the answers rest on, drawn or written, and what to think of it."""
+
+    figures: "list[Figure]"
+    marked: list[Marked]
+    points: list[str]
+
+
 def shown(
     fitted: Fitted, examples: CaseExamples, places: Sequence[int], titles: Sequence[str], measure: Measure
-) -> "tuple[list[Figure], list[str]]":
-    """Return a picture of each case at these ``places`` with what the answer rests on, and what to think of them.
+) -> Shown:
+    """Return each case at these ``places`` with what the answer rests on, and what to think of them.
 
     That is whether attention points at what the answers of all ``examples`` rest on, if the network looks at all.
     """
     few = CaseExamples.of(examples.cases.some(places), fitted.learned)
     weights = looks_if_it_does(fitted, few)
     fallen = falls(fitted, few, measure.fall) if _stretches(fitted, few) <= PATIENCE else None
+    points = [] if weights is None or fallen is None else [_agreement(fitted, examples, measure)]
+    reading = fitted.learned.reading
+    if isinstance(reading, TextReading):
+        rows = [
+            Marked(title, marks_of(reading, text, *(None if one is None else one[n] for one in (weights, fallen))))
+            for n, (text, title) in enumerate(zip(few.cases.texts, titles, strict=True))
+        ]
+        return Shown([], rows, points)
     figures = [
         figure_of(
-            fitted.learned.reading,
+            reading,
             few.cases.values[n],
             None if weights is None else weights[n],
             title,
@@ -57,7 +75,24 @@ def shown(
         )
         for n, title in enumerate(titles)
     ]
-    return figures, [] if weights is None or fallen is None else [_agreement(fitted, examples, measure)]
+    return Shown(figures, [], points)
+
+
+def marks_of(reading: TextReading, text: str, weights: np.ndarray | None, fallen: np.ndarray | None) -> list[Line]:
+    """Return a text with what was looked at (n,), and with how far the answer falls without each token (n,)."""
+    tokens = reading.tokens(text)
+    found = {"attention": weights, "occlusion": fallen}
+    lines = []
+    for name, numbers in found.items():
+        if numbers is None:
+            continue
+        top = float(np.abs(numbers).max(initial=0.0)) or 1.0
+        pieces, end = [], 0
+        for token, number in zip(tokens, numbers.tolist(), strict=True):
+            pieces += [(text[end : token.start], 0.0), (text[token.start : token.end], number / top)]
+            end = token.end
+        lines.append(Line(name, [*pieces, (text[end:], 0.0)]))
+    return lines or [Line("", [(text, 0.0)])]
 
 
 def _stretches(fitted: Fitted, examples: CaseExamples) -> int:

@@ -33,6 +33,8 @@ class CaseExamples:
     def of(cls, cases: Cases, learned: CaseLearned) -> "CaseExamples":
         """Scale ``cases`` as those of the training were."""
         reading = learned.reading
+        if reading.layout.vocabulary:
+            return cls._of_texts(cases, learned)
         lengths = torch.from_numpy(cases.lengths)
         values = np.empty((int(lengths.sum()), reading.layout.inputs), dtype=np.float32)  # filled case by case
         offsets = lengths.cumsum(0) - lengths
@@ -51,6 +53,14 @@ class CaseExamples:
         )
         weights = None if cases.weights is None else torch.from_numpy(cases.weights.astype(np.float32))
         return cls(cases, torch.from_numpy(values), known, offsets, lengths, learned.targets(cases), weights)
+
+    @classmethod
+    def _of_texts(cls, cases: Cases, learned: CaseLearned) -> "CaseExamples":
+        values = [torch.from_numpy(learned.reading.inputs(text)) for text in cases.values]
+        lengths = torch.tensor([len(text) for text in values])
+        weights = None if cases.weights is None else torch.from_numpy(cases.weights.astype(np.float32))
+        offsets = lengths.cumsum(0) - lengths
+        return cls(cases, torch.cat(values), None, offsets, lengths, learned.targets(cases), weights)
 
     def __len__(self) -> int:
         return len(self.lengths)

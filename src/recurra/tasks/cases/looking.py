@@ -60,7 +60,7 @@ def falls(fitted: Fitted, examples: CaseExamples, fall: Fall = less_sure) -> lis
     for numbers in examples.by_length(AT_ONCE):
         lengths = examples.lengths[numbers].tolist()
         stretches = reading.layout.stretches(max(lengths))
-        rows = occlusion(network, examples.take(numbers).to(device), stretches, fall, reading.again).cpu().numpy()
+        rows = occlusion(network, examples.take(numbers).to(device), stretches, fall, reading.without).cpu().numpy()
         for number, row, steps in zip(numbers.tolist(), rows, lengths, strict=True):
             found[number] = row[: reading.layout.read(steps)]
     return [found[number] for number in range(len(examples))]

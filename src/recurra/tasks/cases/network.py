@@ -17,6 +17,7 @@ from ...nn.filters import Branch, Filters
 from ...nn.layers import Pool, Recurrent, SelfAttention
 from ...nn.models import Output
 from ...nn.pictures import Pictures
+from ...nn.words import Words
 from ...random import Dropout
 from .settings import CaseSettings, PooledSettings
 
@@ -40,6 +41,8 @@ class Layout:
     rescale: float = 0.0  # augmentation in training: the deviation of the factor that values are multiplied by
     disguise: float = 0.0  # augmentation in training: how much sounds are changed
     shape: tuple[int, int, int] | None = None  # channels, height and width, if each step is a picture
+    vocabulary: int = 0  # tokens that are known, if each step is one
+    pieces: int = 0  # of words, that have vectors of their own
 
     @classmethod
     def of(cls, cases: Cases, settings: CaseSettings) -> "Layout":
@@ -145,6 +148,18 @@ class Frames(nn.Module):
         return found.new_zeros(*mask.shape, found.shape[1]).masked_scatter(mask.unsqueeze(-1), found), mask
 
 
+class Tokens(nn.Module):
+    """Turn every token of a text into a vector."""
+
+    def __init__(self, layout: Layout, words: Words):
+        super().__init__()
+        self.layout, self.words = layout, words
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return vectors (B, T, E) of ``x`` (B, T, 1), and ``mask`` (B, T), of which tokens are real, as it is."""
+        return self.words(x.long()), mask
+
+
 class CaseNet(nn.Module):
     """Segments or frames, a recurrent stack, a read-out of ``sizes[0]`` numbers, and a linear layer to ``sizes[1]``.
 
@@ -155,7 +170,7 @@ class CaseNet(nn.Module):
 
     def __init__(
         self,
-        embed: Segments | Frames,
+        embed: Segments | Frames | Tokens,
         recurrent: Recurrent,
         pool: Pool | None,
         sizes: tuple[int, int],

@@ -17,6 +17,7 @@ from ...data.cases.cases import channel_names
 from ...data.moments import moments
 from ...data.sound import seconds_of
 from ...errors import DataError
+from ...nn.occlusion import straightened
 from ...writing.numbers import in_steps
 from .network import Layout
 from .settings import CaseSettings
@@ -63,6 +64,8 @@ class Reading:
                 f"The model was trained on {_steps(self.layout.shape)}, but these cases are {_steps(cases.shape)}. "
                 "Bring cases like those of the training."
             )
+        if cases.written:
+            raise DataError("The model was trained on numbers, but these cases are texts. Bring numbers.")
         if (cases.rate is None) != (self.rate is None):
             kinds = ("series", "sounds") if self.rate is None else ("sounds", "series")
             raise DataError(
@@ -89,8 +92,9 @@ class Reading:
         """Return one case (T, C) as the network reads it: scaled values and, if asked for, their changes (T, 2C)."""
         return self._with_changes(self.scaled(values))
 
-    def again(self, inputs: Tensor) -> Tensor:
-        """Return ``inputs`` (B, T, I) with the changes computed again from the values in them."""
+    def without(self, inputs: Tensor, first: int, last: int, lengths: Tensor) -> Tensor:
+        """Return ``inputs`` (B, T, I) with the steps from ``first`` to ``last`` on a line, and what changes then."""
+        inputs = straightened(inputs, first, last, lengths)
         values = inputs[..., : self.layout.channels].cpu().double().numpy()
         return torch.from_numpy(self._with_changes(values)).to(inputs)
 

@@ -5,15 +5,18 @@ import torch
 
 from ...data.cases import Cases
 from ...report.figures import attention_map, looked_where
+from ...report.marked import Marked
 from ...report.page import Section
 from ..base import Fitted, Glimpse
 from .drawing import figure_of
+from .evidence import marks_of
 from .reading import Reading
+from .text import TextReading
 
 
 def first_case(fitted: Fitted, data: Cases) -> Glimpse:
     """Return the first case of the data."""
-    reading: Reading = fitted.learned.reading
+    reading: Reading | TextReading = fitted.learned.reading
     case = data.some([0])
     batch = fitted.kind.encode(case, fitted.learned).take(torch.tensor([0]))
     layout = reading.layout
@@ -27,6 +30,11 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
             f"Which stretch of case {case.names[0]}, the first one of the training data, it looked at. "
             f"{looked_where(weights, [reading.place(first, last) for first, last in places])}"
         )
+        if isinstance(reading, TextReading):
+            tokens = [f"'{token.text}'" for token in reading.tokens(case.texts[0])]
+            text = f"At which words of the first text it looked. {looked_where(weights, tokens)}"
+            lines = marks_of(reading, case.texts[0], weights.mean(0), None)
+            return [Section("Where it looked", text, marked=[Marked("", lines)])]
         figures = [figure_of(reading, case.values[0], weights.mean(0))]
         if len(weights) > 1:
             text += f" It takes {len(weights)} looks at once; the shading is their mean."

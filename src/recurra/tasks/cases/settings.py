@@ -59,6 +59,25 @@ class PooledSettings(CaseSettings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class TextSettings:
+    """How a text is read."""
+
+    text: str | None = setting(None, "column with the text of each case; found if not given")
+    tokens: Literal["words", "characters"] | None = setting(
+        None, "what a text is read by; words if not given, and characters where texts are a word or two"
+    )
+    lowercase: bool | None = setting(None, "read words as if all were in small letters; only words, if not given")
+    min_count: int = setting(2, "times that a word must be in the training texts to be known by itself", low=1)
+    vocabulary: int = setting(20_000, "most tokens that are known, the most frequent ones", low=1)
+    subwords: int = setting(
+        20_000, "vectors for pieces of words, so that those are alike that are written alike; 0 for none", low=0
+    )
+    embedding_size: int = setting(100, "numbers that a token is to the network", low=1, tune=Range(32, 300, log=True))
+    embedding_dropout: float = setting(0.3, "share of these that is dropped in training", low=0, high=0.9)
+    forget: float = setting(0.05, "share of tokens taken for unknown in training, at random", low=0, high=0.9)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class CaseModelSettings(ModelSettings):
     """The recurrent network and its attention: a case is known to its end, so it is read from both sides."""
 

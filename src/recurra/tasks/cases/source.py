@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...data.cases import Cases, What, cases_of, file_cases, is_paths, read_cases, repeats, table_cases
+from ...data.cases.texts import is_file_name
 from ...errors import DataError
 from .reading import CaseLearned
 
@@ -26,6 +27,8 @@ def cases_in(
         return source
     rate = None if learned is None else learned.reading.rate
     asked: dict[str, Any] = columns | {"labelled": learned is None, "what": what, "rate": rate}
+    if isinstance(source, str) and learned is not None and learned.reading.layout.vocabulary:
+        source = source if is_file_name(source) else [source]
     if isinstance(source, (str, Path)):
         return read_cases(source, **asked)
     if isinstance(source, tuple) and len(source) == 2 and not is_paths(source):
@@ -53,6 +56,8 @@ def at_most(cases: Cases, most: int | None) -> Cases:
 
 def unlike(cases: Cases, learned: CaseLearned | None) -> list[str]:
     """Return a warning if cases are far longer or shorter than those of the training."""
+    if cases.written or (learned is not None and learned.reading.layout.vocabulary):
+        return []
     steps, usual = int(np.median(cases.lengths)), learned.reading.layout.length if learned is not None else 0
     if not usual or usual <= 2 * steps <= 4 * usual:
         return []

@@ -13,10 +13,12 @@ from ..cases.classes import codes_of, labels_of
 from ..cases.convolutions import CONVOLUTIONS
 from ..cases.examples import CaseExamples
 from ..cases.neighbours import nearest
-from ..cases.reading import points
+from ..cases.reading import Reading, points
+from ..cases.text import TextReading
 from .answers import Guess
 from .convolutions import Convolutions
 from .learned import ClassifyLearned
+from .linear import BAYES, SVM, NaiveBayes, SupportVectors
 
 
 class Majority(Shares):
@@ -42,17 +44,18 @@ class NearestNeighbour(Baseline):
     codes: np.ndarray  # (N,)
 
     def __init__(self, learned: ClassifyLearned):
-        self.learned = learned
+        assert isinstance(learned.reading, Reading)
+        self.learned, self.reading = learned, learned.reading
 
     def fit(self, prepared: Prepared) -> None:
         """Remember all cases that are not held out."""
         cases = not_held_out(prepared)
-        self.points = points(cases, self.learned.reading)
+        self.points = points(cases, self.reading)
         self.codes = codes_of(labels_of(cases, "to learn from"), self.learned.classes)
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return the class of the nearest case; of equally near ones, the first."""
-        asked = points(examples.cases, self.learned.reading)
+        asked = points(examples.cases, self.reading)
         return Guess(self.codes[nearest(asked, self.points)[:, 0]], None)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -66,6 +69,8 @@ class NearestNeighbour(Baseline):
 
 def make_baselines(learned: ClassifyLearned) -> dict[str, Baseline]:
     """Return the baselines by name, not yet fitted."""
+    if isinstance(learned.reading, TextReading):
+        return {"most frequent class": Majority(), BAYES: NaiveBayes(learned), SVM: SupportVectors(learned)}
     return {
         "most frequent class": Majority(),
         "nearest neighbour": NearestNeighbour(learned),

@@ -1,6 +1,7 @@
 """Classification of series, as the verbs see it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..cases.base import Pages
 from ..cases.classes import arrays_of, classes_of, codes_of, labels_of, spelt_as
 from ..cases.examples import CaseExamples
 from ..cases.pooled import PooledKind
+from ..cases.settings import TextSettings
 from ..cases.split import Split
 from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
@@ -26,6 +28,11 @@ from .metrics import METRICS
 from .plan import make_plan
 from .settings import PARTS, ClassesAsked
 from .task import make_classifier
+
+OF_TEXTS = tuple(field.name for field in fields(TextSettings))
+OF_SERIES = (
+    *PooledKind.of_segments[:-1], "changes", "normalise", "warp", "rescale", "disguise", "combine", "time", "id",
+)  # fmt: skip
 
 
 class ClassifyKind(PooledKind):
@@ -42,6 +49,17 @@ class ClassifyKind(PooledKind):
     def groups(self, data: Cases, what: str) -> np.ndarray:
         """Return the number of each case's class."""
         return codes_of(labels_of(data, what), classes_of(data))
+
+    def columns(self, config: Config, learned: ClassifyLearned | None) -> dict[str, Any]:
+        """Return what columns are called, that of the texts, too."""
+        return super().columns(config, learned) | {"text": config.task.text}
+
+    def unused_with(self, data: Cases) -> dict[str, str]:
+        """Return the settings that nothing uses with such cases: those of texts, or those of all others."""
+        if not data.written:
+            return super().unused_with(data) | dict.fromkeys(OF_TEXTS, "these cases are no texts")
+        idle = {"text": "X and y have no columns that it could name"} if data.arrays else {}
+        return super().unused_with(data) | dict.fromkeys(OF_SERIES, "a text is read token by token") | idle
 
     def understood(self, data: Cases, learned: ClassifyLearned) -> tuple[Cases, list[str]]:
         """Return cases with labels as those of the training were spelt."""

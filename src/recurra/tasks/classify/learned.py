@@ -18,6 +18,7 @@ from ..cases.classes import classes_of, codes_of, labels_of, typed
 from ..cases.network import Layout
 from ..cases.reading import Plain, Reading
 from ..cases.split import Split
+from ..cases.text import TextReading
 from .settings import ClassifySettings
 
 USUAL = 0.1  # augmentation of curves
@@ -32,7 +33,7 @@ class ClassifyLearned:
     classes: tuple[str, ...]
     counts: tuple[int, ...]  # how many training cases each class has
     dtype: str  # the type of y, as ``typed`` reads it
-    reading: Reading
+    reading: Reading | TextReading
     share: float = 0.0  # of random convolutions in the answer
 
     @classmethod
@@ -41,14 +42,20 @@ class ClassifyLearned:
         train, classes = cases.some(plan.train), classes_of(cases)
         codes = codes_of(labels_of(train, "to train on"), classes)
         counts = tuple(np.bincount(codes, minlength=len(classes)).tolist())
+        dtype = getattr(cases, "dtype", "str")
+        if cases.written:
+            return cls(classes, counts, dtype, TextReading.of(train, settings))
         reading = Reading.of(train, settings)
         reading = replace(reading, layout=_augmented(reading.layout, train, settings))
-        return cls(classes, counts, getattr(cases, "dtype", "str"), reading)
+        return cls(classes, counts, dtype, reading)
 
     @property
     def augmentation(self) -> Augmentation:
         """What training does to cases."""
-        layout, scale = self.reading.layout, self.reading.scale
+        layout = self.reading.layout
+        if isinstance(self.reading, TextReading):
+            return Augmentation()
+        scale = self.reading.scale
         if not layout.disguise or scale is None:
             return Augmentation(layout.warp, layout.rescale)
         mean, std, change = (torch.from_numpy(one) for one in (*scale, self.reading.change))
@@ -73,7 +80,7 @@ class ClassifyLearned:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ClassifyLearned":
         """Return what ``to_plain`` wrote."""
-        reading = Reading.from_plain(plain, arrays)
+        reading = TextReading.from_plain(plain) if "text" in plain else Reading.from_plain(plain, arrays)
         share = plain.get("share", 0.0)  # older runs are networks alone
         return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading, share)
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from ...data.cases import Cases
 from ...nn.occlusion import less_sure
+from ...report.marked import Line, Marked
 from ...report.page import Section
 from ...writing.numbers import percent
 from ..base import Fitted, Judged
@@ -94,9 +95,10 @@ def _two_cases(fitted: Fitted, judged: Judged) -> Section:
         _case_title(fitted.learned, name, guess, place, int(truth[place]))
         for name, place in zip(names, places, strict=True)
     ]
-    figures, points = shown(fitted, examples, places, titles, MEASURE)
+    found = shown(fitted, examples, places, titles, MEASURE)
     text = f"Of {len(truth):,} cases that the model had not seen: {', and '.join(said)}."
-    return Section("Two cases" if len(places) == 2 else "One case", text, figures, points=points)
+    heading = "Two cases" if len(places) == 2 else "One case"
+    return Section(heading, text, found.figures, points=found.points, marked=found.marked)
 
 
 def _case_title(learned: ClassifyLearned, name: str, guess: Guess, place: int, truth: int) -> str:
@@ -126,14 +128,18 @@ def _worst_cases(fitted: Fitted, judged: Judged) -> Section | None:
         for (name, true, other), sure in zip(index, shares.max(1), strict=True)
     ]
     reading, drawn = fitted.learned.reading, zip(cases.values, titles, strict=True)
-    curves = reading.seconds is None and reading.layout.shape is None
+    curves = reading.seconds is None and reading.layout.shape is None and not cases.written
     figures = [small_case_figure(values, title) for values, title in drawn] if curves else []
+    marked = [
+        Marked(title, [Line("", [(text, 0.0)])])
+        for text, title in zip(cases.texts if cases.written else (), titles, strict=False)
+    ]
     heading = f"The {len(worst)} worst cases" if len(worst) < len(wrong) else f"All {len(worst)} mistakes"
     text = (
         "Of these wrong answers the model was surest, of the first one most, with what was expected and, in brackets, "
         "how sure it was. Look whether the label is right, too."
     )
-    return Section(heading, text, figures, numbers=table, own=("rows",))
+    return Section(heading, text, figures, numbers=table, own=("rows",), marked=marked)
 
 
 def _confidence(judged: Judged) -> Section:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ...settings import Parts, Range, setting
-from ..cases.settings import CaseModelSettings, CaseTrainingSettings, PooledSettings
+from ..cases.settings import CaseModelSettings, CaseTrainingSettings, PooledSettings, TextSettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClassifySettings(PooledSettings):
+class ClassifySettings(TextSettings, PooledSettings):
     """What is classified, and how each case is read."""
 
     target: str | None = setting(None, "column with the label of each case; found if not given")
@@ -70,7 +70,7 @@ PARTS = Parts(
         "DATA holds labelled sequences: a file of the UCR archive (a case per line, its label first), a .ts file, a "
         "CSV or Parquet file with a case in each row, or with a step in each row (id, time, label, values), a .npz "
         "file with arrays X and y, a folder that has a folder of .wav, .npy or .csv files for each class, or a table "
-        "that names such files (file, label)."
+        "that names such files (file, label). Texts stand in a column of a table, or behind a label in each line."
     ),
     answer="classes",
     estimator="Classifier",

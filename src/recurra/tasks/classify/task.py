@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...data.batch import Batch
+from ...errors import ConfigError
 from ...nn.augment import Augmentation
 from ...nn.build import is_reservoir
 from ...nn.models import Output
@@ -59,6 +60,8 @@ class ClassifyTask:
 def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet | ClassReservoir, ClassifyTask]:
     """Make an untrained classifier."""
     layout, classes = learned.reading.layout, len(learned.classes)
+    if layout.vocabulary and is_reservoir(config.model):
+        raise ConfigError("A reservoir does not learn, and tokens need vectors that are learned. Use another cell.")
     weights = torch.from_numpy(balanced(learned.counts)) if config.task.balance else None
     network = (ClassReservoir if is_reservoir(config.model) else make_pooled)(config, layout, classes)
     return network, ClassifyTask(config.task.smoothing, weights, learned.augmentation)

@@ -132,10 +132,11 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
     learned = fitted.learned
     titles = [_case_title(names[place], guess.point[place], truth.values[place], learned.names) for place in places]
     measure = Measure(moves_of(fitted), MOVED, float((learned.std / learned.unit).mean()))
-    figures, points = shown(fitted, examples, places, titles, measure)
+    found = shown(fitted, examples, places, titles, measure)
     text = f"Of {len(order):,} cases that the model had not seen: one from the middle (half were missed by more)"
     text += ", and the worst." if len(places) == 2 else "."
-    return [Section("Two cases" if len(places) == 2 else "One case", text, figures, points=points)]
+    heading = "Two cases" if len(places) == 2 else "One case"
+    return [Section(heading, text, found.figures, points=found.points)]
 
 
 def _case_title(name: str, said: np.ndarray, true: np.ndarray, targets: tuple[str, ...]) -> str:

@@ -1,0 +1,120 @@
+"""Texts as cases: a list, a column of a table, or lines that begin with a label."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...errors import DataError
+from ..calendar.stamps import holds_dates
+from ..tables.columns import MISSING, is_text, text_of_numbers
+from .answers import Answer
+from .cases import Cases, checked, code_points, counted
+from .roles import by_rank, is_id, is_label
+
+CHANNEL = "text"
+NAMES = (
+    "text", "sentence", "review", "message", "msg", "comment", "content", "question", "query", "tweet", "document",
+    "utterance", "phrase", "headline", "title", "body", "sms", "文本", "内容", "句子", "评论",
+)  # fmt: skip
+MARK = "__label__"  # what some tools write before a label
+LINES = 20  # at the beginning of a file, by which is seen how it is written
+FILE = re.compile(r"\S+\.[A-Za-z0-9]{1,5}")
+
+
+def is_texts(X: Any) -> bool:
+    """Tell whether ``X`` is a list of texts, and not of paths."""
+    if not isinstance(X, (list, tuple, np.ndarray, pd.Series)) or not len(X):
+        return False
+    if isinstance(X, np.ndarray) and X.ndim != 1:
+        return False
+    return all(isinstance(one, str) for one in X) and not all(is_file_name(one) for one in X)
+
+
+def is_file_name(one: str | Path) -> bool:
+    """Tell whether something is the name of a file, and no text."""
+    return isinstance(one, Path) or (len(one) < 4096 and (FILE.fullmatch(one) is not None or Path(one).is_file()))
+
+
+def text_cases(texts: Sequence[str], names: tuple[str, ...] | None = None) -> Cases:
+    """Return ``texts`` as cases; raises DataError if one is empty."""
+    values = tuple(code_points(text.strip()) for text in texts)
+    return checked(Cases(values, None, names or counted(len(values)), (CHANNEL,), written=True))
+
+
+def text_column(table: pd.DataFrame, taken: Sequence[str | None]) -> str | None:
+    """Return the column of texts: by its name, else the one of the longest texts of several words; None if none is."""
+    free = [
+        name
+        for name in table.columns
+        if name not in taken and is_text(table[name]) and not text_of_numbers(table[name])
+    ]
+    named = by_rank(free, NAMES)
+    if named:
+        return named[0]
+    words = {name: _words(table[name]) for name in free if not is_label(name) and not holds_dates(table[name])}
+    longest = max(words, key=lambda name: words[name], default=None)
+    return longest if longest is not None and words[longest] >= 2 else None
+
+
+def _words(column: pd.Series) -> float:
+    """Return how many words the median text of a column has."""
+    return float(column.dropna().head(1000).astype("str").str.count(r"\S+").median())
+
+
+def column_cases(table: pd.DataFrame, text: str, answer: Answer) -> Cases:
+    """Return a case for each row of a table whose column ``text`` has the text; raises DataError if one is empty."""
+    column = table[text]
+    empty = column.isna().to_numpy() | (column.astype("str").str.strip() == "").to_numpy()
+    table = table[~empty]
+    if not len(table):
+        raise DataError(f"Column '{text}' has no texts; name the one that has them with text=.")
+    case = next((name for name in table.columns if is_id(name) and name != text and table[name].is_unique), None)
+    found = answer.find(table.drop(columns=text), (case,), None, len(table))
+    names = counted(len(table)) if case is None else tuple(map(str, table[case]))
+    said = [f"each row is a text in '{text}', with {answer.said(found)}"]
+    left = [f"'{name}'" for name in table.columns if name not in (text, case, *found)]
+    said += [f"left out {', '.join(left[:8])} (neither text nor label)"] if left else []
+    said += [f"{int(empty.sum()):,} row(s) without a text were left out"] if empty.any() else []
+    cases = replace(text_cases(table[text].astype("str").tolist(), names), notes=tuple(said))
+    return answer.from_columns(cases, table[list(found)], None) if found else cases
+
+
+def are_labelled_lines(start: str) -> bool:
+    """Tell whether each line of a file, from its beginning, is a label and a text."""
+    lines = [line for line in start.splitlines() if line.strip()][:-1][: 10 * LINES]
+    if len(lines) < LINES or any(_split(line) is None for line in lines):
+        return False
+    labels = [line.split(None, 1)[0] for line in lines]
+    if all(label.startswith(MARK) for label in labels):
+        return True
+    # A header, or cells between commas, would be a table.
+    texts = [line.split(None, 1)[1] for line in lines]
+    several = np.median([len(text.split()) for text in texts]) >= 3
+    return several and "\t" not in lines[0].rstrip() and len(set(labels)) <= len(lines) // 4
+
+
+def _split(line: str) -> tuple[str, str] | None:
+    label, _, text = line.strip().partition(" ")
+    return (label, text.strip()) if text.strip() and "," not in label and '"' not in label else None
+
+
+def read_labelled_lines(content: str, name: str, answer: Answer) -> Cases:
+    """Return the cases of a file with a label and a text in each line; raises DataError for a line without a text."""
+    labels, texts = [], []
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip():
+            continue
+        found = _split(line)
+        if found is None:
+            raise DataError(f"Line {number} of '{name}' has a label and no text; complete it, or leave it out.")
+        labels.append(found[0].removeprefix(MARK))
+        texts.append(found[1])
+    said = f"'{name}' has no header; each line was read as a label and a text"
+    cases = replace(text_cases(texts), notes=(said,))
+    missing = [None if label in MISSING else label for label in labels]
+    return answer.from_cells(cases, missing, lambda at: f"Line {at + 1} of '{name}'")

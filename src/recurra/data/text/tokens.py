@@ -1,0 +1,56 @@
+"""Text in tokens: words, or characters, each with its place."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ...errors import ConfigError
+
+# Scripts without spaces between words: of them, every character is a token of its own.
+CHARACTERS = "぀-ヿ㐀-䶿一-鿿豈-﫿０-～𠀀-𯿿"
+WORD = re.compile(
+    rf"[{CHARACTERS}]"  # a character that is a word
+    rf"|\d+(?:[.,:]\d+)*"  # 3, 3.50, 12:30
+    rf"|(?:(?![{CHARACTERS}])[^\W\d_])+(?:['’](?:(?![{CHARACTERS}])[^\W\d_])+)*"  # word, don't
+    rf"|[^\s]"  # a mark
+)
+CHARACTER = re.compile(r"\S| (?=\S)")
+FEW = 2  # words of the median text, up to which its characters say more
+
+
+class Token(NamedTuple):
+    """A piece of a text."""
+
+    text: str
+    start: int  # of its first character
+    end: int  # behind its last one
+
+
+def words(text: str) -> list[Token]:
+    """Return words, numbers and marks; Chinese and Japanese characters one by one."""
+    return _found(WORD, text)
+
+
+def characters(text: str) -> list[Token]:
+    """Return all characters; of white space between them, one space."""
+    return _found(CHARACTER, text)
+
+
+TOKENISERS: dict[str, Callable[[str], list[Token]]] = {"words": words, "characters": characters}
+
+
+def tokeniser(name: str) -> Callable[[str], list[Token]]:
+    """Return the tokeniser of this name."""
+    if name not in TOKENISERS:
+        raise ConfigError(f"Unknown tokens '{name}'. Choose one of: {', '.join(TOKENISERS)}.")
+    return TOKENISERS[name]
+
+
+def usual_tokens(texts: Sequence[str]) -> str:
+    """Return which tokens suit ``texts``: characters where the median text is a word or two, else words."""
+    counts = sorted(len(words(text)) for text in texts)
+    return "characters" if counts and counts[len(counts) // 2] <= FEW else "words"
+
+
+def _found(pattern: re.Pattern[str], text: str) -> list[Token]:
+    return [Token(match.group(), *match.span()) for match in pattern.finditer(text)]

@@ -1,0 +1,344 @@
+"""Texts that are classified: how they are read, what a network sees of them, the rows beside it, the report."""
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.svm import LinearSVC
+from torch.nn import functional as F
+
+from commands import Run, run_command
+from recurra import Classifier, Regressor, Tagger
+from recurra.data.cases import Cases, cases_of, read_cases
+from recurra.data.text import UNKNOWN, Vocabulary, tokeniser, usual_tokens
+from recurra.data.text.subwords import MOST, pieces
+from recurra.errors import ConfigError, DataError
+from recurra.nn.words import Words
+from recurra.tasks.cases.examples import CaseExamples
+from recurra.tasks.cases.text import TextReading
+from recurra.tasks.classify.kind import KIND
+from recurra.tasks.classify.linear import NaiveBayes, SupportVectors
+
+TINY: dict[str, Any] = {"hidden_size": 8, "embedding_size": 12, "epoch_steps": 10, "max_epochs": 4, "last_epochs": 1}
+FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
+THINGS = ["house", "tree", "river", "stone", "cloud", "door", "window", "lamp", "table", "chair"]
+
+
+def reviews(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Texts of other words, among which one says what they are."""
+    draw = np.random.default_rng(seed)
+    texts, labels = [], []
+    for n in range(count):
+        words = draw.choice(THINGS, int(draw.integers(3, 9))).tolist()
+        words[int(draw.integers(len(words)))] = ("Lovely", "dreadful")[n % 2]
+        texts.append(" ".join(words) + ".")
+        labels.append(("good", "bad")[n % 2])
+    return texts, labels
+
+
+@pytest.fixture(scope="module")
+def critic() -> Classifier:
+    return Classifier(**TINY | {"max_epochs": 25}, min_count=1).fit(*reviews(120))
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "tokens"),
+    [
+        ("words", "I don't, do you?", ["I", "don't", ",", "do", "you", "?"]),
+        ("words", "3.50 at 12:30 -- x_1", ["3.50", "at", "12:30", "-", "-", "x", "_", "1"]),
+        ("words", "很快，very 好吃。", ["很", "快", "，", "very", "好", "吃", "。"]),
+        ("words", "naïve Ünïcode", ["naïve", "Ünïcode"]),
+        ("characters", "ab  c\n", ["a", "b", " ", "c"]),
+    ],
+)
+def test_tokens_and_their_places(kind: str, text: str, tokens: list[str]) -> None:
+    found = tokeniser(kind)(text)
+    assert [token.text for token in found] == tokens
+    assert all(text[token.start : token.end] == token.text for token in found)
+
+
+def test_which_tokens_suit() -> None:
+    assert usual_tokens(["Anna Smith", "Bob", "Li"]) == "characters"
+    assert usual_tokens(["this is a text", "and this"]) == "words"
+    with pytest.raises(ConfigError, match=r"Unknown tokens 'syllables'\. Choose one of: words, characters"):
+        tokeniser("syllables")
+
+
+def test_the_most_frequent_tokens_are_known() -> None:
+    vocabulary = Vocabulary.of([["b", "a", "a"], ["c", "b", "a", "c"]], least=2, most=2)
+    assert vocabulary.tokens == ("a", "b") and len(vocabulary) == 4
+    assert vocabulary.encode(["b", "c", "a"]).tolist() == [3, UNKNOWN, 2]
+    with pytest.raises(DataError, match="No token of the training texts is there 3 times"):
+        Vocabulary.of([["a"], ["b", "a"]], least=3, most=9)
+
+
+def test_pieces_of_words() -> None:
+    cat, cats, dog = (pieces(word, 10_000) for word in ("cat", "cats", "dog"))
+    assert cat.shape == (MOST,) and (cat[:6] > 0).sum() == 6 and not cat[6:].any()  # 3 + 2 + 1 of <cat>
+    assert len(set(cat[:6]) & set(cats[cats > 0])) == 3  # <ca, cat, <cat
+    assert not set(cat[:6]) & set(dog[dog > 0])
+    assert pieces("x" * 99, 7).max() <= 7 and (pieces("x" * 99, 7) > 0).all()
+
+
+# What is read
+
+
+def written(path: Path, content: str) -> Path:
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_texts_of_files_tables_and_lists(tmp_path: Path) -> None:
+    texts, labels = reviews(40)
+    frame = pd.DataFrame({"id": range(40), "review": texts, "label": labels, "stars": range(40)})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    frame[["label", "review"]].to_csv(tmp_path / "table.tsv", index=False, sep="\t")
+    frame[["label", "review"]].to_json(tmp_path / "lines.jsonl", orient="records", lines=True)
+    lines = [f"{label} {text}\n" for text, label in zip(texts, labels, strict=True)]
+    written(tmp_path / "plain.txt", "".join(lines))
+    written(tmp_path / "fast.txt", "".join("__label__" + line for line in lines))
+    found = [read_cases(path) for path in sorted(tmp_path.iterdir())]
+    found += [cases_of(texts, labels), cases_of(np.array(texts), labels), cases_of(pd.Series(texts), labels)]
+    for cases in found:
+        assert cases.written and cases.texts == tuple(texts) and cases.labels == tuple(labels)
+    said = read_cases(tmp_path / "table.csv").notes
+    assert "each row is a text in 'review', with its label in 'label'" in said
+    assert "left out 'stars' (neither text nor label)" in said
+    said = read_cases(tmp_path / "plain.txt").notes
+    assert "'plain.txt' has no header; each line was read as a label and a text" in said
+
+
+def test_the_column_of_texts_is_found_or_named() -> None:
+    texts, labels = reviews(30)
+    frame = pd.DataFrame({"label": labels, "a": texts, "title": [text.split()[0] for text in texts]})
+    assert KIND.read(frame, Classifier()._config()).texts == tuple(text.split()[0] for text in texts)  # it is called so
+    assert KIND.read(frame, Classifier(text="a")._config()).texts == tuple(texts)
+    with pytest.raises(DataError, match="There is no column 'b' for the text"):
+        KIND.read(frame, Classifier(text="b")._config())
+
+
+def test_rows_without_a_text_are_left_out_and_said() -> None:
+    frame = pd.DataFrame({"text": ["a fine day", None, "  ", "a bad day"], "label": [1, 2, 3, 4]})
+    cases = KIND.read(frame, Classifier()._config())
+    assert cases.labels == ("1", "4") and "2 row(s) without a text were left out" in cases.notes
+
+
+def test_numbers_are_still_numbers() -> None:
+    curves = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 9)), columns=[f"t{n}" for n in range(9)])
+    cases = KIND.read(curves.assign(label=["up", "down"] * 10), Classifier()._config())
+    assert not cases.written and len(cases.values[0]) == 9
+    assert not cases_of([[1.0, 2.0], [3.0]]).written
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jsonl", '{"text": "a b", "label": 1}\nnope\n', "Line 2 of 'a.jsonl' is no JSON"),
+        ("a.jsonl", "[1, 2]\n", "Line 1 of 'a.jsonl' is no object with names"),
+        ("a.jsonl", "\n \n", "a.jsonl"),
+        ("a.txt", "x one two three\ny one two three\n" * 2000 + "y\n", "Line 4001 of 'a.txt' has a label and no text"),
+    ],
+)
+def test_faults_of_files(tmp_path: Path, name: str, content: str, says: str) -> None:
+    with pytest.raises(DataError, match=re.escape(says)):
+        read_cases(written(tmp_path / name, content))
+
+
+# The network
+
+
+def test_vectors_are_those_of_word_and_pieces() -> None:
+    words = Words(5, 6, 4).eval()
+    tokens = torch.tensor([[[2, 1, 3, 0], [4, 0, 0, 0], [0, 0, 0, 0]]])
+    assert words.pieces is not None
+    by_hand = [words.weight[2] + (words.pieces[1] + words.pieces[3]) / 2, words.weight[4], torch.zeros(4)]
+    torch.testing.assert_close(words(tokens)[0], torch.stack(by_hand))
+    alone = Words(5, 0, 4).eval()
+    torch.testing.assert_close(alone(tokens[..., :1])[0], F.embedding(tokens[0, :, 0], alone.weight))
+
+
+def test_forgotten_words_are_unknown_and_padding_never_is() -> None:
+    words = Words(9, 0, 4, forget=0.5).train()
+    tokens = torch.full((1, 1000, 1), 5)
+    tokens[:, 900:] = 0
+    found = words(tokens)[0]
+    unknown = (found == words.weight[UNKNOWN]).all(-1)
+    assert 0.4 < unknown[:900].float().mean() < 0.6 and not found[900:].any()
+    assert not (words.eval()(tokens)[0] == words.weight[UNKNOWN]).all(-1).any()
+
+
+@pytest.mark.parametrize("readout", ["attention", "last", "max", "mean"])
+def test_a_padded_batch_answers_like_each_text_alone(readout: str) -> None:
+    settings = {"readout": readout, "attention": "additive" if readout == "attention" else "none", "max_epochs": 1}
+    texts, labels = reviews(20)
+    model = Classifier(**TINY | settings, min_count=1).fit(texts, labels)
+    together = model.predict_proba(texts)
+    alone = np.concatenate([model.predict_proba([text]) for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_one_word_decides_and_is_seen_to(critic: Classifier) -> None:
+    texts, labels = reviews(60, seed=1)
+    assert critic.score(texts, labels) > 0.95
+    assert critic.predict("a lovely house").tolist() == ["good"]
+    fallen = critic.occlusion_table(texts)
+    at = fallen.groupby("case")["fall"].idxmax()
+    assert fallen["token"][at].str.lower().isin(["lovely", "dreadful"]).mean() > 0.9
+    assert list(fallen.columns) == ["case", "token", "start", "fall"]
+    looked = critic.attention_table(texts[:2])
+    np.testing.assert_allclose(looked.groupby("case")["weight"].sum(), 1, atol=1e-5)
+    first = looked[looked["case"] == "1"]
+    places = zip(first["token"], first["start"], strict=True)
+    assert [texts[0][start:][: len(token)] for token, start in places] == first["token"].tolist()
+
+
+def test_a_word_that_is_taken_away_is_unknown(critic: Classifier) -> None:
+    text = "lovely house of stone"
+    table = critic.occlusion_table([text])
+    examples = KIND.encode(cases_of([text]), critic.fitted_.learned)
+    batch = examples.take(torch.tensor([0]))
+    inputs = batch.inputs.clone()
+    inputs[:, 0, 0], inputs[:, 0, 1:] = UNKNOWN, 0
+    with torch.inference_mode():
+        both = batch, batch.with_values("source", inputs)
+        whole, left = (critic.network_(one).prediction.softmax(-1)[0] for one in both)
+    assert table["fall"][0] == pytest.approx(float(whole.max() - left[whole.argmax()]), abs=1e-5)
+
+
+def test_characters_tell_short_texts_apart() -> None:
+    draw = np.random.default_rng(0)
+    names = ["".join(draw.choice(list("bdgklm"), 3)) + ("ova" if n % 2 else "ek") for n in range(80)]
+    labels = ["she" if n % 2 else "he" for n in range(80)]
+    model = Classifier(**TINY | {"max_epochs": 20}).fit(names, labels)
+    assert model.fitted_.learned.reading.kind == "characters" and model.score(names, labels) > 0.95
+
+
+def test_texts_are_saved_with_their_vocabulary(critic: Classifier, tmp_path: Path) -> None:
+    texts = reviews(9, seed=3)[0] + ["never seen before", "很 好"]
+    again = Classifier.load(critic.save(tmp_path / "run"))
+    np.testing.assert_array_equal(again.predict_proba(texts), critic.predict_proba(texts))
+    reading = again.fitted_.learned.reading
+    assert isinstance(reading, TextReading) and reading == critic.fitted_.learned.reading
+
+
+# The rows beside it
+
+
+def prepared_rows(texts: list[str], labels: list[str]) -> tuple[Any, CaseExamples]:
+    config = Classifier(min_count=1)._config()
+    prepared = KIND.prepare(cases_of(texts, labels), config, 0)
+    return prepared, KIND.encode(cases_of(texts), prepared.learned)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_rows_are_those_of_scikit_learn(classes: int) -> None:
+    texts, labels = reviews(90)
+    labels = [f"{label} {n % 5 == 0}" if classes == 3 and label == "bad" else label for n, label in enumerate(labels)]
+    prepared, examples = prepared_rows(texts, labels)
+    bayes, machine = NaiveBayes(prepared.learned), SupportVectors(prepared.learned)
+    pattern = {"token_pattern": r"[A-Za-z]+|\S", "ngram_range": (1, 2)}
+    counts = CountVectorizer(binary=True, **pattern)
+    known = MultinomialNB().fit(counts.fit_transform(texts), labels)
+    bayes.fit(prepared)
+    np.testing.assert_allclose(
+        bayes.answer(examples).log_probabilities, known.predict_log_proba(counts.transform(texts)), atol=1e-4
+    )
+    weighed = TfidfVectorizer(sublinear_tf=True, **pattern)
+    margin = LinearSVC().fit(weighed.fit_transform(texts), labels)
+    machine.fit(prepared)
+    named = [prepared.learned.classes[code] for code in machine.answer(examples).codes]
+    assert named == margin.predict(weighed.transform(texts)).tolist()
+    for row in (bayes, machine):
+        again = type(row)(prepared.learned)
+        again.from_arrays(row.to_arrays())
+        before, after = row.answer(examples).log_probabilities, again.answer(examples).log_probabilities
+        np.testing.assert_array_equal(before, after)
+
+
+# What is wrong is said
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"warp": 0.2}, "warp has no effect: a text is read token by token"),
+        ({"combine": True}, "combine has no effect"),
+        ({"cell": "reservoir"}, "tokens need vectors that are learned"),
+        ({"text": "review"}, "text has no effect: X and y have no columns"),
+        ({"tokens": "letters"}, "tokens must be one of|tokens"),
+    ],
+)
+def test_settings_that_do_not_suit_texts(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Classifier(max_epochs=1, **settings).fit(*reviews(20))
+
+
+def test_what_comes_must_be_what_was_learned(critic: Classifier) -> None:
+    curves, y = np.random.default_rng(0).normal(size=(20, 12)), [0, 1] * 10
+    with pytest.raises(DataError, match="trained on texts, but these cases are numbers"):
+        critic.predict(curves)
+    with pytest.raises(DataError, match="trained on numbers, but these cases are texts"):
+        Classifier(max_epochs=1, hidden_size=8).fit(curves, y).predict(["a text", "another one"])
+    with pytest.raises(ConfigError, match="tokens has no effect: these cases are no texts"):
+        Classifier(tokens="words").fit(curves, y)
+    for estimator, goals in ((Regressor(), np.arange(20.0)), (Tagger(), [["a"]] * 20)):
+        with pytest.raises(DataError, match="texts, which are read for the task 'classify' alone"):
+            estimator.fit(reviews(20)[0], goals)
+    with pytest.raises(DataError, match="Case '2' is an empty text"):
+        critic.predict(["fine", " "])
+
+
+# The verbs
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    return lambda *arguments: run_command(capsys, *arguments)
+
+
+def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
+    for name, seed in (("train", 0), ("test", 1)):
+        texts, labels = reviews(60, seed)
+        texts = [text + " <b>&" for text in texts]
+        pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / f"{name}.csv", index=False)
+    folder = tmp_path / "run"
+    judged = f"--test-data={tmp_path / 'test.csv'}"
+    done = run("train", tmp_path / "train.csv", "--task=classify", judged, *FLAGS, f"--out={folder}")
+    assert done.code == 0 and all(row in done.out for row in ("naive Bayes", "linear SVM", "this model"))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<mark style=" in page and "occlusion" in page
+    assert "<b>&" not in page and html.escape("<b>&") in page, "a text is no markup"
+    assert run("evaluate", folder, tmp_path / "test.csv", "--json").code == 0
+    answers = tmp_path / "answers.csv"
+    assert run("predict", folder, tmp_path / "test.csv", f"--out={answers}").code == 0
+    assert len(pd.read_csv(answers)) == 60
+    again = run("predict", folder, tmp_path / "test.csv", "--model=naive_Bayes", "--json")
+    assert again.code == 0 and json.loads(again.out)
+
+
+def test_compare(run: Run, tmp_path: Path) -> None:
+    texts, labels = reviews(60)
+    pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / "train.csv", index=False)
+    out = tmp_path / "compared"
+    done = run(
+        "compare", tmp_path / "train.csv", "--task=classify", "--cells=gru,lstm_gru", "--attentions=none,additive",
+        "--seeds=1", "--test-size=20", *FLAGS, f"--out={out}",
+    )  # fmt: skip
+    assert done.code == 0 and "linear SVM" in done.out
+
+
+def test_cases_of_texts_are_compared_as_any() -> None:
+    cases = cases_of(["one", "two", "one"])
+    assert isinstance(cases, Cases) and cases.lengths.tolist() == [3, 3, 3]
+    assert cases.some([2, 1]).texts == ("one", "two")
