@@ -342,3 +342,12 @@ def test_cases_of_texts_are_compared_as_any() -> None:
     cases = cases_of(["one", "two", "one"])
     assert isinstance(cases, Cases) and cases.lengths.tolist() == [3, 3, 3]
     assert cases.some([2, 1]).texts == ("one", "two")
+
+
+def test_a_text_of_any_length_is_read_to_a_bound() -> None:
+    texts, labels = reviews(40)
+    texts[0] = "stone " * 20_000 + "lovely"
+    model = Classifier(**TINY, most_tokens=50).fit(texts, labels)
+    assert "1 text(s) have more than 50 tokens, of which the first ones are read" in model.notes_
+    assert len(model.occlusion_table(texts[:1])) == 50
+    np.testing.assert_array_equal(model.predict_proba(texts[:1]), model.predict_proba(["stone " * 50]))

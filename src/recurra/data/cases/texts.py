@@ -1,5 +1,6 @@
 """Texts as cases: a list, a column of a table, or lines that begin with a label."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,7 +38,8 @@ def is_texts(X: Any) -> bool:
 
 def is_file_name(one: str | Path) -> bool:
     """Tell whether something is the name of a file, and no text."""
-    return isinstance(one, Path) or (len(one) < 4096 and (FILE.fullmatch(one) is not None or Path(one).is_file()))
+    # os.path.isfile is false for what can be no name, where a Path would raise.
+    return isinstance(one, Path) or FILE.fullmatch(one) is not None or os.path.isfile(one)  # noqa: PTH113
 
 
 def text_cases(texts: Sequence[str], names: tuple[str, ...] | None = None) -> Cases:

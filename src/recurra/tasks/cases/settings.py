@@ -67,6 +67,7 @@ class TextSettings:
         None, "what a text is read by; words if not given, and characters where texts are a word or two"
     )
     lowercase: bool | None = setting(None, "read words as if all were in small letters; only words, if not given")
+    most_tokens: int = setting(1000, "tokens of a text that are read, from its beginning", low=1)
     min_count: int = setting(2, "times that a word must be in the training texts to be known by itself", low=1)
     vocabulary: int = setting(20_000, "most tokens that are known, the most frequent ones", low=1)
     subwords: int = setting(

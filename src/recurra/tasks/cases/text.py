@@ -29,6 +29,7 @@ class TextReading:
     layout: Layout
     kind: str  # of tokens, one of TOKENISERS
     lowercase: bool
+    most: int  # tokens of a text that are read
     vocabulary: Vocabulary
     arrays: bool  # whether it was trained on a list of texts
     channels: tuple[str, ...] = field(default=("text",), init=False)
@@ -41,14 +42,17 @@ class TextReading:
         kind = settings.tokens or usual_tokens(texts)
         lower = settings.lowercase if settings.lowercase is not None else kind == "words"
         split = tokeniser(kind)
-        tokens = [[token.text.lower() if lower else token.text for token in split(text)] for text in texts]
+        tokens = [
+            [token.text.lower() if lower else token.text for token in split(text)[: settings.most_tokens]]
+            for text in texts
+        ]
         least = settings.min_count if kind == "words" else 1
         vocabulary = Vocabulary.of(tokens, least, settings.vocabulary)
         length = int(np.median([len(some) for some in tokens]))
         buckets = settings.subwords if kind == "words" else 0
         width = 1 + MOST if buckets else 1
         layout = Layout(1, width, 1, 1, 1, False, length, vocabulary=len(vocabulary), pieces=buckets)
-        return cls(layout, kind, lower, vocabulary, train.arrays)
+        return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays)
 
     def with_channels(self, cases: Cases) -> Cases:
         """Return ``cases``; raises DataError if they are no texts."""
@@ -57,8 +61,8 @@ class TextReading:
         return cases
 
     def tokens(self, text: str) -> list[Token]:
-        """Return the tokens of a text, with their places in it; of white space alone, one that is unknown."""
-        return tokeniser(self.kind)(text) or [Token(text, 0, len(text))]
+        """Return the tokens of a text that are read, with their places; of white space alone, one that is unknown."""
+        return tokeniser(self.kind)(text)[: self.most] or [Token(text, 0, len(text))]
 
     def known(self, token: Token) -> str:
         """Return a token as the vocabulary has it."""
@@ -102,6 +106,7 @@ class TextReading:
             "text": {
                 "tokens": self.kind,
                 "lowercase": self.lowercase,
+                "most_tokens": self.most,
                 "vocabulary": list(self.vocabulary.tokens),
             },
         }, {}
@@ -111,4 +116,15 @@ class TextReading:
         """Return what ``to_plain`` wrote."""
         text = plain["text"]
         vocabulary = Vocabulary(tuple(text["vocabulary"]))
-        return cls(Layout.from_plain(plain["layout"]), text["tokens"], text["lowercase"], vocabulary, plain["arrays"])
+        layout, how = Layout.from_plain(plain["layout"]), (text["tokens"], text["lowercase"], text["most_tokens"])
+        return cls(layout, *how, vocabulary, plain["arrays"])
+
+
+def long_note(cases: Cases, settings: TextSettings) -> list[str]:
+    """Return a note on how many texts are not read to their end, if any are."""
+    if not cases.written:
+        return []
+    texts, most = cases.texts, settings.most_tokens
+    split = tokeniser(settings.tokens or usual_tokens(texts))
+    long = sum(len(text) > most and len(split(text)) > most for text in texts)
+    return [f"{long:,} text(s) have more than {most:,} tokens, of which the first ones are read"] if long else []

@@ -12,6 +12,7 @@ from ...data.cases.labels import NUMBER
 from ...errors import DataError
 from ..cases.classes import classes_of, codes_of, labels_of
 from ..cases.split import Split, split_cases
+from ..cases.text import long_note
 from ..others import estimator_of
 from .settings import ClassifySettings
 
@@ -36,7 +37,7 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
             "at least one must be kept to decide when to stop. Bring more cases of each class, or name the column of "
             f"the labels with target= if another one was taken.{_if_numbers(classes)}"
         )
-    return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes)))
+    return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes), *long_note(cases, settings)))
 
 
 def _if_numbers(classes: tuple[str, ...]) -> str:
