@@ -351,3 +351,20 @@ def test_a_text_of_any_length_is_read_to_a_bound() -> None:
     assert "1 text(s) have more than 50 tokens, of which the first ones are read" in model.notes_
     assert len(model.occlusion_table(texts[:1])) == 50
     np.testing.assert_array_equal(model.predict_proba(texts[:1]), model.predict_proba(["stone " * 50]))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts"),
+    [
+        ("a.csv", 'text\na fine day\n"no, not at all"\nplain, too\n', ("a fine day", "no, not at all", "plain,too")),
+        ("a.txt", "a fine day\n\nno, not at all\n", ("a fine day", "no, not at all")),
+    ],
+)
+def test_a_file_of_texts_alone_is_answered(
+    critic: Classifier, tmp_path: Path, name: str, content: str, texts: tuple[str, ...]
+) -> None:
+    path = written(tmp_path / name, content)
+    assert read_cases(path, labelled=False).texts == texts
+    np.testing.assert_array_equal(critic.predict(path), critic.predict(list(texts)))
+    with pytest.raises(DataError, match="no texts below the name"):
+        critic.predict(written(tmp_path / "b.csv", "text\n\n"))

@@ -20,7 +20,14 @@ from .labels import without_missing
 from .listed import file_column, listed_cases
 from .npy import read_npy, read_npz
 from .roles import is_id, numbered_steps
-from .texts import are_labelled_lines, column_cases, read_labelled_lines, text_column
+from .texts import (
+    are_labelled_lines,
+    are_lines_of_text,
+    column_cases,
+    read_labelled_lines,
+    read_lines_of_text,
+    text_column,
+)
 from .ts import looks_like_ts, read_ts
 from .ucr import find_plain, read_ucr
 
@@ -61,9 +68,10 @@ def read_cases(
     if _ending(path) == ".ts" or looks_like_ts(start):
         _refuse_columns(path, answer, id=id, time=time)
         return read_ts(read_text(path), path.name, answer)
-    if what == "label" and are_labelled_lines(start):
+    texts = _lines_of_text(path, start, answer)
+    if texts is not None:
         _refuse_columns(path, answer, id=id, time=time)
-        return read_labelled_lines(read_text(path), path.name, answer)
+        return texts
     plain = find_plain(start)
     if plain is not None:
         _refuse_columns(path, answer, id=id, time=time)
@@ -105,6 +113,15 @@ def table_cases(
     if file is None or id is not None or time is not None:
         return frame_cases(table, target=target, id=id, time=time, labelled=labelled, what=what)
     return listed_cases(table, file, Path(table.attrs.get(FOLDER, "")), answer, rate)
+
+
+def _lines_of_text(path: Path, start: str, answer: Answer) -> Cases | None:
+    """Return the cases of a file with a text in each line, behind its label or alone; None if it is another file."""
+    if answer.what == "label" and are_labelled_lines(start):
+        return read_labelled_lines(read_text(path), path.name, answer)
+    if answer.what == "label" and not answer.needed and are_lines_of_text(start, _ending(path)):
+        return read_lines_of_text(read_text(path), path.name)
+    return None
 
 
 def _from_sound(path: Path, answer: Answer, rate: int | None) -> Cases:

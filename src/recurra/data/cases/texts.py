@@ -1,5 +1,6 @@
 """Texts as cases: a list, a column of a table, or lines that begin with a label."""
 
+import csv
 import os
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from ..calendar.stamps import holds_dates
 from ..tables.columns import MISSING, is_text, text_of_numbers
 from .answers import Answer
 from .cases import Cases, checked, code_points, counted
-from .roles import by_rank, is_id, is_label
+from .roles import by_rank, is_id, is_label, key
 
 CHANNEL = "text"
 NAMES = (
@@ -98,6 +99,26 @@ def are_labelled_lines(start: str) -> bool:
     texts = [line.split(None, 1)[1] for line in lines]
     several = np.median([len(text.split()) for text in texts]) >= 3
     return several and "\t" not in lines[0].rstrip() and len(set(labels)) <= len(lines) // 4
+
+
+def are_lines_of_text(start: str, ending: str) -> bool:
+    """Tell whether a file holds a text in each line and nothing else: by its only column, or as a .txt of sentences."""
+    lines = [line.strip() for line in start.splitlines() if line.strip()]
+    if not lines:
+        return False
+    if key(lines[0].strip('"')) in NAMES:
+        return True
+    return ending == ".txt" and not any("\t" in line for line in lines) and any(" " in line for line in lines)
+
+
+def read_lines_of_text(content: str, name: str) -> Cases:
+    """Return a case for each line of a file that is not empty; a line that is the name of a column is no text."""
+    lines = [line for line in content.splitlines() if line.strip()]
+    if key(lines[0].strip('"')) in NAMES:
+        lines = [",".join(cells) for cells in csv.reader(lines[1:], skipinitialspace=True)]
+    if not lines:
+        raise DataError(f"'{name}' has no texts below the name of its column; give it at least one.")
+    return replace(text_cases(lines), notes=(f"'{name}' was read as a text in each line",))
 
 
 def _split(line: str) -> tuple[str, str] | None:
