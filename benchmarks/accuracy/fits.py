@@ -57,7 +57,7 @@ def classified(train: Path, test: Path, seed: int, settings: Sequence[str], run:
         "seed": seed,
         "settings": list(settings),
         "accuracy": mine["accuracy"],
-        "nearest": about["metrics"]["nearest neighbour"]["accuracy"],
+        "nearest": about["metrics"].get("nearest neighbour", {}).get("accuracy"),  # which texts have not
         "rows": {label: row["accuracy"] for label, row in about["metrics"].items()},
         "f1": mine["macro_f1"],
         "log_loss": mine["log_loss"],
