@@ -107,6 +107,14 @@ def test_gradients_of_gradients_and_many_at_once() -> None:
     assert torch.autograd.gradgradcheck(additive_energy, given)
 
 
+def test_many_gradients_at_once_are_no_further_graph() -> None:
+    given = drawn((2, 3, 4, 5))
+    energies = additive_energy(*given)
+    many = torch.randn(6, *energies.shape, dtype=energies.dtype)
+    found = torch.autograd.grad(energies, given, many, is_grads_batched=True)
+    assert not any(one.requires_grad for one in found)
+
+
 def test_a_vector_made_of_the_keys() -> None:
     """Each way of a gradient is counted once, in the gradients of gradients too."""
     query, keys, _ = drawn((2, 3, 4, 5))

@@ -89,11 +89,10 @@ class _Energy(torch.autograd.Function):
 
 def _plain_grads(given: Sequence[Tensor], d_energies: Tensor, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
     """Return the gradients by torch's own operators, as tensors that can be differentiated themselves."""
+    again = torch.is_grad_enabled()
     # Views, so that a vector that was computed from the keys does not add to their gradient here.
     with torch.enable_grad():
         given = [one.view_as(one) for one in given]
         leaves = [one for one, want in zip(given, wanted, strict=True) if want]
-        found = iter(
-            torch.autograd.grad(plain_energy(*given), leaves, d_energies, create_graph=torch.is_grad_enabled())
-        )
+        found = iter(torch.autograd.grad(plain_energy(*given), leaves, d_energies, create_graph=again))
     return tuple(next(found) if want else None for want in wanted)

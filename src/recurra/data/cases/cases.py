@@ -50,7 +50,7 @@ class Cases:
     @property
     def texts(self) -> tuple[str, ...]:
         """The texts that the cases are."""
-        return tuple(case.astype("<u4").tobytes().decode("utf-32-le") for case in self.values)
+        return tuple(map(text_of, self.values))
 
     @property
     def seconds(self) -> float | None:
@@ -137,6 +137,11 @@ def checked(cases: Cases) -> Cases:
 def code_points(text: str) -> np.ndarray:
     """Return a text as a case: the code of every character, uint32 (T, 1)."""
     return np.frombuffer(text.encode("utf-32-le", "replace"), "<u4").reshape(-1, 1)
+
+
+def text_of(case: np.ndarray) -> str:
+    """Return the text that a case (T, 1) is."""
+    return case.astype("<u4").tobytes().decode("utf-32-le")
 
 
 def channel_names(count: int) -> tuple[str, ...]:

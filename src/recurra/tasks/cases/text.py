@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from ...data.cases import Cases
+from ...data.cases.cases import text_of
 from ...data.text import UNKNOWN, Token, Vocabulary, tokeniser, usual_tokens
 from ...data.text.subwords import MOST, pieces
 from ...errors import DataError
@@ -70,8 +71,7 @@ class TextReading:
 
     def inputs(self, values: np.ndarray) -> np.ndarray:
         """Return the numbers (n, 1), int64, of the tokens of a text, which came as its characters (T, 1)."""
-        text = values.astype("<u4").tobytes().decode("utf-32-le")
-        tokens = [self.known(token) for token in self.tokens(text)]
+        tokens = [self.known(token) for token in self.tokens(text_of(values))]
         known = self.vocabulary.encode(tokens)[:, None]
         if not self.layout.pieces:
             return known
