@@ -32,11 +32,13 @@ from recurra.tasks.tag.baselines import WindowRegression
 from recurra.tasks.tag.examples import pieces
 from recurra.tasks.tag.figures import Strips, strips_figure
 from recurra.tasks.tag.kind import KIND
-from recurra.tasks.tag.metrics import METRICS
+from recurra.tasks.tag.metrics import metrics_of
 from recurra.tasks.tag.plan import rarest
 from recurra.training.record import Record
 from recurra.verbs.common import judge
 from recurra.verbs.compare import make_candidates
+
+METRICS = metrics_of(entities=False, intents=False)
 
 TINY: dict[str, Any] = {"hidden_size": 8, "filters": 4, "epoch_steps": 3, "max_epochs": 2, "batch_size": 8}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in (TINY | {"last_epochs": 1}).items()]
@@ -227,7 +229,7 @@ def judged_cases(seed: int = 0) -> tuple[list[np.ndarray], list[np.ndarray], Tru
     ]
     logs = np.log(random.dirichlet(np.ones(3), sum(map(len, truth))))
     lengths = np.array([len(row) for row in truth])
-    return truth, said, Truth(np.concatenate(truth), lengths, 3), Said(np.concatenate(said), logs)
+    return truth, said, Truth(np.concatenate(truth), lengths, ("a", "b", "c")), Said(np.concatenate(said), logs)
 
 
 def spans_in(labels: np.ndarray) -> list[tuple[int, int, int]]:
@@ -273,14 +275,14 @@ def test_statistics_are_those_of_each_case() -> None:
     for n in range(12):
         part = slice(ends[n] - exam.lengths[n], ends[n])
         alone = statistics_of(
-            Truth(truth[n], exam.lengths[n : n + 1], 3), Said(said[n], answers.log_probabilities[part])
+            Truth(truth[n], exam.lengths[n : n + 1], ("a", "b", "c")), Said(said[n], answers.log_probabilities[part])
         )
         for name, values in whole.items():
             np.testing.assert_allclose(values[n], alone[name][0], err_msg=name)
 
 
 def test_a_perfect_and_an_empty_answer() -> None:
-    truth = Truth(np.array([0, 0, 1, 1, 0]), np.array([5]), 2)
+    truth = Truth(np.array([0, 0, 1, 1, 0]), np.array([5]), ("a", "b"))
     scores = [metric.of(statistics_of(truth, Said(truth.codes, None))) for metric in METRICS[:3]]
     assert scores == [1, 1, 1]
     flat = statistics_of(truth, Said(np.zeros(5, int), None))

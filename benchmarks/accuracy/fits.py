@@ -41,9 +41,9 @@ def every_seed(path: Path, key: str, names: Sequence[str], seeds: int, fit: Call
     return every(path, (key, "seed"), ((name, seed) for seed in range(seeds) for name in names), fit)
 
 
-def classified(train: Path, test: Path, seed: int, settings: Sequence[str], run: Path) -> Fit:
-    """Train a classifier on one file and judge it on another; return what a table needs."""
-    command = [sys.executable, "-m", "recurra.cli", "train", str(train), "--task", "classify"]
+def trained(task: str, train: Path, test: Path, seed: int, settings: Sequence[str], run: Path) -> Fit:
+    """Train for a task on one file and judge on another; return what is kept of every fit, and all of its metrics."""
+    command = [sys.executable, "-m", "recurra.cli", "train", str(train), "--task", task]
     command += ["--test-data", str(test), "--seed", str(seed), "--out", str(run), "--json", *settings]
     before = os.times()
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -51,19 +51,28 @@ def classified(train: Path, test: Path, seed: int, settings: Sequence[str], run:
     if answer.returncode:
         raise SystemExit(f"{' '.join(command)}\n{answer.stderr}")
     about = json.loads(answer.stdout)["about"]
-    mine = about["metrics"]["this model"]
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     return {
         "seed": seed,
         "settings": list(settings),
-        "accuracy": mine["accuracy"],
-        "nearest": about["metrics"].get("nearest neighbour", {}).get("accuracy"),  # which texts have not
-        "rows": {label: row["accuracy"] for label, row in about["metrics"].items()},
-        "f1": mine["macro_f1"],
-        "log_loss": mine["log_loss"],
+        "metrics": about["metrics"],
         "parameters": about["parameters"],
         "epochs": about["epochs"],
         "cpu_seconds": round(spent, 1),
+    }
+
+
+def classified(train: Path, test: Path, seed: int, settings: Sequence[str], run: Path) -> Fit:
+    """Train a classifier on one file and judge it on another; return what a table needs."""
+    fit = trained("classify", train, test, seed, settings, run)
+    metrics = fit.pop("metrics")
+    mine = metrics["this model"]
+    return fit | {
+        "accuracy": mine["accuracy"],
+        "nearest": metrics.get("nearest neighbour", {}).get("accuracy"),  # which texts have not
+        "rows": {label: row["accuracy"] for label, row in metrics.items()},
+        "f1": mine["macro_f1"],
+        "log_loss": mine["log_loss"],
     }
 
 

@@ -27,6 +27,7 @@ class Output(NamedTuple):
     recurrence: Recurrence | None = None  # of the stack that read the input
     carried: tuple[Tensor, ...] = ()  # (B, ...) each: what the next batch is handed, without its gradient
     self_weights: Tensor | None = None  # where every state looked: (B, T, T), or (B, N, T, T) with heads
+    whole: Tensor | None = None  # of a model that answers every step: what each says of the whole (B, T, ...)
 
 
 class Reader(nn.Module):

@@ -32,7 +32,9 @@ def inside_sections(
     """
     with torch.no_grad():
         output: Output = network(batch.to(next(network.parameters()).device), record=True)
-    stack = next(module for module in network.modules() if isinstance(module, Recurrent))
+    # What reads the input by itself; words may be read letter by letter before it.
+    own = [getattr(network, "recurrent", None), *network.modules()]
+    stack = next(module for module in own if isinstance(module, Recurrent))
     sections = []
     if output.weights is not None and attention is not None:
         sections += attention(mean_over_heads(output.weights[0]))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..writing.atomic import write_text
 from ..writing.language import ENGLISH, current, translated
 from .canvas import FONT
-from .marked import Marked, colour_of
+from .marked import Marked
 from .markup import render, style
 from .tables import table_html, value_text
 
@@ -86,7 +86,6 @@ def report_html(
         "font": FONT,
         "style": style(),
         "plotly": _plotly() if any(part.places for part in parts) else "",
-        "colour_of": colour_of,
         "figures": _packed([place.json for part in parts for place in part.places]),
     }
     return render("page.html.j2", values)

@@ -2,7 +2,7 @@
 
 from .asked import CompareAsked, TrainAsked
 from .base import Range, Setting, described, otherwise, setting, settings_of, split, written
-from .config import Config, NoSettings, Parts, check_all, make_config, make_part
+from .config import Config, NoSettings, Parts, check_all, filled, make_config, make_part
 from .model import ModelSettings
 from .toml import read_toml
 from .training import ATTENTION_PENALTIES, TrainingSettings
@@ -20,6 +20,7 @@ __all__ = [
     "TrainingSettings",
     "check_all",
     "described",
+    "filled",
     "make_config",
     "make_part",
     "otherwise",

@@ -134,3 +134,9 @@ def make_part(cls: type, settings: Mapping[str, Any]) -> Any:
     if faults:
         raise ConfigError("\n".join(faults))
     return cls(**taken)
+
+
+def filled(part: Any, values: Mapping[str, Any]) -> Any:
+    """Return a part of the settings with what was left open in it, which is None, as in ``values``."""
+    missing = {name: value for name, value in values.items() if hasattr(part, name) and getattr(part, name) is None}
+    return dataclasses.replace(part, **missing)

@@ -15,6 +15,8 @@ from ..tables.columns import as_pandas, is_number
 from .answers import What, answer_of
 from .cases import Cases, channel_names, checked, counted, cut, missing_note
 from .pictures import Shape, flat, frames_of, of_one_size
+from .sentences import is_sentences, spanned, words_cases
+from .spans import span_of
 from .texts import is_texts, text_cases
 
 SHAPES = (
@@ -48,11 +50,8 @@ def cases_of(
     """
     if isinstance(X, Cases):
         return X if y is None else answer_of(what).from_array(X, y, None)
-    if is_texts(X):
-        if what != "label":
-            raise DataError("X holds texts, which are read for the task 'classify' alone so far; give numbers.")
-        cases = replace(text_cases(list(X), names), arrays=True)
-        return cases if y is None else answer_of(what).from_array(cases, y, None)
+    if is_texts(X) or (what == "mark" and is_sentences(X)):
+        return _written(X, y, what, names)
     found = _sequences(X, names)
     values, names = found.values, names or found.names or counted(len(found.values))
     width = values[0].shape[1] if values else 0
@@ -60,6 +59,33 @@ def cases_of(
         Cases(values, None, names, _channels(channels, width), tuple(found.notes), arrays=True, shape=found.shape)
     )
     return cases if y is None else answer_of(what).from_array(cases, y, width_of(X))
+
+
+def _written(X: Any, y: Any, what: What, names: tuple[str, ...] | None) -> Cases:
+    """Return texts, or lists of words, as cases with what ``y`` says of them: of texts that is spans, too."""
+    if what == "number":
+        raise DataError("X holds texts, which are read for the tasks 'classify' and 'tag' so far; give numbers.")
+    if is_sentences(X):
+        cases = words_cases(list(X), names)
+    elif what == "mark" and y is not None:
+        rows = [[span_of(one, f"Text {n}") for one in own] for n, own in enumerate(_lists_of(y, len(X)), 1)]
+        cases, y = spanned(list(X), rows, names or counted(len(X))), None
+    else:
+        cases = text_cases(list(X), names)
+    cases = replace(cases, arrays=True)
+    return cases if y is None else answer_of(what).from_array(cases, y, None)
+
+
+def _lists_of(y: Any, count: int) -> list[Any]:
+    rows = list(y)
+    if len(rows) != count:
+        raise DataError(f"X has {count} text(s), but y has the spans of {len(rows)}; give those of each text.")
+    if any(isinstance(own, str) or not hasattr(own, "__iter__") for own in rows):
+        raise DataError(
+            "X holds texts, so y is a list of spans (start, end, label) for each of them. To give a tag for each word, "
+            "cut the texts: give X as a list of lists of words."
+        )
+    return rows
 
 
 def width_of(X: Any) -> int | None:

@@ -5,23 +5,28 @@ Shapes: N cases, T_i steps of case i, C channels, K numbers of a case.
 
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ...errors import DataError
 from ..sound import seconds_of
 from ..tables.columns import find_boundless
+from ..text import Sentence, Token
 from .marks import Marks
+
+Form = Literal["numbers", "texts", "sentences"]
 
 
 @dataclass(frozen=True, eq=False)
 class Cases:
     """Sequences and what is known of each: a label, numbers, or a label for each step.
 
-    ``values[i]`` is float64 (T_i, C), NaN where missing. Of texts it is uint32 (T_i, 1), the code of every character.
+    ``values[i]`` is float64 (T_i, C), NaN where missing. Of texts it is uint32 (T_i, 1), the code of every character;
+    of sentences, which are cut into tokens already, a number that each token has, the same wherever it stands.
     """
 
     values: tuple[np.ndarray, ...]
@@ -38,6 +43,7 @@ class Cases:
     marks: Marks | None = None  # a label for each step; None where none is known
     rows: tuple[np.ndarray, ...] | None = None  # the row (T_i,) of its table that each step came from, if it had one
     written: bool = False  # whether they are texts
+    sentences: tuple[Sentence, ...] | None = None  # if that is what they are
 
     def __len__(self) -> int:
         return len(self.values)
@@ -48,8 +54,17 @@ class Cases:
         return np.array([len(values) for values in self.values], dtype=np.int64)
 
     @property
+    def form(self) -> Form:
+        """What the cases are."""
+        if self.sentences is not None:
+            return "sentences"
+        return "texts" if self.written else "numbers"
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """The texts that the cases are."""
+        if self.sentences is not None:
+            return tuple(sentence.text for sentence in self.sentences)
         return tuple(map(text_of, self.values))
 
     @property
@@ -66,9 +81,9 @@ class Cases:
         weights, numbers = (None if one is None else one[places] for one in (self.weights, self.numbers))
         marks = None if self.marks is None else self.marks.some(places)
         rows = None if self.rows is None else tuple(self.rows[i] for i in places)
-        return replace(
-            self, values=values, labels=labels, names=names, weights=weights, numbers=numbers, marks=marks, rows=rows
-        )
+        sentences = None if self.sentences is None else tuple(self.sentences[i] for i in places)
+        found = replace(self, values=values, labels=labels, names=names, weights=weights, numbers=numbers)
+        return replace(found, marks=marks, rows=rows, sentences=sentences)
 
     def weighted(self, weights: Any) -> "Cases":
         """Return the cases, each with how much it counts.
@@ -121,7 +136,7 @@ def checked(cases: Cases) -> Cases:
         raise DataError("There are no cases; give at least one sequence.")
     for name, values in zip(cases.names, cases.values, strict=True):
         if not len(values):
-            lacks = "is an empty text; give it words" if cases.written else "has no steps; give it values"
+            lacks = "has no steps; give it values" if cases.form == "numbers" else "is an empty text; give it words"
             raise DataError(f"Case '{name}' {lacks}, or leave it out.")
         if not values.shape[1]:
             raise DataError(f"Case '{name}' has no channels; give it at least one.")
@@ -137,6 +152,12 @@ def checked(cases: Cases) -> Cases:
 def code_points(text: str) -> np.ndarray:
     """Return a text as a case: the code of every character, uint32 (T, 1)."""
     return np.frombuffer(text.encode("utf-32-le", "replace"), "<u4").reshape(-1, 1)
+
+
+def token_numbers(tokens: Sequence[Token]) -> np.ndarray:
+    """Return a sentence as a case: a number of each token, uint32 (T, 1)."""
+    found = [zlib.crc32(token.text.encode("utf-8", "surrogatepass")) for token in tokens]
+    return np.array(found, dtype=np.uint32).reshape(-1, 1)
 
 
 def text_of(case: np.ndarray) -> str:

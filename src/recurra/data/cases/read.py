@@ -5,14 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataError
-from ..tables.columns import as_pandas, find_column
+import pandas as pd
+
+from ...errors import DataError, KindError
+from ..tables.columns import as_pandas, find_column, is_number
 from ..tables.files import check_there, first_text, is_parquet, placed, read_table, read_text
 from ..tables.json_lines import ENDINGS as JSON_LINES
 from ..tables.json_lines import read_json_lines
 from .answers import Answer, What, answer_of
 from .arrays import cases_of
 from .cases import Cases
+from .conll import are_columns, read_columns
 from .files import One, kind_of, read_files
 from .folders import read_folder
 from .frames import frame_cases
@@ -20,6 +23,7 @@ from .labels import without_missing
 from .listed import file_column, listed_cases
 from .npy import read_npy, read_npz
 from .roles import is_id, numbered_steps
+from .spans import has_sentences, is_utterances, read_sentences, read_utterances
 from .texts import (
     are_labelled_lines,
     are_lines_of_text,
@@ -30,6 +34,7 @@ from .texts import (
 )
 from .ts import looks_like_ts, read_ts
 from .ucr import find_plain, read_ucr
+from .words import is_word, word_cases, word_column
 
 FOLDER = "folder"  # the attribute of a table that says where the files lie that it names
 PACKED = (".gz", ".xz", ".bz2", ".zip")
@@ -57,29 +62,20 @@ def read_cases(
     answer = answer_of(what, target, labelled)
     path = Path(path)
     if path.is_dir():
-        _refuse_columns(path, answer, id=id)
-        return read_folder(path, answer, time=time, rate=rate)
+        return _from_folder(path, answer, id, time, rate)
     if _ending(path) in (".npy", ".npz", ".wav", ".wave"):
         check_there(path)
         _refuse_columns(path, answer, id=id, time=time)
         return _from_sound(path, answer, rate) if kind_of(path) == "wav" else _from_numpy(path, answer)
-    in_json = _ending(path) in JSON_LINES
-    start = "" if in_json or is_parquet(path) else first_text(path)
-    if _ending(path) == ".ts" or looks_like_ts(start):
-        _refuse_columns(path, answer, id=id, time=time)
-        return read_ts(read_text(path), path.name, answer)
-    texts = _lines_of_text(path, start, answer)
-    if texts is not None:
-        _refuse_columns(path, answer, id=id, time=time)
-        return texts
-    plain = find_plain(start)
-    if plain is not None:
-        _refuse_columns(path, answer, id=id, time=time)
-        return read_ucr(read_text(path), path.name, plain, answer)
-    if in_json:
-        frame, notes = read_json_lines(path), list[str]()
-    else:
-        frame, notes = read_table(path, () if id is None else (id,), lambda name: answer.is_name(name) or is_id(name))
+    nameless = _without_names(path, answer)
+    if nameless is not None:
+        # Columns of tokens are named by their numbers.
+        _refuse_columns(path, replace(answer, target=()) if what == "mark" else answer, id=id, time=time)
+        return nameless
+    _refuse_tokens(path, answer)
+    frame, notes = _table(path, answer, id)
+    if what == "mark" and has_sentences(frame):
+        return read_sentences(frame, path.name, answer)
     labels = {name: without_missing(frame[name]) for name in frame.columns if answer.is_name(name)}
     roles: dict[str, Any] = {"target": target, "id": id, "time": time, "labelled": labelled, "what": what, "text": text}
     with placed(path):
@@ -87,6 +83,46 @@ def read_cases(
         table.attrs[FOLDER] = str(path.parent)
         cases = table_cases(table, **roles, rate=rate)
     return replace(cases, notes=(*notes, *cases.notes))
+
+
+def _from_folder(path: Path, answer: Answer, id: str | None, time: str | None, rate: int | None) -> Cases:
+    if answer.what == "mark" and is_utterances(path):
+        return read_utterances(path)
+    _refuse_columns(path, answer, id=id)
+    return read_folder(path, answer, time=time, rate=rate)
+
+
+def _without_names(path: Path, answer: Answer) -> Cases | None:
+    """Return the cases of a file whose columns have no names: tokens, ``.ts``, lines of text, UCR; None for others."""
+    if _ending(path) in JSON_LINES or is_parquet(path):
+        return None
+    start = first_text(path)
+    if answer.what == "mark" and are_columns(start, _ending(path)):  # whose first token may begin with @
+        return read_columns(read_text(path), path.name, answer)
+    if _ending(path) == ".ts" or looks_like_ts(start):
+        return read_ts(read_text(path), path.name, answer)
+    texts = _lines_of_text(path, start, answer)
+    if texts is not None:
+        return texts
+    plain = find_plain(start)
+    return None if plain is None else read_ucr(read_text(path), path.name, plain, answer)
+
+
+def _refuse_tokens(path: Path, answer: Answer) -> None:
+    """Raise KindError if a file has a token in each line, of each of which something is said."""
+    if answer.what == "mark" or _ending(path) in JSON_LINES or is_parquet(path):
+        return
+    if are_columns(first_text(path), _ending(path)):
+        raise KindError(
+            f"'{path.name}' has a token and its tag in each line, so every token has a label, and not every text."
+        )
+
+
+def _table(path: Path, answer: Answer, id: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table in a file, with notes."""
+    if _ending(path) in JSON_LINES:
+        return read_json_lines(path), []
+    return read_table(path, () if id is None else (id,), lambda name: _is_name(name, answer))
 
 
 def table_cases(
@@ -105,8 +141,11 @@ def table_cases(
     Files are relative to the folder in ``frame.attrs``, if there is one; see ``frame_cases`` for rows.
     """
     table, answer = as_pandas(frame), answer_of(what, target, labelled)
+    word = word_column(table, answer.target) if what == "mark" else None
+    if word is not None:
+        return word_cases(table, word, id, answer)
     file = file_column(table)
-    if text is None and file is None and time is None and what == "label" and not numbered_steps(table):
+    if text is None and file is None and time is None and _may_be_texts(table, answer) and not numbered_steps(table):
         text = text_column(table, answer.target)
     if text is not None:
         return column_cases(table, find_column(table.columns, text, "text"), answer)
@@ -115,11 +154,23 @@ def table_cases(
     return listed_cases(table, file, Path(table.attrs.get(FOLDER, "")), answer, rate)
 
 
+def _is_name(column: str, answer: Answer) -> bool:
+    """Tell whether cells of a column name something: they are text, whatever they look like."""
+    return answer.is_name(column) or is_id(column) or (answer.what == "mark" and is_word(column))
+
+
+def _may_be_texts(table: pd.DataFrame, answer: Answer) -> bool:
+    """Tell whether a case may be a text in each row: with its label, or to be tagged where there are no numbers."""
+    if answer.what == "label":
+        return True
+    return answer.what == "mark" and not answer.needed and not any(is_number(table[name]) for name in table.columns)
+
+
 def _lines_of_text(path: Path, start: str, answer: Answer) -> Cases | None:
     """Return the cases of a file with a text in each line, behind its label or alone; None if it is another file."""
     if answer.what == "label" and are_labelled_lines(start):
         return read_labelled_lines(read_text(path), path.name, answer)
-    if answer.what == "label" and not answer.needed and are_lines_of_text(start, _ending(path)):
+    if answer.what != "number" and not answer.needed and are_lines_of_text(start, _ending(path)):
         return read_lines_of_text(read_text(path), path.name)
     return None
 

@@ -14,6 +14,7 @@ WORD = re.compile(
     rf"|(?:(?![{CHARACTERS}])[^\W\d_])+(?:['’](?:(?![{CHARACTERS}])[^\W\d_])+)*"  # word, don't
     rf"|[^\s]"  # a mark
 )
+CHARACTER_WORD = re.compile(f"[{CHARACTERS}，。！？；：、（）《》“”]")
 CHARACTER = re.compile(r"\S| (?=\S)")
 FEW = 2  # words of the median text, up to which its characters say more
 
@@ -24,6 +25,38 @@ class Token(NamedTuple):
     text: str
     start: int  # of its first character
     end: int  # behind its last one
+
+
+class Sentence(NamedTuple):
+    """A text that is cut into tokens already."""
+
+    text: str
+    tokens: tuple[Token, ...]
+
+    @classmethod
+    def joined(cls, words: Sequence[str], spaces: Sequence[bool] | None = None) -> "Sentence":
+        """Return ``words`` as a sentence; ``spaces`` says behind which there is one.
+
+        If that is not known, there is one between all words but those of scripts that are written without.
+        """
+        tokens: list[Token] = []
+        text = ""
+        for n, word in enumerate(words):
+            tokens.append(Token(word, len(text), len(text) + len(word)))
+            text += word
+            if n + 1 < len(words):
+                text += " " if (_apart(word, words[n + 1]) if spaces is None else spaces[n]) else ""
+        return cls(text, tuple(tokens))
+
+    @classmethod
+    def cut(cls, text: str, kind: str) -> "Sentence":
+        """Return a ``text`` cut into tokens of this ``kind``; of white space alone it has one."""
+        return cls(text, tuple(tokeniser(kind)(text)) or (Token(text, 0, len(text)),))
+
+
+def _apart(word: str, other: str) -> bool:
+    """Tell whether there is a space between two words."""
+    return not (CHARACTER_WORD.fullmatch(word[-1:]) or CHARACTER_WORD.fullmatch(other[:1]))
 
 
 def words(text: str) -> list[Token]:

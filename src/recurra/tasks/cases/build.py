@@ -1,8 +1,11 @@
 """From the settings of a kind that reads cases to its network."""
 
+from dataclasses import replace
+
 from ...errors import ConfigError
 from ...nn.build import (
     attentions_in,
+    cell_names,
     idle_attention,
     is_reservoir,
     make_attention,
@@ -11,6 +14,7 @@ from ...nn.build import (
 )
 from ...nn.filters import Branch
 from ...nn.layers import Pool, Recurrent
+from ...nn.letters import Letters
 from ...nn.words import Words
 from ...settings import Config
 from .network import CaseNet, Frames, Layout, Segments, Tokens
@@ -56,7 +60,7 @@ def idle_at_each_step(config: Config, why: str) -> dict[str, str]:
 def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     """Make an untrained network that gives ``outputs`` numbers for each case."""
     model, readout = config.model, readout_of(config)
-    embed, recurrent = _make_reader(config, layout)
+    embed, recurrent = make_reader(config, layout)
     size = recurrent.output_size
     attention = make_attention(model, size, size) if readout == "attention" else None
     pool = Pool(readout, attention, size, config.task.rows, model.attention_dropout)
@@ -77,15 +81,18 @@ def _make_branch(filters: int, layout: Layout) -> Branch | None:
     return Branch(layout.width, filters, layout.pool)
 
 
-def make_each_step(config: Config, layout: Layout, outputs: int) -> CaseNet:
-    """Make an untrained network that gives ``outputs`` numbers for each step of each case."""
-    embed, recurrent = _make_reader(config, layout)
-    size = recurrent.output_size
-    among = make_self_attention(config.model, size)
-    return CaseNet(embed, recurrent, None, (size, outputs), config.model.dropout, among)
+def _make_letters(config: Config, layout: Layout) -> Letters | None:
+    """Make what reads words letter by letter: one layer of the first cell, from both sides."""
+    if not layout.letters:
+        return None
+    size, task = config.task.letters, config.task
+    first = cell_names(config.model)[0]
+    model = replace(config.model, cell=first, num_layers=1, hidden_size=size, bidirectional=True, weight_drop=0.0)
+    return Letters(layout.letters, make_recurrent(model, size), task.embedding_dropout)
 
 
-def _make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames | Tokens, Recurrent]:
+def make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames | Tokens, Recurrent]:
+    """Make what turns steps into vectors, and the stack that reads these."""
     if is_reservoir(config.model):
         raise ConfigError(
             "A reservoir is read out once for each case, and here every step has an answer. Use a cell that learns, "
@@ -94,8 +101,8 @@ def _make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames | To
     if layout.vocabulary:
         task = config.task
         sizes = layout.vocabulary, layout.pieces, task.embedding_size
-        words = Words(*sizes, task.forget, task.embedding_dropout)
-        return Tokens(layout, words), make_recurrent(config.model, words.output_size)
+        tokens = Tokens(layout, Words(*sizes, task.forget, task.embedding_dropout), _make_letters(config, layout))
+        return tokens, make_recurrent(config.model, tokens.output_size)
     recurrent = make_recurrent(config.model, config.model.hidden_size)
     front = Segments if layout.shape is None else Frames
     return front(layout, config.model.hidden_size, config.task.filters), recurrent

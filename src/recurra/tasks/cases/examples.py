@@ -11,10 +11,7 @@ from torch import Tensor
 
 from ...data.batch import Batch
 from ...data.cases import Cases
-from ...errors import DataError
 from .reading import CaseLearned
-
-MOST = 1e18  # what the network reads is float32, and squares of larger numbers are beyond it
 
 
 @dataclass(frozen=True)
@@ -31,36 +28,10 @@ class CaseExamples:
 
     @classmethod
     def of(cls, cases: Cases, learned: CaseLearned) -> "CaseExamples":
-        """Scale ``cases`` as those of the training were."""
-        reading = learned.reading
-        if reading.layout.vocabulary:
-            return cls._of_texts(cases, learned)
-        lengths = torch.from_numpy(cases.lengths)
-        values = np.empty((int(lengths.sum()), reading.layout.inputs), dtype=np.float32)  # filled case by case
-        offsets = lengths.cumsum(0) - lengths
-        for name, raw, start in zip(cases.names, cases.values, offsets.tolist(), strict=True):
-            case = reading.inputs(raw)
-            if np.abs(case).max(initial=0.0) > MOST:
-                at, channel = np.unravel_index(np.abs(case).argmax(), case.shape)
-                raise DataError(
-                    f"Case '{name}' has the value {raw[at, channel % raw.shape[1]]:g} in step {at + 1}, which is "
-                    f"{case[at, channel]:g} as the network would read it, too large to learn from. Scale the values "
-                    "with normalise='series' or 'case', or bring them in a larger unit."
-                )
-            values[start : start + len(case)] = case
-        known = (
-            torch.from_numpy(np.concatenate([np.isfinite(v) for v in cases.values])) if reading.layout.told else None
-        )
+        """Read ``cases`` as those of the training were."""
+        values, known, lengths = learned.reading.encoded(cases)
         weights = None if cases.weights is None else torch.from_numpy(cases.weights.astype(np.float32))
-        return cls(cases, torch.from_numpy(values), known, offsets, lengths, learned.targets(cases), weights)
-
-    @classmethod
-    def _of_texts(cls, cases: Cases, learned: CaseLearned) -> "CaseExamples":
-        values = [torch.from_numpy(learned.reading.inputs(text)) for text in cases.values]
-        lengths = torch.tensor([len(text) for text in values])
-        weights = None if cases.weights is None else torch.from_numpy(cases.weights.astype(np.float32))
-        offsets = lengths.cumsum(0) - lengths
-        return cls(cases, torch.cat(values), None, offsets, lengths, learned.targets(cases), weights)
+        return cls(cases, values, known, lengths.cumsum(0) - lengths, lengths, learned.targets(cases), weights)
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -15,6 +15,7 @@ from ...data.batch import Batch
 from ...data.cases import Cases
 from ...nn.filters import Branch, Filters
 from ...nn.layers import Pool, Recurrent, SelfAttention
+from ...nn.letters import LONGEST, Letters
 from ...nn.models import Output
 from ...nn.pictures import Pictures
 from ...nn.words import Words
@@ -43,6 +44,7 @@ class Layout:
     shape: tuple[int, int, int] | None = None  # channels, height and width, if each step is a picture
     vocabulary: int = 0  # tokens that are known, if each step is one
     pieces: int = 0  # of words, that have vectors of their own
+    letters: int = 0  # that are known, if words are also read letter by letter
 
     @classmethod
     def of(cls, cases: Cases, settings: CaseSettings) -> "Layout":
@@ -149,15 +151,20 @@ class Frames(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Turn every token of a text into a vector."""
+    """Turn every token of a text into a vector: what it is by itself and, with ``letters``, how it is written."""
 
-    def __init__(self, layout: Layout, words: Words):
+    def __init__(self, layout: Layout, words: Words, letters: Letters | None = None):
         super().__init__()
-        self.layout, self.words = layout, words
+        self.layout, self.words, self.letters = layout, words, letters
+        self.output_size = words.output_size + (letters.output_size if letters else 0)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Return vectors (B, T, E) of ``x`` (B, T, 1), and ``mask`` (B, T), of which tokens are real, as it is."""
-        return self.words(x.long()), mask
+        """Return vectors (B, T, E) of ``x`` (B, T, I), and ``mask`` (B, T), of which tokens are real, as it is."""
+        x = x.long()
+        if self.letters is None:
+            return self.words(x), mask
+        own = x.shape[-1] - LONGEST  # the number of the word and those of its pieces come first
+        return torch.cat([self.words(x[..., :own]), self.letters(x[..., own:], mask)], -1), mask
 
 
 class CaseNet(nn.Module):
@@ -195,9 +202,14 @@ class CaseNet(nn.Module):
             states, among = self.among(read.outputs, mask)
             read = read._replace(outputs=states)
         if self.pool is None:
-            return Output(self.out(self.dropout(read.outputs)), recurrence=read, self_weights=among)
+            said, whole = self.answered(self.dropout(read.outputs), mask)
+            return Output(said, recurrence=read, self_weights=among, whole=whole)
         summary, weights = self.pool(read, mask)
         summary = self.dropout(summary)
         if beside is not None:
             summary = torch.cat([summary, beside], -1)
         return Output(self.out(summary), weights, read, self_weights=among)
+
+    def answered(self, states: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return what is said of each step (B, n, O) and of the whole, which is nothing; ``states`` are (B, n, H)."""
+        return self.out(states), None

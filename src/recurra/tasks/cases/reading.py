@@ -6,14 +6,14 @@ Shapes: N cases, T_i steps of case i, C channels.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...data.cases import Cases
-from ...data.cases.cases import channel_names
+from ...data.cases.cases import Form, channel_names
 from ...data.moments import moments
 from ...data.sound import seconds_of
 from ...errors import DataError
@@ -23,6 +23,24 @@ from .network import Layout
 from .settings import CaseSettings
 
 Plain = tuple[dict[str, Any], dict[str, np.ndarray]]
+MOST = 1e18  # what the network reads is float32, and squares of larger numbers are beyond it
+CALLED: dict[Form, str] = {"numbers": "numbers", "texts": "texts", "sentences": "sentences"}
+
+
+class Encoded(NamedTuple):
+    """Cases as the network reads them, below each other."""
+
+    values: Tensor  # (R, I)
+    known: Tensor | None  # (R, C) where a value was there; None if the network does not ask
+    lengths: Tensor  # (N,)
+
+
+def refuse_form(cases: Cases, form: Form) -> None:
+    """Raise DataError if ``cases`` are not what a model was trained on, which is this ``form``."""
+    if cases.form != form:
+        raise DataError(
+            f"The model was trained on {CALLED[form]}, but these cases are {CALLED[cases.form]}. Bring {CALLED[form]}."
+        )
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,7 @@ class Reading:
     std: np.ndarray  # (C,)
     change: np.ndarray  # (C,) deviation of the changes from step to step, of scaled values
     rate: int | None = None  # samples per second, if the cases are sounds
+    form: ClassVar[Form] = "numbers"
 
     @classmethod
     def of(cls, train: Cases, settings: CaseSettings) -> "Reading":
@@ -64,8 +83,7 @@ class Reading:
                 f"The model was trained on {_steps(self.layout.shape)}, but these cases are {_steps(cases.shape)}. "
                 "Bring cases like those of the training."
             )
-        if cases.written:
-            raise DataError("The model was trained on numbers, but these cases are texts. Bring numbers.")
+        refuse_form(cases, "numbers")
         if (cases.rate is None) != (self.rate is None):
             kinds = ("series", "sounds") if self.rate is None else ("sounds", "series")
             raise DataError(
@@ -87,6 +105,25 @@ class Reading:
             )
         at = [cases.channels.index(name) for name in self.channels]
         return dataclasses.replace(cases, values=tuple(v[:, at] for v in cases.values), channels=self.channels)
+
+    def encoded(self, cases: Cases) -> Encoded:
+        """Return ``cases`` as the network reads them; raises DataError for a value that is too large."""
+        lengths = torch.from_numpy(cases.lengths)
+        values = np.empty((int(lengths.sum()), self.layout.inputs), dtype=np.float32)  # filled case by case
+        start = 0
+        for name, raw in zip(cases.names, cases.values, strict=True):
+            case = self.inputs(raw)
+            if np.abs(case).max(initial=0.0) > MOST:
+                at, channel = np.unravel_index(np.abs(case).argmax(), case.shape)
+                raise DataError(
+                    f"Case '{name}' has the value {raw[at, channel % raw.shape[1]]:g} in step {at + 1}, which is "
+                    f"{case[at, channel]:g} as the network would read it, too large to learn from. Scale the values "
+                    "with normalise='series' or 'case', or bring them in a larger unit."
+                )
+            values[start : start + len(case)] = case
+            start += len(case)
+        known = torch.from_numpy(np.concatenate([np.isfinite(v) for v in cases.values])) if self.layout.told else None
+        return Encoded(torch.from_numpy(values), known, lengths)
 
     def inputs(self, values: np.ndarray) -> np.ndarray:
         """Return one case (T, C) as the network reads it: scaled values and, if asked for, their changes (T, 2C)."""
@@ -160,11 +197,26 @@ class Reading:
         return cls(tuple(plain["channels"]), layout, plain["normalise"], plain["arrays"], *scales, rate)
 
 
+class CaseReading(Protocol):
+    """How cases of one form are read."""
+
+    form: ClassVar[Form]
+
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def arrays(self) -> bool: ...
+    @property
+    def rate(self) -> int | None: ...
+    def with_channels(self, cases: Cases) -> Cases: ...
+    def encoded(self, cases: Cases) -> Encoded: ...
+
+
 class CaseLearned(Protocol):
     """What training cases taught: how cases are read, and what the network should say of them."""
 
     @property
-    def reading(self) -> Reading: ...
+    def reading(self) -> CaseReading: ...
     def targets(self, cases: Cases) -> Tensor | None:
         """Return what the network should say of each case (N, ...), or of each step of all cases; None if unknown."""
         ...

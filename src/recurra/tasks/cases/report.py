@@ -31,7 +31,7 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
             f"{looked_where(weights, [reading.place(first, last) for first, last in places])}"
         )
         if isinstance(reading, TextReading):
-            tokens = [f"'{token.text}'" for token in reading.tokens(case.texts[0])]
+            tokens = [f"'{token.text}'" for token in reading.tokens_of(case)[0]]
             text = f"At which words of the first text it looked. {looked_where(weights, tokens)}"
             lines = marks_of(reading, case.texts[0], weights.mean(0), None)
             return [Section("Where it looked", text, marked=[Marked("", lines)])]

@@ -59,15 +59,13 @@ class PooledSettings(CaseSettings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TextSettings:
-    """How a text is read."""
+class TokenSettings:
+    """What a token is to the network."""
 
-    text: str | None = setting(None, "column with the text of each case; found if not given")
     tokens: Literal["words", "characters"] | None = setting(
         None, "what a text is read by; words if not given, and characters where texts are a word or two"
     )
     lowercase: bool | None = setting(None, "read words as if all were in small letters; only words, if not given")
-    most_tokens: int = setting(1000, "tokens of a text that are read, from its beginning", low=1)
     min_count: int = setting(2, "times that a word must be in the training texts to be known by itself", low=1)
     vocabulary: int = setting(20_000, "most tokens that are known, the most frequent ones", low=1)
     subwords: int = setting(
@@ -76,6 +74,14 @@ class TextSettings:
     embedding_size: int = setting(100, "numbers that a token is to the network", low=1, tune=Range(32, 300, log=True))
     embedding_dropout: float = setting(0.3, "share of these that is dropped in training", low=0, high=0.9)
     forget: float = setting(0.05, "share of tokens taken for unknown in training, at random", low=0, high=0.9)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TextSettings(TokenSettings):
+    """How a text is read."""
+
+    text: str | None = setting(None, "column with the text of each case; found if not given")
+    most_tokens: int = setting(1000, "tokens of a text that are read, from its beginning", low=1)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

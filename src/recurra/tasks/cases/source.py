@@ -27,7 +27,7 @@ def cases_in(
         return source
     rate = None if learned is None else learned.reading.rate
     asked: dict[str, Any] = columns | {"labelled": learned is None, "what": what, "rate": rate}
-    if isinstance(source, str) and learned is not None and learned.reading.layout.vocabulary:
+    if isinstance(source, str) and learned is not None and learned.reading.form != "numbers":
         source = source if is_file_name(source) else [source]
     if isinstance(source, (str, Path)):
         return read_cases(source, **asked)
@@ -42,7 +42,7 @@ def cases_in(
             f"A training needs {lacks}: give a path, a table that has them in it, or X and y. "
             f"Got {type(source).__name__} alone."
         )
-    return file_cases(source, rate) if is_paths(source) else cases_of(source)
+    return file_cases(source, rate) if is_paths(source) else cases_of(source, what=what)
 
 
 def at_most(cases: Cases, most: int | None) -> Cases:
@@ -56,7 +56,7 @@ def at_most(cases: Cases, most: int | None) -> Cases:
 
 def unlike(cases: Cases, learned: CaseLearned | None) -> list[str]:
     """Return a warning if cases are far longer or shorter than those of the training."""
-    if cases.written or (learned is not None and learned.reading.layout.vocabulary):
+    if cases.form != "numbers" or (learned is not None and learned.reading.form != "numbers"):
         return []
     steps, usual = int(np.median(cases.lengths)), learned.reading.layout.length if learned is not None else 0
     if not usual or usual <= 2 * steps <= 4 * usual:

@@ -4,23 +4,22 @@ Shapes: N texts, T_i characters and n_i tokens of text i.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ...data.cases import Cases
-from ...data.cases.cases import text_of
+from ...data.cases.cases import Form, text_of
 from ...data.text import UNKNOWN, Token, Vocabulary, tokeniser, usual_tokens
 from ...data.text.subwords import MOST, pieces
-from ...errors import DataError
 from ...writing.numbers import in_steps
 from .network import Layout
+from .reading import Encoded, Plain, refuse_form
 from .settings import TextSettings
-
-Plain = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class TextReading:
     arrays: bool  # whether it was trained on a list of texts
     channels: tuple[str, ...] = field(default=("text",), init=False)
     rate: None = field(default=None, init=False)
+    form: ClassVar[Form] = "texts"
 
     @classmethod
     def of(cls, train: Cases, settings: TextSettings) -> "TextReading":
@@ -57,9 +57,17 @@ class TextReading:
 
     def with_channels(self, cases: Cases) -> Cases:
         """Return ``cases``; raises DataError if they are no texts."""
-        if not cases.written:
-            raise DataError("The model was trained on texts, but these cases are numbers. Bring texts.")
+        refuse_form(cases, self.form)
         return cases
+
+    def encoded(self, cases: Cases) -> Encoded:
+        """Return ``cases`` as the network reads them."""
+        values = [torch.from_numpy(self.inputs(text)) for text in cases.values]
+        return Encoded(torch.cat(values), None, torch.tensor([len(text) for text in values]))
+
+    def tokens_of(self, cases: Cases) -> list[Sequence[Token]]:
+        """Return the tokens of each case that are read, with their places in its text."""
+        return [self.tokens(text) for text in cases.texts]
 
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of a text that are read, with their places; of white space alone, one that is unknown."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...nn.build import is_reservoir, usual_attention
-from ...settings import Config, ModelSettings, TrainingSettings
+from ...settings import Config, ModelSettings, TrainingSettings, filled
 from ...training.reservoirs import tries
 
 SMALL = 3000  # training windows, below which all is small
@@ -35,7 +35,7 @@ def sized(config: Config, windows: int) -> Config:
     """Return ``config`` with what was left open: sizes for so many training ``windows``, and the attention."""
     reservoir = is_reservoir(config.model)
     sizes = _of_reservoir(windows) if reservoir else _of_network(windows)
-    model, training = _filled(config.model, sizes), _filled(config.training, sizes)
+    model, training = filled(config.model, sizes), filled(config.training, sizes)
     if reservoir:
         training = replace(training, max_epochs=tries(model, training.max_epochs), epoch_steps=1)
     attention = usual_attention(model.bidirectional) if model.attention is None else model.attention
@@ -45,13 +45,11 @@ def sized(config: Config, windows: int) -> Config:
 
 
 def _of_network(windows: int) -> dict[str, Any]:
-    return FOR_SMALL if windows < SMALL else vars(ModelSettings()) | vars(TrainingSettings()) | FOR_MANY
+    if windows < SMALL:
+        return FOR_SMALL
+    usual = vars(ModelSettings()) | vars(TrainingSettings()) | FOR_MANY
+    return {name: usual[name] for name in FOR_SMALL}
 
 
 def _of_reservoir(windows: int) -> dict[str, Any]:
     return FOR_SMALL | FOR_RESERVOIR | ({"hidden_size": FEW_UNITS} if windows < SMALL // 3 else {})
-
-
-def _filled(part: Any, sizes: dict[str, Any]) -> Any:
-    missing = [name for name in FOR_SMALL if hasattr(part, name) and getattr(part, name) is None]
-    return replace(part, **{name: sizes[name] for name in missing})

@@ -10,9 +10,11 @@ import numpy as np
 
 from ..base import Baseline, Prepared
 from ..cases.baselines import Shares
+from ..cases.sentences import SentenceReading
 from .answers import Said
 from .examples import TagExamples
 from .learned import TagLearned
+from .words import Memory, WordRegression
 
 REACH, NUMBERS = 16, 528  # steps to either side that a window has at most, and numbers in it
 STEPS = 20_000  # that the regression learns from at most
@@ -99,4 +101,7 @@ class WindowRegression(Baseline):
 
 def make_baselines(learned: TagLearned) -> dict[str, Baseline]:
     """Return the baselines by name, not yet fitted."""
+    if isinstance(learned.reading, SentenceReading):
+        rows: dict[str, Baseline] = {"usual label of a word": Memory(), "word regression": WordRegression(learned)}
+        return {"most frequent label": Majority()} | rows
     return {"most frequent label": Majority(), "window regression": WindowRegression(learned)}

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...data.batch import Batch
 from ...data.cases import Cases
 from ..cases.examples import CaseExamples
 from .learned import TagLearned
@@ -23,6 +24,8 @@ class TagExamples(CaseExamples):
     """
 
     answered: Tensor  # (M, 2) the first row that a piece answers for, and the one behind the last
+    owner: Tensor  # (M,) the case that a piece is of
+    wholes: Tensor | None  # (M,) what its case is as a whole, below 0 where not known
 
     @classmethod
     def cut(cls, cases: Cases, learned: TagLearned) -> "TagExamples":
@@ -35,7 +38,15 @@ class TagExamples(CaseExamples):
             "lengths": read[:, 1] - read[:, 0],
             "weights": None if whole.weights is None else whole.weights[owner],
         }
-        return cls(**own, answered=first.unsqueeze(1) + answered)
+        wholes = learned.wholes(cases)
+        return cls(
+            **own, answered=first.unsqueeze(1) + answered, owner=owner, wholes=None if wholes is None else wholes[owner]
+        )
+
+    def take(self, numbers: Tensor) -> Batch:
+        """Return inputs, targets and, where it is asked for, what the case of each piece is as a whole (B,)."""
+        batch = super().take(numbers)
+        return batch if self.wholes is None else batch.with_values("whole", self.wholes[numbers])
 
     def asked(self, numbers: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the label of each step of these pieces (B, T), and where it is known and theirs to answer (B, T)."""

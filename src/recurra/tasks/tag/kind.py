@@ -1,6 +1,7 @@
 """Labels of steps, as the verbs see them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,21 +9,30 @@ from torch import nn
 
 from ...compare.metric import Metric, Statistics
 from ...data.cases import Cases
-from ...settings import Config
+from ...nn.build import refuse_idle
+from ...settings import Config, settings_of
 from ...training.task import Task
-from ..base import Baseline, Exam, Fitted
+from ..base import THE_NETWORK, Baseline, Exam, Fitted, Tell, tell_nobody
 from ..cases.base import CaseKind, Pages
 from ..cases.build import idle_at_each_step
+from ..cases.settings import TokenSettings
 from ..cases.split import Split
 from .answers import Said, Tags, Truth, ask_network, make_exam, statistics_of
 from .baselines import make_baselines
 from .examples import TagExamples
 from .learned import TagLearned
 from .marks import arrays_of, marks_of, spelt_as
-from .metrics import METRICS
-from .plan import make_plan, rarest
+from .metrics import metrics_of
+from .plan import TagSplit, make_plan, rarest
+from .schemes import repaired
 from .settings import PARTS, TagsAsked
+from .sizes import sized
+from .spans import Spans, independent, spans_in, together
 from .task import make_tagger
+
+OF_SENTENCES = (*settings_of(TokenSettings), "letters", "entities", "intents")
+TOGETHER = "all labels of a case are decided together"
+OF_SERIES = ("time", "normalise", "changes", "filters")
 
 
 class TagKind(CaseKind):
@@ -44,9 +54,30 @@ class TagKind(CaseKind):
         """Return cases with labels as those of the training were spelt."""
         return spelt_as(data, learned.classes)
 
-    def cut(self, data: Cases, config: Config, test_size: int | None) -> Split:
+    def read(
+        self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
+    ) -> Cases:
+        """Return cases; tags that break their scheme are mended."""
+        cases, notes = repaired(super().read(source, config, learned, most, tell))
+        tell(notes)
+        return replace(cases, notes=(*cases.notes, *notes)) if notes else cases
+
+    def cut(self, data: Cases, config: Config, test_size: int | None) -> TagSplit:
         """Cut the cases, so that rare labels are in every part."""
         return make_plan(data, config.task, test_size)
+
+    def fill(self, config: Config, plan: TagSplit) -> Config:
+        """Return the settings with what follows from what is tagged."""
+        config = sized(config, plan)
+        if config.task.crf:
+            refuse_idle(config, dict.fromkeys(("balance", "smoothing"), f"{TOGETHER}; give crf=False"))
+        return config
+
+    def unused_with(self, data: Cases) -> dict[str, str]:
+        """Return the settings that nothing uses with such cases: those of sentences, or those of all others."""
+        if data.form != "sentences":
+            return super().unused_with(data) | dict.fromkeys(OF_SENTENCES, "these cases are no sentences")
+        return super().unused_with(data) | dict.fromkeys(OF_SERIES, "a sentence is read token by token")
 
     def learn(self, data: Cases, plan: Split, config: Config) -> TagLearned:
         """Return the labels, the sizes and the scales."""
@@ -72,14 +103,26 @@ class TagKind(CaseKind):
         """Name the labels."""
         return ask_network(fitted, examples)
 
-    def answer(self, fitted: Fitted, data: Cases | None, asked: TagsAsked) -> Tags:
+    def answer(self, fitted: Fitted, data: Cases | None, asked: TagsAsked) -> Tags | Spans:
         """Name the labels of ``data``, by one row of the table if that is asked for."""
         assert data is not None  # this kind remembers no data
-        return Tags(data, fitted.learned.classes, self.asked_row(fitted, data, asked.model))
+        said = self.asked_row(fitted, data, asked.model)
+        if not asked.spans:
+            return Tags(data, fitted.learned, said)
+        return self.spans(fitted, data, said, by_network=asked.model in (None, THE_NETWORK))
+
+    def spans(self, fitted: Fitted, data: Cases, said: Said, by_network: bool = True) -> Spans:
+        """Return the entities in what was ``said`` of ``data``, each with its probability."""
+        found = spans_in(data, fitted.learned, said)
+        if by_network and fitted.config.task.crf:
+            sure = together(fitted, self.encode(data, fitted.learned), found, said)
+        else:
+            sure = independent(found, said)
+        return Spans(data, fitted.learned, found, sure)
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
-        """Return accuracy, which ranks, and the others."""
-        return METRICS
+        """Return what ranks, entity F1 if there are entities and else accuracy, and the others."""
+        return metrics_of(entities=bool(config.task.entities), intents=bool(config.task.intents))
 
     def statistics(self, truth: Truth, answers: Said) -> Statistics:
         """Return case by case what was there, what was named, and what was right."""

@@ -3,6 +3,8 @@
 Shapes: N cases, K labels.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ...compare.metric import Metric, Statistics, ratio
@@ -32,18 +34,60 @@ def _log_loss(statistics: Statistics) -> float:
     return -ratio("log_probability", "steps")(statistics)
 
 
-METRICS = (
-    Metric(
-        "accuracy", "accuracy", "high", ratio("right", "steps"), "accuracy is the share of steps named rightly", True
-    ),
-    Metric("macro_f1", "macro F1", "high", _macro_f1, "macro F1 counts every label alike, however few steps have it"),
-    Metric(
-        "span_f1",
-        "span F1",
-        "high",
-        _span_f1,
-        "span F1 counts stretches of one label: one is found if a named one of the same label shares more than half "
-        "of all steps of the two",
-    ),
-    Metric("log_loss", "log loss", "low", _log_loss, "log loss is −ln of the probability given to the true label"),
+def _share_of(below: str) -> Callable[[Statistics], float]:
+    """Return ``hits / below`` over the spans of all types and cases."""
+
+    def of(statistics: Statistics) -> float:
+        count = statistics[below].sum()
+        return float(statistics["span_hits"].sum() / count) if count else float("nan")
+
+    return of
+
+
+ACCURACY = Metric(
+    "accuracy", "accuracy", "high", ratio("right", "steps"), "accuracy is the share of steps named rightly", True
 )
+MACRO_F1 = Metric(
+    "macro_f1", "macro F1", "high", _macro_f1, "macro F1 counts every label alike, however few steps have it"
+)
+SPAN_F1 = Metric(
+    "span_f1",
+    "span F1",
+    "high",
+    _span_f1,
+    "span F1 counts stretches of one label: one is found if a named one of the same label shares more than half of all "
+    "steps of the two",
+)
+LOG_LOSS = Metric(
+    "log_loss", "log loss", "low", _log_loss, "log loss is −ln of the probability given to the true label"
+)
+ENTITY_F1 = Metric(
+    "entity_f1",
+    "entity F1",
+    "high",
+    _span_f1,
+    "entity F1 counts entities whose first token, last token and type are right, as conlleval does",
+    True,
+)
+PRECISION = Metric(
+    "precision", "precision", "high", _share_of("named_spans"), "precision is how many of the named entities are", True
+)
+RECALL = Metric(
+    "recall", "recall", "high", _share_of("true_spans"), "recall is how many of the entities were named", True
+)
+INTENT = Metric(
+    "intent_accuracy",
+    "intent accuracy",
+    "high",
+    ratio("intents_right", "intents"),
+    "intent accuracy is the share of sentences that are what they were said to be as a whole",
+    True,
+)
+
+
+def metrics_of(entities: bool, intents: bool) -> tuple[Metric, ...]:
+    """Return the metrics, of which the first one ranks, where labels say what is an entity, and cases have intents."""
+    whole = (INTENT,) if intents else ()
+    if entities:
+        return (ENTITY_F1, PRECISION, RECALL, *whole, ACCURACY, LOG_LOSS)
+    return (ACCURACY, *whole, MACRO_F1, SPAN_F1, LOG_LOSS)

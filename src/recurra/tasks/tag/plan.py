@@ -3,7 +3,7 @@
 Shapes: N cases, K labels.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,10 +11,20 @@ from ...data.cases import Cases
 from ...errors import DataError
 from ..cases.split import TEST_SHARE, Split, split_cases
 from .marks import classes_of, marks_of, numbers_of
+from .schemes import Scheme
 from .settings import TagSettings
 
 
-def make_plan(cases: Cases, settings: TagSettings, test_size: int | None) -> Split:
+@dataclass(frozen=True)
+class TagSplit(Split):
+    """A split, and what is tagged."""
+
+    sentences: bool = False
+    entities: bool = False  # whether they say what is an entity, as B-PER and I-PER do
+    intents: bool = False  # whether it is known what each case is as a whole
+
+
+def make_plan(cases: Cases, settings: TagSettings, test_size: int | None) -> TagSplit:
     """Cut ``cases``; ``test_size`` of them are held out, a fifth if None.
 
     Raises DataError if there is one label only, or too few cases; ConfigError if a size leaves none.
@@ -32,7 +42,11 @@ def make_plan(cases: Cases, settings: TagSettings, test_size: int | None) -> Spl
             f"There is {len(cases)} case, and at least one more is needed to decide when to stop. Cut a long recording "
             "into several cases, or name the column that tells cases apart with id=."
         )
-    return replace(plan, notes=(*_counted(numbers, classes), *plan.notes))
+    notes = (*_counted(numbers, classes), *plan.notes)
+    sentences = cases.form == "sentences"
+    entities = sentences and Scheme.of(classes) is not None
+    intents = sentences and cases.labels is not None and len(set(cases.labels)) > 1
+    return TagSplit(**vars(plan) | {"notes": notes}, sentences=sentences, entities=entities, intents=intents)
 
 
 def rarest(cases: Cases) -> np.ndarray:

@@ -17,6 +17,7 @@ from .examples import TagExamples
 from .figures import Strips, strips_figure
 from .marks import by_case
 from .metrics import f1_by_label
+from .sentences import entity_sections, intent_sections, middle_and_worst
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -43,6 +44,8 @@ def title(fitted: Fitted) -> str:
 
 def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[Section]:
     """Return a case with its labels and the worst ones; where nothing was judged, how often each label was named."""
+    if judged is not None and data.form == "sentences":
+        return middle_and_worst(fitted, judged)
     if judged is not None:
         seen = _seen(judged)
         order = np.argsort(seen.accuracy, kind="stable")
@@ -91,13 +94,16 @@ def _worst_part(truth: np.ndarray, said: np.ndarray) -> int:
 
 
 def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
-    """Return what was confused with what, and how good each label is."""
+    """Return what was confused with what, and how good each label is, or each type of entity."""
+    if fitted.learned.scheme is not None:
+        return [*entity_sections(fitted, judged), *intent_sections(fitted, judged)]
     classes, truth = fitted.learned.classes, judged.exam.truth
     known = truth.codes >= 0
     table = confusion(truth.codes[known], judged.answers[judged.name].codes[known], len(classes))
     wrong = table - np.diag(np.diag(table))
     figure = confusion_figure(table, classes)
-    return [Section("What was confused", _worst(wrong, classes), figure), _label_table(fitted, judged, table)]
+    confused = [Section("What was confused", _worst(wrong, classes), figure), _label_table(fitted, judged, table)]
+    return [*confused, *intent_sections(fitted, judged)]
 
 
 def _worst(wrong: np.ndarray, classes: Sequence[str]) -> str:

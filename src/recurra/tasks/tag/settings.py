@@ -4,14 +4,32 @@ from dataclasses import dataclass
 
 from ...settings import ModelSettings, Parts, Range, otherwise, setting
 from ...settings.model import AttentionName
-from ..cases.settings import CaseModelSettings, CaseSettings, CaseTrainingSettings
+from ..cases.settings import CaseModelSettings, CaseSettings, CaseTrainingSettings, TokenSettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TagSettings(CaseSettings):
+class TagSettings(TokenSettings, CaseSettings):
     """What the steps are called by, and how each case is read."""
 
-    target: str | None = setting(None, "column with the label of each step; found if not given")
+    target: str | None = setting(None, "column with the label of each step, or its number; found if not given")
+    letters: int = setting(
+        32,
+        "units of each direction that read every word letter by letter; 0 for none",
+        low=0,
+        tune=Range(16, 64, log=True),
+    )
+    crf: bool | None = setting(
+        None,
+        "decide on all labels of a case together, by a conditional random field; if labels are such as B-PER and "
+        "I-PER, if not given",
+    )
+    entities: bool | None = setting(
+        None,
+        "judge by whole entities, as conlleval does; if labels are such as B-PER and I-PER, if not given",
+    )
+    intents: bool | None = setting(
+        None, "also learn what each sentence is as a whole; if the data say so, if not given"
+    )
     piece: int = setting(
         512, "steps that are read at once; a longer case is read in pieces that overlap by half", low=16
     )
@@ -30,13 +48,18 @@ class TagModelSettings(CaseModelSettings):
     """The recurrent network: each step is answered by what was read before and after it."""
 
     attention: AttentionName | type | None = otherwise(ModelSettings, "attention", "none")
+    hidden_size: int | None = otherwise(CaseModelSettings, "hidden_size", None)  # type: ignore[assignment]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TagTrainingSettings(CaseTrainingSettings):
-    """How the weights are found: each case has many answers, so few cases make a step."""
+    """How the weights are found; what is left open follows from what is tagged."""
 
-    batch_size: int = otherwise(CaseTrainingSettings, "batch_size", 16)
+    batch_size: int | None = otherwise(CaseTrainingSettings, "batch_size", None)  # type: ignore[assignment]
+    max_epochs: int | None = otherwise(CaseTrainingSettings, "max_epochs", None)  # type: ignore[assignment]
+    epoch_steps: int | None = otherwise(CaseTrainingSettings, "epoch_steps", None)  # type: ignore[assignment]
+    patience: int | None = otherwise(CaseTrainingSettings, "patience", None)  # type: ignore[assignment]
+    learning_rate: float | None = otherwise(CaseTrainingSettings, "learning_rate", None)  # type: ignore[assignment]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -46,6 +69,9 @@ class TagsAsked:
     model: str | None = setting(
         None,
         "answer by one row of the table: network, window_regression, most_frequent_label; the network if not given",
+    )
+    spans: bool = setting(
+        False, "answer with the entities of each sentence and where they stand in its text, not with a label each"
     )
 
 
@@ -58,7 +84,8 @@ PARTS = Parts(
     data=(
         "DATA holds sequences with a label for every step: a CSV or Parquet file with a step in each row (id, time, "
         "label, values), or a .npz file with arrays X and y, both (cases, steps). Where a label is not known, its cell "
-        "is empty."
+        "is empty. Sentences stand in a CoNLL or CoNLL-U file, a word and its tag in each line, in JSON lines with "
+        "tokens and tags, or with a text and its spans, or in a table with a word in each row."
     ),
     answer="labels",
     estimator="Tagger",

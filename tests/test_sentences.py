@@ -1,0 +1,504 @@
+"""Sentences whose words are tagged: how they are read, entities, the network that decides on all tags, the report."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqeval.metrics import f1_score, precision_score, recall_score
+from seqeval.scheme import BILOU, IOB2, IOBES
+from torch.nn import functional as F
+
+from commands import Run, run_command
+from recurra import Classifier, Tagger
+from recurra.data.cases import Cases, cases_of, read_cases
+from recurra.data.cases.sentences import Span, tags_of
+from recurra.data.text import Sentence
+from recurra.errors import Caution, ConfigError, DataError
+from recurra.nn.letters import LONGEST, Letters
+from recurra.nn.layers import Recurrent
+from recurra.cells import GRUCell
+from recurra.tasks.cases.sentences import shortened
+from recurra.tasks.tag.answers import Said, Truth, statistics_of
+from recurra.tasks.tag.metrics import metrics_of
+from recurra.tasks.tag.schemes import Scheme, begins_of, entities, repaired
+from recurra.tasks.tag.words import Memory, features, shape
+
+TINY: dict[str, Any] = {
+    "hidden_size": 12,
+    "embedding_size": 16,
+    "letters": 6,
+    "epoch_steps": 15,
+    "max_epochs": 6,
+    "last_epochs": 1,
+}
+FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
+PEOPLE, PLACES = ["Ann", "Bob", "Cleo", "Dan"], ["Rome", "Oslo", "Lima"]
+
+
+def travels(count: int, seed: int = 0) -> tuple[list[list[str]], list[list[str]]]:
+    """Sentences of who went where; names have one word or two."""
+    draw = np.random.default_rng(seed)
+    sentences, tags = [], []
+    for _ in range(count):
+        who = [str(draw.choice(PEOPLE))] + (["Smith"] if draw.random() < 0.5 else [])
+        where = str(draw.choice(PLACES))
+        sentences.append([*who, "went", "to", where, "today"][: int(draw.integers(5, 7))])
+        tags.append((["B-PER"] + ["I-PER"] * (len(who) - 1) + ["O", "O", "B-LOC", "O"])[: len(sentences[-1])])
+    return sentences, tags
+
+
+@pytest.fixture(scope="module")
+def traveller() -> Tagger:
+    return Tagger(**TINY).fit(*travels(120))
+
+
+# ------------------------------------------------------------------------------------------------- files
+
+
+CONLL = """-DOCSTART- -X- -X- O
+
+EU NNP B-NP B-ORG
+rejects VBZ B-VP O
+
+# NN B-NP O
+1 CD I-NP O
+"""
+UNIVERSAL = """# sent_id = 1
+# text = I can't
+1\tI\tI\tPRON\tPRP\t_\t0\troot\t_\t_
+2-3\tcan't\t_\t_\t_\t_\t_\t_\t_\t_
+2\tca\tcan\tAUX\tMD\t_\t1\tx\t_\tSpaceAfter=No
+3\tn't\tnot\t_\tRB\t_\t1\tx\t_\t_
+
+"""
+
+
+def read(tmp_path: Path, name: str, text: str, **asked: Any) -> Cases:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return read_cases(path, what="mark", **asked)
+
+
+def tags(cases: Cases) -> list[list[str | None]]:
+    assert cases.marks is not None
+    names = cases.marks.names
+    return [[None if code < 0 else names[code] for code in row] for row in cases.marks.codes]
+
+
+def words(cases: Cases) -> list[list[str]]:
+    return [[token.text for token in sentence.tokens] for sentence in cases.sentences or ()]
+
+
+def test_columns_of_tokens_are_read_with_the_last_as_their_tags(tmp_path: Path) -> None:
+    cases = read(tmp_path, "a.txt", CONLL)
+    assert words(cases) == [["EU", "rejects"], ["#", "1"]] and tags(cases) == [["B-ORG", "O"], ["O", "O"]]
+    assert tags(read(tmp_path, "b.txt", CONLL, target="2"))[0] == ["NNP", "VBZ"]
+    assert words(read(tmp_path, "d.txt", "@ann O\nleft O\n\nso O\n")) == [["@ann", "left"], ["so"]]
+    windows = read(tmp_path, "c.conll", CONLL.replace("\n", "\r\n").replace("\r\n\r\n", "\r\n\t\r\n"))
+    assert words(windows) == words(cases), "a line of white space is empty"
+
+
+def test_universal_dependencies_are_read_by_the_names_of_their_columns(tmp_path: Path) -> None:
+    cases = read(tmp_path, "a.conllu", UNIVERSAL)
+    assert words(cases) == [["I", "ca", "n't"]] and cases.texts == ("I can't",)
+    assert tags(cases) == [["PRON", "AUX", None]], "an underscore is a tag that is not known"
+    assert tags(read(tmp_path, "b.conllu", UNIVERSAL, target="XPOS")) == [["PRP", "MD", "RB"]]
+    with pytest.raises(DataError, match="no 'upso'. Did you mean 'upos'"):
+        read(tmp_path, "c.conllu", UNIVERSAL, target="upso")
+
+
+def test_comments_say_what_a_sentence_is(tmp_path: Path) -> None:
+    cases = read(tmp_path, "a.conll", "# intent = Play Music\nplay O\n\n# intent: Stop\nstop O\nit O\n")
+    assert cases.labels == ("Play Music", "Stop") and words(cases) == [["play"], ["stop", "it"]]
+
+
+def test_json_lines_have_tokens_and_tags_or_texts_and_spans(tmp_path: Path) -> None:
+    rows = [{"tokens": ["Ann", "left"], "ner_tags": ["B-PER", "O"], "intent": "x"}]
+    cases = read(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert words(cases) == [["Ann", "left"]] and tags(cases) == [["B-PER", "O"]] and cases.labels == ("x",)
+    spans = [
+        {"text": " Ann Smith left.", "spans": [{"start": 1, "end": 10, "label": "PER"}]},
+        {"text": "pre-war Rome", "spans": [[0, 3, "TIME"], [8, 12, "LOC"]]},
+    ]
+    cases = read(tmp_path, "b.jsonl", "".join(json.dumps(row) + "\n" for row in spans))
+    assert words(cases)[0] == ["Ann", "Smith", "left", "."] and tags(cases)[0] == ["B-PER", "I-PER", "O", "O"]
+    assert tags(cases)[1] == ["B-TIME", "O", "O", "B-LOC"]
+    doccano = [{"text": "Ann left", "label": [[0, 3, "PER"]]}]
+    assert tags(read(tmp_path, "c.jsonl", json.dumps(doccano[0]))) == [["B-PER", "O"]]
+
+
+def test_a_span_that_begins_inside_a_word_cuts_it() -> None:
+    cases = cases_of(["preWAR time"], [[(3, 6, "X")]], what="mark")
+    assert words(cases) == [["pre", "WAR", "time"]] and tags(cases) == [["O", "B-X", "O"]]
+    assert "1 of them begin or end inside a word" in cases.notes[1]
+
+
+def test_a_table_has_a_word_in_each_row(tmp_path: Path) -> None:
+    text = 'Sentence #,Word,POS,Tag\nSentence: 1,NA,NN,O\n,"1,000",CD,B-Q\nSentence: 2,null,NN,O\n'
+    cases = read(tmp_path, "a.csv", text)
+    assert words(cases) == [["NA", "1,000"], ["null"]] and tags(cases) == [["O", "B-Q"], ["O"]]
+    assert cases.names == ("Sentence: 1", "Sentence: 2")
+    assert tags(read(tmp_path, "b.csv", text, target="POS")) == [["NN", "CD"], ["NN"]]
+    with pytest.raises(DataError, match="no column says which sentence it is of"):
+        read(tmp_path, "c.csv", "word,tag\nEU,B\nsaid,O\n")
+
+
+def test_a_folder_has_utterances_beside_their_slots(tmp_path: Path) -> None:
+    for name, text in (("seq.in", "play  jazz \nstop\n"), ("seq.out", "O B-genre\nO\n"), ("label", "Play\nStop\n")):
+        (tmp_path / name).write_text(text)
+    cases = read_cases(tmp_path, what="mark")
+    assert words(cases) == [["play", "jazz"], ["stop"]] and cases.labels == ("Play", "Stop")
+    (tmp_path / "seq.out").write_text("O\nO\n")
+    with pytest.raises(DataError, match="Line 1 of 'seq.in' has 2 tokens, but that of 'seq.out' 1 tags"):
+        read_cases(tmp_path, what="mark")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.conll", "EU B\nsaid O\nso\n\nx O\n", "Line 3 of 'a.conll' has 1 column(s), most others have 2"),
+        ("a.conll", "\n\n", "is empty"),
+        ("a.conll", "# text = a\n\n# text = b\n", "has no tokens"),
+        ("a.conll", "EU\nsaid\n\n", "has tokens alone"),
+        ("a.conll", f"{'x' * 2000} O\n\ny O\n", "Token 1 of the sentence '1' has 2,000 characters"),
+        ("a.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}', "Line 1 of 'a.jsonl' has 2 tokens, but 1 tags"),
+        ("a.jsonl", '{"text": "ab", "spans": [[0, 9, "X"]]}', "has 2 characters, but a span 'X' from 0 to 9"),
+        ("a.jsonl", '{"text": "ab cd", "spans": [[0, 4, "X"], [3, 5, "Y"]]}', "which overlap"),
+        ("a.jsonl", '{"text": "ab", "spans": [{"von": 1}]}', "which is not [start, end, label]"),
+        ("a.jsonl", '{"tokens": ["a"]}', "but none of their tags"),
+    ],
+)
+def test_files_that_are_not_so_are_refused(tmp_path: Path, name: str, text: str, says: str) -> None:
+    with pytest.raises(DataError) as raised:
+        read(tmp_path, name, text)
+    assert says in str(raised.value)
+
+
+def test_words_are_joined_as_they_are_written() -> None:
+    assert Sentence.joined(["Ann", "left", "."]).text == "Ann left ."
+    assert Sentence.joined(["我", "爱", "你", "3", "天"]).text == "我爱你3天"
+    sentence = Sentence.joined(["ca", "n't", "go"], [False, True, True])
+    assert sentence.text == "can't go" and [sentence.text[t.start : t.end] for t in sentence.tokens] == [
+        "ca",
+        "n't",
+        "go",
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- entities
+
+
+KINDS = {"BIO": (IOB2, "BI"), "BIOES": (IOBES, "BIES"), "BILOU": (BILOU, "BILU")}
+
+
+def tag_rows(letters: str) -> st.SearchStrategy[list[list[str]]]:
+    tag = st.sampled_from(["O", "O", *(f"{letter}-{kind}" for letter in letters for kind in ("X", "Y"))])
+    return st.lists(st.lists(tag, min_size=1, max_size=8), min_size=1, max_size=4)
+
+
+def f1_of(true: list[list[str]], named: list[list[str]]) -> dict[str, float]:
+    names = tuple(dict.fromkeys(tag for row in (*true, *named) for tag in row))
+    scheme = Scheme.of(names)
+    codes = [np.array([names.index(tag) for row in rows for tag in row]) for rows in (true, named)]
+    truth = Truth(codes[0], np.array([len(row) for row in true]), names, scheme)
+    statistics = statistics_of(truth, Said(codes[1], None))
+    return {one.name: one.of(statistics) for one in metrics_of(entities=True, intents=False) if one.name != "log_loss"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(tag_rows("BIES"), st.randoms())
+def test_entities_are_counted_as_conlleval_does(true: list[list[str]], lots: Any) -> None:
+    """seqeval's default is checked against conlleval; tags that break their scheme are among those that are drawn."""
+    true[0] += ["B-X", "I-X", "B-Y"]
+    named = [
+        [tag if lots.random() < 0.6 else lots.choice(["O", "B-X", "I-X", "I-Y", "E-Y", "S-X"]) for tag in row]
+        for row in true
+    ]
+    found = f1_of(true, named)
+    for name, oracle in (("entity_f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
+        wanted = oracle(true, named, zero_division=0)
+        assert found[name] == pytest.approx(wanted) or (np.isnan(found[name]) and wanted == 0)
+
+
+def test_the_published_example_of_conlleval() -> None:
+    """Two sentences from the CoNLL-2000 page: a chunk counts only if its first and last word and its type are right."""
+    true = ["B-NP", "I-NP", "I-NP", "B-VP", "B-NP", "I-NP", "O"]
+    named = ["B-NP", "I-NP", "B-NP", "B-VP", "B-NP", "I-NP", "O"]
+    found = f1_of([true], [named])
+    assert found["precision"] == 2 / 4 and found["recall"] == 2 / 3
+    assert found["entity_f1"] == pytest.approx(2 * 0.5 * (2 / 3) / (0.5 + 2 / 3)) and found["accuracy"] == 6 / 7
+
+
+@pytest.mark.parametrize(
+    ("given_tags", "scheme"),
+    [
+        (["O", "B-X", "I-X"], Scheme()),
+        (["O", "B-X", "M-X", "E-X", "S-X"], Scheme("M", "E", "S")),
+        (["O", "B_X", "I_X", "L_X", "U_X"], Scheme("I", "L", "U", "_")),
+        (["B", "M", "E", "S"], Scheme("M", "E", "S")),
+        (["I-X", "O"], Scheme()),
+        (["NOUN", "VERB"], None),
+        (["A", "B", "C"], None),
+        (["B-X", "I", "O"], None),
+        (["O"], None),
+    ],
+)
+def test_the_scheme_of_tags_is_found(given_tags: list[str], scheme: Scheme | None) -> None:
+    assert Scheme.of(given_tags) == scheme
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["", "X", "Y"])), min_size=1, max_size=6))
+def test_entities_are_read_back_from_their_tags(parts: list[tuple[int, str]]) -> None:
+    for scheme in (Scheme(), Scheme("M", "E", "S")):
+        row, wanted = [], []
+        for length, kind in parts:
+            if kind:
+                wanted.append((len(row), len(row) + length, kind))
+            row += scheme.written(kind, length) if kind else ["O"] * length
+        names = tuple(f"{a}-{k}" for k in "XY" for a in ("B", scheme.inside, scheme.end, scheme.single) if a) + ("O",)
+        codes = np.array([names.index(tag) for tag in row])
+        found = entities(codes, begins_of(np.array([len(row)])), names, scheme)
+        types = scheme.types(names)
+        assert [(f, b, types[k]) for f, b, k in zip(*(part.tolist() for part in found), strict=True)] == wanted
+        allowed = scheme.allowed(names)
+        steps = np.asarray(allowed.follows)[codes[:-1], codes[1:]]
+        assert steps.all() and np.asarray(allowed.first)[codes[0]] and np.asarray(allowed.last)[codes[-1]]
+
+
+def test_what_breaks_a_scheme_is_not_allowed() -> None:
+    names = ("O", "B-X", "I-X", "B-Y", "I-Y")
+    follows = np.asarray(Scheme().allowed(names).follows)
+    assert {(names[i], names[j]) for i, j in np.argwhere(~follows)} == {
+        *(("O", f"I-{k}") for k in "XY"),
+        *((f"{a}-X", "I-Y") for a in "BI"),
+        *((f"{a}-Y", "I-X") for a in "BI"),
+    }
+    ends = Scheme("M", "E", "S").allowed(("O", "B-X", "M-X", "E-X", "S-X"))
+    assert np.asarray(ends.last).tolist() == [True, False, False, True, True]
+    assert np.asarray(ends.first).tolist() == [True, True, False, False, True]
+
+
+def test_tags_that_break_their_scheme_are_mended_and_that_is_said() -> None:
+    X = [["a", "b", "c"], ["d", "e"]]
+    cases, notes = repaired(cases_of(X, [["O", "I-X", "I-X"], ["B-X", "I-Y"]], what="mark"))
+    assert tags(cases) == [["O", "B-X", "I-X"], ["B-X", "B-Y"]] and "2 of 5 tags break their scheme" in notes[0]
+    with pytest.warns(Caution, match="break their scheme"):
+        Tagger(**TINY | {"max_epochs": 1}).fit(X * 4, [["O", "I-X", "I-X"], ["B-X", "I-Y"]] * 4)
+
+
+# ------------------------------------------------------------------------------------------------- the network
+
+
+def test_names_are_found_with_their_places(traveller: Tagger) -> None:
+    texts = ["Cleo Smith went to Lima today", "Dan went to Oslo"]
+    spans = traveller.spans(texts)
+    assert list(spans.columns) == ["case", "start", "end", "text", "label", "p"]
+    assert spans[["case", "text", "label"]].to_numpy().tolist() == [
+        ["1", "Cleo Smith", "PER"],
+        ["1", "Lima", "LOC"],
+        ["2", "Dan", "PER"],
+        ["2", "Oslo", "LOC"],
+    ]
+    assert [texts[int(row.case) - 1][row.start : row.end] for row in spans.itertuples()] == spans["text"].tolist()
+    assert (spans["p"] > 0.5).all() and (spans["p"] <= 1).all()
+    assert traveller.score(*travels(40, 1)) > 0.97
+    assert [row.tolist() for row in traveller.predict([["Bob", "went"]])] == [["B-PER", "O"]]
+
+
+def test_the_probability_of_an_entity_is_a_sum_over_all_rows_of_tags(traveller: Tagger) -> None:
+    sentence = ["Ann", "Smith", "to", "Rome"]
+    rows = traveller.n_best([sentence], 5**4)[0]
+    assert sum(p for _, p in rows) == pytest.approx(1, abs=1e-5)
+    assert [p for _, p in rows] == sorted((p for _, p in rows), reverse=True)
+    scheme, classes = Scheme(), traveller.fitted_.learned.classes
+    spans = traveller.spans([sentence])
+    starts = {token.start: n for n, token in enumerate(Sentence.joined(sentence).tokens)}
+    for span in spans.itertuples():
+        first = starts[span.start]
+        key = first, first + len(span.text.split()), span.label
+        share = 0.0
+        for row, p in rows:
+            found = entities(np.array([classes.index(tag) for tag in row]), begins_of(np.array([4])), classes, scheme)
+            kinds = scheme.types(classes)
+            share += p * (key in [(f, b, kinds[k]) for f, b, k in zip(*(x.tolist() for x in found), strict=True)])
+        assert span.p == pytest.approx(share, abs=1e-4)
+
+
+def test_only_a_chain_knows_which_tags_go_together() -> None:
+    """Of a word alone A is likeliest first and B second, but A B never is: a row of tags must be chosen as a whole."""
+    pairs = [["A", "A"]] * 4 + [["B", "B"]] * 3 + [["C", "B"]] * 3
+    X, y = [["x", "y"]] * 200, pairs * 20
+    plain = TINY | {"letters": 0, "subwords": 0, "max_epochs": 12}
+    apart, together = (Tagger(crf=crf, **plain).fit(X, y).predict([["x", "y"]])[0].tolist() for crf in (False, True))
+    assert apart == ["A", "B"] and together == ["A", "A"]
+
+
+def test_a_chain_never_breaks_the_scheme(traveller: Tagger) -> None:
+    draw = np.random.default_rng(5)
+    X = [draw.choice(["Smith", "went", "Rome", "q", "Ann"], 12).tolist() for _ in range(40)]
+    cases = cases_of(X, [row.tolist() for row in traveller.predict(X)], what="mark")
+    assert repaired(cases)[1] == []
+
+
+def test_words_are_read_letter_by_letter_from_both_sides() -> None:
+    torch.manual_seed(0)
+    layer = Letters(30, Recurrent([[GRUCell(5, 4), GRUCell(5, 4)]])).eval()
+    oracle = torch.nn.GRU(5, 4, bidirectional=True, batch_first=True)
+    words_ = torch.zeros(2, 3, LONGEST, dtype=torch.long)
+    spelt = {(0, 0): [3, 4, 5], (0, 1): [7], (1, 0): [9, 8, 7, 6, 5], (1, 2): [2, 2]}
+    for place, letters in spelt.items():
+        words_[place][: len(letters)] = torch.tensor(letters)
+    mask = torch.tensor([[True, True, False], [True, False, True]])
+    found = layer(words_, mask)
+    for cell, end in zip(layer.recurrent.cells(), ("", "_reverse"), strict=True):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(oracle, f"{name}_l0{end}").data.copy_(getattr(cell, name).data)
+    for place, letters in spelt.items():
+        _, last = oracle(F.embedding(torch.tensor([letters]), layer.weight))
+        assert torch.allclose(found[place], torch.cat([last[0, 0], last[1, 0]]), atol=1e-5)
+    assert not found[0, 2].any() and not found[1, 1].any()
+
+
+def test_a_long_word_keeps_both_of_its_ends() -> None:
+    word = shortened("a" * 30 + "b" * 30)
+    assert len(word) == LONGEST and word[1] == "a" and word[-2] == "b" and len(shortened("ab")) == 4
+
+
+def test_letters_tell_words_apart_that_were_never_seen() -> None:
+    draw = np.random.default_rng(0)
+
+    def made(count: int) -> tuple[list[list[str]], list[list[str]]]:
+        stems = ["".join(draw.choice(list("bcdfgklmn"), 5)) for _ in range(count * 3)]
+        ends = draw.choice(["ing", "ed"], count * 3)
+        tokens = [stem + end for stem, end in zip(stems, ends, strict=True)]
+        names = ["V" if end == "ing" else "P" for end in ends]
+        return [tokens[n : n + 3] for n in range(0, len(tokens), 3)], [
+            names[n : n + 3] for n in range(0, len(names), 3)
+        ]
+
+    tagger = Tagger(**TINY | {"letters": 12, "subwords": 0, "max_epochs": 20, "learning_rate": 0.02}, min_count=1)
+    assert tagger.fit(*made(150)).score(*made(60)) > 0.97
+
+
+def test_intents_and_slots_are_learned_together(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    lines = []
+    for _ in range(120):
+        name, play = str(draw.choice(PEOPLE)), draw.random() < 0.5
+        lines.append(
+            f"# intent = {'Play' if play else 'Call'}\n{'play' if play else 'call'} O\n{name} B-{'artist' if play else 'contact'}\n"
+        )
+    path = tmp_path / "a.conll"
+    path.write_text("\n".join(lines))
+    tagger = Tagger(**TINY).fit(path)
+    assert tagger.predict_intent([["play", "Ann"], ["call", "Ann"]]).tolist() == ["Play", "Call"]
+    assert tagger.spans([["play", "Ann"], ["call", "Bob"]])["label"].tolist() == ["artist", "contact"]
+    plain = Tagger(**TINY | {"max_epochs": 1}, intents=False).fit(path)
+    with pytest.raises(ConfigError, match="learned nothing of sentences as a whole"):
+        plain.predict_intent([["play"]])
+
+
+def test_a_run_says_the_same_again(traveller: Tagger, tmp_path: Path) -> None:
+    traveller.save(tmp_path / "run")
+    again = Tagger.load(tmp_path / "run")
+    X = travels(5, 3)[0]
+    for one, other in zip(traveller.predict_proba(X), again.predict_proba(X), strict=True):
+        assert np.array_equal(one, other)
+    assert again.spans(X).equals(traveller.spans(X))
+
+
+def test_long_sentences_are_read_in_pieces() -> None:
+    X, y = travels(60)
+    long, marks = [sum(X, [])], [sum(y, [])]
+    tagger = Tagger(**TINY, piece=32).fit(X, y)
+    assert tagger.score(long, marks) > 0.9
+    with pytest.raises(ConfigError, match="longer than piece=32"):
+        tagger.n_best(long, 2)
+
+
+def test_what_is_asked_of_the_wrong_model_is_refused(traveller: Tagger) -> None:
+    parts = Tagger(**TINY | {"max_epochs": 1}).fit([["a", "b"]] * 8, [["NOUN", "VERB"]] * 8)
+    with pytest.raises(ConfigError, match="say nothing of entities"):
+        parts.spans([["a"]])
+    with pytest.raises(ConfigError, match="Train it with crf=True"):
+        parts.n_best([["a"]], 2)
+    with pytest.raises(DataError, match="trained on sentences, but these cases are numbers"):
+        traveller.predict(np.zeros((2, 5)))
+    with pytest.raises(ConfigError, match="decided together"):
+        Tagger(**TINY, balance=True).fit(*travels(20))
+    with pytest.raises(ConfigError, match="token by token"):
+        Tagger(**TINY, normalise="case").fit(*travels(20))
+    with pytest.raises(DataError, match="y is a list of spans"):
+        Tagger(**TINY).fit(["a b", "c d"], ["X", "Y"])
+    with pytest.raises(DataError, match="has 2 steps, but y has 1 labels"):
+        Tagger(**TINY).fit([["a", "b"], ["c"]], [["X"], ["Y"]])
+
+
+# ------------------------------------------------------------------------------------------------- rows beside it
+
+
+def test_the_usual_label_of_a_word_is_counted() -> None:
+    from recurra.tasks.tag.kind import KIND
+    from recurra.settings import make_config
+
+    X, y = [["a", "b"], ["a", "c"], ["a", "d"]] * 5 + [["z"]], [["N", "V"], ["N", "V"], ["M", "N"]] * 5 + [["Q"]]
+    data = cases_of(X, y, what="mark")
+    prepared = KIND.prepare(data, make_config(KIND.parts, {}))
+    row = Memory()
+    row.fit(prepared)
+    classes = prepared.learned.classes
+    exam = KIND.encode(cases_of([["a", "b", "d", "new"]], what="mark"), prepared.learned)
+    assert [classes[code] for code in row.answer(exam).codes] == ["N", "V", "N", "Q"], "a new word is as one seen once"
+    again = Memory()
+    again.from_arrays(row.to_arrays())
+    assert np.array_equal(again.answer(exam).codes, row.answer(exam).codes)
+
+
+def test_shapes_and_features() -> None:
+    assert [shape(word) for word in ("Paris", "3-year", "USA", "McDonald's")] == ["Xx", "d-x", "X", "XxXx'x"]
+    one, two = features(["a", "cat"]), features(["a", "cat"])
+    assert one == two and one != features(["b", "cat"])
+
+
+# ------------------------------------------------------------------------------------------------- command line
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("sentences")
+    X, y = travels(150)
+    rows = ["\n".join(f"{word} {tag}" for word, tag in zip(*one, strict=True)) for one in zip(X, y, strict=True)]
+    rows[0] = rows[0].replace("went O", "went B-PER")  # which it will get wrong, so that the report has a mistake
+    (place / "data.conll").write_text("\n\n".join(rows) + "\n")
+    return place
+
+
+def test_from_a_file_to_spans(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained / "run"
+    answer = run_command(
+        capsys, "train", trained / "data.conll", "--task", "tag", *FLAGS, "--test-size=30", f"--out={run}"
+    )
+    assert answer.code == 0, answer.err
+    assert "entity F1" in answer.out and "usual label of a word" in answer.out
+    page = (run / "report.html").read_text()
+    for heading in ("A sentence from the middle", "Which entities were confused", "Type by type"):
+        assert heading in page
+    (trained / "new.txt").write_text("Cleo Smith went to Lima.\nBob is here now\n")
+    answer = run_command(capsys, "predict", run, trained / "new.txt", "--spans")
+    assert answer.code == 0 and "Cleo Smith" in answer.out and "LOC" in answer.out
+    answer = run_command(capsys, "predict", run, trained / "new.txt")
+    assert answer.code == 0 and "token" in answer.out
+    answer = run_command(capsys, "evaluate", run, trained / "data.conll")
+    assert answer.code == 0 and "entity F1" in answer.out
+
+
+def test_a_classifier_says_that_such_a_file_is_for_tagging(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = run_command(capsys, "train", trained / "data.conll", "--task", "classify")
+    assert answer.code == 2 and "'tag'" in answer.err
