@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from . import compiled
 from .paths import Path, best_paths, follow
 from .sums import Beliefs, Gradients, Potentials, believe
 
@@ -62,23 +63,26 @@ class Chain(nn.Module):
         the end of a row labels are not read. It can be differentiated once. Raises ValueError if the labels of a row
         are not allowed, for their probability is zero and no training can mend that: repair them first.
         """
-        lengths = _lengths(mask)
-        unknown = labels < 0 if mask is None else (labels < 0) & mask
-        if not unknown.any():
-            value = self._sum(scores, lengths, labels)
+        given, unknown = self._given(scores, mask), self._unknown(scores, labels, mask)
+        if unknown is None:
+            value = self._sum(scores, given, labels)
             _refuse_forbidden(value)
             return value.to(scores.dtype)
         fits = unknown.unsqueeze(-1) | (labels.unsqueeze(-1) == torch.arange(scores.shape[-1], device=scores.device))
-        known = self._sum(scores.masked_fill(~fits, -torch.inf), lengths)
+        known = self._sum(scores, given._replace(scores=given.scores.masked_fill(~fits, -torch.inf)))
         _refuse_forbidden(known)
-        return (known - self._sum(scores, lengths)).to(scores.dtype)
+        return (known - self._sum(scores, given)).to(scores.dtype)
 
     @torch.no_grad()
     def best(self, scores: Tensor, mask: Tensor | None) -> Tensor:
         """Return the most probable labels (B, T) int64, by Viterbi's algorithm; 0 behind the end of a row."""
-        paths, values = best_paths(self._potentials(scores, _lengths(mask)), 1)
-        _refuse_nothing(values)
-        return paths[:, 0]
+        given = self._given(scores, mask)
+        if compiled.takes(given):
+            path, value = compiled.best_path(given)
+        else:
+            path, value = (one[:, 0] for one in best_paths(given, 1))
+        _refuse_nothing(value)
+        return path
 
     @torch.no_grad()
     def n_best(self, scores: Tensor, mask: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
@@ -89,40 +93,55 @@ class Chain(nn.Module):
         """
         if count < 1:
             raise ValueError(f"count is {count}: it must be at least 1.")
-        lengths = _lengths(mask)
-        paths, values = best_paths(self._potentials(scores, lengths), count)
+        given = self._given(scores, mask)
+        paths, values = best_paths(given, count)
         _refuse_nothing(values[:, 0])
-        logs = values - self._sum(scores, lengths).unsqueeze(-1)
+        logs = values - _add_up(given, None).value.unsqueeze(-1)
         return paths, logs.clamp(max=0.0).to(scores.dtype)
 
     @torch.no_grad()
     def marginals(self, scores: Tensor, mask: Tensor | None) -> Tensor:
         """Return ``log P(y_t = k | scores)`` (B, T, K); −∞ behind the end of a row."""
-        beliefs = believe(self._potentials(scores, _lengths(mask)))
+        beliefs = believe(self._given(scores, mask))
         _refuse_nothing(beliefs.value)
         return beliefs.log_nodes().to(scores.dtype)
 
-    def _sum(self, scores: Tensor, lengths: Tensor | None, labels: Tensor | None = None) -> Tensor:
-        """Return ``log P(labels)`` in float64 (B,), or without labels ``log Z``."""
-        given = self._potentials(scores, lengths)
+    def _sum(self, scores: Tensor, given: Potentials, labels: Tensor | None = None) -> Tensor:
+        """Return ``log P(labels)`` in float64 (B,), or without labels ``log Z``, of what is ``given`` of the scores."""
         value: Tensor = _Sum.apply(scores, self.transitions, self.first, self.last, given, labels)
         return value
 
-    def _potentials(self, scores: Tensor, lengths: Tensor | None) -> Potentials:
+    def _given(self, scores: Tensor, mask: Tensor | None) -> Potentials:
+        labels = len(self.first)
+        if scores.dim() != 3 or scores.shape[-1] != labels or not scores.shape[1]:
+            raise ValueError(f"The scores have the shape {tuple(scores.shape)}: it must be (batch, steps, {labels}).")
+        lengths = None
+        if mask is not None:
+            _same_shape("mask", mask, scores)
+            lengths = mask.sum(1)
+            if len(lengths) and lengths.min() < 1:
+                raise ValueError(f"Row {int(lengths.argmin())} has no real step: leave it out of the batch.")
         allowed = self.may_follow, self.may_be_first, self.may_be_last
-        parts = [part.detach().double() for part in (self.transitions, self.first, self.last)]
-        parts = [x if may is None else x.masked_fill(~may, -torch.inf) for x, may in zip(parts, allowed, strict=True)]
-        return Potentials(scores.detach().double(), *parts, lengths)
+        logs = [part.detach().double() for part in (self.transitions, self.first, self.last)]
+        logs = [x if may is None else x.masked_fill(~may, -torch.inf) for x, may in zip(logs, allowed, strict=True)]
+        transitions, first, last = logs
+        return Potentials(scores.detach().double(), transitions, first, last, lengths)
+
+    def _unknown(self, scores: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Return which real labels are unknown (B, T), or None if none of them is."""
+        _same_shape("labels", labels, scores)
+        real = labels if mask is None else labels.masked_fill(~mask, 0)
+        if not real.numel():
+            return None
+        lowest, highest = (int(one) for one in real.aminmax())
+        if highest >= scores.shape[-1]:
+            raise ValueError(f"A label is {highest}: this chain has {scores.shape[-1]} labels, counted from 0.")
+        return real < 0 if lowest < 0 else None
 
 
-def _lengths(mask: Tensor | None) -> Tensor | None:
-    """Return how many steps of each row are real, (B,)."""
-    if mask is None:
-        return None
-    lengths = mask.sum(1)
-    if len(lengths) and lengths.min() < 1:
-        raise ValueError(f"Row {int(lengths.argmin())} has no real step: leave it out of the batch.")
-    return lengths
+def _same_shape(name: str, given: Tensor, scores: Tensor) -> None:
+    if given.shape != scores.shape[:2]:
+        raise ValueError(f"The shape of {name} is {tuple(given.shape)}: the scores need {tuple(scores.shape[:2])}.")
 
 
 def _refuse_nothing(values: Tensor) -> None:
@@ -152,7 +171,9 @@ class _Likelihood(NamedTuple):
         return Gradients(*(seen - expected for seen, expected in pairs))
 
 
-def _plain_sum(given: Potentials, labels: Tensor | None) -> _Likelihood | Beliefs:
+def _add_up(given: Potentials, labels: Tensor | None) -> compiled.Sum | _Likelihood | Beliefs:
+    if compiled.takes(given):
+        return compiled.add_up(given, labels)
     every = believe(given)
     return every if labels is None else _Likelihood(follow(given, labels), every)
 
@@ -171,7 +192,7 @@ class _Sum(torch.autograd.Function):
         labels: Tensor | None,
     ) -> Tensor:
         ctx.dtypes = [one.dtype for one in (scores, transitions, first, last)]
-        ctx.done = _plain_sum(given, labels)
+        ctx.done = _add_up(given, labels)
         return ctx.done.value
 
     @staticmethod

@@ -164,6 +164,8 @@ def _sweep(weights: Tensor, start: Tensor, follow: Tensor) -> tuple[Tensor, Tens
 def _rows_in_danger(given: Potentials, raw: Tensor, scale: Tensor) -> Tensor | None:
     """Return the rows (R,) in which something possible has become too small, or None if there are none."""
     starts = torch.stack((given.first, given.last)).isneginf().unsqueeze(1)
+    if not raw.numel():
+        return None
     smallest = raw[1:].amin() if len(raw) > 1 else 1.0
     if smallest >= TINY and raw[0].masked_fill(starts, 1.0).amin() >= TINY:
         return None
@@ -178,8 +180,8 @@ def _reachable(given: Potentials) -> Tensor:
     allowed = (~given.transitions.isneginf()).to(alive.dtype)
     follow = torch.stack((allowed, allowed.mT))
     alive[0] *= (~torch.stack((given.first, given.last)).isneginf()).unsqueeze(1)
-    for old, new in zip(alive[:-1], alive[1:], strict=True):
-        new *= torch.bmm(old, follow) > 0
+    for step in range(1, len(alive)):
+        alive[step] *= torch.bmm(alive[step - 1], follow) > 0
     return alive > 0
 
 
