@@ -55,8 +55,11 @@ inline double chain_highest(const double *numbers, int64_t count) {
 
 inline double chain_log_sum(const double *numbers, int64_t count) {
   const double highest = chain_highest(numbers, count);
-  if (highest == -INFINITY) return highest;
   double sum = 0;
+  if (highest == -INFINITY) {  // nothing is possible, or nothing is a number
+    for (int64_t i = 0; i < count; ++i) sum += numbers[i];
+    return sum;
+  }
   for (int64_t i = 0; i < count; ++i) sum += exp(numbers[i] - highest);
   return highest + log(sum);
 }

@@ -10,7 +10,11 @@ import torch
 import torchcrf
 from torch import Tensor
 
-from recurra.nn.crf import Allowed, Chain
+from recurra.native import library
+from recurra.nn import compiled
+from recurra.nn.crf import Allowed, Chain, _plainly
+from recurra.nn.paths import best_paths
+from recurra.nn.sums import Potentials
 
 K, T = 3, 4
 LENGTHS = (4, 1, 3, 2)
@@ -61,6 +65,17 @@ def log_sum(values: list[float]) -> float:
 def rows(scores: Tensor) -> Iterator[tuple[int, int, Tensor]]:
     for row, length in enumerate(LENGTHS):
         yield row, length, scores[row, :length]
+
+
+needs_library = pytest.mark.skipif(bool(library.absent()), reason="there is no native engine here")
+
+
+@pytest.fixture(autouse=True, params=[pytest.param("compiled", marks=needs_library), "plain"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs by the compiled library and by torch's own operators."""
+    if request.param == "plain":
+        monkeypatch.setattr("recurra.nn.compiled.takes", lambda given: False)
+    return request.param
 
 
 @pytest.fixture(params=[None, BIO], ids=["free", "bio"])
@@ -314,3 +329,123 @@ def test_flags_are_no_state_and_move_with_the_chain() -> None:
     assert set(chain.state_dict()) == {"transitions", "first", "last"}
     assert {name for name, _ in chain.named_buffers()} == {"may_be_first", "may_follow", "may_be_last"}
     assert chain.to("meta").may_follow is not None and chain.may_follow.is_meta
+
+
+def test_shapes_and_labels_that_do_not_fit_are_refused() -> None:
+    chain, scores, labels = Chain(K), torch.randn(2, T, K), torch.zeros(2, T, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"scores have the shape \(2, 4, 2\)"):
+        chain.best(scores[..., :2], None)
+    with pytest.raises(ValueError, match=r"shape of labels is \(2, 3\)"):
+        chain.log_likelihood(scores, labels[:, :3], None)
+    with pytest.raises(ValueError, match=r"shape of mask is \(1, 4\)"):
+        chain.log_likelihood(scores, labels, torch.ones(1, T, dtype=torch.bool))
+    labels[1, 3] = K
+    with pytest.raises(ValueError, match="A label is 3"):
+        chain.log_likelihood(scores, labels, None)
+    mask = torch.ones(2, T, dtype=torch.bool)
+    mask[1, 3] = False
+    assert chain.log_likelihood(scores, labels, mask).shape == (2,)
+
+
+def test_a_batch_of_nothing() -> None:
+    chain, scores = Chain(K), torch.randn(0, T, K)
+    assert chain.log_likelihood(scores, torch.zeros(0, T, dtype=torch.int64), None).shape == (0,)
+    assert chain.best(scores, None).shape == (0, T) and chain.marginals(scores, None).shape == (0, T, K)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e4])
+def test_what_is_no_number_stays_none(size: float) -> None:
+    """A training that has gone wrong is told so by its loss; other rows know nothing of it."""
+    chain, scores = chain_of(), torch.randn(3, T, K, dtype=torch.float64) * size
+    scores[1, 2, 0] = torch.nan
+    found = chain.log_likelihood(scores, torch.ones(3, T, dtype=torch.int64), None)
+    assert found.isnan().tolist() == [False, True, False]
+
+
+def test_arrays_that_lie_in_another_order() -> None:
+    chain, scores, labels = chain_of(), torch.randn(4, T, K, dtype=torch.float64), torch.randint(K, (4, T))
+    expected = answers(chain, scores, labels, MASK)
+    turned = [one.transpose(0, 1).contiguous().transpose(0, 1) for one in (scores, labels, MASK)]
+    for one, other in zip(answers(chain, *turned), expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_many_gradients_at_once_are_refused() -> None:
+    chain, scores = chain_of(), torch.randn(2, T, K, requires_grad=True)
+    likelihood = chain.log_likelihood(scores, torch.zeros(2, T, dtype=torch.int64), None)
+    with pytest.raises(NotImplementedError, match="one gradient at a time"):
+        torch.autograd.grad(likelihood, scores, torch.eye(2), is_grads_batched=True)
+
+
+# The compiled library beside torch's own operators.
+
+# Batch, steps, labels: whole vectors and not, one of each, more than stay in registers.
+SIZES = ((3, 7, 8), (1, 1, 1), (5, 12, 17), (2, 30, 3), (2, 5, 72), (4, 6, 50))
+
+
+def drawn(batch: int, steps: int, labels: int, size: float, forbid: float) -> tuple[Potentials, Tensor]:
+    """Potentials of which some are forbidden, but never label 0 after label 0, and a path of what is allowed."""
+
+    def logs(*shape: int) -> Tensor:
+        numbers = torch.randn(shape, dtype=torch.float64) * size
+        numbers[torch.rand(shape) < forbid] = -torch.inf
+        return numbers
+
+    transitions, first, last, scores = logs(labels, labels), logs(labels), logs(labels), logs(batch, steps, labels)
+    for one in (transitions[0], first, last):
+        one[0] = 0.5
+    scores[..., 0] = -2 * size
+    lengths = torch.randint(1, steps + 1, (batch,))
+    return Potentials(scores, transitions, first, last, lengths), torch.zeros(batch, steps, dtype=torch.int64)
+
+
+def agree(given: Potentials, labels: Tensor | None) -> None:
+    assert compiled.takes(given)
+    ours, theirs = compiled.add_up(given, labels), _plainly(given, labels)
+    torch.testing.assert_close(ours.value, theirs.value, rtol=1e-12, atol=1e-9)
+    weights = torch.randn_like(ours.value)
+    for name, one, other in zip(given._fields, ours.gradients(weights), theirs.gradients(weights), strict=False):
+        torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9, msg=lambda why, name=name: f"{name}: {why}")
+    path, value = compiled.best_path(given)
+    paths, values = best_paths(given, 1)
+    assert torch.equal(path, paths[:, 0]) and torch.equal(value, values[:, 0])
+
+
+@needs_library
+@pytest.mark.parametrize("way", ["compiled"], indirect=True)
+def test_every_instruction_set_agrees(each_instruction_set: list[bytes]) -> None:
+    for instructions, sizes, size, forbid in itertools.product(each_instruction_set, SIZES, (1, 100, 5000), (0, 0.4)):
+        assert library.load().recurra_use_instruction_set(instructions) == 0
+        given, labels = drawn(*sizes, size, forbid)
+        for one in (given, given._replace(lengths=None)):
+            agree(one, labels)
+            agree(one, None)
+
+
+@needs_library
+@pytest.mark.parametrize("way", ["compiled"], indirect=True)
+def test_threads_share_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recurra.native.threads.SCAN_WORK", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        for sizes in SIZES:  # also fewer rows than threads
+            agree(*drawn(*sizes, 1.0, 0.2))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_library_is_called_where_it_can_be(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    loaded = None if library.absent() else library.load()
+
+    class Watched:
+        def __getattr__(self, name: str):
+            made.append(name.removeprefix("recurra_chain_"))
+            return getattr(loaded, name)
+
+    monkeypatch.setattr("recurra.nn.compiled.load", Watched)
+    chain, scores, labels = chain_of(), torch.randn(2, T, K), torch.zeros(2, T, dtype=torch.int64)
+    chain.log_likelihood(scores, labels, None).sum().backward()
+    chain.best(scores, None)
+    assert made == (["forward", "backward", "best"] if way == "compiled" else [])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from ..native.eager import is_eager
 from . import compiled
 from .paths import Path, best_paths, follow
 from .sums import Beliefs, Gradients, Potentials, believe
@@ -174,6 +175,11 @@ class _Likelihood(NamedTuple):
 def _add_up(given: Potentials, labels: Tensor | None) -> compiled.Sum | _Likelihood | Beliefs:
     if compiled.takes(given):
         return compiled.add_up(given, labels)
+    return _plainly(given, labels)
+
+
+def _plainly(given: Potentials, labels: Tensor | None) -> _Likelihood | Beliefs:
+    """Return the same by torch's own operators."""
     every = believe(given)
     return every if labels is None else _Likelihood(follow(given, labels), every)
 
@@ -198,5 +204,7 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_value: Tensor) -> tuple[Tensor | None, ...]:
+        if not is_eager([d_value]):
+            raise NotImplementedError("A chain has one gradient at a time: ask for them one after the other.")
         found = ctx.done.gradients(d_value)
         return *(one.to(dtype) for one, dtype in zip(found, ctx.dtypes, strict=True)), None, None
