@@ -1,6 +1,7 @@
 """The chain of labels: beside the sum over every path, beside pytorch-crf, and beside a hand."""
 
 import itertools
+import weakref
 from collections.abc import Iterator
 from math import exp, inf, log, log1p
 
@@ -375,6 +376,26 @@ def test_many_gradients_at_once_are_refused() -> None:
     likelihood = chain.log_likelihood(scores, torch.zeros(2, T, dtype=torch.int64), None)
     with pytest.raises(NotImplementedError, match="one gradient at a time"):
         torch.autograd.grad(likelihood, scores, torch.eye(2), is_grads_batched=True)
+
+
+def test_gradients_are_of_what_was_given() -> None:
+    """Also where it is overwritten before they are asked for, as no copy to another type is made of it."""
+    chain, labels = chain_of(), torch.randint(K, (4, T))
+    scores = (torch.randn(4, T, K, dtype=torch.float64) * 500).requires_grad_()
+    expected, found = (chain.log_likelihood(scores, labels, MASK).sum() for _ in range(2))
+    leaves = [scores, *chain.parameters()]
+    kept = torch.autograd.grad(expected, leaves)
+    with torch.no_grad():
+        for leaf in leaves:
+            leaf.zero_()
+    for one, other in zip(torch.autograd.grad(found, leaves), kept, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_is_not_differentiated_is_freed() -> None:
+    chain, scores = chain_of(), torch.randn(4, T, K, dtype=torch.float64)
+    kept = weakref.ref(chain.log_likelihood(scores, torch.randint(K, (4, T)), MASK).grad_fn)
+    assert kept() is None
 
 
 # The compiled library beside torch's own operators.

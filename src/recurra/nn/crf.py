@@ -123,10 +123,12 @@ class Chain(nn.Module):
             if len(lengths) and lengths.min() < 1:
                 raise ValueError(f"Row {int(lengths.argmin())} has no real step: leave it out of the batch.")
         allowed = self.may_follow, self.may_be_first, self.may_be_last
-        logs = [part.detach().double() for part in (self.transitions, self.first, self.last)]
+        # Copies, as the gradients read them later, when somebody may have written into those that were given.
+        parts = scores, self.transitions, self.first, self.last
+        steps, *logs = (part.detach().to(torch.float64, copy=True) for part in parts)
         logs = [x if may is None else x.masked_fill(~may, -torch.inf) for x, may in zip(logs, allowed, strict=True)]
         transitions, first, last = logs
-        return Potentials(scores.detach().double(), transitions, first, last, lengths)
+        return Potentials(steps, transitions, first, last, lengths)
 
     def _unknown(self, scores: Tensor, labels: Tensor, mask: Tensor | None) -> Tensor | None:
         """Return which real labels are unknown (B, T), or None if none of them is."""
@@ -199,7 +201,7 @@ class _Sum(torch.autograd.Function):
     ) -> Tensor:
         ctx.dtypes = [one.dtype for one in (scores, transitions, first, last)]
         ctx.done = _add_up(given, labels)
-        return ctx.done.value
+        return ctx.done.value.clone()  # an output that holds what holds it would never be freed
 
     @staticmethod
     @once_differentiable
