@@ -1,4 +1,5 @@
 // Everything that runs vectors, for one instruction set: compiled once for each with -DRECURRA_ISA=name.
+#include "chain.h"
 #include "energy.h"
 #include "finish.h"
 #include "forward.h"
@@ -22,6 +23,8 @@ int32_t map_named(const char *name, int64_t n, const void *in, void *out) {
     map_numbers<T, sigmoid<T>>(n, in, out);
   else if (strcmp(name, "tanh") == 0)
     map_numbers<T, tanh<T>>(n, in, out);
+  else if (strcmp(name, "log") == 0)
+    map_numbers<T, logarithm<T>>(n, in, out);
   else
     return -1;
   return 0;
@@ -70,6 +73,10 @@ const Instructions instructions = {RECURRA_STRING(RECURRA_ISA),
                                    {energy_forward<float>, energy_forward<double>},
                                    {energy_backward<float>, energy_backward<double>},
                                    {sparse_forward<float>, sparse_forward<double>},
+                                   chain_forward,
+                                   chain_backward,
+                                   chain_best,
+                                   chain_bytes,
                                    map};
 
 }  // namespace RECURRA_ISA

@@ -67,12 +67,18 @@ using EnergyKernel = void (*)(const recurra_energy &job, int thread);
 // A part of a sparse scan, likewise.
 using SparseKernel = void (*)(const recurra_sparse &job, int thread);
 
+// Some rows of a chain of labels, likewise, and the bytes of memory that each thread needs.
+using ChainKernel = void (*)(const recurra_chain &job, int thread);
+using ChainBytes = int64_t (*)(const recurra_chain &job);
+
 struct Instructions {
   const char *name;
   const CellKernels *cells;
   int cell_count;
   EnergyKernel energy_forward[2], energy_backward[2];  // by type
   SparseKernel sparse_forward[2];
+  ChainKernel chain_forward, chain_backward, chain_best;
+  ChainBytes chain_bytes;
   int32_t (*map)(const char *function, int32_t dtype, int64_t n, const void *in, void *out);
 };
 

@@ -115,6 +115,37 @@ Numbers scored(int threads) {
   return all;
 }
 
+// Sums over the labels of a chain, all their gradients and the best labels, one after the other.
+Numbers chained(int threads) {
+  const int64_t batch = 7, steps = 9, labels = 11, all = batch * steps * labels, pairs = labels * labels;
+  std::mt19937 source(2);
+  const auto doubles = [&](int64_t count) {
+    const Numbers numbers = drawn(count, source);
+    return std::vector<double>(numbers.begin(), numbers.end());
+  };
+  const std::vector<double> scores = doubles(all), transitions = doubles(pairs), ends = doubles(labels);
+  const std::vector<double> d_value = doubles(batch);
+  std::vector<double> value(static_cast<size_t>(batch)), log_z(value), reached(scores), carried(scores), d_scores(scores);
+  std::vector<double> d_transitions(static_cast<size_t>(threads * pairs)), d_first(static_cast<size_t>(threads * labels));
+  std::vector<double> d_last(d_first);
+  std::vector<int64_t> path(static_cast<size_t>(batch * steps), 1), best(path);
+  recurra_chain chain = {};
+  chain.version = RECURRA_VERSION, chain.size = sizeof(chain), chain.threads = threads;
+  chain.batch = batch, chain.steps = steps, chain.labels = labels;
+  chain.scores = scores.data(), chain.transitions = transitions.data(), chain.first = chain.last = ends.data();
+  chain.path = path.data(), chain.value = value.data(), chain.log_z = log_z.data();
+  chain.reached = reached.data(), chain.carried = carried.data(), chain.d_value = d_value.data();
+  chain.d_scores = d_scores.data(), chain.d_transitions = d_transitions.data();
+  chain.d_first = d_first.data(), chain.d_last = d_last.data(), chain.best = best.data();
+  if (recurra_chain_forward(&chain) != RECURRA_OK || recurra_chain_backward(&chain) != RECURRA_OK) return {};
+  Numbers found;
+  for (const std::vector<double> *part : {&value, &d_scores, &d_transitions, &d_first, &d_last})
+    found.insert(found.end(), part->begin(), part->end());
+  if (recurra_chain_best(&chain) != RECURRA_OK) return {};
+  found.insert(found.end(), best.begin(), best.end());
+  return found;
+}
+
 std::vector<Numbers> answers(const std::vector<Problem> &problems) {
   std::vector<Numbers> all;
   for (const Problem &problem : problems) {
@@ -122,7 +153,7 @@ std::vector<Numbers> answers(const std::vector<Problem> &problems) {
       for (const bool masked : {false, true}) all.push_back(scanned(problem, threads, masked));
     all.push_back(stepped(problem));
   }
-  for (const int threads : {1, 3, 4}) all.push_back(scored(threads));
+  for (const int threads : {1, 3, 4}) all.push_back(scored(threads)), all.push_back(chained(threads));
   return all;
 }
 

@@ -335,6 +335,24 @@ int32_t run(const SparseKernel kernels[2], const recurra_sparse &sparse) {
   return RECURRA_OK;
 }
 
+int32_t run(ChainKernel kernel, const recurra_chain &chain) {
+  if (!fits(chain)) return RECURRA_OTHER_VERSION;
+  const int64_t bytes = chosen()->chain_bytes(chain);
+  const int32_t parts = std::max(1, chain.threads), threads = threads_for(parts);
+  Block memory = pool().take(bytes * parts);
+  recurra_chain job = chain;
+  job.threads = parts;
+  job.memory = memory.begin();
+  if (!job.memory) return RECURRA_NO_MEMORY;
+  if (threads == parts) {
+    run_parts(kernel, job);
+  } else {
+    for (int32_t part = 0; part < parts; ++part) kernel(job, part);
+  }
+  pool().give(std::move(memory));
+  return RECURRA_OK;
+}
+
 // A stepper keeps its own weights, laid out once, and the memory of a scan of one step.
 struct Stepper {
   Stepper(const recurra_scan &scan, const Kernel &kernel) : kernel(kernel), prepared(scan, nullptr, 1) {}
@@ -396,12 +414,14 @@ int32_t recurra_saved_blocks(int32_t cell, int32_t masked) {
   return recurra::chosen()->cells[cell].saved + (masked ? 1 : 0);
 }
 
-void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads, int32_t *energy, int32_t *sparse) {
+void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads, int32_t *energy, int32_t *sparse,
+                    int32_t *chain) {
   *version = RECURRA_VERSION;
   *scan = sizeof(recurra_scan);
   *grads = sizeof(recurra_grads);
   *energy = sizeof(recurra_energy);
   *sparse = sizeof(recurra_sparse);
+  *chain = sizeof(recurra_chain);
 }
 
 int32_t recurra_forward(const recurra_scan *scan) {
@@ -425,6 +445,16 @@ int32_t recurra_energy_backward(const recurra_energy *energy) {
 int32_t recurra_sparse_forward(const recurra_sparse *sparse) {
   return recurra::run(recurra::chosen()->sparse_forward, *sparse);
 }
+
+int32_t recurra_chain_forward(const recurra_chain *chain) {
+  return recurra::run(recurra::chosen()->chain_forward, *chain);
+}
+
+int32_t recurra_chain_backward(const recurra_chain *chain) {
+  return recurra::run(recurra::chosen()->chain_backward, *chain);
+}
+
+int32_t recurra_chain_best(const recurra_chain *chain) { return recurra::run(recurra::chosen()->chain_best, *chain); }
 
 void *recurra_stepper_new(const recurra_scan *scan) try {
   if (!recurra::fits(*scan)) return nullptr;

@@ -22,7 +22,7 @@ enum { RECURRA_OK = 0, RECURRA_NO_MEMORY = 1, RECURRA_OTHER_VERSION = 2 };
 
 // Of this interface. It rises with every change to what follows, so that a library that was built for another one is
 // told from this one. All structs begin with it and with their own size, which the library compares with its own.
-enum { RECURRA_VERSION = 3 };
+enum { RECURRA_VERSION = 4 };
 
 // Hidden sizes are padded to a multiple of this inside ``saved``, whatever the machine's vectors are.
 enum { RECURRA_PAD = 16 };
@@ -94,8 +94,32 @@ typedef struct {
   void *memory;             // of the library
 } recurra_sparse;
 
-// What this library was built for: the version of the interface and the sizes of the four structs.
-RECURRA_API void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads, int32_t *energy, int32_t *sparse);
+// A linear-chain conditional random field: K labels, of which one follows another at every step. Its numbers are
+// logarithms, all double; minus infinity is what is forbidden.
+typedef struct {
+  int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_chain)
+  int32_t threads;        // exactly so many parts, each of which has its own gradients of the parameters
+  int64_t batch, steps, labels;  // B, T, K, the last two at least 1
+  const void *scores;       // (B, T, K)
+  const void *transitions;  // (K, K), from the row to the column
+  const void *first, *last; // (K)
+  const int64_t *lengths;   // (B), how many steps of a row are real, at least 1; null: all of them
+  const int64_t *path;      // (B, T), labels that are seen, each below K; or null
+  void *value;              // (B): the logarithm of the sum over all sequences; with a path, what that is short of it
+  void *log_z;              // (B): the logarithm of the sum in any case
+  void *reached;            // (B, T, K), sums over the ways to each label, written in the forward pass
+  void *carried;            // (B, T, K), what of them comes from the step before; so is this
+  const void *d_value;      // (B), read in the backward pass, which writes what follows, all of it
+  void *d_scores;           // (B, T, K)
+  void *d_transitions;      // (threads, K, K)
+  void *d_first, *d_last;   // (threads, K)
+  int64_t *best;            // (B, T), the best labels of all; 0 behind the end
+  void *memory;             // of the library
+} recurra_chain;
+
+// What this library was built for: the version of the interface and the sizes of the five structs.
+RECURRA_API void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads, int32_t *energy, int32_t *sparse,
+                                int32_t *chain);
 
 // The names of all cells: a comma-separated list.
 RECURRA_API const char *recurra_cells(void);
@@ -117,6 +141,12 @@ RECURRA_API int32_t recurra_energy_backward(const recurra_energy *energy);
 
 // Returns RECURRA_OK, RECURRA_NO_MEMORY or RECURRA_OTHER_VERSION.
 RECURRA_API int32_t recurra_sparse_forward(const recurra_sparse *sparse);
+
+// All return RECURRA_OK, RECURRA_NO_MEMORY or RECURRA_OTHER_VERSION. ``best`` reads no path and writes ``value``, the score
+// of the best labels, and ``best``.
+RECURRA_API int32_t recurra_chain_forward(const recurra_chain *chain);
+RECURRA_API int32_t recurra_chain_backward(const recurra_chain *chain);
+RECURRA_API int32_t recurra_chain_best(const recurra_chain *chain);
 
 // Streaming. A stepper holds its own copy of the weights, laid out for the kernel (of ``scan`` it reads the cell, the
 // type, the sizes but T, and the weights); a step moves h and c (B, H) on in place and allocates nothing. One stepper

@@ -561,6 +561,7 @@ TRUTHS: dict[str, Callable[[Any], Any]] = {
     "exp": mpmath.exp,
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "tanh": mpmath.tanh,
+    "log": mpmath.log,
 }
 
 
@@ -571,6 +572,9 @@ def test_functions_are_right_to_the_last_digits(function: str, dtype: type, each
     sizes = 10.0 ** draw.uniform(-12, 2, 600) * draw.choice([-1, 1], 600)
     edges = [0.0, kind.tiny, kind.smallest_subnormal * 3, 0.5, 1.0, 20.0, 87.0, 700.0, 1e4, 1e30]
     x = np.concatenate([sizes, draw.uniform(-90, 90, 601), edges, np.negative(edges)]).astype(dtype)
+    if function == "log":  # a part of sums, which are normal numbers above zero
+        x = np.concatenate([abs(x), [kind.max], 1 + 10.0 ** draw.uniform(-7, -1, 50)]).astype(dtype)
+        x = x[x >= kind.tiny]
     if function == "exp":  # a part of the others, for which it may end where a number's exponent does
         x = x[x < 0.99 * np.log(float(kind.max))]
     with mpmath.workdps(40):

@@ -14,7 +14,7 @@ FILE = "recurra_native.dylib" if sys.platform == "darwin" else "recurra_native.s
 VARIABLE = "RECURRA_NATIVE_LIBRARY"  # names another file, as one that was built with sanitizers
 PAD = 16  # RECURRA_PAD
 NO_MEMORY, OTHER_VERSION = 1, 2  # RECURRA_NO_MEMORY, RECURRA_OTHER_VERSION
-VERSION = 3  # RECURRA_VERSION
+VERSION = 4  # RECURRA_VERSION
 DTYPES = {torch.float32: 0, torch.float64: 1}
 
 
@@ -67,13 +67,27 @@ class SparseArguments(ctypes.Structure):
     ]
 
 
+class ChainArguments(ctypes.Structure):
+    """``recurra_chain`` of recurra.h."""
+
+    _fields_ = [
+        *_HEAD,
+        ("threads", c_int32),
+        *[(name, c_int64) for name in ("batch", "steps", "labels")],
+        *[(name, c_void_p) for name in ("scores", "transitions", "first", "last", "lengths", "path")],
+        *[(name, c_void_p) for name in ("value", "log_z", "reached", "carried", "d_value", "d_scores")],
+        *[(name, c_void_p) for name in ("d_transitions", "d_first", "d_last", "best", "memory")],
+    ]
+
+
 # The first two values of each: with them the library knows that it reads what was meant.
 SCAN_HEAD, GRAD_HEAD = (VERSION, ctypes.sizeof(ScanArguments)), (VERSION, ctypes.sizeof(GradArguments))
 ENERGY_HEAD, SPARSE_HEAD = (VERSION, ctypes.sizeof(EnergyArguments)), (VERSION, ctypes.sizeof(SparseArguments))
+CHAIN_HEAD = (VERSION, ctypes.sizeof(ChainArguments))
 
 # The result and the arguments of every function of recurra.h.
 FUNCTIONS = {
-    "recurra_layout": (None, [POINTER(c_int32)] * 5),
+    "recurra_layout": (None, [POINTER(c_int32)] * 6),
     "recurra_cells": (c_char_p, []),
     "recurra_cell": (c_int32, [c_char_p]),
     "recurra_saved_blocks": (c_int32, [c_int32, c_int32]),
@@ -82,6 +96,9 @@ FUNCTIONS = {
     "recurra_energy_forward": (c_int32, [POINTER(EnergyArguments)]),
     "recurra_energy_backward": (c_int32, [POINTER(EnergyArguments)]),
     "recurra_sparse_forward": (c_int32, [POINTER(SparseArguments)]),
+    "recurra_chain_forward": (c_int32, [POINTER(ChainArguments)]),
+    "recurra_chain_backward": (c_int32, [POINTER(ChainArguments)]),
+    "recurra_chain_best": (c_int32, [POINTER(ChainArguments)]),
     "recurra_stepper_new": (c_void_p, [POINTER(ScanArguments)]),
     "recurra_stepper_step": (None, [c_void_p, c_void_p, c_void_p, c_void_p]),
     "recurra_stepper_free": (None, [c_void_p]),
@@ -120,9 +137,10 @@ def _is_of_this_version(library: ctypes.CDLL) -> bool:
             function.restype, function.argtypes = result, arguments
     except AttributeError:
         return False
-    there = [c_int32() for _ in range(5)]
+    there = [c_int32() for _ in range(6)]
     library.recurra_layout(*map(ctypes.byref, there))
-    here = (VERSION, *map(ctypes.sizeof, (ScanArguments, GradArguments, EnergyArguments, SparseArguments)))
+    structs = ScanArguments, GradArguments, EnergyArguments, SparseArguments, ChainArguments
+    here = (VERSION, *map(ctypes.sizeof, structs))
     return tuple(number.value for number in there) == here
 
 
