@@ -99,14 +99,14 @@ def ask_network(fitted: Fitted, examples: TagExamples) -> Said:
     chain: Chain | None = fitted.network.chain  # type: ignore[assignment]
     for numbers, output in zip(parts, outputs(fitted, examples, parts), strict=True):
         places, mine = examples.rows(numbers)
-        mask = examples.places(numbers)[1]
-        scores = output.prediction.cpu().double()
+        scores = output.prediction.double()
+        mask = examples.places(numbers)[1].to(scores.device)
         if chain is None:
             found = scores.log_softmax(-1)
             named = found.argmax(-1)
         else:
             found, named = chain.marginals(scores, mask).clamp(min=NEVER), chain.best(scores, mask)
-        logs[places[mine]], codes[places[mine]] = found[mine], named[mine]
+        logs[places[mine]], codes[places[mine]] = found.cpu()[mine], named.cpu()[mine]
         if output.whole is not None:
             shares = output.whole.cpu().double().softmax(-1) * mine.unsqueeze(-1)
             wholes.index_add_(0, examples.owner[numbers], shares.sum(1))
@@ -129,8 +129,9 @@ def n_best(fitted: Fitted, examples: TagExamples, count: int) -> list[list[tuple
     classes, found = fitted.learned.classes, dict[int, list[tuple[list[str], float]]]()
     parts = parts_of(examples)
     for numbers, output in zip(parts, outputs(fitted, examples, parts), strict=True):
-        paths, logs = chain.n_best(output.prediction.cpu().double(), examples.places(numbers)[1], count)
-        for number, own, sure in zip(numbers.tolist(), paths, logs.exp().tolist(), strict=True):
+        scores = output.prediction.double()
+        paths, logs = chain.n_best(scores, examples.places(numbers)[1].to(scores.device), count)
+        for number, own, sure in zip(numbers.tolist(), paths.cpu(), logs.exp().tolist(), strict=True):
             steps = int(examples.lengths[number])
             rows = [([classes[code] for code in path[:steps].tolist()], p) for path, p in zip(own, sure, strict=True)]
             found[number] = [one for one in rows if one[1] > 0]

@@ -61,7 +61,7 @@ class Tagger(TagTrainingSettings, TagModelSettings, TagSettings, ClassesEstimato
         learned, (_, said) = self._fitted().learned, self._ask(collected(X))
         if said.wholes is None:
             raise ConfigError(
-                "This model learned nothing of sentences as a whole: the data of its training had no intents."
+                "This model learned nothing of sentences as a whole: its training data had no intents."
             )
         return np.array(learned.intents)[said.wholes.argmax(1)]
 

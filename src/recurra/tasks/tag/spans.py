@@ -87,7 +87,7 @@ def together(fitted: Fitted, examples: TagExamples, found: Entities, said: Said)
     goes_on = fitted.learned.continuing()
     for numbers, output in zip(parts, outputs(fitted, examples, parts), strict=True):
         places, mine = examples.rows(numbers)
-        mask, scores = examples.places(numbers)[1], output.prediction.cpu().double()
+        mask, scores = examples.places(numbers)[1], output.prediction.double()
         for row in range(len(numbers)):
             own = places[row][mine[row]]
             inside = np.flatnonzero((found.first >= int(own[0])) & (found.first <= int(own[-1])))
@@ -107,8 +107,11 @@ def together(fitted: Fitted, examples: TagExamples, found: Entities, said: Said)
 @torch.no_grad()
 def _exactly(chain: Chain, scores: Tensor, labels: Tensor, behind: Tensor, goes_on: np.ndarray) -> np.ndarray:
     """Return the probability (E,) of ``labels`` (E, T), -1 where any will do, less that with one more behind them."""
-    every = scores.expand(len(labels), -1, -1)
-    sure = chain.log_likelihood(every, labels, None).exp()
+
+    def sure_of(some: Tensor) -> Tensor:
+        return chain.log_likelihood(scores.expand(len(some), -1, -1), some.to(scores.device), None).exp().cpu()
+
+    sure = sure_of(labels)
     for code in np.unique(goes_on[goes_on >= 0]).tolist():
         last = labels[torch.arange(len(labels)), behind - 1]
         more = (behind < labels.shape[1]) & torch.from_numpy((goes_on[last.numpy()] == code).any(-1))
@@ -116,5 +119,5 @@ def _exactly(chain: Chain, scores: Tensor, labels: Tensor, behind: Tensor, goes_
             continue
         longer = labels[more].clone()
         longer[torch.arange(len(longer)), behind[more]] = code
-        sure[more] -= chain.log_likelihood(every[more], longer, None).exp()
+        sure[more] -= sure_of(longer)
     return sure.clamp(0.0, 1.0).numpy()
