@@ -1,11 +1,11 @@
 """Sentences whose words are tagged: how they are read, entities, the network that decides on all tags, the report."""
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,15 +14,14 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import BILOU, IOB2, IOBES
 from torch.nn import functional as F
 
-from commands import Run, run_command
-from recurra import Classifier, Tagger
+from commands import run_command
+from recurra import Tagger
+from recurra.cells import GRUCell
 from recurra.data.cases import Cases, cases_of, read_cases
-from recurra.data.cases.sentences import Span, tags_of
 from recurra.data.text import Sentence
 from recurra.errors import Caution, ConfigError, DataError
-from recurra.nn.letters import LONGEST, Letters
 from recurra.nn.layers import Recurrent
-from recurra.cells import GRUCell
+from recurra.nn.letters import LONGEST, Letters
 from recurra.tasks.cases.sentences import shortened
 from recurra.tasks.tag.answers import Said, Truth, statistics_of
 from recurra.tasks.tag.metrics import metrics_of
@@ -109,7 +108,7 @@ def test_universal_dependencies_are_read_by_the_names_of_their_columns(tmp_path:
     assert words(cases) == [["I", "ca", "n't"]] and cases.texts == ("I can't",)
     assert tags(cases) == [["PRON", "AUX", None]], "an underscore is a tag that is not known"
     assert tags(read(tmp_path, "b.conllu", UNIVERSAL, target="XPOS")) == [["PRP", "MD", "RB"]]
-    with pytest.raises(DataError, match="no 'upso'. Did you mean 'upos'"):
+    with pytest.raises(DataError, match=r"no 'upso'\. Did you mean 'upos'"):
         read(tmp_path, "c.conllu", UNIVERSAL, target="upso")
 
 
@@ -155,7 +154,7 @@ def test_a_folder_has_utterances_beside_their_slots(tmp_path: Path) -> None:
     cases = read_cases(tmp_path, what="mark")
     assert words(cases) == [["play", "jazz"], ["stop"]] and cases.labels == ("Play", "Stop")
     (tmp_path / "seq.out").write_text("O\nO\n")
-    with pytest.raises(DataError, match="Line 1 of 'seq.in' has 2 tokens, but that of 'seq.out' 1 tags"):
+    with pytest.raises(DataError, match=r"Line 1 of 'seq\.in' has 2 tokens, but that of 'seq\.out' 1 tags"):
         read_cases(tmp_path, what="mark")
 
 
@@ -262,7 +261,8 @@ def test_entities_are_read_back_from_their_tags(parts: list[tuple[int, str]]) ->
             if kind:
                 wanted.append((len(row), len(row) + length, kind))
             row += scheme.written(kind, length) if kind else ["O"] * length
-        names = tuple(f"{a}-{k}" for k in "XY" for a in ("B", scheme.inside, scheme.end, scheme.single) if a) + ("O",)
+        letters = [one for one in ("B", scheme.inside, scheme.end, scheme.single) if one]
+        names = ("O", *(f"{letter}-{kind}" for kind in "XY" for letter in letters))
         codes = np.array([names.index(tag) for tag in row])
         found = entities(codes, begins_of(np.array([len(row)])), names, scheme)
         types = scheme.types(names)
@@ -392,9 +392,8 @@ def test_intents_and_slots_are_learned_together(tmp_path: Path) -> None:
     lines = []
     for _ in range(120):
         name, play = str(draw.choice(PEOPLE)), draw.random() < 0.5
-        lines.append(
-            f"# intent = {'Play' if play else 'Call'}\n{'play' if play else 'call'} O\n{name} B-{'artist' if play else 'contact'}\n"
-        )
+        intent, kind = ("Play", "artist") if play else ("Call", "contact")
+        lines.append(f"# intent = {intent}\n{intent.lower()} O\n{name} B-{kind}\n")
     path = tmp_path / "a.conll"
     path.write_text("\n".join(lines))
     tagger = Tagger(**TINY).fit(path)
@@ -416,7 +415,7 @@ def test_a_run_says_the_same_again(traveller: Tagger, tmp_path: Path) -> None:
 
 def test_long_sentences_are_read_in_pieces() -> None:
     X, y = travels(60)
-    long, marks = [sum(X, [])], [sum(y, [])]
+    long, marks = [list(chain(*X))], [list(chain(*y))]
     tagger = Tagger(**TINY, piece=32).fit(X, y)
     assert tagger.score(long, marks) > 0.9
     with pytest.raises(ConfigError, match="longer than piece=32"):
@@ -445,8 +444,8 @@ def test_what_is_asked_of_the_wrong_model_is_refused(traveller: Tagger) -> None:
 
 
 def test_the_usual_label_of_a_word_is_counted() -> None:
-    from recurra.tasks.tag.kind import KIND
     from recurra.settings import make_config
+    from recurra.tasks.tag.kind import KIND
 
     X, y = [["a", "b"], ["a", "c"], ["a", "d"]] * 5 + [["z"]], [["N", "V"], ["N", "V"], ["M", "N"]] * 5 + [["Q"]]
     data = cases_of(X, y, what="mark")

@@ -38,7 +38,7 @@ from recurra.training.record import Record
 from recurra.verbs.common import judge
 from recurra.verbs.compare import make_candidates
 
-METRICS = metrics_of(entities=False, intents=False)
+METRICS = metrics_of(None, None)
 
 TINY: dict[str, Any] = {"hidden_size": 8, "filters": 4, "epoch_steps": 3, "max_epochs": 2, "batch_size": 8}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in (TINY | {"last_epochs": 1}).items()]

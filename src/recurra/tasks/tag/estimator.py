@@ -60,9 +60,7 @@ class Tagger(TagTrainingSettings, TagModelSettings, TagSettings, ClassesEstimato
         """Return what each sentence is as a whole (N,); raises ConfigError if that was not learned."""
         learned, (_, said) = self._fitted().learned, self._ask(collected(X))
         if said.wholes is None:
-            raise ConfigError(
-                "This model learned nothing of sentences as a whole: its training data had no intents."
-            )
+            raise ConfigError("This model learned nothing of sentences as a whole: its training data had no intents.")
         return np.array(learned.intents)[said.wholes.argmax(1)]
 
     def spans(self, X: Any) -> Any:

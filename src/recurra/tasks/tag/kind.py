@@ -122,7 +122,7 @@ class TagKind(CaseKind):
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return what ranks, entity F1 if there are entities and else accuracy, and the others."""
-        return metrics_of(entities=bool(config.task.entities), intents=bool(config.task.intents))
+        return metrics_of(config.task.entities, config.task.intents)
 
     def statistics(self, truth: Truth, answers: Said) -> Statistics:
         """Return case by case what was there, what was named, and what was right."""

@@ -85,9 +85,14 @@ INTENT = Metric(
 )
 
 
-def metrics_of(entities: bool, intents: bool) -> tuple[Metric, ...]:
-    """Return the metrics, of which the first one ranks, where labels say what is an entity, and cases have intents."""
+def metrics_of(entities: bool | None, intents: bool | None) -> tuple[Metric, ...]:
+    """Return the metrics, of which the first one ranks, where labels say what is an entity, and cases have intents.
+
+    ``entities`` is None where cases are no sentences.
+    """
     whole = (INTENT,) if intents else ()
+    if entities is None:
+        return (ACCURACY, MACRO_F1, SPAN_F1, LOG_LOSS)
     if entities:
         return (ENTITY_F1, PRECISION, RECALL, *whole, ACCURACY, LOG_LOSS)
-    return (ACCURACY, *whole, MACRO_F1, SPAN_F1, LOG_LOSS)
+    return (ACCURACY, *whole, MACRO_F1, LOG_LOSS)

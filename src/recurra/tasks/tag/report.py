@@ -36,8 +36,12 @@ class Seen(NamedTuple):
 
 
 def title(fitted: Fitted) -> str:
-    """Return which labels there are."""
-    classes = fitted.learned.classes
+    """Return which labels there are, or which types of entities."""
+    classes, scheme = fitted.learned.classes, fitted.learned.scheme
+    if scheme is not None:
+        types = [kind or "words" for kind in scheme.types(classes)]
+        more = f" and {len(types) - 4} more" if len(types) > 4 else ""
+        return f"Entities in sentences: {', '.join(types[:4])}{more}"
     more = f" and {len(classes) - 4} more" if len(classes) > 4 else ""
     return f"A label for every step, one of {len(classes)}: {', '.join(classes[:4])}{more}"
 
@@ -117,14 +121,17 @@ def _worst(wrong: np.ndarray, classes: Sequence[str]) -> str:
 
 def _label_table(fitted: Fitted, judged: Judged, table: np.ndarray) -> Section:
     statistics = judged.statistics[judged.name]
+    text = (
+        "Precision is how many of those called so are; recall how many of those that are so were called so; F1 lies "
+        "between the two."
+    )
+    frame = class_frame(table, fitted.learned.classes, "steps")
+    if fitted.learned.reading.form != "numbers":  # words of one label beside each other are no stretch
+        return Section("Label by label", text, table=frame, own=("rows",))
     spans = {
         "spans": statistics["true_spans"].sum(0).astype(int),
         "spans named": statistics["named_spans"].sum(0).astype(int),
         "% span F1": 100 * f1_by_label(statistics, "span_hits", "true_spans", "named_spans"),
     }
-    frame = class_frame(table, fitted.learned.classes, "steps").assign(**spans)
-    text = (
-        "Precision is how many of those called so are; recall how many of those that are so were called so; F1 lies "
-        "between the two. A span is a stretch of steps with one label."
-    )
-    return Section("Label by label", text, table=frame, own=("rows",))
+    text += " A span is a stretch of steps with one label."
+    return Section("Label by label", text, table=frame.assign(**spans), own=("rows",))
