@@ -79,6 +79,17 @@ class TextSettings:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class WholeTextSettings(TextSettings):
+    """How a text is read that is answered as a whole."""
+
+    hierarchy: bool = setting(
+        False,
+        "read the words of each sentence, then the sentences of the text, each by a recurrent layer and an attention "
+        "of its own",
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class CaseModelSettings(ModelSettings):
     """The recurrent network and its attention: a case is known to its end, so it is read from both sides."""
 

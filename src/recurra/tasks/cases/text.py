@@ -4,7 +4,7 @@ Shapes: N texts, T_i characters and n_i tokens of text i.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,14 @@ from torch import Tensor
 
 from ...data.cases import Cases
 from ...data.cases.cases import text_of
-from ...data.text import UNKNOWN, Token, Vocabulary, tokeniser, usual_tokens
+from ...data.text import UNKNOWN, Token, Vocabulary, sentence_numbers, tokeniser, usual_tokens
 from ...data.text.subwords import MOST, pieces
-from ...errors import DataError
+from ...errors import ConfigError, DataError
 from ...writing.numbers import in_steps
 from .network import Layout
-from .settings import TextSettings
+from .settings import TextSettings, WholeTextSettings
+
+LONGEST = 60  # tokens of a sentence, of which a longer one is cut
 
 Plain = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -51,8 +53,10 @@ class TextReading:
         vocabulary = Vocabulary.of(tokens, least, settings.vocabulary)
         length = int(np.median([len(some) for some in tokens]))
         buckets = settings.subwords if kind == "words" else 0
-        width = 1 + MOST if buckets else 1
-        layout = Layout(1, width, 1, 1, 1, False, length, vocabulary=len(vocabulary), pieces=buckets)
+        levels = _by_sentences(settings, kind)
+        width = 1 + (MOST if buckets else 0) + levels
+        layout = Layout(1, width, 1, 1, 1, False, length)
+        layout = dataclasses.replace(layout, vocabulary=len(vocabulary), pieces=buckets, hierarchy=levels)
         return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays)
 
     def with_channels(self, cases: Cases) -> Cases:
@@ -69,19 +73,32 @@ class TextReading:
         """Return a token as the vocabulary has it."""
         return token.text.lower() if self.lowercase else token.text
 
+    def sentences(self, text: str, tokens: Sequence[Token]) -> np.ndarray | None:
+        """Return in which sentence each of the ``tokens`` of a text is (n,), from 0; None if it is read as a whole."""
+        return sentence_numbers(text, tokens, LONGEST) if self.layout.hierarchy else None
+
     def inputs(self, values: np.ndarray) -> np.ndarray:
-        """Return the numbers (n, 1), int64, of the tokens of a text, which came as its characters (T, 1)."""
-        tokens = [self.known(token) for token in self.tokens(text_of(values))]
-        known = self.vocabulary.encode(tokens)[:, None]
-        if not self.layout.pieces:
-            return known
-        return np.concatenate([known, np.stack([pieces(token, self.layout.pieces) for token in tokens])], 1)
+        """Return the numbers (n, 1 + G), int64, of the tokens of a text, which came as its characters (T, 1).
+
+        These are those of the token and of its pieces, and, if the network is a hierarchy, that of its sentence.
+        """
+        text = text_of(values)
+        found = self.tokens(text)
+        tokens = [self.known(token) for token in found]
+        columns = [self.vocabulary.encode(tokens)[:, None]]
+        if self.layout.pieces:
+            columns.append(np.stack([pieces(token, self.layout.pieces) for token in tokens]))
+        numbers = self.sentences(text, found)
+        if numbers is not None:
+            columns.append(numbers[:, None])
+        return np.concatenate(columns, 1)
 
     def without(self, inputs: Tensor, first: int, last: int, lengths: Tensor) -> Tensor:
-        """Return ``inputs`` (B, n, 1) with the tokens from ``first`` to ``last`` unknown."""
+        """Return ``inputs`` (B, n, 1 + G) with the tokens from ``first`` to ``last`` unknown."""
         changed = inputs.clone()
         changed[:, first : last + 1, 0] = UNKNOWN
-        changed[:, first : last + 1, 1:] = 0  # nor has it pieces
+        if self.layout.pieces:
+            changed[:, first : last + 1, 1 : 1 + MOST] = 0  # nor has it pieces
         return changed
 
     @property
@@ -118,6 +135,17 @@ class TextReading:
         vocabulary = Vocabulary(tuple(text["vocabulary"]))
         layout, how = Layout.from_plain(plain["layout"]), (text["tokens"], text["lowercase"], text["most_tokens"])
         return cls(layout, *how, vocabulary, plain["arrays"])
+
+
+def _by_sentences(settings: TextSettings, kind: str) -> bool:
+    """Tell whether texts are read by their sentences; raises ConfigError if they are to be, but have no words."""
+    wanted = isinstance(settings, WholeTextSettings) and settings.hierarchy
+    if wanted and kind == "characters":
+        raise ConfigError(
+            "hierarchy=True reads the words of sentences, and these texts are read by characters. Leave it out, or "
+            "give tokens='words'."
+        )
+    return wanted
 
 
 def long_note(cases: Cases, settings: TextSettings) -> list[str]:

@@ -17,7 +17,7 @@ from ..cases.base import Pages
 from ..cases.classes import arrays_of, classes_of, codes_of, labels_of, spelt_as
 from ..cases.examples import CaseExamples
 from ..cases.pooled import PooledKind
-from ..cases.settings import TextSettings
+from ..cases.settings import WholeTextSettings
 from ..cases.split import Split
 from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
@@ -29,7 +29,7 @@ from .plan import make_plan
 from .settings import PARTS, ClassesAsked
 from .task import make_classifier
 
-OF_TEXTS = tuple(field.name for field in fields(TextSettings))
+OF_TEXTS = tuple(field.name for field in fields(WholeTextSettings))
 OF_SERIES = (
     *PooledKind.of_segments[:-1], "changes", "normalise", "warp", "rescale", "disguise", "combine", "time", "id",
 )  # fmt: skip
