@@ -26,6 +26,7 @@ from recurra.tasks.cases.examples import CaseExamples
 from recurra.tasks.cases.text import TextReading
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.linear import NaiveBayes, SupportVectors
+from recurra.training.loop import overlap
 
 TINY: dict[str, Any] = {"hidden_size": 8, "embedding_size": 12, "epoch_steps": 10, "max_epochs": 4, "last_epochs": 1}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
@@ -368,3 +369,56 @@ def test_a_file_of_texts_alone_is_answered(
     np.testing.assert_array_equal(critic.predict(path), critic.predict(list(texts)))
     with pytest.raises(DataError, match="no texts below the name"):
         critic.predict(written(tmp_path / "b.csv", "text\n\n"))
+
+
+# Several looks at a text
+
+
+def by_torch(cells: list[Any]) -> torch.nn.GRU:
+    """The layer of a classifier, from both sides, by PyTorch."""
+    own = torch.nn.GRU(cells[0].input_size, cells[0].hidden_size, batch_first=True, bidirectional=True).double()
+    for cell, ending in zip(cells, ("l0", "l0_reverse"), strict=True):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(own, f"{name}_{ending}").data.copy_(getattr(cell, name))
+    return own
+
+
+@torch.no_grad()
+def test_several_looks_are_the_structured_self_attention() -> None:
+    """``A = softmax(W2 tanh(W1 Hᵀ))``, ``M = A H``, ``P = ‖A Aᵀ − I‖²`` of Lin et al. 2017, of unequal texts."""
+    texts, labels = reviews(40)
+    looks = {"attention": "tanh_dot", "rows": 4, "overlap_penalty": 0.5}
+    model = Classifier(**TINY | looks, min_count=1).fit(texts, labels)
+    network, examples = model.network_, KIND.encode(cases_of(texts), model.fitted_.learned)
+    batch = examples.take(torch.arange(40))
+    output = network(batch)
+    recurrent = by_torch(network.recurrent.cells())
+    first, second = (one.detach().double().numpy() for one in (network.pool.attention.key.weight, network.pool.query))
+    out, bias = (one.detach().double().numpy() for one in (network.out.weight, network.out.bias))
+    apart = []
+    for n, count in enumerate(examples.lengths.tolist()):
+        vectors = network.embed.words(batch.inputs[n : n + 1, :count]).double()
+        states = recurrent(vectors)[0][0].numpy()
+        scores = second @ np.tanh(first @ states.T)
+        weights = np.exp(scores - scores.max(1, keepdims=True))
+        weights /= weights.sum(1, keepdims=True)
+        np.testing.assert_allclose(output.weights[n, :, :count], weights, atol=1e-5)
+        assert not output.weights[n, :, count:].any()
+        np.testing.assert_allclose(output.prediction[n], out @ (weights @ states).ravel() + bias, atol=1e-4)
+        apart.append(np.linalg.norm(weights @ weights.T - np.eye(4), "fro") ** 2)
+    assert float(overlap(output.weights)) == pytest.approx(np.mean(apart), rel=1e-4)
+    table = model.attention_table(texts[:1])
+    count = int(examples.lengths[0])
+    np.testing.assert_allclose(table["weight"], output.weights[0, :, :count].mean(0), atol=1e-6)
+
+
+def test_looks_at_a_text_move_apart_if_they_are_told_to() -> None:
+    texts, labels = reviews(120)
+    found = {}
+    for share in (0.0, 1.0):
+        looks = {"attention": "tanh_dot", "rows": 3, "overlap_penalty": share, "max_epochs": 20}
+        model = Classifier(**TINY | looks, min_count=1).fit(texts, labels)
+        examples = KIND.encode(cases_of(texts), model.fitted_.learned)
+        with torch.no_grad():
+            found[share] = float(overlap(model.network_(examples.take(torch.arange(120))).weights))
+    assert found[1.0] < 0.8 * found[0.0], found
