@@ -104,7 +104,7 @@ def _make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames | To
         )
     if layout.vocabulary:
         task = config.task
-        sizes = layout.vocabulary, layout.pieces, task.embedding_size
+        sizes = layout.vocabulary, layout.pieces, layout.embedding or task.embedding_size
         words = Words(*sizes, task.forget, task.embedding_dropout)
         return Tokens(layout, words), make_recurrent(config.model, words.output_size)
     recurrent = make_recurrent(config.model, config.model.hidden_size)

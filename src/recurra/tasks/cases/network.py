@@ -43,6 +43,7 @@ class Layout:
     shape: tuple[int, int, int] | None = None  # channels, height and width, if each step is a picture
     vocabulary: int = 0  # tokens that are known, if each step is one
     pieces: int = 0  # of words, that have vectors of their own
+    embedding: int = 0  # numbers of a token; runs of earlier versions have it in their settings
     hierarchy: bool = False  # whether words are read to sentences, and those to the text
 
     @classmethod

@@ -73,7 +73,17 @@ class TextSettings:
     subwords: int = setting(
         20_000, "vectors for pieces of words, so that those are alike that are written alike; 0 for none", low=0
     )
-    embedding_size: int = setting(100, "numbers that a token is to the network", low=1, tune=Range(32, 300, log=True))
+    embedding_size: int | None = setting(
+        None,
+        "numbers that a token is to the network; as many as its vectors have, else 100, if not given",
+        low=1,
+        tune=Range(32, 300, log=True),
+    )
+    vectors: str | None = setting(
+        None,
+        "file with a vector for each word, as word2vec, GloVe and fastText write them as text, with which words begin",
+        metavar="FILE",
+    )
     embedding_dropout: float = setting(0.3, "share of these that is dropped in training", low=0, high=0.9)
     forget: float = setting(0.05, "share of tokens taken for unknown in training, at random", low=0, high=0.9)
 

@@ -4,22 +4,26 @@ Shapes: N texts, T_i characters and n_i tokens of text i.
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...data.cases import Cases
 from ...data.cases.cases import text_of
 from ...data.text import UNKNOWN, Token, Vocabulary, sentence_numbers, tokeniser, usual_tokens
 from ...data.text.subwords import MOST, pieces
 from ...errors import ConfigError, DataError
+from ...nn.words import Words
 from ...writing.numbers import in_steps
 from .network import Layout
+from .pretrained import Pretrained, width_of
 from .settings import TextSettings, WholeTextSettings
 
+EMBEDDING = 100  # numbers of a token
 LONGEST = 60  # tokens of a sentence, of which a longer one is cut
 
 Plain = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -35,6 +39,7 @@ class TextReading:
     most: int  # tokens of a text that are read
     vocabulary: Vocabulary
     arrays: bool  # whether it was trained on a list of texts
+    pretrained: Pretrained | None = field(default=None, compare=False)  # vectors that came from elsewhere
     channels: tuple[str, ...] = field(default=("text",), init=False)
     rate: None = field(default=None, init=False)
 
@@ -51,13 +56,19 @@ class TextReading:
         ]
         least = settings.min_count if kind == "words" else 1
         vocabulary = Vocabulary.of(tokens, least, settings.vocabulary)
+        pretrained = None
+        if settings.vectors is not None:
+            _refuse_vectors(settings.vectors, kind)
+            words = [word for word, _ in Counter(token for some in tokens for token in some).most_common()]
+            pretrained, vocabulary = Pretrained.of(settings.vectors, vocabulary, words, lower)
+        width = width_of(settings.embedding_size, EMBEDDING, pretrained, settings.vectors)
         length = int(np.median([len(some) for some in tokens]))
         buckets = settings.subwords if kind == "words" else 0
         levels = _by_sentences(settings, kind)
-        width = 1 + (MOST if buckets else 0) + levels
-        layout = Layout(1, width, 1, 1, 1, False, length)
-        layout = dataclasses.replace(layout, vocabulary=len(vocabulary), pieces=buckets, hierarchy=levels)
-        return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays)
+        inputs = 1 + (MOST if buckets else 0) + levels
+        layout = Layout(1, inputs, 1, 1, 1, False, length, vocabulary=len(vocabulary), pieces=buckets)
+        layout = dataclasses.replace(layout, embedding=width, hierarchy=levels)
+        return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays, pretrained)
 
     def with_channels(self, cases: Cases) -> Cases:
         """Return ``cases``; raises DataError if they are no texts."""
@@ -102,6 +113,11 @@ class TextReading:
         return changed
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of how texts are read."""
+        return () if self.pretrained is None else self.pretrained.notes
+
+    @property
     def seconds(self) -> None:
         """Texts have no clock."""
         return
@@ -114,9 +130,15 @@ class TextReading:
         """Return how long so many tokens are, in words."""
         return in_steps(round(count))
 
+    def begin(self, network: nn.Module) -> None:
+        """Let a fresh network begin with the vectors that came from elsewhere, if there are any."""
+        if self.pretrained is not None:
+            words = next(module for module in network.modules() if isinstance(module, Words))
+            self.pretrained.give(words)
+
     def to_plain(self) -> Plain:
         """Return it as JSON values and arrays."""
-        return {
+        plain = {
             "channels": list(self.channels),
             "layout": dataclasses.asdict(self.layout),
             "arrays": self.arrays,
@@ -125,16 +147,27 @@ class TextReading:
                 "lowercase": self.lowercase,
                 "most_tokens": self.most,
                 "vocabulary": list(self.vocabulary.tokens),
+                "others": list(self.vocabulary.others),
             },
-        }, {}
+        }
+        return plain, {} if self.pretrained is None else {"vectors": self.pretrained.others}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> "TextReading":
+    def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "TextReading":
         """Return what ``to_plain`` wrote."""
         text = plain["text"]
-        vocabulary = Vocabulary(tuple(text["vocabulary"]))
+        vocabulary = Vocabulary(tuple(text["vocabulary"]), tuple(text.get("others", ())))
         layout, how = Layout.from_plain(plain["layout"]), (text["tokens"], text["lowercase"], text["most_tokens"])
-        return cls(layout, *how, vocabulary, plain["arrays"])
+        pretrained = Pretrained.kept(arrays["vectors"]) if "vectors" in arrays else None
+        return cls(layout, *how, vocabulary, plain["arrays"], pretrained)
+
+
+def _refuse_vectors(path: str, kind: str) -> None:
+    if kind != "words":
+        raise ConfigError(
+            f"vectors='{path}' are those of words, and these texts are read by {kind}. Leave it out, or give "
+            "tokens='words'."
+        )
 
 
 def _by_sentences(settings: TextSettings, kind: str) -> bool:

@@ -63,6 +63,11 @@ class ClassifyLearned:
         disguise = Disguise(layout.disguise, mean, std, change if reads_changes else None)
         return Augmentation(layout.warp, layout.rescale, disguise)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of how cases are read."""
+        return self.reading.notes if isinstance(self.reading, TextReading) else ()
+
     def targets(self, cases: Cases) -> torch.Tensor | None:
         """Return the number of each case's class (N,); None if the cases have no labels."""
         return None if cases.labels is None else torch.from_numpy(codes_of(cases.labels, self.classes))
@@ -80,7 +85,7 @@ class ClassifyLearned:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ClassifyLearned":
         """Return what ``to_plain`` wrote."""
-        reading = TextReading.from_plain(plain) if "text" in plain else Reading.from_plain(plain, arrays)
+        reading = TextReading.from_plain(plain, arrays) if "text" in plain else Reading.from_plain(plain, arrays)
         share = plain.get("share", 0.0)  # older runs are networks alone
         return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading, share)
 

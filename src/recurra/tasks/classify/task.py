@@ -17,6 +17,7 @@ from ...training.task import Loss
 from ..cases.build import make_pooled
 from ..cases.classes import balanced
 from ..cases.network import CaseNet
+from ..cases.text import TextReading
 from .learned import ClassifyLearned
 from .reservoir import ClassReservoir
 
@@ -64,4 +65,6 @@ def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet |
         raise ConfigError("A reservoir does not learn, and tokens need vectors that are learned. Use another cell.")
     weights = torch.from_numpy(balanced(learned.counts)) if config.task.balance else None
     network = (ClassReservoir if is_reservoir(config.model) else make_pooled)(config, layout, classes)
+    if isinstance(learned.reading, TextReading):
+        learned.reading.begin(network)
     return network, ClassifyTask(config.task.smoothing, weights, learned.augmentation)
