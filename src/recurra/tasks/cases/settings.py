@@ -63,8 +63,10 @@ class TextSettings:
     """How a text is read."""
 
     text: str | None = setting(None, "column with the text of each case; found if not given")
-    tokens: Literal["words", "characters"] | None = setting(
-        None, "what a text is read by; words if not given, and characters where texts are a word or two"
+    tokens: Literal["words", "characters", "sentencepiece"] | None = setting(
+        None,
+        "what a text is read by (sentencepiece: pieces of words, learned from the training texts); words if not given, "
+        "and characters where texts are a word or two",
     )
     lowercase: bool | None = setting(None, "read words as if all were in small letters; only words, if not given")
     most_tokens: int = setting(1000, "tokens of a text that are read, from its beginning", low=1)

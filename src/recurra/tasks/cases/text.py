@@ -5,8 +5,9 @@ Shapes: N texts, T_i characters and n_i tokens of text i.
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from ...data.cases import Cases
 from ...data.cases.cases import text_of
 from ...data.text import UNKNOWN, Token, Vocabulary, sentence_numbers, tokeniser, usual_tokens
+from ...data.text.learned_pieces import LEARNED, learn_pieces, piece_tokeniser
 from ...data.text.subwords import MOST, pieces
 from ...errors import ConfigError, DataError
 from ...nn.words import Words
@@ -40,6 +42,8 @@ class TextReading:
     vocabulary: Vocabulary
     arrays: bool  # whether it was trained on a list of texts
     pretrained: Pretrained | None = field(default=None, compare=False)  # vectors that came from elsewhere
+    model: bytes | None = None  # of pieces, if tokens are learned ones
+    said: tuple[str, ...] = field(default=(), compare=False)  # notes
     channels: tuple[str, ...] = field(default=("text",), init=False)
     rate: None = field(default=None, init=False)
 
@@ -49,10 +53,12 @@ class TextReading:
         texts = train.texts
         kind = settings.tokens or usual_tokens(texts)
         lower = settings.lowercase if settings.lowercase is not None else kind == "words"
-        split = tokeniser(kind)
+        model = learn_pieces(texts, settings.vocabulary, lower) if kind == LEARNED else None
+        split = _tokeniser(kind, model, lower)
+        found = [split(text) for text in texts]
+        said = long_said([len(some) for some in found], settings.most_tokens) if model is not None else []
         tokens = [
-            [token.text.lower() if lower else token.text for token in split(text)[: settings.most_tokens]]
-            for text in texts
+            [token.text.lower() if lower else token.text for token in some[: settings.most_tokens]] for some in found
         ]
         least = settings.min_count if kind == "words" else 1
         vocabulary = Vocabulary.of(tokens, least, settings.vocabulary)
@@ -68,7 +74,7 @@ class TextReading:
         inputs = 1 + (MOST if buckets else 0) + levels
         layout = Layout(1, inputs, 1, 1, 1, False, length, vocabulary=len(vocabulary), pieces=buckets)
         layout = dataclasses.replace(layout, embedding=width, hierarchy=levels)
-        return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays, pretrained)
+        return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays, pretrained, model, tuple(said))
 
     def with_channels(self, cases: Cases) -> Cases:
         """Return ``cases``; raises DataError if they are no texts."""
@@ -78,7 +84,7 @@ class TextReading:
 
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of a text that are read, with their places; of white space alone, one that is unknown."""
-        return tokeniser(self.kind)(text)[: self.most] or [Token(text, 0, len(text))]
+        return _tokeniser(self.kind, self.model, self.lowercase)(text)[: self.most] or [Token(text, 0, len(text))]
 
     def known(self, token: Token) -> str:
         """Return a token as the vocabulary has it."""
@@ -115,7 +121,7 @@ class TextReading:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be said of how texts are read."""
-        return () if self.pretrained is None else self.pretrained.notes
+        return self.said if self.pretrained is None else (*self.said, *self.pretrained.notes)
 
     @property
     def seconds(self) -> None:
@@ -150,7 +156,10 @@ class TextReading:
                 "others": list(self.vocabulary.others),
             },
         }
-        return plain, {} if self.pretrained is None else {"vectors": self.pretrained.others}
+        arrays = {} if self.pretrained is None else {"vectors": self.pretrained.others}
+        if self.model is not None:
+            arrays["pieces"] = np.frombuffer(self.model, np.uint8).copy()
+        return plain, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "TextReading":
@@ -159,7 +168,14 @@ class TextReading:
         vocabulary = Vocabulary(tuple(text["vocabulary"]), tuple(text.get("others", ())))
         layout, how = Layout.from_plain(plain["layout"]), (text["tokens"], text["lowercase"], text["most_tokens"])
         pretrained = Pretrained.kept(arrays["vectors"]) if "vectors" in arrays else None
-        return cls(layout, *how, vocabulary, plain["arrays"], pretrained)
+        model = arrays["pieces"].tobytes() if "pieces" in arrays else None
+        return cls(layout, *how, vocabulary, plain["arrays"], pretrained, model)
+
+
+@lru_cache(maxsize=8)
+def _tokeniser(kind: str, model: bytes | None, lowercase: bool) -> Callable[[str], list[Token]]:
+    """Return what cuts texts into tokens of a ``kind``; of learned ones, those of a ``model``."""
+    return tokeniser(kind) if model is None else piece_tokeniser(model, lowercase)
 
 
 def _refuse_vectors(path: str, kind: str) -> None:
@@ -185,7 +201,14 @@ def long_note(cases: Cases, settings: TextSettings) -> list[str]:
     """Return a note on how many texts are not read to their end, if any are."""
     if not cases.written:
         return []
+    if settings.tokens == LEARNED:  # which are not learned yet
+        return []
     texts, most = cases.texts, settings.most_tokens
     split = tokeniser(settings.tokens or usual_tokens(texts))
-    long = sum(len(text) > most and len(split(text)) > most for text in texts)
+    return long_said([len(split(text)) if len(text) > most else 0 for text in texts], most)
+
+
+def long_said(counts: Sequence[int], most: int) -> list[str]:
+    """Return a note on how many texts of so many tokens have more than ``most``, if any have."""
+    long = sum(count > most for count in counts)
     return [f"{long:,} text(s) have more than {most:,} tokens, of which the first ones are read"] if long else []
