@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...errors import DataError
 from ..tables.columns import as_pandas, is_number
-from .answers import What, answer_of
+from .answers import NAMES, What, answer_of
 from .cases import Cases, channel_names, checked, counted, cut, missing_note
 from .pictures import Shape, flat, frames_of, of_one_size
 from .texts import is_texts, text_cases
@@ -49,7 +49,7 @@ def cases_of(
     if isinstance(X, Cases):
         return X if y is None else answer_of(what).from_array(X, y, None)
     if is_texts(X):
-        if what != "label":
+        if what not in NAMES:
             raise DataError("X holds texts, which are read for the task 'classify' alone so far; give numbers.")
         cases = replace(text_cases(list(X), names), arrays=True)
         return cases if y is None else answer_of(what).from_array(cases, y, None)

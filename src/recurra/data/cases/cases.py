@@ -38,6 +38,7 @@ class Cases:
     marks: Marks | None = None  # a label for each step; None where none is known
     rows: tuple[np.ndarray, ...] | None = None  # the row (T_i,) of its table that each step came from, if it had one
     written: bool = False  # whether they are texts
+    several: bool = False  # whether a label names any number of classes, as ``labels.joined`` writes them
 
     def __len__(self) -> int:
         return len(self.values)

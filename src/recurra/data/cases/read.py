@@ -10,7 +10,7 @@ from ..tables.columns import as_pandas, find_column
 from ..tables.files import check_there, first_text, is_parquet, placed, read_table, read_text
 from ..tables.json_lines import ENDINGS as JSON_LINES
 from ..tables.json_lines import read_json_lines
-from .answers import Answer, What, answer_of
+from .answers import NAMES, Answer, What, answer_of
 from .arrays import cases_of
 from .cases import Cases
 from .files import One, kind_of, read_files
@@ -106,7 +106,7 @@ def table_cases(
     """
     table, answer = as_pandas(frame), answer_of(what, target, labelled)
     file = file_column(table)
-    if text is None and file is None and time is None and what == "label" and not numbered_steps(table):
+    if text is None and file is None and time is None and what in NAMES and not numbered_steps(table):
         text = text_column(table, answer.target)
     if text is not None:
         return column_cases(table, find_column(table.columns, text, "text"), answer)
@@ -117,9 +117,9 @@ def table_cases(
 
 def _lines_of_text(path: Path, start: str, answer: Answer) -> Cases | None:
     """Return the cases of a file with a text in each line, behind its label or alone; None if it is another file."""
-    if answer.what == "label" and are_labelled_lines(start):
+    if answer.what in NAMES and are_labelled_lines(start):
         return read_labelled_lines(read_text(path), path.name, answer)
-    if answer.what == "label" and not answer.needed and are_lines_of_text(start, _ending(path)):
+    if answer.what in NAMES and not answer.needed and are_lines_of_text(start, _ending(path)):
         return read_lines_of_text(read_text(path), path.name)
     return None
 

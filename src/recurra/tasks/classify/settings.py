@@ -46,6 +46,9 @@ class ClassifySettings(WholeTextSettings, PooledSettings):
         high=2,
         tune=Range(0, 2),
     )
+    several: bool = setting(
+        False, "let each case have any number of labels, with | or ; between them, or in a list, or none"
+    )
     balance: bool = setting(False, "let every class weigh the same in the loss, however many cases it has")
 
 
