@@ -228,7 +228,7 @@ def test_train_predict_evaluate_report_compare(run: Run, tmp_path: Path) -> None
     pd.DataFrame({"label": ["|".join(own) for own in labels], "text": texts}).to_csv(data, index=False)
     done = run("train", data, "--task=classify", "--test-size=20", *FLAGS, f"--out={folder}")
     assert done.code == 0, done.err
-    assert all(row in done.out for row in ("most frequent labels", "logistic regression", "this model", "micro F1"))
+    assert all(row in done.out for row in ("most frequent labels", "logistic regression", "this model", "micro-F1"))
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Label by label" in page and "<mark style=" in page
     judged = run("evaluate", folder, data, "--json")
@@ -244,4 +244,4 @@ def test_train_predict_evaluate_report_compare(run: Run, tmp_path: Path) -> None
         "compare", data, "--task=classify", "--cells=gru", "--attentions=none,additive", "--seeds=1", "--test-size=20",
         *FLAGS, f"--out={tmp_path / 'compared'}",
     )  # fmt: skip
-    assert done.code == 0 and "micro F1" in done.out, done.err
+    assert done.code == 0 and "micro-F1" in done.out, done.err

@@ -142,6 +142,12 @@ def test_numbers_are_still_numbers() -> None:
     assert not cases_of([[1.0, 2.0], [3.0]]).written
 
 
+def test_a_line_of_json_may_hold_what_else_would_end_a_line(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"one\u2028two\x85 {n}", "label": n % 2}, ensure_ascii=False) for n in range(8)]
+    cases = read_cases(written(tmp_path / "a.jsonl", "\r\n".join(lines)))
+    assert cases.texts == tuple(f"one\u2028two\x85 {n}" for n in range(8))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
