@@ -194,6 +194,12 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         {"id": np.repeat(np.arange(40), 24), "step": np.tile(np.arange(24), 40), "value": np.ravel(CURVES)}
     )
     steps.assign(label=np.where(np.ravel(CURVES) > 0, "high", "low")).to_csv("steps.csv", index=False)
+    reviews = [f"房间{'很好' if n % 2 else '太差'}。早餐{'一般' if n % 3 else '不错'}。" for n in range(40)]
+    texts = pd.DataFrame({"text": reviews, "label": ["slow", "fast"] * 20})
+    texts.to_csv("texts.csv", index=False)
+    texts.assign(label=["|".join(["slow"] * (n % 2) + ["fast"] * (n % 3 == 0)) for n in range(40)]).to_csv(
+        "several.csv", index=False
+    )
     return lambda *arguments: run_command(capsys, *arguments, "--lang", "zh")
 
 
@@ -261,6 +267,8 @@ def page_left(path: str) -> set[str]:
     [
         ("forecast", "sales.csv", ["--horizon", 7]),
         ("classify", "cases.csv", ["--rows", 2, "--self-attention", "dot"]),
+        ("classify", "texts.csv", ["--hierarchy"]),
+        ("classify", "several.csv", ["--several"]),
         ("regress", "numbers.csv", ["--target", "price"]),
         ("tag", "steps.csv", []),
     ],

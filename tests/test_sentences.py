@@ -290,7 +290,7 @@ def test_tags_that_break_their_scheme_are_mended_and_that_is_said() -> None:
     cases, notes = repaired(cases_of(X, [["O", "I-X", "I-X"], ["B-X", "I-Y"]], what="mark"))
     assert tags(cases) == [["O", "B-X", "I-X"], ["B-X", "B-Y"]] and "2 of 5 tags break their scheme" in notes[0]
     with pytest.warns(Caution, match="break their scheme"):
-        Tagger(**TINY | {"max_epochs": 1}).fit(X * 4, [["O", "I-X", "I-X"], ["B-X", "I-Y"]] * 4)
+        Tagger(**TINY | {"max_epochs": 1}).fit(X * 4, [["O", "I-X", "I-X"], ["B-X", "I-X"]] * 4)
 
 
 # ------------------------------------------------------------------------------------------------- the network
@@ -335,7 +335,7 @@ def test_only_a_chain_knows_which_tags_go_together() -> None:
     """Of a word alone A is likeliest first and B second, but A B never is: a row of tags must be chosen as a whole."""
     pairs = [["A", "A"]] * 4 + [["B", "B"]] * 3 + [["C", "B"]] * 3
     X, y = [["x", "y"]] * 200, pairs * 20
-    plain = TINY | {"letters": 0, "subwords": 0, "max_epochs": 12}
+    plain = TINY | {"letters": 0, "subwords": 0, "max_epochs": 12, "watch": "loss"}
     apart, together = (Tagger(crf=crf, **plain).fit(X, y).predict([["x", "y"]])[0].tolist() for crf in (False, True))
     assert apart == ["A", "B"] and together == ["A", "A"]
 
@@ -501,3 +501,18 @@ def test_from_a_file_to_spans(trained: Path, capsys: pytest.CaptureFixture[str])
 def test_a_classifier_says_that_such_a_file_is_for_tagging(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = run_command(capsys, "train", trained / "data.conll", "--task", "classify")
     assert answer.code == 2 and "'tag'" in answer.err
+
+
+def test_words_may_begin_with_vectors_from_a_file(tmp_path: Path) -> None:
+    """Words that the training did not have are known by their vectors: Eve is as near to Ann as can be."""
+    X, y = travels(100)
+    near = {"Ann": 1.0, "Bob": 1.0, "Cleo": 1.0, "Dan": 1.0, "Eve": 1.0, "Rome": -1.0, "Oslo": -1.0, "Lima": -1.0}
+    lines = [f"{word} {sign} {sign / 2} 0.1 0.3" for word, sign in near.items()]
+    (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n")
+    own = TINY | {"embedding_size": None, "letters": 0, "subwords": 0, "lowercase": False, "max_epochs": 12}
+    tagger = Tagger(**own, vectors=str(tmp_path / "vectors.txt")).fit(X, y)
+    assert tagger.predict([["Eve", "went", "to", "Rome"]])[0].tolist() == ["B-PER", "O", "O", "B-LOC"]
+    assert any("begin with their vector" in note for note in tagger.notes_)
+    tagger.save(tmp_path / "run")
+    again = Tagger.load(tmp_path / "run").predict([["Eve", "went", "to", "Rome"]])[0]
+    assert again.tolist() == ["B-PER", "O", "O", "B-LOC"], "the file is not needed any more"

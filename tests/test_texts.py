@@ -16,7 +16,7 @@ from sklearn.svm import LinearSVC
 from torch.nn import functional as F
 
 from commands import Run, run_command
-from recurra import Classifier, Regressor, Tagger
+from recurra import Classifier, Regressor
 from recurra.data.cases import Cases, cases_of, read_cases
 from recurra.data.text import UNKNOWN, Vocabulary, tokeniser, usual_tokens
 from recurra.data.text.subwords import MOST, pieces
@@ -26,6 +26,7 @@ from recurra.tasks.cases.examples import CaseExamples
 from recurra.tasks.cases.text import TextReading
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.linear import NaiveBayes, SupportVectors
+from recurra.training.loop import overlap
 
 TINY: dict[str, Any] = {"hidden_size": 8, "embedding_size": 12, "epoch_steps": 10, "max_epochs": 4, "last_epochs": 1}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
@@ -139,6 +140,12 @@ def test_numbers_are_still_numbers() -> None:
     cases = KIND.read(curves.assign(label=["up", "down"] * 10), Classifier()._config())
     assert not cases.written and len(cases.values[0]) == 9
     assert not cases_of([[1.0, 2.0], [3.0]]).written
+
+
+def test_a_line_of_json_may_hold_what_else_would_end_a_line(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"one\u2028two\x85 {n}", "label": n % 2}, ensure_ascii=False) for n in range(8)]
+    cases = read_cases(written(tmp_path / "a.jsonl", "\r\n".join(lines)))
+    assert cases.texts == tuple(f"one\u2028two\x85 {n}" for n in range(8))
 
 
 @pytest.mark.parametrize(
@@ -292,9 +299,8 @@ def test_what_comes_must_be_what_was_learned(critic: Classifier) -> None:
         Classifier(max_epochs=1, hidden_size=8).fit(curves, y).predict(["a text", "another one"])
     with pytest.raises(ConfigError, match="tokens has no effect: these cases are no texts"):
         Classifier(tokens="words").fit(curves, y)
-    for estimator, goals in ((Regressor(), np.arange(20.0)), (Tagger(), [["a"]] * 20)):
-        with pytest.raises(DataError, match="texts, which are read for the task 'classify' alone"):
-            estimator.fit(reviews(20)[0], goals)
+    with pytest.raises(DataError, match="texts, which are read for the tasks 'classify' and 'tag'"):
+        Regressor().fit(reviews(20)[0], np.arange(20.0))
     with pytest.raises(DataError, match="Case '2' is an empty text"):
         critic.predict(["fine", " "])
 
@@ -368,3 +374,56 @@ def test_a_file_of_texts_alone_is_answered(
     np.testing.assert_array_equal(critic.predict(path), critic.predict(list(texts)))
     with pytest.raises(DataError, match="no texts below the name"):
         critic.predict(written(tmp_path / "b.csv", "text\n\n"))
+
+
+# Several looks at a text
+
+
+def by_torch(cells: list[Any]) -> torch.nn.GRU:
+    """The layer of a classifier, from both sides, by PyTorch."""
+    own = torch.nn.GRU(cells[0].input_size, cells[0].hidden_size, batch_first=True, bidirectional=True).double()
+    for cell, ending in zip(cells, ("l0", "l0_reverse"), strict=True):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(own, f"{name}_{ending}").data.copy_(getattr(cell, name))
+    return own
+
+
+@torch.no_grad()
+def test_several_looks_are_the_structured_self_attention() -> None:
+    """``A = softmax(W2 tanh(W1 Hᵀ))``, ``M = A H``, ``P = ‖A Aᵀ − I‖²`` of Lin et al. 2017, of unequal texts."""
+    texts, labels = reviews(40)
+    looks = {"attention": "tanh_dot", "rows": 4, "overlap_penalty": 0.5}
+    model = Classifier(**TINY | looks, min_count=1).fit(texts, labels)
+    network, examples = model.network_, KIND.encode(cases_of(texts), model.fitted_.learned)
+    batch = examples.take(torch.arange(40))
+    output = network(batch)
+    recurrent = by_torch(network.recurrent.cells())
+    first, second = (one.detach().double().numpy() for one in (network.pool.attention.key.weight, network.pool.query))
+    out, bias = (one.detach().double().numpy() for one in (network.out.weight, network.out.bias))
+    apart = []
+    for n, count in enumerate(examples.lengths.tolist()):
+        vectors = network.embed.words(batch.inputs[n : n + 1, :count]).double()
+        states = recurrent(vectors)[0][0].numpy()
+        scores = second @ np.tanh(first @ states.T)
+        weights = np.exp(scores - scores.max(1, keepdims=True))
+        weights /= weights.sum(1, keepdims=True)
+        np.testing.assert_allclose(output.weights[n, :, :count], weights, atol=1e-5)
+        assert not output.weights[n, :, count:].any()
+        np.testing.assert_allclose(output.prediction[n], out @ (weights @ states).ravel() + bias, atol=1e-4)
+        apart.append(np.linalg.norm(weights @ weights.T - np.eye(4), "fro") ** 2)
+    assert float(overlap(output.weights)) == pytest.approx(np.mean(apart), rel=1e-4)
+    table = model.attention_table(texts[:1])
+    count = int(examples.lengths[0])
+    np.testing.assert_allclose(table["weight"], output.weights[0, :, :count].mean(0), atol=1e-6)
+
+
+def test_looks_at_a_text_move_apart_if_they_are_told_to() -> None:
+    texts, labels = reviews(120)
+    found = {}
+    for share in (0.0, 1.0):
+        looks = {"attention": "tanh_dot", "rows": 3, "overlap_penalty": share, "max_epochs": 20}
+        model = Classifier(**TINY | looks, min_count=1).fit(texts, labels)
+        examples = KIND.encode(cases_of(texts), model.fitted_.learned)
+        with torch.no_grad():
+            found[share] = float(overlap(model.network_(examples.take(torch.arange(120))).weights))
+    assert found[1.0] < 0.8 * found[0.0], found

@@ -27,6 +27,15 @@ def less_sure(whole: Tensor, left: Tensor) -> Tensor:
     return (before - after).gather(-1, before.argmax(-1, keepdim=True)).squeeze(-1)
 
 
+def less_likely(whole: Tensor, left: Tensor) -> Tensor:
+    """Return how much less probable the surest label of the ``whole`` is by what is ``left``, scores (B, K): (B,).
+
+    ``σ(x)_k − σ(x without stretch)_k, k = argmax x``, where any number of labels may be right.
+    """
+    surest = whole.argmax(-1, keepdim=True)
+    return (whole.sigmoid() - left.sigmoid()).gather(-1, surest).squeeze(-1)
+
+
 def occlusion(
     model: nn.Module,
     batch: Batch,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import re
 import types
 import typing
@@ -171,6 +172,7 @@ def _converted(value: Any, kind: type) -> Any:
     if type(value).__name__ == "bool":
         raise ValueError(value)
     if kind is str:
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
         if not isinstance(value, str):
             raise ValueError(value)
         return value

@@ -5,6 +5,7 @@ training part (scales, classes, sizes) is enough to *encode* any data later; an 
 answers; *statistics* say case by case how an answer did, and every metric and test follows from them.
 """
 
+import dataclasses
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -229,6 +230,8 @@ class Kind(ABC):
         """Learn and encode as a ``plan`` that was made already says."""
         config = self.fill(config, plan)
         learned = self.learn(data, plan, config)
+        notes = getattr(learned, "notes", ())  # what only learning found out
+        plan = dataclasses.replace(plan, notes=(*plan.notes, *notes)) if notes else plan
         train, valid = (self.encode(data, learned, part) for part in (plan.train, plan.valid))
         return Prepared(self, config, data, plan, learned, train, valid)
 

@@ -181,7 +181,7 @@ def _looked(fitted: Fitted, data: Any, compared: Mapping[str, Any]) -> list[Sect
     import numpy as np
 
     weights = np.array(looked["weights"])
-    if weights.shape[-1] != len(glimpse.steps):  # a reservoir, which is kept, reads in other steps
+    if weights.shape[-1] not in (len(glimpse.steps), glimpse.batch.inputs.shape[1]):  # one of them reads in other steps
         return []
     sections = glimpse.attention(weights)
     text = f"This is {looked['model']}, the best model that has an attention."

@@ -77,8 +77,8 @@ class Progress:
         return bool(self.stopped_by)
 
     def beaten(self, loss: float, watched: float | None, watch: Watch | None) -> bool:
-        """Tell whether an epoch is better than the best one: by its loss, or by what was ``watched``."""
-        if watch is None or watched is None:
+        """Tell whether an epoch is better than the best one: by its loss, or by what was ``watched`` and then its loss."""
+        if watch is None or watched is None or watched == self.best_watched:
             return loss < self.best_loss
         return self.best_watched is None or watch.metric.beats(watched, self.best_watched)
 

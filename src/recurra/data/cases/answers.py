@@ -14,12 +14,13 @@ import pandas as pd
 from ...errors import DataError, KindError, pick
 from ..tables.columns import MISSING, as_pandas, find_boundless, find_column, numbers
 from .cases import Cases
-from .labels import label_codes, labels_of, merged_note, plain
+from .labels import BETWEEN, label_codes, labels_of, merged_note, plain
+from .labels import joined as joined_labels
 from .marks import Marks
 from .roles import Taken, find_label, find_number, is_label
 from .rows import Rows
 
-What = Literal["label", "number", "mark"]
+What = Literal["label", "number", "mark", "labels"]
 Place = Callable[[int], str]  # from the number of a case to where it stands in a file
 NUMBERS = "an array of numbers, (cases,) or (cases, targets)"
 
@@ -258,7 +259,59 @@ class MarkAnswer(LabelAnswer):
         return replace(cases, marks=Marks(cut, names), notes=(*cases.notes, *said))
 
 
-ANSWERS: dict[str, type[Answer]] = {answer.what: answer for answer in (LabelAnswer, NumberAnswer, MarkAnswer)}
+class LabelsAnswer(LabelAnswer):
+    """The names of any number of classes: a list, or text with ``|`` or ``;`` between them; what is empty has none."""
+
+    what = "labels"
+
+    def from_columns(self, cases: Cases, frame: pd.DataFrame, rows: Rows | None) -> Cases:
+        """Return the cases with their labels; raises DataError if one has two different lists."""
+        column = frame.iloc[:, 0]
+        return self._several(super().from_columns(cases, pd.DataFrame({column.name: self._joined(column)}), rows))
+
+    def from_cells(self, cases: Cases, cells: Sequence[str | None], place: Place, known: Iterable[str] = ()) -> Cases:
+        """Return the cases with the labels in each cell."""
+        return self._several(super().from_cells(cases, list(self._joined(cells)), place))
+
+    def from_array(self, cases: Cases, y: Any, width: int | None = None) -> Cases:
+        """Return the cases with their labels: a list of lists, or a table (N, K) that has a 1 for each label.
+
+        Raises DataError if ``y`` is not that.
+        """
+        return self._several(super().from_array(cases, list(self._joined(_lists(y)))))
+
+    def _several(self, cases: Cases) -> Cases:
+        return replace(cases, several=True)
+
+    def _joined(self, values: Iterable[Any]) -> "pd.Series[Any]":
+        """Return one text for each of ``values``: without any label if it is empty and another one is not."""
+        found = [joined_labels(value) for value in values]
+        rest = BETWEEN if self.needed or any(one not in (None, BETWEEN) for one in found) else None
+        return pd.Series([one or rest for one in found], dtype=object)
+
+
+def _lists(y: Any) -> Any:
+    """Return lists of labels (N,), from those or from a table of zeros and ones (N, K)."""
+    names: Sequence[Any] | None = None
+    if hasattr(type(y), "columns"):
+        y = as_pandas(y)
+        names, y = list(y.columns), y.to_numpy()
+    y = y.detach().cpu().numpy() if hasattr(y, "detach") else y
+    if isinstance(y, np.ndarray) and y.ndim == 2:
+        if y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all():
+            raise DataError(
+                f"y has the shape {y.shape}; give a list of labels for each case, or a table of zeros and ones with a "
+                "column for each label."
+            )
+        places = range(y.shape[1]) if names is None else names
+        return [[name for name, held in zip(places, row, strict=True) if held] for row in y.tolist()]
+    return y
+
+
+ANSWERS: dict[str, type[Answer]] = {
+    answer.what: answer for answer in (LabelAnswer, NumberAnswer, MarkAnswer, LabelsAnswer)
+}
+NAMES = ("label", "labels")  # what is said of a case as a whole by names
 assert set(ANSWERS) == set(get_args(What))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import DataError, KindError
-from .answers import Answer
+from .answers import NAMES, Answer
 from .cases import Cases
 from .files import ENDINGS, One, kind_of, read_files
 
@@ -76,7 +76,7 @@ def _check_labels(folder: Path, loose: Sequence[Path], answer: Answer) -> None:
 
 
 def _refuse_numbers(folder: Path, answer: Answer) -> None:
-    if answer.what != "label":
+    if answer.what not in NAMES:
         raise KindError(
             f"The folders in '{folder}' say of which class a file is, but a number is needed of each; give a table "
             "with a column 'file' and a column of numbers."

@@ -15,6 +15,8 @@ from ..tables.dtypes import plain_column
 from ..tables.names import name_codes
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+BETWEEN = "|"  # stands between the labels of one case, and alone where it has none
+SPLIT = re.compile(r"[|;]")  # what stands there in files
 POINTED = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?")  # a number with a point or an exponent
 
 
@@ -49,7 +51,10 @@ def _refuse_nameless(column: pd.Series) -> None:
 
 def _check(value: Any) -> None:
     if isinstance(value, (list, tuple, dict, set, np.ndarray, pd.Series)):
-        raise DataError("A label is itself a list or table; give one name or whole number for each case.")
+        raise DataError(
+            "A label is itself a list or table; give one name or whole number for each case, or classify with "
+            "several=True."
+        )
     if isinstance(value, (float, np.floating)):
         if np.isfinite(value) and value == round(value):
             return
@@ -81,9 +86,38 @@ def plain(text: str) -> str | None:
     return text or None
 
 
+def joined(value: Any) -> str | None:
+    """Return several labels, in a list or as text between ``|`` or ``;``, as one text, each once and in order.
+
+    None stays None, for what is not known. Raises DataError for a name in a list that holds the sign between names.
+    """
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, str):
+        names = SPLIT.split(value)
+    elif isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+        names = [_name(one) for one in value]
+    else:
+        names = [_name(value)]
+    found = sorted({name for name in map(plain, names) if name})
+    return BETWEEN.join(found) or BETWEEN
+
+
+def parts(label: str) -> tuple[str, ...]:
+    """Return the labels that ``joined`` put together."""
+    return tuple(name for name in label.split(BETWEEN) if name)
+
+
+def _name(value: Any) -> str:
+    _check(value)
+    if isinstance(value, str) and BETWEEN in value:
+        raise DataError(f"The label '{value}' in a list holds '{BETWEEN}', which stands between labels; rename it.")
+    return str(value)
+
+
 def without_missing(column: pd.Series) -> pd.Series:
     """Return a column of labels without those that say that there is none, such as '?'; NA and none are answers."""
-    if not is_text(column):
+    if not is_text(column) or any(isinstance(value, (list, tuple)) for value in column):
         return column
     return column.mask(column.str.strip().str.casefold().isin(MISSING - NAMES_TOO))
 

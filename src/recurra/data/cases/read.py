@@ -12,7 +12,7 @@ from ..tables.columns import as_pandas, find_column, is_number
 from ..tables.files import check_there, first_text, is_parquet, placed, read_table, read_text
 from ..tables.json_lines import ENDINGS as JSON_LINES
 from ..tables.json_lines import read_json_lines
-from .answers import Answer, What, answer_of
+from .answers import NAMES, Answer, What, answer_of
 from .arrays import cases_of
 from .cases import Cases
 from .conll import are_columns, read_columns
@@ -161,14 +161,14 @@ def _is_name(column: str, answer: Answer) -> bool:
 
 def _may_be_texts(table: pd.DataFrame, answer: Answer) -> bool:
     """Tell whether a case may be a text in each row: with its label, or to be tagged where there are no numbers."""
-    if answer.what == "label":
+    if answer.what in NAMES:
         return True
     return answer.what == "mark" and not answer.needed and not any(is_number(table[name]) for name in table.columns)
 
 
 def _lines_of_text(path: Path, start: str, answer: Answer) -> Cases | None:
     """Return the cases of a file with a text in each line, behind its label or alone; None if it is another file."""
-    if answer.what == "label" and are_labelled_lines(start):
+    if answer.what in NAMES and are_labelled_lines(start):
         return read_labelled_lines(read_text(path), path.name, answer)
     if answer.what != "number" and not answer.needed and are_lines_of_text(start, _ending(path)):
         return read_lines_of_text(read_text(path), path.name)

@@ -80,7 +80,7 @@ def read_text(path: str | Path) -> str:
     path = Path(path)
     encoding = find_encoding(_sample(path))
     try:
-        with _open(path) as file:
+        with open_file(path) as file:
             content = file.read()
     except (EOFError, lzma.LZMAError, zlib.error, OSError, zipfile.BadZipFile) as fault:
         raise DataError(f"'{path.name}' is cut short or damaged ({_brief(fault)}).") from None
@@ -128,7 +128,7 @@ def _brief(fault: Exception) -> str:
     return str(fault).strip().split("\n")[0][:120].rstrip(".")
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_file(path: Path) -> IO[bytes]:
     """Open a file for reading bytes, unpacked if its ending says that it is packed."""
     suffix = path.suffix.lower()
     if suffix == ".zip":
@@ -149,7 +149,7 @@ def _open_zip(path: Path) -> IO[bytes]:
 
 def _sample(path: Path) -> bytes:
     try:
-        with _open(path) as file:
+        with open_file(path) as file:
             sample = _first_bytes(file)
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as fault:
         raise DataError(f"'{path.name}' cannot be unpacked or opened ({_brief(fault)}).") from None
@@ -195,7 +195,7 @@ def _parse(path: Path, dialect: Dialect, more: dict[str, Any]) -> pd.DataFrame:
     options |= {"index_col": False, "skipinitialspace": dialect.spaced, "low_memory": False, **more}
     try:
         # Where it skips lines, pandas takes two carriage returns for one.
-        opened = io.TextIOWrapper(_open(path), dialect.encoding) if dialect.returns else _open(path)
+        opened = io.TextIOWrapper(open_file(path), dialect.encoding) if dialect.returns else open_file(path)
         with opened as file, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(file, **options)
@@ -281,7 +281,7 @@ def _restored(column: pd.Series, raw: pd.Series, kept: bool, notes: list[str]) -
 def line_of(path: str | Path, row: int) -> int:
     """Return the line, from 1, of a text file where a row of its table begins; ``row`` is counted from 0."""
     dialect = find_dialect(_sample(Path(path)), Path(path).name)
-    with io.TextIOWrapper(_open(Path(path)), dialect.encoding, errors="replace", newline="") as lines:
+    with io.TextIOWrapper(open_file(Path(path)), dialect.encoding, errors="replace", newline="") as lines:
         for number, record in enumerate(_records(lines, dialect)):
             if number == row:
                 return record

@@ -16,7 +16,7 @@ def read_json_lines(path: Path) -> pd.DataFrame:
     if not path.is_file():
         check_there(path)
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:

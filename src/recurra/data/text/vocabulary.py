@@ -17,13 +17,18 @@ FIRST = 2
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens of the training texts, the most frequent first; all others are one and the same."""
+    """The tokens of the training texts, the most frequent first; all others are one and the same.
+
+    But for ``others`` whose vectors came from elsewhere: they are numbered behind those of the training texts.
+    """
 
     tokens: tuple[str, ...]
+    others: tuple[str, ...] = ()
     numbers: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "numbers", {token: n for n, token in enumerate(self.tokens, FIRST)})
+        numbers = {token: n for n, token in enumerate((*self.tokens, *self.others), FIRST)}
+        object.__setattr__(self, "numbers", numbers)
 
     @classmethod
     def of(cls, texts: Iterable[Sequence[str]], least: int, most: int) -> "Vocabulary":
@@ -38,9 +43,14 @@ class Vocabulary:
         return cls(tuple(kept[:most]))
 
     def __len__(self) -> int:
-        """Return how many numbers there are, those of no token too."""
+        """Return how many numbers there are that are learned, those of no token too."""
         return FIRST + len(self.tokens)
 
     def encode(self, text: Sequence[str]) -> np.ndarray:
-        """Return the number of each token, int64."""
-        return np.array([self.numbers.get(token, UNKNOWN) for token in text], dtype=np.int64)
+        """Return the number of each token, int64; one that is not known is looked for in small letters, if there are
+        ``others``, of which most are written so.
+        """
+        found = self.numbers
+        if not self.others:
+            return np.array([found.get(token, UNKNOWN) for token in text], dtype=np.int64)
+        return np.array([found.get(token) or found.get(token.lower(), UNKNOWN) for token in text], dtype=np.int64)

@@ -16,7 +16,7 @@ from ..last import train_gently
 from ..others import another_suggested
 from .examples import CaseExamples
 from .reading import CaseLearned
-from .source import at_most, cases_in, repeated_note, unlike
+from .source import FromArrays, at_most, cases_in, repeated_note, unlike
 from .split import Split, check_size, some_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class CaseKind(Kind):
     def pages(self) -> Pages:
         """Return what a report says, imported by whoever asks."""
 
+    def asked_for(self, config: Config) -> tuple[FromArrays, What]:
+        """Return how X and y become cases, and what is to be known of each, as the settings say."""
+        return self.arrays, self.what
+
     def columns(self, config: Config, learned: Any) -> dict[str, Any]:
         """Return what columns of a table are called: the ``target``, the ``id`` of a case, the ``time`` of a step."""
         return {name: getattr(config.task, name) for name in ("target", "id", "time")}
@@ -81,7 +85,8 @@ class CaseKind(Kind):
             return self._read(source, config, None, most, tell)
 
     def _read(self, source: Any, config: Config, learned: CaseLearned | None, most: int | None, tell: Tell) -> Cases:
-        cases = at_most(cases_in(source, self.columns(config, learned), learned, self.arrays, self.what), most)
+        arrays, what = self.asked_for(config)
+        cases = at_most(cases_in(source, self.columns(config, learned), learned, arrays, what), most)
         notes: list[str] = []
         if learned is not None:
             cases, notes = self.understood(cases, learned)

@@ -17,6 +17,7 @@ from ...nn.layers import Pool, Recurrent
 from ...nn.letters import Letters
 from ...nn.words import Words
 from ...settings import Config
+from .hierarchy import HierarchyNet, Level
 from .network import CaseNet, Frames, Layout, Segments, Tokens
 
 
@@ -62,12 +63,22 @@ def make_pooled(config: Config, layout: Layout, outputs: int) -> CaseNet:
     model, readout = config.model, readout_of(config)
     embed, recurrent = make_reader(config, layout)
     size = recurrent.output_size
-    attention = make_attention(model, size, size) if readout == "attention" else None
-    pool = Pool(readout, attention, size, config.task.rows, model.attention_dropout)
+    pool = _make_pool(config, readout, size, config.task.rows)
     among = make_self_attention(model, size)
+    if isinstance(embed, Tokens) and layout.hierarchy:
+        inner = _make_pool(config, readout, size, 1)
+        outer = make_recurrent(model, inner.size(size))
+        sizes = pool.size(size), outputs
+        return HierarchyNet(embed, Level(recurrent, inner), Level(outer, pool), sizes, model.dropout, among)
     branch = _make_branch(config.task.convolutions, layout)
     width = pool.size(size) + (branch.output_size if branch else 0)
     return CaseNet(embed, recurrent, pool, (width, outputs), model.dropout, among, branch)
+
+
+def _make_pool(config: Config, readout: str, size: int, rows: int) -> Pool:
+    """Make what reads out states of width ``size``, with so many looks if it is an attention."""
+    attention = make_attention(config.model, size, size) if readout == "attention" else None
+    return Pool(readout, attention, size, rows, config.model.attention_dropout)
 
 
 def _make_branch(filters: int, layout: Layout) -> Branch | None:
@@ -100,7 +111,7 @@ def make_reader(config: Config, layout: Layout) -> tuple[Segments | Frames | Tok
         )
     if layout.vocabulary:
         task = config.task
-        sizes = layout.vocabulary, layout.pieces, task.embedding_size
+        sizes = layout.vocabulary, layout.pieces, layout.embedding or task.embedding_size
         tokens = Tokens(layout, Words(*sizes, task.forget, task.embedding_dropout), _make_letters(config, layout))
         return tokens, make_recurrent(config.model, tokens.output_size)
     recurrent = make_recurrent(config.model, config.model.hidden_size)

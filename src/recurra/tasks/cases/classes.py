@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...data.cases import Cases, cases_of
-from ...data.cases.labels import label_codes
+from ...data.cases.labels import BETWEEN, label_codes, parts
 from ...data.tables.names import look_alikes
 from ...errors import DataError, KindError
 
@@ -36,6 +36,16 @@ def arrays_of(X: Any, y: Any) -> Cases:
         column = np.array([])
     refuse_fractions(column)
     return remembering(cases_of(X, y), column)
+
+
+def several_of(X: Any, y: Any) -> Cases:
+    """Return X and y as cases that remember the type of y; y, a list of labels for each case, may be None."""
+    if y is None:
+        return cases_of(X)
+    cases = cases_of(X, y, what="labels")
+    whole = all(part.isdecimal() for label in cases.labels or () for part in parts(label))
+    texts = isinstance(y, (list, tuple)) and any(isinstance(one, str) for row in y for one in row)
+    return Arrays(**vars(cases), dtype="int" if whole and not texts else "str")
 
 
 def refuse_fractions(column: np.ndarray) -> None:
@@ -73,7 +83,8 @@ def labels_of(cases: Cases, what: str) -> tuple[str, ...]:
 
 def classes_of(cases: Cases) -> tuple[str, ...]:
     """Return the classes of labelled cases in their order."""
-    return ordered(set(cases.labels or ()), cases)
+    labels = cases.labels or ()
+    return ordered({part for label in labels for part in parts(label)} if cases.several else set(labels), cases)
 
 
 def ordered(found: Collection[str], cases: Cases) -> tuple[str, ...]:
@@ -93,6 +104,24 @@ def codes_of(labels: Sequence[str], classes: tuple[str, ...]) -> np.ndarray:
     return np.array([places.get(label, -1) for label in labels], dtype=np.int64)
 
 
+def sets_of(labels: Sequence[str], classes: tuple[str, ...]) -> np.ndarray:
+    """Return which of the ``classes`` each label names, bool (N, K), where a label names any number of them."""
+    places, held = {name: n for n, name in enumerate(classes)}, np.zeros((len(labels), len(classes)), bool)
+    for row, label in zip(held, labels, strict=True):
+        row[[places[part] for part in parts(label) if part in places]] = True
+    return held
+
+
+def groups_of(labels: Sequence[str], cases: Cases) -> np.ndarray:
+    """Return the number of each case's class, int64 (N,); of several its rarest one, and K where it has none."""
+    classes = classes_of(cases)
+    if not cases.several:
+        return codes_of(labels, classes)
+    held = sets_of(labels, classes)
+    counts = np.where(held, held.sum(0), len(labels) + 1)
+    return np.where(held.any(1), counts.argmin(1), len(classes)).astype(np.int64)
+
+
 def typed(codes: np.ndarray, classes: tuple[str, ...], dtype: str) -> np.ndarray:
     """Return the classes with these ``codes`` in the type of the labels that were trained on."""
     return np.array([TYPES[dtype](name) for name in classes])[codes]
@@ -108,6 +137,10 @@ def spelt_as(cases: Cases, classes: tuple[str, ...]) -> tuple[Cases, list[str]]:
     """Return the cases with labels that are none of the ``classes`` as that one which they look like, with notes."""
     if cases.labels is None:
         return cases, []
+    if cases.several:
+        meant, notes = alike([part for label in cases.labels for part in parts(label)], classes)
+        labels = [BETWEEN.join(meant.get(part, part) for part in parts(label)) or BETWEEN for label in cases.labels]
+        return replace(cases, labels=tuple(labels)), notes
     meant, notes = alike(cases.labels, classes)
     if not meant:
         return cases, []

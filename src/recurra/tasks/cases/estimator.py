@@ -96,6 +96,8 @@ def by_stretch(
             places: dict[str, Any] = {"from": first, "to": last}
         else:
             found = reading.tokens(text)
-            places = {"token": [one.text for one in found], "start": [one.start for one in found]}
+            numbers = reading.sentences(text, found)
+            places = {} if numbers is None else {"sentence": numbers}
+            places |= {"token": [one.text for one in found], "start": [one.start for one in found]}
         tables.append(pd.DataFrame({"case": case} | places | columns))
     return pd.concat(tables, ignore_index=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...compare.agreement import rank_agreement
+from ...data.text import Token
 from ...nn.occlusion import Fall
 from ...report.marked import Line, Marked
 from ..base import Fitted
@@ -92,7 +93,22 @@ def marks_of(reading: TextReading, text: str, weights: np.ndarray | None, fallen
             pieces += [(text[end : token.start], 0.0), (text[token.start : token.end], number / top)]
             end = token.end
         lines.append(Line(name, [*pieces, (text[end:], 0.0)]))
+    sentences = reading.sentences(text, tokens)
+    if sentences is not None and weights is not None:
+        lines.insert(0, _marked_sentences(text, tokens, np.bincount(sentences, weights), sentences))
     return lines or [Line("", [(text, 0.0)])]
+
+
+def _marked_sentences(text: str, tokens: Sequence[Token], weights: np.ndarray, numbers: np.ndarray) -> Line:
+    """Return a text with what was looked at sentence by sentence (S,), of ``tokens`` that stand in these (n,)."""
+    top = float(weights.max(initial=0.0)) or 1.0
+    pieces, end = [], 0
+    for number, weight in enumerate(weights.tolist()):
+        inside = np.flatnonzero(numbers == number)
+        start, last = tokens[inside[0]].start, tokens[inside[-1]].end
+        pieces += [(text[end:start], 0.0), (text[start:last], weight / top)]
+        end = last
+    return Line("sentences", [*pieces, (text[end:], 0.0)])
 
 
 def _stretches(fitted: Fitted, examples: CaseExamples) -> int:

@@ -45,6 +45,8 @@ class Layout:
     vocabulary: int = 0  # tokens that are known, if each step is one
     pieces: int = 0  # of words, that have vectors of their own
     letters: int = 0  # that are known, if words are also read letter by letter
+    embedding: int = 0  # numbers of a token; runs of earlier versions have it in their settings
+    hierarchy: bool = False  # whether words are read to sentences, and those to the text
 
     @classmethod
     def of(cls, cases: Cases, settings: CaseSettings) -> "Layout":

@@ -42,6 +42,9 @@ def first_case(fitted: Fitted, data: Cases) -> Glimpse:
         return [Section("Where it looked", text, figures)]
 
     device = next(fitted.network.parameters()).device
+    if layout.hierarchy:  # its recurrent layer reads sentences
+        unit = f"It reads case {case.names[0]}, the first one of the training data, sentence by sentence."
+        return Glimpse(batch.to(device), range(1, int(batch.inputs[..., -1].max()) + 2), unit, reading.span, attention)
     seconds = reading.seconds
     starts = [first if seconds is None else round(first * seconds, 3) for first, _ in places]
     return Glimpse(batch.to(device), starts, unit, reading.span, attention)

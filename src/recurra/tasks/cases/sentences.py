@@ -20,9 +20,10 @@ from ...data.text import PADDING, Token, Vocabulary
 from ...data.text.subwords import MOST, pieces
 from ...nn.letters import LONGEST
 from .network import Layout
+from .pretrained import width_of
 from .reading import Encoded, Plain, refuse_form
 from .settings import TokenSettings
-from .text import TextReading
+from .text import EMBEDDING, TextReading, learned_words
 
 PAIRS = 2  # that a character is part of
 ENDS = "\x02", "\x03"  # stand before and behind every word, so that its letters know where they are
@@ -43,7 +44,7 @@ class SentenceReading(TextReading):
         lower = settings.lowercase if settings.lowercase is not None else kind == "words"
         words = [[token.text for token in sentence.tokens] for sentence in sentences]
         small = [[word.lower() for word in row] for row in words] if lower else words
-        known = Vocabulary.of(small, settings.min_count if kind == "words" else 1, settings.vocabulary)
+        known, pretrained = learned_words(small, settings, kind, lower)
         length = int(np.median([len(row) for row in words]))
         buckets, parts = settings.subwords, MOST if kind == "words" else PAIRS
         letters = letters if kind == "words" else 0  # a character is its own letter
@@ -51,7 +52,9 @@ class SentenceReading(TextReading):
         width = 1 + (parts if buckets else 0) + (LONGEST if letters else 0)
         count = 0 if spelt is None else len(spelt)
         layout = Layout(1, width, 1, 1, 1, False, length, vocabulary=len(known), pieces=buckets, letters=count)
-        return cls(layout, kind, lower, 0, known, train.arrays, spelt)
+        wide = width_of(settings.embedding_size, EMBEDDING, pretrained, settings.vectors)
+        layout = dataclasses.replace(layout, embedding=wide)
+        return cls(layout, kind, lower, 0, known, train.arrays, pretrained, letters=spelt)
 
     def with_channels(self, cases: Cases) -> Cases:
         """Return ``cases``, texts among them cut into tokens; raises DataError if they are numbers."""
@@ -98,9 +101,9 @@ class SentenceReading(TextReading):
         return plain | {"sentences": {"letters": letters}}, arrays
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> "SentenceReading":
+    def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "SentenceReading":
         """Return what ``to_plain`` wrote."""
-        text = TextReading.from_plain(plain)
+        text = TextReading.from_plain(plain, arrays)
         letters = plain["sentences"]["letters"]
         own = {one.name: getattr(text, one.name) for one in dataclasses.fields(TextReading) if one.init}
         return cls(**own, letters=None if letters is None else Vocabulary(tuple(letters)))

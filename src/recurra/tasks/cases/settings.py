@@ -71,7 +71,17 @@ class TokenSettings:
     subwords: int = setting(
         20_000, "vectors for pieces of words, so that those are alike that are written alike; 0 for none", low=0
     )
-    embedding_size: int = setting(100, "numbers that a token is to the network", low=1, tune=Range(32, 300, log=True))
+    embedding_size: int | None = setting(
+        None,
+        "numbers that a token is to the network; as many as its vectors have, else 100, if not given",
+        low=1,
+        tune=Range(32, 300, log=True),
+    )
+    vectors: str | None = setting(
+        None,
+        "file with a vector for each word, as word2vec, GloVe and fastText write them as text, with which words begin",
+        metavar="FILE",
+    )
     embedding_dropout: float = setting(0.3, "share of these that is dropped in training", low=0, high=0.9)
     forget: float = setting(0.05, "share of tokens taken for unknown in training, at random", low=0, high=0.9)
 
@@ -80,8 +90,24 @@ class TokenSettings:
 class TextSettings(TokenSettings):
     """How a text is read."""
 
+    tokens: Literal["words", "characters", "sentencepiece"] | None = setting(  # type: ignore[assignment]
+        None,
+        "what a text is read by (sentencepiece: pieces of words, learned from the training texts); words if not given, "
+        "and characters where texts are a word or two",
+    )
     text: str | None = setting(None, "column with the text of each case; found if not given")
     most_tokens: int = setting(1000, "tokens of a text that are read, from its beginning", low=1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class WholeTextSettings(TextSettings):
+    """How a text is read that is answered as a whole."""
+
+    hierarchy: bool = setting(
+        False,
+        "read the words of each sentence, then the sentences of the text, each by a recurrent layer and an attention "
+        "of its own",
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -4,22 +4,31 @@ Shapes: N texts, T_i characters and n_i tokens of text i.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...data.cases import Cases
 from ...data.cases.cases import Form, text_of
-from ...data.text import UNKNOWN, Token, Vocabulary, tokeniser, usual_tokens
+from ...data.text import UNKNOWN, Token, Vocabulary, sentence_numbers, tokeniser, usual_tokens
+from ...data.text.learned_pieces import LEARNED, learn_pieces, piece_tokeniser
 from ...data.text.subwords import MOST, pieces
+from ...errors import ConfigError
+from ...nn.words import Words
 from ...writing.numbers import in_steps
 from .network import Layout
+from .pretrained import Pretrained, width_of
 from .reading import Encoded, Plain, refuse_form
-from .settings import TextSettings
+from .settings import TextSettings, TokenSettings, WholeTextSettings
+
+EMBEDDING = 100  # numbers of a token
+LONGEST = 60  # tokens of a sentence, of which a longer one is cut
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,9 @@ class TextReading:
     most: int  # tokens of a text that are read
     vocabulary: Vocabulary
     arrays: bool  # whether it was trained on a list of texts
+    pretrained: Pretrained | None = field(default=None, compare=False)  # vectors that came from elsewhere
+    model: bytes | None = None  # of pieces, if tokens are learned ones
+    said: tuple[str, ...] = field(default=(), compare=False)  # notes
     channels: tuple[str, ...] = field(default=("text",), init=False)
     rate: None = field(default=None, init=False)
     form: ClassVar[Form] = "texts"
@@ -42,18 +54,22 @@ class TextReading:
         texts = train.texts
         kind = settings.tokens or usual_tokens(texts)
         lower = settings.lowercase if settings.lowercase is not None else kind == "words"
-        split = tokeniser(kind)
+        model = learn_pieces(texts, settings.vocabulary, lower) if kind == LEARNED else None
+        split = _tokeniser(kind, model, lower)
+        found = [split(text) for text in texts]
+        said = long_said([len(some) for some in found], settings.most_tokens) if model is not None else []
         tokens = [
-            [token.text.lower() if lower else token.text for token in split(text)[: settings.most_tokens]]
-            for text in texts
+            [token.text.lower() if lower else token.text for token in some[: settings.most_tokens]] for some in found
         ]
-        least = settings.min_count if kind == "words" else 1
-        vocabulary = Vocabulary.of(tokens, least, settings.vocabulary)
+        vocabulary, pretrained = learned_words(tokens, settings, kind, lower)
+        width = width_of(settings.embedding_size, EMBEDDING, pretrained, settings.vectors)
         length = int(np.median([len(some) for some in tokens]))
         buckets = settings.subwords if kind == "words" else 0
-        width = 1 + MOST if buckets else 1
-        layout = Layout(1, width, 1, 1, 1, False, length, vocabulary=len(vocabulary), pieces=buckets)
-        return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays)
+        levels = _by_sentences(settings, kind)
+        inputs = 1 + (MOST if buckets else 0) + levels
+        layout = Layout(1, inputs, 1, 1, 1, False, length, vocabulary=len(vocabulary), pieces=buckets)
+        layout = dataclasses.replace(layout, embedding=width, hierarchy=levels)
+        return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays, pretrained, model, tuple(said))
 
     def with_channels(self, cases: Cases) -> Cases:
         """Return ``cases``; raises DataError if they are no texts."""
@@ -71,26 +87,44 @@ class TextReading:
 
     def tokens(self, text: str) -> list[Token]:
         """Return the tokens of a text that are read, with their places; of white space alone, one that is unknown."""
-        return tokeniser(self.kind)(text)[: self.most] or [Token(text, 0, len(text))]
+        return _tokeniser(self.kind, self.model, self.lowercase)(text)[: self.most] or [Token(text, 0, len(text))]
 
     def known(self, token: Token) -> str:
         """Return a token as the vocabulary has it."""
         return token.text.lower() if self.lowercase else token.text
 
+    def sentences(self, text: str, tokens: Sequence[Token]) -> np.ndarray | None:
+        """Return in which sentence each of the ``tokens`` of a text is (n,), from 0; None if it is read as a whole."""
+        return sentence_numbers(text, tokens, LONGEST) if self.layout.hierarchy else None
+
     def inputs(self, values: np.ndarray) -> np.ndarray:
-        """Return the numbers (n, 1), int64, of the tokens of a text, which came as its characters (T, 1)."""
-        tokens = [self.known(token) for token in self.tokens(text_of(values))]
-        known = self.vocabulary.encode(tokens)[:, None]
-        if not self.layout.pieces:
-            return known
-        return np.concatenate([known, np.stack([pieces(token, self.layout.pieces) for token in tokens])], 1)
+        """Return the numbers (n, 1 + G), int64, of the tokens of a text, which came as its characters (T, 1).
+
+        These are those of the token and of its pieces, and, if the network is a hierarchy, that of its sentence.
+        """
+        text = text_of(values)
+        found = self.tokens(text)
+        tokens = [self.known(token) for token in found]
+        columns = [self.vocabulary.encode(tokens)[:, None]]
+        if self.layout.pieces:
+            columns.append(np.stack([pieces(token, self.layout.pieces) for token in tokens]))
+        numbers = self.sentences(text, found)
+        if numbers is not None:
+            columns.append(numbers[:, None])
+        return np.concatenate(columns, 1)
 
     def without(self, inputs: Tensor, first: int, last: int, lengths: Tensor) -> Tensor:
-        """Return ``inputs`` (B, n, 1) with the tokens from ``first`` to ``last`` unknown."""
+        """Return ``inputs`` (B, n, 1 + G) with the tokens from ``first`` to ``last`` unknown."""
         changed = inputs.clone()
         changed[:, first : last + 1, 0] = UNKNOWN
-        changed[:, first : last + 1, 1:] = 0  # nor has it pieces
+        if self.layout.pieces:
+            changed[:, first : last + 1, 1 : 1 + MOST] = 0  # nor has it pieces
         return changed
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of how texts are read."""
+        return self.said if self.pretrained is None else (*self.said, *self.pretrained.notes)
 
     @property
     def seconds(self) -> None:
@@ -105,9 +139,15 @@ class TextReading:
         """Return how long so many tokens are, in words."""
         return in_steps(round(count))
 
+    def begin(self, network: nn.Module) -> None:
+        """Let a fresh network begin with the vectors that came from elsewhere, if there are any."""
+        if self.pretrained is not None:
+            words = next(module for module in network.modules() if isinstance(module, Words))
+            self.pretrained.give(words)
+
     def to_plain(self) -> Plain:
         """Return it as JSON values and arrays."""
-        return {
+        plain = {
             "channels": list(self.channels),
             "layout": dataclasses.asdict(self.layout),
             "arrays": self.arrays,
@@ -116,23 +156,75 @@ class TextReading:
                 "lowercase": self.lowercase,
                 "most_tokens": self.most,
                 "vocabulary": list(self.vocabulary.tokens),
+                "others": list(self.vocabulary.others),
             },
-        }, {}
+        }
+        arrays = {} if self.pretrained is None else {"vectors": self.pretrained.others}
+        if self.model is not None:
+            arrays["pieces"] = np.frombuffer(self.model, np.uint8).copy()
+        return plain, arrays
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> "TextReading":
+    def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "TextReading":
         """Return what ``to_plain`` wrote."""
         text = plain["text"]
-        vocabulary = Vocabulary(tuple(text["vocabulary"]))
+        vocabulary = Vocabulary(tuple(text["vocabulary"]), tuple(text.get("others", ())))
         layout, how = Layout.from_plain(plain["layout"]), (text["tokens"], text["lowercase"], text["most_tokens"])
-        return cls(layout, *how, vocabulary, plain["arrays"])
+        pretrained = Pretrained.kept(arrays["vectors"]) if "vectors" in arrays else None
+        model = arrays["pieces"].tobytes() if "pieces" in arrays else None
+        return cls(layout, *how, vocabulary, plain["arrays"], pretrained, model)
+
+
+def learned_words(
+    tokens: Sequence[Sequence[str]], settings: TokenSettings, kind: str, lowercase: bool
+) -> tuple[Vocabulary, Pretrained | None]:
+    """Return which ``tokens`` of the training are known, and with which vectors they begin, if these are given."""
+    vocabulary = Vocabulary.of(tokens, settings.min_count if kind == "words" else 1, settings.vocabulary)
+    if settings.vectors is None:
+        return vocabulary, None
+    _refuse_vectors(settings.vectors, kind)
+    words = [word for word, _ in Counter(token for some in tokens for token in some).most_common()]
+    pretrained, vocabulary = Pretrained.of(settings.vectors, vocabulary, words, lowercase)
+    return vocabulary, pretrained
+
+
+@lru_cache(maxsize=8)
+def _tokeniser(kind: str, model: bytes | None, lowercase: bool) -> Callable[[str], list[Token]]:
+    """Return what cuts texts into tokens of a ``kind``; of learned ones, those of a ``model``."""
+    return tokeniser(kind) if model is None else piece_tokeniser(model, lowercase)
+
+
+def _refuse_vectors(path: str, kind: str) -> None:
+    if kind != "words":
+        raise ConfigError(
+            f"vectors='{path}' are those of words, and these texts are read by {kind}. Leave it out, or give "
+            "tokens='words'."
+        )
+
+
+def _by_sentences(settings: TextSettings, kind: str) -> bool:
+    """Tell whether texts are read by their sentences; raises ConfigError if they are to be, but have no words."""
+    wanted = isinstance(settings, WholeTextSettings) and settings.hierarchy
+    if wanted and kind == "characters":
+        raise ConfigError(
+            "hierarchy=True reads the words of sentences, and these texts are read by characters. Leave it out, or "
+            "give tokens='words'."
+        )
+    return wanted
 
 
 def long_note(cases: Cases, settings: TextSettings) -> list[str]:
     """Return a note on how many texts are not read to their end, if any are."""
     if not cases.written:
         return []
+    if settings.tokens == LEARNED:  # which are not learned yet
+        return []
     texts, most = cases.texts, settings.most_tokens
     split = tokeniser(settings.tokens or usual_tokens(texts))
-    long = sum(len(text) > most and len(split(text)) > most for text in texts)
+    return long_said([len(split(text)) if len(text) > most else 0 for text in texts], most)
+
+
+def long_said(counts: Sequence[int], most: int) -> list[str]:
+    """Return a note on how many texts of so many tokens have more than ``most``, if any have."""
+    long = sum(count > most for count in counts)
     return [f"{long:,} text(s) have more than {most:,} tokens, of which the first ones are read"] if long else []

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...compare.metric import Statistics
 from ...data.cases import Cases
+from ...data.cases.labels import BETWEEN
 from ...errors import DataError, nearest
 from ..base import Exam, Fitted
 from ..cases.classes import codes_of, labels_of
@@ -22,7 +23,7 @@ from .learned import ClassifyLearned
 class Guess(NamedTuple):
     """What one model said about some cases."""
 
-    codes: np.ndarray  # (N,) the class it named, by its number
+    codes: np.ndarray  # (N,) the class it named, by its number; bool (N, K) where it named any number of them
     log_probabilities: np.ndarray | None  # (N, K); None of a model that only names
 
 
@@ -36,7 +37,11 @@ class Classes:
 
     def frame(self) -> pd.DataFrame:
         """Return ``case, label`` and, if the model has them, for every class its probability, ``p_<class>``."""
-        labels = [self.classes[code] for code in self.guess.codes]
+        codes = self.guess.codes
+        if codes.ndim == 2:  # any number of them
+            labels = [BETWEEN.join(np.array(self.classes, object)[row]) for row in codes.astype(bool)]
+        else:
+            labels = [self.classes[code] for code in codes]
         frame = pd.DataFrame({"case": list(self.cases.names), "label": labels})
         if self.guess.log_probabilities is None:
             return frame

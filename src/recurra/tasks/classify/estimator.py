@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ...data.cases.labels import BETWEEN
+from ...nn.occlusion import less_likely, less_sure
 from ..cases.classes import labels_of
 from ..cases.estimator import ClassesEstimator, by_stretch
 from ..cases.examples import CaseExamples
@@ -13,6 +15,7 @@ from ..cases.settings import CaseModelSettings, CaseTrainingSettings
 from ..frames import collected
 from .kind import KIND
 from .settings import ClassifySettings
+from .several import written
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -42,10 +45,15 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Clas
         )
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the class of every case (N,)."""
+        """Return the class of every case (N,); with ``several`` a list of labels for each, in an array of objects."""
         fitted, examples = self._read(X)
-        classes: np.ndarray = fitted.learned.typed(KIND.ask(fitted, examples).codes)
-        return classes
+        codes, learned = KIND.ask(fitted, examples).codes, fitted.learned
+        if not learned.several:
+            classes: np.ndarray = learned.typed(codes)
+            return classes
+        lists = np.empty(len(codes), object)
+        lists[:] = [learned.typed(np.flatnonzero(row)).tolist() for row in codes]
+        return lists
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of every class for every case (N, K)."""
@@ -65,16 +73,21 @@ class Classifier(CaseTrainingSettings, CaseModelSettings, ClassifySettings, Clas
         """
         X = collected(X)
         fitted, examples = self._read(X)
-        return self._answer(by_stretch(fitted, examples, ["fall"], falls(fitted, examples)), X)
+        fall = less_likely if fitted.learned.several else less_sure
+        return self._answer(by_stretch(fitted, examples, ["fall"], falls(fitted, examples, fall)), X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the share of cases whose class is named; ``y`` may be left out where ``X`` has the labels in it.
 
-        A class that was not there in training counts as not named.
+        A class that was not there in training counts as not named. With ``several`` it is the share of cases of which
+        all labels are named and no other.
         """
         fitted, X = self._fitted(), collected(X)
         data = X if y is None else (X, y)
         cases = self._read_as_learned(data)
         labels = labels_of(cases, "to judge by")
         named = KIND.ask(fitted, CaseExamples.of(cases, fitted.learned)).codes
+        if fitted.learned.several:
+            said = [one or BETWEEN for one in written(named, fitted.learned.classes)]
+            return float(np.mean([one == label for one, label in zip(said, labels, strict=True)]))
         return float(np.mean([fitted.learned.classes[n] == label for n, label in zip(named, labels, strict=True)]))

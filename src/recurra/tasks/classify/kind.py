@@ -9,15 +9,16 @@ from torch import nn
 
 from ...compare.metric import Metric, Statistics
 from ...compare.significance import mcnemar, paired_permutation
-from ...data.cases import Cases
+from ...data.cases import Cases, What
 from ...settings import Config
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Prepared
 from ..cases.base import Pages
-from ..cases.classes import arrays_of, classes_of, codes_of, labels_of, spelt_as
+from ..cases.classes import arrays_of, groups_of, labels_of, several_of, spelt_as
 from ..cases.examples import CaseExamples
 from ..cases.pooled import PooledKind
-from ..cases.settings import TextSettings
+from ..cases.settings import WholeTextSettings
+from ..cases.source import FromArrays
 from ..cases.split import Split
 from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
@@ -27,9 +28,10 @@ from .learned import ClassifyLearned
 from .metrics import METRICS
 from .plan import make_plan
 from .settings import PARTS, ClassesAsked
+from .several import LABEL_METRICS, ask_labels, label_baselines, labels_exam, labels_statistics
 from .task import make_classifier
 
-OF_TEXTS = tuple(field.name for field in fields(TextSettings))
+OF_TEXTS = tuple(field.name for field in fields(WholeTextSettings))
 OF_SERIES = (
     *PooledKind.of_segments[:-1], "changes", "normalise", "warp", "rescale", "disguise", "combine", "time", "id",
 )  # fmt: skip
@@ -48,7 +50,11 @@ class ClassifyKind(PooledKind):
 
     def groups(self, data: Cases, what: str) -> np.ndarray:
         """Return the number of each case's class."""
-        return codes_of(labels_of(data, what), classes_of(data))
+        return groups_of(labels_of(data, what), data)
+
+    def asked_for(self, config: Config) -> tuple[FromArrays, What]:
+        """Return how X and y become cases, and what is to be known of each: one label, or any number of them."""
+        return (several_of, "labels") if config.task.several else super().asked_for(config)
 
     def columns(self, config: Config, learned: ClassifyLearned | None) -> dict[str, Any]:
         """Return what columns are called, that of the texts, too."""
@@ -75,8 +81,9 @@ class ClassifyKind(PooledKind):
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""
+        one = {"combine": "it weighs classes of which a case has one"} if config.task.several else {}
         relative = {"disguise": "normalise='case' leaves nothing of how loud a sound is"}
-        return (relative if config.task.normalise == "case" else {}) | super().unused(config)
+        return (relative if config.task.normalise == "case" else {}) | super().unused(config) | one
 
     def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> ClassifyLearned:
         """Return what was learned, from a run."""
@@ -93,10 +100,12 @@ class ClassifyKind(PooledKind):
 
     def ask(self, fitted: Fitted, examples: CaseExamples) -> Guess:
         """Name the classes."""
-        return answers_to(fitted, examples)[0]
+        return self.ask_both(fitted, examples)[0]
 
     def ask_both(self, fitted: Fitted, examples: CaseExamples) -> tuple[Guess, Guess | None]:
         """Name the classes, and by the network alone, where it is not all that answers."""
+        if fitted.learned.several:
+            return ask_labels(fitted, examples), None
         return answers_to(fitted, examples)
 
     def answer(self, fitted: Fitted, data: Cases | None, asked: ClassesAsked) -> Classes:
@@ -106,19 +115,21 @@ class ClassifyKind(PooledKind):
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return accuracy, which ranks, and the others."""
-        return METRICS
+        return LABEL_METRICS if config.task.several else METRICS
 
     def statistics(self, truth: np.ndarray, answers: Guess) -> Statistics:
         """Return whether each case is right."""
+        if answers.codes.ndim == 2:
+            return labels_statistics(truth, answers)
         return statistics_of(truth, answers)
 
     def baselines(self, config: Config, learned: ClassifyLearned) -> dict[str, Baseline]:
         """Return the most frequent class, the nearest neighbour and random convolutions."""
-        return make_baselines(learned)
+        return label_baselines(learned) if learned.several else make_baselines(learned)
 
     def examined(self, cases: Cases, examples: Any, learned: Any) -> Exam:
         """Return cases of which is known what should be said."""
-        return make_exam(cases, learned, examples)
+        return (labels_exam if learned.several else make_exam)(cases, learned, examples)
 
     def chance(self, exam: Exam, first: Sequence[Statistics], second: Sequence[Statistics], metric: Metric) -> float:
         """Test which cases only one of the two has right (McNemar); over several seeds, by permutation."""

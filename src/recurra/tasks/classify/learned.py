@@ -14,7 +14,7 @@ from ...data.cases import Cases
 from ...errors import ConfigError
 from ...nn.augment import Augmentation
 from ...nn.disguise import Disguise
-from ..cases.classes import classes_of, codes_of, labels_of, typed
+from ..cases.classes import classes_of, codes_of, labels_of, sets_of, typed
 from ..cases.network import Layout
 from ..cases.reading import Plain, Reading
 from ..cases.split import Split
@@ -35,19 +35,24 @@ class ClassifyLearned:
     dtype: str  # the type of y, as ``typed`` reads it
     reading: Reading | TextReading
     share: float = 0.0  # of random convolutions in the answer
+    several: bool = False  # whether a case has any number of labels
 
     @classmethod
     def of(cls, cases: Cases, plan: Split, settings: ClassifySettings) -> "ClassifyLearned":
         """Learn from the training cases."""
         train, classes = cases.some(plan.train), classes_of(cases)
-        codes = codes_of(labels_of(train, "to train on"), classes)
-        counts = tuple(np.bincount(codes, minlength=len(classes)).tolist())
+        labels = labels_of(train, "to train on")
+        if cases.several:
+            found = sets_of(labels, classes).sum(0)
+        else:
+            found = np.bincount(codes_of(labels, classes), minlength=len(classes))
+        counts = tuple(found.tolist())
         dtype = getattr(cases, "dtype", "str")
         if cases.written:
-            return cls(classes, counts, dtype, TextReading.of(train, settings))
+            return cls(classes, counts, dtype, TextReading.of(train, settings), several=cases.several)
         reading = Reading.of(train, settings)
         reading = replace(reading, layout=_augmented(reading.layout, train, settings))
-        return cls(classes, counts, dtype, reading)
+        return cls(classes, counts, dtype, reading, several=cases.several)
 
     @property
     def augmentation(self) -> Augmentation:
@@ -63,8 +68,15 @@ class ClassifyLearned:
         disguise = Disguise(layout.disguise, mean, std, change if reads_changes else None)
         return Augmentation(layout.warp, layout.rescale, disguise)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of how cases are read."""
+        return self.reading.notes if isinstance(self.reading, TextReading) else ()
+
     def targets(self, cases: Cases) -> torch.Tensor | None:
-        """Return the number of each case's class (N,); None if the cases have no labels."""
+        """Return the number of each case's class (N,), or which labels it has (N, K); None if cases have no labels."""
+        if self.several and cases.labels is not None:
+            return torch.from_numpy(sets_of(cases.labels, self.classes).astype(np.float32))
         return None if cases.labels is None else torch.from_numpy(codes_of(cases.labels, self.classes))
 
     def typed(self, codes: np.ndarray) -> np.ndarray:
@@ -75,14 +87,17 @@ class ClassifyLearned:
         """Return it as JSON values and arrays."""
         plain, arrays = self.reading.to_plain()
         own = {"classes": list(self.classes), "counts": list(self.counts), "dtype": self.dtype, "share": self.share}
+        own["several"] = self.several
         return own | plain, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ClassifyLearned":
         """Return what ``to_plain`` wrote."""
-        reading = TextReading.from_plain(plain) if "text" in plain else Reading.from_plain(plain, arrays)
+        reading = TextReading.from_plain(plain, arrays) if "text" in plain else Reading.from_plain(plain, arrays)
         share = plain.get("share", 0.0)  # older runs are networks alone
-        return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading, share)
+        return cls(
+            tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading, share, plain.get("several", False)
+        )
 
 
 def _augmented(layout: Layout, train: Cases, settings: ClassifySettings) -> Layout:

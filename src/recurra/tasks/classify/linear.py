@@ -19,7 +19,7 @@ from .convolutions import log_softmax, sharpness_of
 from .learned import ClassifyLearned
 
 BAYES, SVM = "naive Bayes", "linear SVM"  # the rows of the table
-LONGEST = {"words": 2, "characters": 4}  # tokens in a row that are one feature
+LONGEST = {"words": 2, "sentencepiece": 2, "characters": 4}  # tokens in a row that are one feature
 FOLDS = 3  # in which the sharpness of the machine is found
 NEVER = -1e3  # the score of a class that was not there in training
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...data.cases import Cases
 from ...data.cases.labels import NUMBER
 from ...errors import DataError
-from ..cases.classes import classes_of, codes_of, labels_of
+from ..cases.classes import classes_of, groups_of, labels_of, sets_of
 from ..cases.split import Split, split_cases
 from ..cases.text import long_note
 from ..others import estimator_of
@@ -24,12 +24,16 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
     """
     labels = labels_of(cases, "to train on")
     classes = classes_of(cases)
-    if len(classes) < 2:
+    if cases.several and not classes:
+        raise DataError(
+            f"None of the {len(cases):,} cases has a label: there is nothing to learn. Bring cases that have some."
+        )
+    if len(classes) < 2 and not cases.several:
         raise DataError(
             f"All {len(cases):,} cases are of one class, '{classes[0]}': there is nothing to tell apart. Bring cases "
             "of at least two classes."
         )
-    codes = codes_of(labels, classes)
+    codes = groups_of(labels, cases)
     plan = split_cases(codes, settings, test_size)
     if not len(plan.valid):
         raise DataError(
@@ -37,7 +41,8 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
             "at least one must be kept to decide when to stop. Bring more cases of each class, or name the column of "
             f"the labels with target= if another one was taken.{_if_numbers(classes)}"
         )
-    return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes), *long_note(cases, settings)))
+    said = _held(sets_of(labels, classes), classes) if cases.several else [_counted(codes, classes), *_single(codes)]
+    return replace(plan, notes=(said[0], *plan.notes, *said[1:], *long_note(cases, settings)))
 
 
 def _if_numbers(classes: tuple[str, ...]) -> str:
@@ -51,6 +56,19 @@ def _counted(codes: np.ndarray, classes: tuple[str, ...]) -> str:
     shown = ", ".join(f"'{name}' {count:,}" for name, count in list(zip(classes, counts, strict=True))[:6])
     more = f" and {len(classes) - 6} more" if len(classes) > 6 else ""
     return f"{len(classes)} classes: {shown}{more}"
+
+
+def _held(held: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+    """Return how often each label is there, (N, K)."""
+    counts = held.sum(0)
+    shown = ", ".join(f"'{name}' {count:,}" for name, count in list(zip(classes, counts, strict=True))[:6])
+    more = f" and {len(classes) - 6} more" if len(classes) > 6 else ""
+    none = int((~held.any(1)).sum())
+    return [
+        f"{len(classes)} labels: {shown}{more}",
+        f"{held.sum() / len(held):.2f} labels for each case in the mean",
+        *([f"{none:,} case(s) have no label, and count as such"] if none else []),
+    ]
 
 
 def _single(codes: np.ndarray) -> list[str]:

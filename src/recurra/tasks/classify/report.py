@@ -15,6 +15,7 @@ from ..cases.examples import CaseExamples
 from ..cases.figures import Wording, confusion_figure, small_case_figure
 from .answers import Guess
 from .figures import reliability_figure
+from .labels_report import label_proof, label_sections
 from .learned import ClassifyLearned
 from .reliability import reliability_of
 
@@ -41,6 +42,8 @@ def title(fitted: Fitted) -> str:
 def answer_sections(fitted: Fitted, data: Cases, judged: Judged | None) -> list[Section]:
     """Return what was confused with what; where nothing was judged, how often each class was named."""
     classes = fitted.learned.classes
+    if fitted.learned.several:
+        return label_sections(fitted, data, judged)
     if judged is not None:
         table = confusion(judged.exam.truth, judged.answers[judged.name].codes, len(classes))
         wrong = table - np.diag(np.diag(table))
@@ -62,6 +65,8 @@ def _worst(wrong: np.ndarray, classes: tuple[str, ...]) -> str:
 
 def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
     """Return the table of classes, a right and a wrong case, the worst ones, and what its confidence is worth."""
+    if fitted.learned.several:
+        return label_proof(fitted, judged)
     sections = [_class_table(fitted, judged), _two_cases(fitted, judged), _worst_cases(fitted, judged)]
     return [*(section for section in sections if section is not None), _confidence(judged)]
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ...settings import Parts, Range, setting
-from ..cases.settings import CaseModelSettings, CaseTrainingSettings, PooledSettings, TextSettings
+from ..cases.settings import CaseModelSettings, CaseTrainingSettings, PooledSettings, WholeTextSettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClassifySettings(TextSettings, PooledSettings):
+class ClassifySettings(WholeTextSettings, PooledSettings):
     """What is classified, and how each case is read."""
 
     target: str | None = setting(None, "column with the label of each case; found if not given")
@@ -45,6 +45,9 @@ class ClassifySettings(TextSettings, PooledSettings):
         low=0,
         high=2,
         tune=Range(0, 2),
+    )
+    several: bool = setting(
+        False, "let each case have any number of labels, with | or ; between them, or in a list, or none"
     )
     balance: bool = setting(False, "let every class weigh the same in the loss, however many cases it has")
 

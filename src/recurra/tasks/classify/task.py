@@ -17,6 +17,7 @@ from ...training.task import Loss
 from ..cases.build import make_pooled
 from ..cases.classes import balanced
 from ..cases.network import CaseNet
+from ..cases.text import TextReading
 from .learned import ClassifyLearned
 from .reservoir import ClassReservoir
 
@@ -57,11 +58,38 @@ class ClassifyTask:
         return classes if own is None else classes * own
 
 
+class LabelsTask(ClassifyTask):
+    """Binary cross entropy of every label, its mean over labels; with labels smoothed, ``(1 − s) · label + s / 2``.
+
+    With ``weights`` (K,) a label counts as much as they say, and a case as much as its own weight, if it has one.
+    """
+
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        """Return the loss over all cases."""
+        targets = batch.targets
+        assert targets is not None
+        targets = (1 - self.smoothing) * targets + self.smoothing / 2
+        weights = None if self.weights is None else self.weights.to(targets.device)
+        losses = F.binary_cross_entropy_with_logits(output.prediction, targets, weights, reduction="none").mean(-1)
+        return Loss.weighted(losses, self.counts(batch))
+
+    def counts(self, batch: Batch) -> Tensor | None:
+        """Return how much each case counts (B,); None if all count the same."""
+        return batch.get("weight")
+
+
 def make_classifier(config: Config, learned: ClassifyLearned) -> tuple[CaseNet | ClassReservoir, ClassifyTask]:
     """Make an untrained classifier."""
     layout, classes = learned.reading.layout, len(learned.classes)
     if layout.vocabulary and is_reservoir(config.model):
         raise ConfigError("A reservoir does not learn, and tokens need vectors that are learned. Use another cell.")
+    if learned.several and is_reservoir(config.model):
+        raise ConfigError(
+            "A reservoir is read out to one class of a case, and several=True has any number of them. Use another cell."
+        )
     weights = torch.from_numpy(balanced(learned.counts)) if config.task.balance else None
     network = (ClassReservoir if is_reservoir(config.model) else make_pooled)(config, layout, classes)
-    return network, ClassifyTask(config.task.smoothing, weights, learned.augmentation)
+    if isinstance(learned.reading, TextReading):
+        learned.reading.begin(network)
+    task = LabelsTask if learned.several else ClassifyTask
+    return network, task(config.task.smoothing, weights, learned.augmentation)

@@ -44,6 +44,11 @@ class TagLearned:
         intents = tuple(sorted(set(train.labels or ()))) if settings.intents else ()
         return cls(*own, SentenceReading.learn(train, settings, settings.letters), Scheme.of(classes), intents)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of how cases are read."""
+        return self.reading.notes if isinstance(self.reading, SentenceReading) else ()
+
     def targets(self, cases: Cases) -> torch.Tensor | None:
         """Return the number of the label of each step (R,), below 0 where not known; None if nothing is labelled."""
         return None if cases.marks is None else torch.from_numpy(numbers_of(cases.marks, self.classes))
@@ -76,7 +81,7 @@ class TagLearned:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "TagLearned":
         """Return what ``to_plain`` wrote."""
-        reading = SentenceReading.from_plain(plain) if "text" in plain else Reading.from_plain(plain, arrays)
+        reading = SentenceReading.from_plain(plain, arrays) if "text" in plain else Reading.from_plain(plain, arrays)
         scheme = Scheme(**plain["scheme"]) if plain.get("scheme") else None  # older runs know of none
         own = tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], plain["piece"]
         return cls(*own, reading, scheme, tuple(plain.get("intents", ())))

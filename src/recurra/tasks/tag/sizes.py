@@ -33,4 +33,12 @@ def sized(config: Config, plan: TagSplit) -> Config:
     known: dict[str, Any] = {"crf": plan.entities}
     known |= {"entities": plan.entities, "intents": plan.intents} if plan.sentences else {}
     task = filled(config.task, known)
-    return replace(config, task=task, model=model, training=filled(training, {"epoch_steps": steps}))
+    training = filled(training, {"epoch_steps": steps, "watch": watched(plan)})
+    return replace(config, task=task, model=model, training=training)
+
+
+def watched(plan: TagSplit) -> str:
+    """Return what improvement means: of sentences what ranks, which still rises where the loss rises, too."""
+    if not plan.sentences:
+        return "loss"
+    return "entity_f1" if plan.entities else "accuracy"

@@ -13,6 +13,7 @@ from ...nn.models import Output
 from ...settings import Config
 from ...training.task import Loss
 from ..cases.classes import balanced
+from ..cases.sentences import SentenceReading
 from .learned import TagLearned
 from .network import TagNet
 
@@ -75,5 +76,7 @@ def make_tagger(config: Config, learned: TagLearned) -> tuple[TagNet, TagTask]:
     allowed = None if learned.scheme is None else learned.scheme.allowed(learned.classes)
     chain = Chain(labels, allowed) if task.crf else None
     network = TagNet.of(config, layout, labels, len(learned.intents), chain)
+    if isinstance(learned.reading, SentenceReading):
+        learned.reading.begin(network)
     weights = torch.from_numpy(balanced(learned.counts)) if task.balance else None
     return network, TagTask(task.smoothing, weights, chain)
