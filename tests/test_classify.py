@@ -46,7 +46,7 @@ from recurra.tasks.cases.network import Layout
 from recurra.tasks.cases.reading import Reading, filled, resampled
 from recurra.tasks.cases.split import stratified
 from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
-from recurra.tasks.classify.combination import DRAWN, share_of
+from recurra.tasks.classify.combination import DRAWN, weights_of
 from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.metrics import METRICS
@@ -685,15 +685,33 @@ def test_the_share_of_each_is_what_gives_the_validation_cases_most() -> None:
     tries = np.linspace(0.01, 0.99, 491)
     given = [softmax((1 - s) * one + s * other, 1)[np.arange(60), codes] for s in tries]
     best = tries[int(np.argmax(np.log(given).sum(1) + DRAWN * np.log(tries * (1 - tries))))]
-    assert share_of(one, other, codes) == pytest.approx(best, abs=2e-3) and best > 0.6
-    assert share_of(one[:0], other[:0], codes[:0]) == pytest.approx(0.5, abs=1e-4), "nothing to tell by"
+    assert weights_of(np.stack([one, other]), codes) == pytest.approx([1 - best, best], abs=2e-3) and best > 0.6
+    nothing = np.empty((2, 0, 3))
+    assert weights_of(nothing, codes[:0]) == pytest.approx([0.5, 0.5], abs=1e-4), "nothing to tell by"
+
+
+def test_three_are_weighed_as_two_are() -> None:
+    random = np.random.default_rng(1)
+    codes = random.integers(0, 4, 300)
+    said = np.stack([log_softmax(random.normal(size=(300, 4)) + size * np.eye(4)[codes]) for size in (0.5, 1.0, 2.0)])
+    found = weights_of(said, codes)
+
+    def given(first: float, second: float) -> float:
+        weights = np.array([first, second, 1 - first - second])
+        logs = np.log(softmax((weights[:, None, None] * said).sum(0), 1))
+        return float(logs[np.arange(300), codes].sum() + DRAWN * np.log(weights).sum())
+
+    grid = np.linspace(0.01, 0.98, 98)
+    best = max((given(a, b), a, b) for a in grid for b in grid if a + b < 0.995)
+    assert found.sum() == pytest.approx(1) and found[:2] == pytest.approx(best[1:], abs=0.011)
+    assert given(*found[:2]) >= best[0]
 
 
 def test_both_answer_together_in_training_in_a_run_and_in_python(tmp_path: Path) -> None:
     data, asked = waves(50), waves(20, seed=5)
     source = Source(data, test_size=10)
     done = train(KIND, source, TINY | {"combine": True}, tmp_path / "run")
-    fitted, share = done.fitted, done.fitted.learned.share
+    fitted, share = done.fitted, done.fitted.learned.mix["random convolutions"]
     examples = CaseExamples.of(asked, fitted.learned)
     network = ask_network(fitted, examples).log_probabilities
     row = fitted.baselines["random convolutions"].answer(examples).log_probabilities

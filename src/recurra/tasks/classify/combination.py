@@ -1,66 +1,100 @@
-"""The answer of a classifier whose network and random convolutions speak together.
+"""The answer of a classifier whose network and simpler models speak together.
 
-``p ∝ p_network^(1−s) · p_convolutions^s``, a weighted geometric mean. The share s is what gives the validation cases
-most, drawn to one half as if by ten cases more: they are few, and the epoch of the network is the best on these very
-cases. The convolutions have learned from them, too, but each is answered by weights that were found without it.
-Shapes: N cases, K classes.
+``p ∝ Π_i p_i^w_i``, a weighted geometric mean: of the network and random convolutions, or, of texts, of the network,
+naive Bayes and a support vector machine. The weights w, which sum to one, are what gives the validation cases most,
+drawn to equal ones as if by ten cases more: they are few, and the epoch of the network is the best on these very cases.
+The others have learned from them, too, but each case is answered by weights that were found without it.
+Shapes: M members, N cases, K classes.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from ...writing.numbers import percents
-from ..base import Fitted, Prepared
+from ..base import THE_NETWORK, Fitted, Prepared
 from ..cases.convolutions import CONVOLUTIONS
 from ..cases.examples import CaseExamples
+from ..cases.text import TextReading
 from .answers import Guess, ask_network
+from .baselines import make_baselines
 from .convolutions import Convolutions, log_softmax
+from .linear import BAYES, GRAMS, Linear
 
 DRAWN = 10  # cases as which the middle counts
 
 
 def combine(fitted: Fitted, prepared: Prepared) -> None:
-    """Find the share of random convolutions, which ``fitted`` keeps, in the answer."""
-    row = fitted.baselines.get(CONVOLUTIONS)
-    if not isinstance(row, Convolutions) or row.validated is None:
-        row = Convolutions()
+    """Find what the network and the rows beside it, which ``fitted`` keeps, weigh in the answer."""
+    valid = prepared.valid
+    assert isinstance(valid, CaseExamples) and valid.targets is not None
+    own = ask_network(fitted, valid).log_probabilities
+    assert own is not None
+    written = isinstance(fitted.learned.reading, TextReading)
+    judged, said = np.arange(len(own)), {THE_NETWORK: own}
+    for name in (BAYES, GRAMS) if written else (CONVOLUTIONS,):
+        judged, said[name] = _validated(fitted, prepared, name)
+    said[THE_NETWORK] = own[judged]
+    weights = weights_of(np.stack(list(said.values())), valid.targets.numpy()[judged])
+    mix = dict(zip(said, weights.tolist(), strict=True))
+    fitted.learned = replace(fitted.learned, mix=mix)
+    fitted.record.answer = _described(mix, len(judged))
+
+
+def _validated(fitted: Fitted, prepared: Prepared, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a row of the table, which ``fitted`` keeps, says of validation cases: their numbers, and (N, K)."""
+    row = fitted.baselines.get(name)
+    if not isinstance(row, (Convolutions, Linear)) or row.validated is None:
+        row = make_baselines(fitted.learned)[name]
         row.fit(prepared)
-        fitted.baselines[CONVOLUTIONS] = row
-    assert row.validated is not None and isinstance(prepared.valid, CaseExamples) and prepared.valid.targets is not None
-    places, said = row.validated
-    network = ask_network(fitted, prepared.valid).log_probabilities
-    assert network is not None
-    share = share_of(network[places], said, prepared.valid.targets.numpy()[places])
-    fitted.learned = replace(fitted.learned, share=share)
-    own, other = percents([1 - share, share])
-    fitted.record.answer = (
-        f"The answer is {own} network and {other} random convolutions, by what they said of {len(places):,} "
-        "validation cases."
-    )
+        fitted.baselines[name] = row
+    assert isinstance(row, (Convolutions, Linear)) and row.validated is not None
+    return row.validated
 
 
-def share_of(network: np.ndarray, other: np.ndarray, codes: np.ndarray) -> float:
-    """Return the share of ``other`` in the mean of both, log probabilities (N, K), for true classes ``codes`` (N,)."""
-    from scipy.optimize import minimize_scalar
+def _described(mix: Mapping[str, float], cases: int) -> str:
+    """Return a sentence on what contributes how much."""
+    shares = percents(mix.values())
+    said = f"{cases:,} validation cases"
+    if CONVOLUTIONS in mix:
+        own, other = shares
+        return f"The answer is {own} network and {other} random convolutions, by what they said of {said}."
+    own, bayes, machine = shares
+    return f"The answer is {own} network, {bayes} naive Bayes and {machine} n-gram SVM, by what they said of {said}."
 
-    def loss(share: float) -> float:
-        right = mixed(network, other, share)[np.arange(len(codes)), codes].sum()
-        return -float(right + DRAWN * (np.log(share) + np.log(1 - share)))
 
-    return float(minimize_scalar(loss, bounds=(1e-6, 1 - 1e-6), method="bounded").x)
+def weights_of(said: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the weights (M,) of log probabilities (M, N, K) in their mean, for true classes ``codes`` (N,)."""
+    from scipy.optimize import minimize
+
+    count, each = len(said), np.arange(len(codes))
+    right = said[:, each, codes].sum(1)  # (M,)
+
+    def loss(scores: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss by w = softmax(scores), and its gradient, divided by how many count."""
+        weights = np.exp(log_softmax(scores[None])[0])
+        logs = mixed(said, weights)
+        slope = (said * np.exp(logs)).sum((1, 2)) - right - DRAWN / weights
+        lost = -logs[each, codes].sum() - DRAWN * np.log(weights).sum()
+        whole = len(codes) + DRAWN * count
+        return float(lost) / whole, weights * (slope - slope @ weights) / whole
+
+    scores = minimize(loss, np.zeros(count), jac=True, method="L-BFGS-B", options={"ftol": 1e-12, "gtol": 1e-8}).x
+    return np.exp(log_softmax(scores[None])[0])
 
 
-def mixed(network: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
-    """Return the log probabilities (N, K) of both together."""
-    return log_softmax((1 - share) * network + share * other)
+def mixed(said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the log probabilities (N, K) of all together."""
+    return log_softmax(np.tensordot(weights, said, 1))
 
 
 def answers_to(fitted: Fitted, examples: CaseExamples) -> tuple[Guess, Guess | None]:
     """Name the classes by all that answers together, and, if that is more, by the network alone."""
-    network, share = ask_network(fitted, examples), fitted.learned.share
-    if not share:
+    network, mix = ask_network(fitted, examples), fitted.learned.mix
+    if not mix:
         return network, None
-    other = fitted.baselines[CONVOLUTIONS].answer(examples)
-    logs = mixed(network.log_probabilities, other.log_probabilities, share)  # type: ignore[arg-type]
+    rows = [fitted.baselines[name].answer(examples) for name in mix if name != THE_NETWORK]
+    said = np.stack([one.log_probabilities for one in (network, *rows)])
+    logs = mixed(said, np.array(list(mix.values())))
     return Guess(logs.argmax(1), logs), network

@@ -19,6 +19,7 @@ from ..cases.examples import CaseExamples
 from ..cases.pooled import PooledKind
 from ..cases.settings import TextSettings
 from ..cases.split import Split
+from ..cases.text import TextReading
 from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
 from .combination import answers_to, combine
@@ -31,7 +32,7 @@ from .task import make_classifier
 
 OF_TEXTS = tuple(field.name for field in fields(TextSettings))
 OF_SERIES = (
-    *PooledKind.of_segments[:-1], "changes", "normalise", "warp", "rescale", "disguise", "combine", "time", "id",
+    *PooledKind.of_segments[:-1], "changes", "normalise", "warp", "rescale", "disguise", "time", "id",
 )  # fmt: skip
 
 
@@ -87,8 +88,9 @@ class ClassifyKind(PooledKind):
         return make_classifier(config, learned)
 
     def finish(self, fitted: Fitted, prepared: Prepared) -> None:
-        """Weigh network and random convolutions, if they are to answer together."""
-        if fitted.config.task.combine:
+        """Weigh the network and the rows beside it, if they are to answer together; those of texts are, usually."""
+        wanted = fitted.config.task.combine
+        if isinstance(fitted.learned.reading, TextReading) if wanted is None else wanted:
             combine(fitted, prepared)
 
     def ask(self, fitted: Fitted, examples: CaseExamples) -> Guess:

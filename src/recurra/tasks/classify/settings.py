@@ -18,9 +18,10 @@ class ClassifySettings(TextSettings, PooledSettings):
         high=0.9,
         tune=Range(0, 0.3),
     )
-    combine: bool = setting(
-        False,
-        "answer with the network and random convolutions together, each weighted by how well it did on validation",
+    combine: bool | None = setting(
+        None,
+        "answer with the network and simpler models together, each weighted by how well it did on validation: with "
+        "random convolutions, or, of texts, with naive Bayes and an n-gram SVM; only texts, if not given",
     )
     warp: float | None = setting(
         None,
