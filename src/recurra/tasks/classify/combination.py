@@ -1,8 +1,9 @@
 """The answer of a classifier whose network and simpler models speak together.
 
-``p ∝ Π_i p_i^w_i``, a weighted geometric mean: of the network and random convolutions, or, of texts, of the network,
-naive Bayes and a support vector machine. The weights w, which sum to one, are what gives the validation cases most,
-drawn to equal ones as if by ten cases more: they are few, and the epoch of the network is the best on these very cases.
+``p ∝ Π_i p_i^w_i``: of the network and random convolutions, or, of texts, of the network, naive Bayes and a support
+vector machine. ``w = b v``: the shares v, which sum to one, say what counts how much, and the sharpness b, of all
+together, makes them as sure as they are right. Both are what gives the validation cases most, with v drawn to equal
+shares and b to one as if by ten cases more: they are few, and the epoch of the network is the best on these very cases.
 The others have learned from them, too, but each case is answered by weights that were found without it.
 Shapes: M members, N cases, K classes.
 """
@@ -55,7 +56,7 @@ def _validated(fitted: Fitted, prepared: Prepared, name: str) -> tuple[np.ndarra
 
 def _described(mix: Mapping[str, float], cases: int) -> str:
     """Return a sentence on what contributes how much."""
-    shares = percents(mix.values())
+    shares = percents(weight / sum(mix.values()) for weight in mix.values())
     said = f"{cases:,} validation cases"
     if CONVOLUTIONS in mix:
         own, other = shares
@@ -65,23 +66,27 @@ def _described(mix: Mapping[str, float], cases: int) -> str:
 
 
 def weights_of(said: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the weights (M,) of log probabilities (M, N, K) in their mean, for true classes ``codes`` (N,)."""
+    """Return the weights (M,) of log probabilities (M, N, K) in their sum, for true classes ``codes`` (N,)."""
     from scipy.optimize import minimize
 
     count, each = len(said), np.arange(len(codes))
-    right = said[:, each, codes].sum(1)  # (M,)
 
-    def loss(scores: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss by w = softmax(scores), and its gradient, divided by how many count."""
-        weights = np.exp(log_softmax(scores[None])[0])
-        logs = mixed(said, weights)
-        slope = (said * np.exp(logs)).sum((1, 2)) - right - DRAWN / weights
-        lost = -logs[each, codes].sum() - DRAWN * np.log(weights).sum()
+    def loss(place: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss by v = softmax(place[:M]) and b = exp(place[M]), and its gradient, per case."""
+        shares, sharpness = np.exp(log_softmax(place[None, :count])[0]), np.exp(place[count])
+        logs = mixed(said, sharpness * shares)
+        lost = -logs[each, codes].sum() - DRAWN * np.log(shares).sum() + DRAWN * place[count] ** 2
+        slope = (said * np.exp(logs)).sum((1, 2)) - said[:, each, codes].sum(1)  # by the weights
+        by_share = sharpness * slope - DRAWN / shares
+        by_sharpness = sharpness * slope @ shares + 2 * DRAWN * place[count]
+        gradient = np.append(shares * (by_share - by_share @ shares), by_sharpness)
         whole = len(codes) + DRAWN * count
-        return float(lost) / whole, weights * (slope - slope @ weights) / whole
+        return float(lost) / whole, gradient / whole
 
-    scores = minimize(loss, np.zeros(count), jac=True, method="L-BFGS-B", options={"ftol": 1e-12, "gtol": 1e-8}).x
-    return np.exp(log_softmax(scores[None])[0])
+    how = {"ftol": 1e-12, "gtol": 1e-8}
+    place = minimize(loss, np.zeros(count + 1), jac=True, method="L-BFGS-B", options=how).x
+    weights: np.ndarray = np.exp(log_softmax(place[None, :count])[0] + place[count])
+    return weights
 
 
 def mixed(said: np.ndarray, weights: np.ndarray) -> np.ndarray:

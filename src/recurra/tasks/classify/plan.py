@@ -37,7 +37,8 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
             "at least one must be kept to decide when to stop. Bring more cases of each class, or name the column of "
             f"the labels with target= if another one was taken.{_if_numbers(classes)}"
         )
-    return replace(plan, notes=(_counted(codes, classes), *plan.notes, *_single(codes), *long_note(cases, settings)))
+    notes = (_counted(codes, classes), *plan.notes, *_single(codes), *long_note(cases, settings))
+    return replace(plan, notes=notes, written=cases.written)
 
 
 def _if_numbers(classes: tuple[str, ...]) -> str:
