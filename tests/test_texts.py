@@ -13,6 +13,7 @@ import pytest
 import torch
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.metrics import f1_score
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 from torch.nn import functional as F
@@ -30,6 +31,8 @@ from recurra.tasks.classify import linear
 from recurra.tasks.classify.answers import ask_network
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.linear import GramVectors, NaiveBayes, SupportVectors
+from recurra.tasks.classify.threshold import threshold_of
+from recurra.writing.numbers import percent
 
 TINY: dict[str, Any] = {"hidden_size": 8, "embedding_size": 12, "epoch_steps": 10, "max_epochs": 4, "last_epochs": 1}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
@@ -347,6 +350,54 @@ def test_network_and_rows_answer_together(critic: Classifier, tmp_path: Path) ->
     np.testing.assert_allclose(alone.predict_log_proba(texts), ask_network(alone.fitted_, own).log_probabilities)
 
 
+# From where the rarer class is named
+
+
+def test_the_threshold_gives_the_best_f1() -> None:
+    draw = np.random.default_rng(0)
+    there = draw.random(400) < 0.1
+    probable = np.clip(0.15 + 0.25 * there + draw.normal(0, 0.1, 400), 0.001, 0.999)
+    found = threshold_of(probable, there)
+    scores = [f1_score(there, probable >= at) for at in np.linspace(0, 1, 2001)]
+    assert f1_score(there, probable >= found) == pytest.approx(max(scores)) and 0.2 < found < 0.45
+    assert f1_score(there, probable >= 0.5) < max(scores) - 0.1
+    assert threshold_of(probable, np.zeros(400, bool)) == threshold_of(probable[:0], there[:0]) == 0.5
+    assert threshold_of(np.array([0.9, 0.8, 0.1]), np.array([True, True, False])) == 0.5, "many are as good"
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_the_rarer_class_is_named_from_the_threshold_on(tmp_path: Path, combine: bool) -> None:
+    texts, labels = reviews(120)
+    kept = [n for n, label in enumerate(labels) if label == "bad" or n % 8 == 0]
+    texts, labels = [texts[n] for n in kept], [labels[n] for n in kept]
+    model = Classifier(**TINY, min_count=1, threshold=True, combine=combine).fit(texts, labels)
+    learned = model.fitted_.learned
+    assert learned.classes == ("bad", "good") and 0 < learned.threshold < 1
+    assert f"'good' is named from {percent(learned.threshold)} on: its F1" in model.fitted_.record.answer
+    lower = replace(learned, threshold=float(np.quantile(model.predict_proba(texts)[:, 1], 0.5)))
+    model.fitted_.learned = lower
+    expected = np.where(model.predict_proba(texts)[:, 1] >= lower.threshold, "good", "bad")
+    assert (expected == "good").mean() == pytest.approx(0.5, abs=0.05) and model.predict(
+        texts
+    ).tolist() == expected.tolist()
+    again = Classifier.load(model.save(tmp_path / "run"))
+    assert again.fitted_.learned.threshold == lower.threshold
+    plain = Classifier(**TINY, min_count=1, combine=combine).fit(texts, labels)
+    np.testing.assert_allclose(plain.predict_proba(texts), model.predict_proba(texts), atol=1e-9)
+
+
+def test_an_epoch_of_many_texts_is_longer() -> None:
+    texts, labels = reviews(800)
+    config = Classifier(batch_size=4)._config()
+    prepared = KIND.prepare(cases_of(texts, labels), config, 0)
+    assert len(prepared.train) == 640 and prepared.config.training.epoch_steps == 640 / (4 * 4)
+    assert KIND.prepare(cases_of(texts[:99], labels[:99]), config, 0).config.training.epoch_steps == 20
+    own = Classifier(batch_size=4, epoch_steps=7)._config()
+    assert KIND.prepare(cases_of(texts, labels), own, 0).config.training.epoch_steps == 7
+    curves = cases_of(np.random.default_rng(0).normal(size=(800, 3)), labels)
+    assert KIND.prepare(curves, config, 0).config.training.epoch_steps == 20
+
+
 # What is wrong is said
 
 
@@ -362,6 +413,14 @@ def test_network_and_rows_answer_together(critic: Classifier, tmp_path: Path) ->
 def test_settings_that_do_not_suit_texts(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         Classifier(max_epochs=1, **settings).fit(*reviews(20))
+
+
+def test_a_threshold_is_for_two_classes() -> None:
+    texts, labels = reviews(30)
+    with pytest.raises(
+        ConfigError, match="threshold is for two classes, of which one is rarer, and these cases have 3"
+    ):
+        Classifier(threshold=True).fit(texts, ["third", *labels[1:]])
 
 
 def test_what_comes_must_be_what_was_learned(critic: Classifier) -> None:

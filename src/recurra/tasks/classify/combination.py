@@ -22,12 +22,27 @@ from .answers import Guess, ask_network
 from .baselines import make_baselines
 from .convolutions import Convolutions, log_softmax
 from .linear import BAYES, GRAMS, Linear
+from .threshold import find_threshold, named_from
 
 DRAWN = 10  # cases as which the middle counts
 
 
-def combine(fitted: Fitted, prepared: Prepared) -> None:
-    """Find what the network and the rows beside it, which ``fitted`` keeps, weigh in the answer."""
+def finish(fitted: Fitted, prepared: Prepared, together: bool) -> None:
+    """Find what weighs how much, if the network answers ``together`` with others, and from where a class is named."""
+    assert isinstance(prepared.valid, CaseExamples) and prepared.valid.targets is not None
+    codes = prepared.valid.targets.numpy()
+    judged, logs = combine(fitted, prepared) if together else (np.arange(len(codes)), None)
+    if fitted.config.task.threshold:
+        logs = ask_network(fitted, prepared.valid).log_probabilities if logs is None else logs
+        assert logs is not None
+        find_threshold(fitted, logs, codes[judged])
+
+
+def combine(fitted: Fitted, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """Find what the network and the rows beside it, which ``fitted`` keeps, weigh in the answer.
+
+    Returns by which validation cases, their numbers (N,), and what all together say of them (N, K).
+    """
     valid = prepared.valid
     assert isinstance(valid, CaseExamples) and valid.targets is not None
     own = ask_network(fitted, valid).log_probabilities
@@ -37,10 +52,12 @@ def combine(fitted: Fitted, prepared: Prepared) -> None:
     for name in (BAYES, GRAMS) if written else (CONVOLUTIONS,):
         judged, said[name] = _validated(fitted, prepared, name)
     said[THE_NETWORK] = own[judged]
-    weights = weights_of(np.stack(list(said.values())), valid.targets.numpy()[judged])
+    whole = np.stack(list(said.values()))
+    weights = weights_of(whole, valid.targets.numpy()[judged])
     mix = dict(zip(said, weights.tolist(), strict=True))
     fitted.learned = replace(fitted.learned, mix=mix)
     fitted.record.answer = _described(mix, len(judged))
+    return judged, mixed(whole, weights)
 
 
 def _validated(fitted: Fitted, prepared: Prepared, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -96,10 +113,11 @@ def mixed(said: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def answers_to(fitted: Fitted, examples: CaseExamples) -> tuple[Guess, Guess | None]:
     """Name the classes by all that answers together, and, if that is more, by the network alone."""
-    network, mix = ask_network(fitted, examples), fitted.learned.mix
+    learned, network = fitted.learned, ask_network(fitted, examples)
+    mix, named = learned.mix, (learned.threshold, learned.counts)
+    assert network.log_probabilities is not None
     if not mix:
-        return network, None
+        return named_from(network.log_probabilities, *named), None
     rows = [fitted.baselines[name].answer(examples) for name in mix if name != THE_NETWORK]
     said = np.stack([one.log_probabilities for one in (network, *rows)])
-    logs = mixed(said, np.array(list(mix.values())))
-    return Guess(logs.argmax(1), logs), network
+    return named_from(mixed(said, np.array(list(mix.values()))), *named), network

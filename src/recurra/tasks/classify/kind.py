@@ -22,7 +22,7 @@ from ..cases.split import Split
 from ..cases.text import TextReading
 from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
-from .combination import answers_to, combine
+from .combination import answers_to, finish
 from .demo import make_demo
 from .learned import ClassifyLearned
 from .metrics import METRICS
@@ -90,8 +90,7 @@ class ClassifyKind(PooledKind):
     def finish(self, fitted: Fitted, prepared: Prepared) -> None:
         """Weigh the network and the rows beside it, if they are to answer together; those of texts are, usually."""
         wanted = fitted.config.task.combine
-        if isinstance(fitted.learned.reading, TextReading) if wanted is None else wanted:
-            combine(fitted, prepared)
+        finish(fitted, prepared, isinstance(fitted.learned.reading, TextReading) if wanted is None else wanted)
 
     def ask(self, fitted: Fitted, examples: CaseExamples) -> Guess:
         """Name the classes."""

@@ -37,6 +37,7 @@ class ClassifyLearned:
     dtype: str  # the type of y, as ``typed`` reads it
     reading: Reading | TextReading
     mix: dict[str, float] = field(default_factory=dict)  # what network and rows weigh in the answer; else the network
+    threshold: float | None = None  # from which probability on the rarer of two classes is named; else the larger
 
     @classmethod
     def of(cls, cases: Cases, plan: Split, settings: ClassifySettings) -> "ClassifyLearned":
@@ -77,13 +78,20 @@ class ClassifyLearned:
         """Return it as JSON values and arrays."""
         plain, arrays = self.reading.to_plain()
         own = {"classes": list(self.classes), "counts": list(self.counts), "dtype": self.dtype, "mix": self.mix}
-        return own | plain, arrays
+        return own | {"threshold": self.threshold} | plain, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ClassifyLearned":
         """Return what ``to_plain`` wrote."""
         reading = TextReading.from_plain(plain) if "text" in plain else Reading.from_plain(plain, arrays)
-        return cls(tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading, _mix_of(plain))
+        return cls(
+            tuple(plain["classes"]),
+            tuple(plain["counts"]),
+            plain["dtype"],
+            reading,
+            _mix_of(plain),
+            plain.get("threshold"),
+        )
 
 
 def _mix_of(plain: Mapping[str, Any]) -> dict[str, float]:

@@ -164,7 +164,7 @@ class SupportVectors(Linear):
         if len(np.unique(codes)) == 1:
             bias[codes[0]] = 10.0
             return weights, bias
-        model = LinearSVC().fit(x, codes)
+        model = LinearSVC(random_state=0).fit(x, codes)
         two = len(model.classes_) == 2
         weights[:, model.classes_] = np.concatenate([-model.coef_, model.coef_]).T if two else model.coef_.T
         bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) if two else model.intercept_

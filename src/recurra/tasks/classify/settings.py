@@ -47,6 +47,9 @@ class ClassifySettings(TextSettings, PooledSettings):
         high=2,
         tune=Range(0, 2),
     )
+    threshold: bool = setting(
+        False, "of two classes, name the rarer one from the probability on that gives its best F1 on validation"
+    )
     balance: bool = setting(False, "let every class weigh the same in the loss, however many cases it has")
 
 
@@ -56,8 +59,8 @@ class ClassesAsked:
 
     model: str | None = setting(
         None,
-        "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, "
-        "most_frequent_class; what the run answers if not given",
+        "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, of texts "
+        "naive_Bayes, linear_SVM, n_gram_SVM, most_frequent_class; what the run answers if not given",
     )
 
 
