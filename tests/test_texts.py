@@ -469,6 +469,17 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert again.code == 0 and json.loads(again.out)
 
 
+def test_a_recipe_is_a_file_of_settings(run: Run, tmp_path: Path) -> None:
+    texts, labels = reviews(60)
+    pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / "train.csv", index=False)
+    recipe = Path(__file__).parents[1] / "examples" / "adhikari.toml"
+    out = tmp_path / "run"
+    assert run("train", tmp_path / "train.csv", f"--config={recipe}", *FLAGS, f"--out={out}").code == 0
+    config = Classifier.load(out).fitted_.config
+    assert config.model.weight_drop == 0.1 and config.training.average == 0.99 and config.task.readout == "max"
+    assert not Classifier.load(out).fitted_.learned.mix
+
+
 def test_compare(run: Run, tmp_path: Path) -> None:
     texts, labels = reviews(60)
     pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / "train.csv", index=False)

@@ -161,7 +161,8 @@ def make_optimiser(model: nn.Module, settings: TrainingSettings) -> AdamW:
             }
             for g in GROUPS
             if lists[g]
-        ]
+        ],
+        settings.average,
     )
 
 
@@ -280,14 +281,15 @@ class _Loop:
         with using(generator), threads_for(self.settings.batch_size, self.parameters):
             train_loss, norms = self._train(train, progress, generator)
         generator = self._generator(0)  # validation draws the same in every epoch
-        with using(generator):
-            valid_loss = None if valid is None else self._validate(valid, generator)
-        loss = train_loss if valid_loss is None else valid_loss
-        self._require_finite("validation loss", loss, progress.steps - 1)
-        watched = self._measure(progress.steps - 1)
-        best = progress.beaten(loss, watched, self.watch)
-        if best:
-            progress.keep(number, loss, watched, self.model)
+        with self.optimiser.averaged():
+            with using(generator):
+                valid_loss = None if valid is None else self._validate(valid, generator)
+            loss = train_loss if valid_loss is None else valid_loss
+            self._require_finite("validation loss", loss, progress.steps - 1)
+            watched = self._measure(progress.steps - 1)
+            best = progress.beaten(loss, watched, self.watch)
+            if best:
+                progress.keep(number, loss, watched, self.model)
         progress.epoch = number
         progress.optimiser = self.optimiser.state_dict()
         rates = {group["name"]: group["lr"] for group in self.optimiser.param_groups}
