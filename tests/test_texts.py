@@ -460,6 +460,7 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     )
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<mark style=" in page and "occlusion" in page
+    assert re.search(r"The pictures are of the network, \d+\s% of the answer\.", page)
     assert "<b>&" not in page and html.escape("<b>&") in page and "><</mark>" not in page, "a text is no markup"
     assert run("evaluate", folder, tmp_path / "test.csv", "--json").code == 0
     answers = tmp_path / "answers.csv"

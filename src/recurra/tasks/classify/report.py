@@ -8,7 +8,7 @@ from ...nn.occlusion import less_sure
 from ...report.marked import Line, Marked
 from ...report.page import Section
 from ...writing.numbers import percent
-from ..base import Fitted, Judged
+from ..base import THE_NETWORK, Fitted, Judged
 from ..cases.confusion import class_frame, confusion
 from ..cases.evidence import Measure, shown
 from ..cases.examples import CaseExamples
@@ -96,9 +96,17 @@ def _two_cases(fitted: Fitted, judged: Judged) -> Section:
         for name, place in zip(names, places, strict=True)
     ]
     found = shown(fitted, examples, places, titles, MEASURE)
-    text = f"Of {len(truth):,} cases that the model had not seen: {', and '.join(said)}."
+    text = f"Of {len(truth):,} cases that the model had not seen: {', and '.join(said)}.{_part(fitted.learned)}"
     heading = "Two cases" if len(places) == 2 else "One case"
     return Section(heading, text, found.figures, points=found.points, marked=found.marked)
+
+
+def _part(learned: ClassifyLearned) -> str:
+    """Return a sentence on what pictures of the network are pictures of, where it is a part of the answer."""
+    if not learned.mix:
+        return ""
+    share = percent(learned.mix[THE_NETWORK] / sum(learned.mix.values()))
+    return f" The pictures are of the network, {share} of the answer."
 
 
 def _case_title(learned: ClassifyLearned, name: str, guess: Guess, place: int, truth: int) -> str:
