@@ -59,7 +59,7 @@ class ClassesAsked:
 
     model: str | None = setting(
         None,
-        "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, of texts "
+        "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, "
         "naive_Bayes, linear_SVM, n_gram_SVM, most_frequent_class; what the run answers if not given",
     )
 
