@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from recurra.training.adamw import AdamW
 
@@ -58,6 +59,29 @@ def test_it_goes_on_from_its_state() -> None:
     descend(then, halves, range(9, 20))
     assert equal(whole, halves)
     assert [group["lr"] for group in then.param_groups] == [3e-2, 1e-2]
+
+
+def test_the_running_mean_is_that_of_torch() -> None:
+    module = nn.ParameterList(parameters())
+    theirs = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.8))
+    own = list(module)
+    optimiser = AdamW(grouped(own), average=0.8)
+    for step in range(1, 12):
+        descend(optimiser, own, range(step, step + 1))
+        theirs.update_parameters(module)
+        if step == 5:  # it goes on from its state
+            state = copy.deepcopy(optimiser.state_dict())
+            optimiser = AdamW(grouped(own), average=0.8)
+            optimiser.load_state_dict(state)
+    before = copy.deepcopy(own)
+    with optimiser.averaged():
+        for mine, other in zip(own, theirs.module, strict=True):
+            torch.testing.assert_close(mine, other)
+        assert not equal(own, before)
+    assert equal(own, before)
+    with pytest.raises(KeyError), optimiser.averaged():
+        raise KeyError
+    assert equal(own, before), "whatever happens meanwhile"
 
 
 def test_a_state_that_torch_wrote_is_read() -> None:

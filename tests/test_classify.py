@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn import metrics as oracle
 from sklearn.neighbors import KNeighborsClassifier
@@ -46,7 +47,7 @@ from recurra.tasks.cases.network import Layout
 from recurra.tasks.cases.reading import Reading, filled, resampled
 from recurra.tasks.cases.split import stratified
 from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
-from recurra.tasks.classify.combination import DRAWN, share_of
+from recurra.tasks.classify.combination import DRAWN, weights_of
 from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.metrics import METRICS
@@ -678,27 +679,49 @@ def test_what_is_left_out_to_save_time_is_said(monkeypatch: pytest.MonkeyPatch, 
 # Network and random convolutions together
 
 
-def test_the_share_of_each_is_what_gives_the_validation_cases_most() -> None:
+def spoken(sizes: tuple[float, ...], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what as many models as there are sizes say, the better the larger, and the true classes."""
     random = np.random.default_rng(0)
-    codes = random.integers(0, 3, 60)
-    one, other = (log_softmax(random.normal(size=(60, 3)) + size * np.eye(3)[codes]) for size in (1.0, 2.0))
-    tries = np.linspace(0.01, 0.99, 491)
-    given = [softmax((1 - s) * one + s * other, 1)[np.arange(60), codes] for s in tries]
-    best = tries[int(np.argmax(np.log(given).sum(1) + DRAWN * np.log(tries * (1 - tries))))]
-    assert share_of(one, other, codes) == pytest.approx(best, abs=2e-3) and best > 0.6
-    assert share_of(one[:0], other[:0], codes[:0]) == pytest.approx(0.5, abs=1e-4), "nothing to tell by"
+    codes = random.integers(0, 3, count)
+    said = [log_softmax(random.normal(size=(count, 3)) + size * np.eye(3)[codes]) for size in sizes]
+    return np.stack(said), codes
+
+
+@pytest.mark.parametrize(("sizes", "count"), [((1.0, 2.0), 60), ((0.5, 1.0, 2.0), 300)])
+def test_the_weights_are_what_gives_the_validation_cases_most(sizes: tuple[float, ...], count: int) -> None:
+    said, codes = spoken(sizes, count)
+    found = weights_of(said, codes)
+
+    def given(place: np.ndarray) -> float:
+        shares, sharpness = softmax(place[:-1]), np.exp(place[-1])
+        logs = np.log(softmax(sharpness * (shares[:, None, None] * said).sum(0), 1))
+        return float(-logs[np.arange(count), codes].sum() - DRAWN * np.log(shares).sum() + DRAWN * place[-1] ** 2)
+
+    best = minimize(given, np.zeros(len(sizes) + 1), method="Nelder-Mead", options={"maxiter": 4000, "fatol": 1e-9}).x
+    assert found == pytest.approx(np.exp(best[-1]) * softmax(best[:-1]), abs=1e-3)
+    assert np.all(np.diff(found) > 0) and abs(found.sum() - 1) > 0.02
+
+
+def test_without_validation_cases_all_weigh_the_same() -> None:
+    assert weights_of(np.empty((2, 0, 3)), np.empty(0, int)) == pytest.approx([0.5, 0.5], abs=1e-4)
+
+
+def test_what_is_too_careful_together_is_made_as_sure_as_it_is_right() -> None:
+    said, codes = spoken((1.0, 1.0), 2000)
+    careful = np.stack([log_softmax(one / 3) for one in said])
+    assert weights_of(careful, codes) == pytest.approx(3 * weights_of(said, codes), rel=0.1)
 
 
 def test_both_answer_together_in_training_in_a_run_and_in_python(tmp_path: Path) -> None:
     data, asked = waves(50), waves(20, seed=5)
     source = Source(data, test_size=10)
     done = train(KIND, source, TINY | {"combine": True}, tmp_path / "run")
-    fitted, share = done.fitted, done.fitted.learned.share
+    fitted, mix = done.fitted, done.fitted.learned.mix
     examples = CaseExamples.of(asked, fitted.learned)
     network = ask_network(fitted, examples).log_probabilities
     row = fitted.baselines["random convolutions"].answer(examples).log_probabilities
-    assert 0 < share < 1 and network is not None and not np.allclose(network, row)
-    expected = softmax((1 - share) * network + share * row, 1)
+    assert list(mix) == ["network", "random convolutions"] and network is not None and not np.allclose(network, row)
+    expected = softmax(mix["network"] * network + mix["random convolutions"] * row, 1)
     np.testing.assert_allclose(np.exp(KIND.ask(fitted, examples).log_probabilities), expected, atol=1e-9)
     assert done.judged is not None and {"this model", "network", "random convolutions"} < set(done.judged.metrics)
     assert "% random convolutions, by what they said of 8 validation cases" in fitted.record.answer

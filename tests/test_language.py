@@ -136,7 +136,7 @@ NAMES = set(
         "none lstm gru scaled_dot general local multi_head hidden_size dropout cpu cuda auto forecast classify regress "
         "train infer lengths step memory B T I H network linear seasonal_naive nearest_neighbour most_frequent_class "
         "ridge nearest_neighbours target targetLabel "
-        "tag window_regression most_frequent_label random_convolutions MiniRocket"
+        "tag window_regression most_frequent_label random_convolutions MiniRocket naive_Bayes linear_SVM n_gram_SVM F1"
     )
 )
 

@@ -200,7 +200,7 @@ def test_what_is_wrong_is_said(forecaster: Classifier) -> None:
     texts, labels = weather(40)
     with pytest.raises(DataError, match=r"A label is itself a list or table; .* or classify with several=True"):
         Classifier(**TINY | {"several": False}).fit(texts, labels)
-    with pytest.raises(ConfigError, match="combine has no effect: it weighs classes of which a case has one"):
+    with pytest.raises(ConfigError, match="combine has no effect: it is for classes of which a case has one"):
         Classifier(several=True, combine=True).fit(np.zeros((40, 9)) + np.arange(9), labels)
     with pytest.raises(ConfigError, match="A reservoir is read out to one class"):
         Classifier(several=True, cell="reservoir").fit(np.random.default_rng(0).normal(size=(40, 9)), labels)

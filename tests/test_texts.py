@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import hstack
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.metrics import f1_score
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 from torch.nn import functional as F
@@ -24,9 +27,13 @@ from recurra.errors import ConfigError, DataError
 from recurra.nn.words import Words
 from recurra.tasks.cases.examples import CaseExamples
 from recurra.tasks.cases.text import TextReading
+from recurra.tasks.classify import linear
+from recurra.tasks.classify.answers import ask_network
 from recurra.tasks.classify.kind import KIND
-from recurra.tasks.classify.linear import NaiveBayes, SupportVectors
+from recurra.tasks.classify.linear import GramVectors, NaiveBayes, SupportVectors
+from recurra.tasks.classify.threshold import threshold_of
 from recurra.training.loop import overlap
+from recurra.writing.numbers import percent
 
 TINY: dict[str, Any] = {"hidden_size": 8, "embedding_size": 12, "epoch_steps": 10, "max_epochs": 4, "last_epochs": 1}
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
@@ -273,6 +280,131 @@ def test_rows_are_those_of_scikit_learn(classes: int) -> None:
         np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.parametrize("kind", ["words", "characters"])
+def test_n_grams_are_those_of_scikit_learn(kind: str) -> None:
+    texts, labels = reviews(90)
+    config = Classifier(min_count=1, tokens=kind)._config()  # type: ignore[arg-type]
+    prepared = KIND.prepare(cases_of(texts, labels), config, 0)
+    examples = KIND.encode(cases_of(texts), prepared.learned)
+    words = TfidfVectorizer(sublinear_tf=True, token_pattern=r"[A-Za-z]+|\S", ngram_range=(1, 3))
+    letters = TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 5), lowercase=kind == "words")
+    marked = [f"\x02{text}\x03" for text in texts]
+    x = (
+        letters.fit_transform(marked)
+        if kind == "characters"
+        else hstack([words.fit_transform(texts), letters.fit_transform(marked)])
+    )
+    margins = LinearSVC().fit(x, labels).decision_function(x)
+    row = GramVectors(prepared.learned)
+    row.fit(prepared)
+    logs = row.answer(examples).log_probabilities
+    assert logs is not None and row.weights.shape[0] == x.shape[1]
+    own = logs[:, 1] - logs[:, 0]
+    np.testing.assert_allclose(own / own.std(), margins / margins.std(), atol=2e-3)
+    again = GramVectors(prepared.learned)
+    again.from_arrays(row.to_arrays())
+    np.testing.assert_array_equal(again.answer(examples).log_probabilities, logs)
+
+
+def test_long_texts_are_read_by_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared, examples = prepared_rows(*reviews(40))
+    monkeypatch.setattr(linear, "MOST_LETTERS", 100)
+    row = GramVectors(prepared.learned)
+    row.fit(prepared)
+    assert row.notes == ("to save time, the row 'n-gram SVM' reads words alone, and no characters",)
+    assert all(gram.startswith(linear.BETWEEN) for gram in row.grams)
+    again = GramVectors(prepared.learned)
+    again.from_arrays(row.to_arrays())
+    assert not again.letters
+    np.testing.assert_array_equal(again.answer(examples).log_probabilities, row.answer(examples).log_probabilities)
+
+
+@pytest.mark.parametrize("row", [NaiveBayes, SupportVectors, GramVectors])
+def test_validation_texts_are_answered_without_them(row: type[linear.Linear]) -> None:
+    texts, labels = reviews(60)
+    prepared, _ = prepared_rows(texts, labels)
+    valid = prepared.plan.valid
+    turned = [{"good": "bad", "bad": "good"}[label] if n in valid[:1] else label for n, label in enumerate(labels)]
+    said = []
+    for known in (labels, turned):
+        made = row(prepared.learned)
+        made.fit(replace(prepared, data=cases_of(texts, known)))
+        assert made.validated is not None
+        said.append(made.validated[1])
+        np.testing.assert_array_equal(made.validated[0], np.arange(len(valid)))
+    assert (said[0].argmax(1) == prepared.valid.targets.numpy()).mean() > 0.9
+    assert said[0][0].argmax() == said[1][0].argmax(), "its own label does not count"
+
+
+# All together
+
+
+def test_network_and_rows_answer_together(critic: Classifier, tmp_path: Path) -> None:
+    texts = reviews(30, seed=4)[0]
+    fitted = critic.fitted_
+    examples = KIND.encode(cases_of(texts), fitted.learned)
+    mix = fitted.learned.mix
+    assert list(mix) == ["network", "naive Bayes", "n-gram SVM"]
+    said = [ask_network(fitted, examples).log_probabilities]
+    said += [fitted.baselines[name].answer(examples).log_probabilities for name in list(mix)[1:]]
+    product = np.prod([np.exp(logs) ** weight for logs, weight in zip(said, mix.values(), strict=True)], axis=0)
+    expected = product / product.sum(1, keepdims=True)
+    np.testing.assert_allclose(critic.predict_proba(texts), expected, atol=1e-9)
+    assert re.search(r"\d %? ?network, .* naive Bayes and .* n-gram SVM, by what they said of 24", fitted.record.answer)
+    alone = Classifier(**TINY, min_count=1, combine=False).fit(*reviews(120))
+    assert not alone.fitted_.learned.mix and not alone.fitted_.baselines
+    own = KIND.encode(cases_of(texts), alone.fitted_.learned)
+    np.testing.assert_allclose(alone.predict_log_proba(texts), ask_network(alone.fitted_, own).log_probabilities)
+
+
+# From where the rarer class is named
+
+
+def test_the_threshold_gives_the_best_f1() -> None:
+    draw = np.random.default_rng(0)
+    there = draw.random(400) < 0.1
+    probable = np.clip(0.15 + 0.25 * there + draw.normal(0, 0.1, 400), 0.001, 0.999)
+    found = threshold_of(probable, there)
+    scores = [f1_score(there, probable >= at) for at in np.linspace(0, 1, 2001)]
+    assert f1_score(there, probable >= found) == pytest.approx(max(scores)) and 0.2 < found < 0.45
+    assert f1_score(there, probable >= 0.5) < max(scores) - 0.1
+    assert threshold_of(probable, np.zeros(400, bool)) == threshold_of(probable[:0], there[:0]) == 0.5
+    assert threshold_of(np.array([0.9, 0.8, 0.1]), np.array([True, True, False])) == 0.5, "many are as good"
+
+
+@pytest.mark.parametrize("combine", [True, False])
+def test_the_rarer_class_is_named_from_the_threshold_on(tmp_path: Path, combine: bool) -> None:
+    texts, labels = reviews(120)
+    kept = [n for n, label in enumerate(labels) if label == "bad" or n % 8 == 0]
+    texts, labels = [texts[n] for n in kept], [labels[n] for n in kept]
+    model = Classifier(**TINY, min_count=1, threshold=True, combine=combine).fit(texts, labels)
+    learned = model.fitted_.learned
+    assert learned.classes == ("bad", "good") and 0 < learned.threshold < 1
+    assert f"'good' is named from {percent(learned.threshold)} on: its F1" in model.fitted_.record.answer
+    lower = replace(learned, threshold=float(np.quantile(model.predict_proba(texts)[:, 1], 0.5)))
+    model.fitted_.learned = lower
+    expected = np.where(model.predict_proba(texts)[:, 1] >= lower.threshold, "good", "bad")
+    assert (expected == "good").mean() == pytest.approx(0.5, abs=0.05) and model.predict(
+        texts
+    ).tolist() == expected.tolist()
+    again = Classifier.load(model.save(tmp_path / "run"))
+    assert again.fitted_.learned.threshold == lower.threshold
+    plain = Classifier(**TINY, min_count=1, combine=combine).fit(texts, labels)
+    np.testing.assert_allclose(plain.predict_proba(texts), model.predict_proba(texts), atol=1e-9)
+
+
+def test_an_epoch_of_many_texts_is_longer() -> None:
+    texts, labels = reviews(800)
+    config = Classifier(batch_size=4)._config()
+    prepared = KIND.prepare(cases_of(texts, labels), config, 0)
+    assert len(prepared.train) == 640 and prepared.config.training.epoch_steps == 640 / (4 * 4)
+    assert KIND.prepare(cases_of(texts[:99], labels[:99]), config, 0).config.training.epoch_steps == 20
+    own = Classifier(batch_size=4, epoch_steps=7)._config()
+    assert KIND.prepare(cases_of(texts, labels), own, 0).config.training.epoch_steps == 7
+    curves = cases_of(np.random.default_rng(0).normal(size=(800, 3)), labels)
+    assert KIND.prepare(curves, config, 0).config.training.epoch_steps == 20
+
+
 # What is wrong is said
 
 
@@ -280,7 +412,6 @@ def test_rows_are_those_of_scikit_learn(classes: int) -> None:
     ("settings", "says"),
     [
         ({"warp": 0.2}, "warp has no effect: a text is read token by token"),
-        ({"combine": True}, "combine has no effect"),
         ({"cell": "reservoir"}, "tokens need vectors that are learned"),
         ({"text": "review"}, "text has no effect: X and y have no columns"),
         ({"tokens": "letters"}, "tokens must be one of|tokens"),
@@ -289,6 +420,14 @@ def test_rows_are_those_of_scikit_learn(classes: int) -> None:
 def test_settings_that_do_not_suit_texts(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         Classifier(max_epochs=1, **settings).fit(*reviews(20))
+
+
+def test_a_threshold_is_for_two_classes() -> None:
+    texts, labels = reviews(30)
+    with pytest.raises(
+        ConfigError, match="threshold is for two classes, of which one is rarer, and these cases have 3"
+    ):
+        Classifier(threshold=True).fit(texts, ["third", *labels[1:]])
 
 
 def test_what_comes_must_be_what_was_learned(critic: Classifier) -> None:
@@ -317,20 +456,35 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     for name, seed in (("train", 0), ("test", 1)):
         texts, labels = reviews(60, seed)
         texts = [text + " <b>&" for text in texts]
+        labels[:2] = labels[1::-1]  # which no model can know
         pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / f"{name}.csv", index=False)
     folder = tmp_path / "run"
     judged = f"--test-data={tmp_path / 'test.csv'}"
     done = run("train", tmp_path / "train.csv", "--task=classify", judged, *FLAGS, f"--out={folder}")
-    assert done.code == 0 and all(row in done.out for row in ("naive Bayes", "linear SVM", "this model"))
+    assert done.code == 0 and all(
+        row in done.out for row in ("naive Bayes", "linear SVM", "n-gram SVM", "network", "this model")
+    )
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<mark style=" in page and "occlusion" in page
-    assert "<b>&" not in page and html.escape("<b>&") in page, "a text is no markup"
+    assert re.search(r"The pictures are of the network, \d+\s% of the answer\.", page)
+    assert "<b>&" not in page and html.escape("<b>&") in page and "><</mark>" not in page, "a text is no markup"
     assert run("evaluate", folder, tmp_path / "test.csv", "--json").code == 0
     answers = tmp_path / "answers.csv"
     assert run("predict", folder, tmp_path / "test.csv", f"--out={answers}").code == 0
     assert len(pd.read_csv(answers)) == 60
     again = run("predict", folder, tmp_path / "test.csv", "--model=naive_Bayes", "--json")
     assert again.code == 0 and json.loads(again.out)
+
+
+def test_a_recipe_is_a_file_of_settings(run: Run, tmp_path: Path) -> None:
+    texts, labels = reviews(60)
+    pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / "train.csv", index=False)
+    recipe = Path(__file__).parents[1] / "examples" / "adhikari.toml"
+    out = tmp_path / "run"
+    assert run("train", tmp_path / "train.csv", f"--config={recipe}", *FLAGS, f"--out={out}").code == 0
+    config = Classifier.load(out).fitted_.config
+    assert config.model.weight_drop == 0.1 and config.training.average == 0.99 and config.task.readout == "max"
+    assert not Classifier.load(out).fitted_.learned.mix
 
 
 def test_compare(run: Run, tmp_path: Path) -> None:

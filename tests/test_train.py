@@ -116,11 +116,11 @@ def test_the_same_seed_gives_the_same_result() -> None:
     assert runs[0][0] != runs[2][0] and not torch.equal(runs[0][1], runs[2][1])
 
 
-@pytest.mark.parametrize("stop", [1, 2, 4, 6])
-def test_a_resumed_training_is_the_uninterrupted_one(stop: int) -> None:
+@pytest.mark.parametrize(("stop", "average"), [(1, 0.0), (2, 0.0), (4, 0.0), (6, 0.0), (2, 0.7)])
+def test_a_resumed_training_is_the_uninterrupted_one(stop: int, average: float) -> None:
     """With dropout, zoneout, weight-drop, a schedule, momentum and best weights: all must go on exactly."""
     whole_model, whole_progress = make_model(), Progress()
-    settings = make_settings(patience=3, learning_rate=0.05)
+    settings = make_settings(patience=3, learning_rate=0.05, average=average)
     whole = train(whole_model, settings, progress=whole_progress)
 
     model, progress, first = make_model(), Progress(), []
@@ -141,6 +141,18 @@ def test_a_resumed_training_is_the_uninterrupted_one(stop: int) -> None:
     assert timeless(first + second) == timeless(whole)
     assert torch.equal(weights_of(fresh), weights_of(whole_model))
     assert (saved_progress.stopped_by, saved_progress.steps) == (whole_progress.stopped_by, whole_progress.steps)
+
+
+def test_the_mean_of_the_weights_validates_and_answers() -> None:
+    """It changes nothing of the training itself, only what is validated and kept."""
+    model, other, valid = make_model(), make_model(), make_examples(1, 12)
+    plain, averaged = train(model, make_settings()), train(other, make_settings(average=0.7))
+    assert [epoch.train_loss for epoch in plain] == [epoch.train_loss for epoch in averaged]
+    assert all(one.valid_loss != two.valid_loss for one, two in zip(plain, averaged, strict=True))
+    best = min(epoch.valid_loss for epoch in averaged if epoch.valid_loss is not None)
+    batch = valid.take(torch.arange(12))
+    with torch.no_grad():
+        assert Squares().loss(other(batch), batch).mean == pytest.approx(best, rel=1e-5)
 
 
 def test_what_was_saved_at_one_epoch_does_not_move_with_the_next() -> None:

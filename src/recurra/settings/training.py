@@ -20,6 +20,12 @@ class TrainingSettings:
     watch: str = setting("loss", "what improvement means: the validation loss, or a metric of the task")
     learning_rate: float = setting(5e-4, "step size of AdamW", low=0, tune=Range(1e-4, 1e-2, log=True))
     weight_decay: float = setting(1e-4, "decoupled weight decay", low=0, tune=Range(1e-6, 1e-1, log=True))
+    average: float = setting(
+        0.0,
+        "share of itself that a running mean of the weights keeps at each step; it validates and answers; 0 for none",
+        low=0,
+        high=0.99999,
+    )
     warmup: int = setting(50, "steps over which the rate rises to its full value", low=0)
     recurrence_learning_rate: float | None = setting(None, "rate of the recurrent weights, if another", low=0)
     recurrence_weight_decay: float | None = setting(None, "decay of the recurrent weights, if another", low=0)

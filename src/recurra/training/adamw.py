@@ -3,7 +3,8 @@
 Steps and state are those of ``torch.optim.AdamW(fused=True)``, and so is the form of the state on disk.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,12 +19,15 @@ class AdamW:
         m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²
         θ ← (1 − η λ) θ − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
 
+    With ``average`` a there is also a running mean of the weights, ``θ̄ ← a θ̄ + (1 − a) θ``, which begins at those after
+    the first step (Polyak & Juditsky 1992, https://doi.org/10.1137/0330046).
+
     Every group has ``params``, its rate η as ``lr``, its decay λ as ``weight_decay``, and whatever else its owner
     keeps there. Parameters without a gradient stay as they are. Loshchilov & Hutter 2019, arXiv 1711.05101.
     """
 
-    def __init__(self, groups: Iterable[dict[str, Any]]):
-        self.param_groups = list(groups)
+    def __init__(self, groups: Iterable[dict[str, Any]], average: float = 0.0):
+        self.param_groups, self.average = list(groups), average
         self.state: dict[Tensor, dict[str, Tensor]] = {}
 
     def zero_grad(self) -> None:
@@ -56,6 +60,30 @@ class AdamW:
                 eps=EPSILON,
                 maximize=False,
             )
+        if self.average:
+            self._keep_average()
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Have the running means in the place of the weights meanwhile, where there are any."""
+        known = [p for p in self._parameters() if "average" in self.state.get(p, {})]
+        own = [p.detach().clone() for p in known]
+        try:
+            with torch.no_grad():
+                for parameter in known:
+                    parameter.copy_(self.state[parameter]["average"])
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, weights in zip(known, own, strict=True):
+                    parameter.copy_(weights)
+
+    def _keep_average(self) -> None:
+        for parameter, slots in self.state.items():
+            if "average" in slots:
+                slots["average"].lerp_(parameter, 1 - self.average)
+            else:
+                slots["average"] = parameter.detach().clone()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state, with every parameter named by its number."""

@@ -77,7 +77,7 @@ class Progress:
         return bool(self.stopped_by)
 
     def beaten(self, loss: float, watched: float | None, watch: Watch | None) -> bool:
-        """Tell whether an epoch is better than the best one: by its loss, or by what was ``watched`` and then its loss."""
+        """Tell whether an epoch is better than the best one: by its loss, or what was ``watched`` and then its loss."""
         if watch is None or watched is None or watched == self.best_watched:
             return loss < self.best_loss
         return self.best_watched is None or watch.metric.beats(watched, self.best_watched)
@@ -161,7 +161,8 @@ def make_optimiser(model: nn.Module, settings: TrainingSettings) -> AdamW:
             }
             for g in GROUPS
             if lists[g]
-        ]
+        ],
+        settings.average,
     )
 
 
@@ -280,14 +281,15 @@ class _Loop:
         with using(generator), threads_for(self.settings.batch_size, self.parameters):
             train_loss, norms = self._train(train, progress, generator)
         generator = self._generator(0)  # validation draws the same in every epoch
-        with using(generator):
-            valid_loss = None if valid is None else self._validate(valid, generator)
-        loss = train_loss if valid_loss is None else valid_loss
-        self._require_finite("validation loss", loss, progress.steps - 1)
-        watched = self._measure(progress.steps - 1)
-        best = progress.beaten(loss, watched, self.watch)
-        if best:
-            progress.keep(number, loss, watched, self.model)
+        with self.optimiser.averaged():
+            with using(generator):
+                valid_loss = None if valid is None else self._validate(valid, generator)
+            loss = train_loss if valid_loss is None else valid_loss
+            self._require_finite("validation loss", loss, progress.steps - 1)
+            watched = self._measure(progress.steps - 1)
+            best = progress.beaten(loss, watched, self.watch)
+            if best:
+                progress.keep(number, loss, watched, self.model)
         progress.epoch = number
         progress.optimiser = self.optimiser.state_dict()
         rates = {group["name"]: group["lr"] for group in self.optimiser.param_groups}

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ...report.page import Section
 
 
+STEPS = 20  # of an epoch: most sets are small and learned in a few hundred
+EPOCHS = 4  # in which all texts are seen once, where they are many
+
+
 class Pages(Protocol):
     """What a report of one of these kinds says: a module ``report``, which only a page needs."""
 
@@ -106,6 +110,14 @@ class CaseKind(Kind):
         plan = self.cut(data, config, test_size)
         again = repeated_note(data.some(plan.test), data.some(np.concatenate([plan.train, plan.valid])))
         return replace(plan, notes=(*plan.notes, *again))
+
+    def fill(self, config: Config, plan: Split) -> Config:
+        """Return the settings with the steps of an epoch, if they were left open."""
+        training = config.training
+        if training.epoch_steps is not None:
+            return config
+        part = len(plan.train) / (EPOCHS * training.batch_size) if plan.written else 0
+        return replace(config, training=replace(training, epoch_steps=max(STEPS, round(part))))
 
     def repeated(self, data: Cases, test: Cases) -> list[str]:
         """Return a warning if cases of the ``test`` data are also among the ``data`` to train on."""

@@ -49,9 +49,9 @@ class PooledKind(CaseKind):
         return dict.fromkeys(self.of_segments, "a reservoir reads the cases as they are, step by step")
 
     def fill(self, config: Config, plan: Split) -> Config:
-        """Return the settings; of a reservoir, an epoch is one that is tried."""
+        """Return the settings with what was left open; of a reservoir, an epoch is one that is tried."""
         if not is_reservoir(config.model):
-            return config
+            return super().fill(config, plan)
         most = tries(config.model, config.training.max_epochs)
         return replace(config, training=replace(config.training, max_epochs=most, epoch_steps=1))
 

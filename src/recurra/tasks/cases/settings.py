@@ -127,6 +127,6 @@ class CaseTrainingSettings(TrainingSettings):
 
     batch_size: int = otherwise(TrainingSettings, "batch_size", 32)
     max_epochs: int = otherwise(TrainingSettings, "max_epochs", 60)
-    epoch_steps: int = otherwise(TrainingSettings, "epoch_steps", 20)
+    epoch_steps: int | None = otherwise(TrainingSettings, "epoch_steps", None)  # type: ignore[assignment]
     patience: int = otherwise(TrainingSettings, "patience", 10)
     learning_rate: float = otherwise(TrainingSettings, "learning_rate", 5e-3)

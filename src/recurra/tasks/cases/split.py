@@ -21,6 +21,7 @@ class Split:
     valid: np.ndarray
     test: np.ndarray  # empty if nothing is held out
     notes: tuple[str, ...] = ()
+    written: bool = False  # whether the cases are texts
 
     @property
     def test_size(self) -> int:

@@ -26,6 +26,12 @@ class Guess(NamedTuple):
     codes: np.ndarray  # (N,) the class it named, by its number; bool (N, K) where it named any number of them
     log_probabilities: np.ndarray | None  # (N, K); None of a model that only names
 
+    @property
+    def sure(self) -> np.ndarray:
+        """How probable what was named is, its logarithm (N,)."""
+        assert self.log_probabilities is not None
+        return self.log_probabilities[np.arange(len(self.codes)), self.codes]
+
 
 @dataclass(frozen=True)
 class Classes:

@@ -18,7 +18,7 @@ from ..cases.text import TextReading
 from .answers import Guess
 from .convolutions import Convolutions
 from .learned import ClassifyLearned
-from .linear import BAYES, SVM, NaiveBayes, SupportVectors
+from .linear import BAYES, GRAMS, SVM, GramVectors, NaiveBayes, SupportVectors
 
 
 class Majority(Shares):
@@ -70,7 +70,8 @@ class NearestNeighbour(Baseline):
 def make_baselines(learned: ClassifyLearned) -> dict[str, Baseline]:
     """Return the baselines by name, not yet fitted."""
     if isinstance(learned.reading, TextReading):
-        return {"most frequent class": Majority(), BAYES: NaiveBayes(learned), SVM: SupportVectors(learned)}
+        rows = {BAYES: NaiveBayes(learned), SVM: SupportVectors(learned), GRAMS: GramVectors(learned)}
+        return {"most frequent class": Majority(), **rows}
     return {
         "most frequent class": Majority(),
         "nearest neighbour": NearestNeighbour(learned),

@@ -20,9 +20,10 @@ from ..cases.pooled import PooledKind
 from ..cases.settings import WholeTextSettings
 from ..cases.source import FromArrays
 from ..cases.split import Split
+from ..cases.text import TextReading
 from .answers import Classes, Guess, make_exam, statistics_of
 from .baselines import make_baselines
-from .combination import answers_to, combine
+from .combination import answers_to, finish
 from .demo import make_demo
 from .learned import ClassifyLearned
 from .metrics import METRICS
@@ -33,7 +34,7 @@ from .task import make_classifier
 
 OF_TEXTS = tuple(field.name for field in fields(WholeTextSettings))
 OF_SERIES = (
-    *PooledKind.of_segments[:-1], "changes", "normalise", "warp", "rescale", "disguise", "combine", "time", "id",
+    *PooledKind.of_segments[:-1], "changes", "normalise", "warp", "rescale", "disguise", "time", "id",
 )  # fmt: skip
 
 
@@ -81,7 +82,11 @@ class ClassifyKind(PooledKind):
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return the settings that nothing uses."""
-        one = {"combine": "it weighs classes of which a case has one"} if config.task.several else {}
+        one = (
+            dict.fromkeys(("combine", "threshold"), "it is for classes of which a case has one")
+            if (config.task.several)
+            else {}
+        )
         relative = {"disguise": "normalise='case' leaves nothing of how loud a sound is"}
         return (relative if config.task.normalise == "case" else {}) | super().unused(config) | one
 
@@ -94,9 +99,11 @@ class ClassifyKind(PooledKind):
         return make_classifier(config, learned)
 
     def finish(self, fitted: Fitted, prepared: Prepared) -> None:
-        """Weigh network and random convolutions, if they are to answer together."""
-        if fitted.config.task.combine:
-            combine(fitted, prepared)
+        """Weigh the network and the rows beside it, if they are to answer together; those of texts are, usually."""
+        if fitted.learned.several:
+            return
+        wanted = fitted.config.task.combine
+        finish(fitted, prepared, isinstance(fitted.learned.reading, TextReading) if wanted is None else wanted)
 
     def ask(self, fitted: Fitted, examples: CaseExamples) -> Guess:
         """Name the classes."""

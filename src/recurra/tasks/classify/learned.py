@@ -4,7 +4,7 @@ Shapes: N cases, K classes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from ...data.cases import Cases
 from ...errors import ConfigError
 from ...nn.augment import Augmentation
 from ...nn.disguise import Disguise
+from ..base import THE_NETWORK
 from ..cases.classes import classes_of, codes_of, labels_of, sets_of, typed
+from ..cases.convolutions import CONVOLUTIONS
 from ..cases.network import Layout
 from ..cases.reading import Plain, Reading
 from ..cases.split import Split
@@ -34,8 +36,9 @@ class ClassifyLearned:
     counts: tuple[int, ...]  # how many training cases each class has
     dtype: str  # the type of y, as ``typed`` reads it
     reading: Reading | TextReading
-    share: float = 0.0  # of random convolutions in the answer
     several: bool = False  # whether a case has any number of labels
+    mix: dict[str, float] = field(default_factory=dict)  # what network and rows weigh in the answer; else the network
+    threshold: float | None = None  # from which probability on the rarer of two classes is named; else the larger
 
     @classmethod
     def of(cls, cases: Cases, plan: Split, settings: ClassifySettings) -> "ClassifyLearned":
@@ -86,18 +89,31 @@ class ClassifyLearned:
     def to_plain(self) -> Plain:
         """Return it as JSON values and arrays."""
         plain, arrays = self.reading.to_plain()
-        own = {"classes": list(self.classes), "counts": list(self.counts), "dtype": self.dtype, "share": self.share}
-        own["several"] = self.several
+        own = {"classes": list(self.classes), "counts": list(self.counts), "dtype": self.dtype, "mix": self.mix}
+        own |= {"several": self.several, "threshold": self.threshold}
         return own | plain, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ClassifyLearned":
         """Return what ``to_plain`` wrote."""
         reading = TextReading.from_plain(plain, arrays) if "text" in plain else Reading.from_plain(plain, arrays)
-        share = plain.get("share", 0.0)  # older runs are networks alone
         return cls(
-            tuple(plain["classes"]), tuple(plain["counts"]), plain["dtype"], reading, share, plain.get("several", False)
+            tuple(plain["classes"]),
+            tuple(plain["counts"]),
+            plain["dtype"],
+            reading,
+            plain.get("several", False),
+            _mix_of(plain),
+            plain.get("threshold"),
         )
+
+
+def _mix_of(plain: Mapping[str, Any]) -> dict[str, float]:
+    """Return what weighs how much in the answer of a run; older ones have the share of random convolutions, or none."""
+    share = plain.get("share")
+    if share:
+        return {THE_NETWORK: 1 - share, CONVOLUTIONS: share}
+    return dict(plain.get("mix", {}))
 
 
 def _augmented(layout: Layout, train: Cases, settings: ClassifySettings) -> Layout:

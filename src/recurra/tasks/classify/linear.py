@@ -1,10 +1,10 @@
-"""Linear models of how often words are in a text: naive Bayes, and a support vector machine.
+"""Linear models of what is in a text: naive Bayes, and support vector machines.
 
 Shapes: N texts, F features, K classes.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,26 @@ from .answers import Guess
 from .convolutions import log_softmax, sharpness_of
 from .learned import ClassifyLearned
 
-BAYES, SVM = "naive Bayes", "linear SVM"  # the rows of the table
+BAYES, SVM, GRAMS = "naive Bayes", "linear SVM", "n-gram SVM"  # the rows of the table
 LONGEST = {"words": 2, "sentencepiece": 2, "characters": 4}  # tokens in a row that are one feature
-FOLDS = 3  # in which the sharpness of the machine is found
+WORDS, LETTERS = 3, 5  # words and characters in a row that are one feature of the n-gram machine
+MOST_LETTERS = 5_000_000  # characters of all texts, above which it reads words alone
+START, END, BETWEEN = "\x02", "\x03", "\x1f"  # marks of where a text starts and ends, and of what is in a row
+FOLDS = 5  # in which texts are answered by weights that were found without them
 NEVER = -1e3  # the score of a class that was not there in training
 
 
 class Linear(Baseline):
-    """``softmax(W x + b)``, x the features of a text: tokens and pairs of them, of characters up to four in a row."""
+    """``softmax(W x + b)``, x the features of a text: tokens and pairs of them, of characters up to four in a row.
+
+    What was said of validation texts, each by weights that were found without it, is kept until it is saved.
+    """
 
     naive = False
     grams: np.ndarray  # (F,) the features
     weights: np.ndarray  # (F, K)
     bias: np.ndarray  # (K,)
+    validated: tuple[np.ndarray, np.ndarray] | None = None  # numbers of validation texts, their log probabilities
 
     def __init__(self, learned: ClassifyLearned):
         assert isinstance(learned.reading, TextReading)
@@ -38,18 +45,36 @@ class Linear(Baseline):
 
     def fit(self, prepared: Prepared) -> None:
         """Learn from all texts that are not held out."""
+        from sklearn.model_selection import KFold
+
         cases = not_held_out(prepared)
-        vectors = self.vectors()
-        x = vectors.fit_transform(cases.texts)
-        self.grams = np.array(vectors.get_feature_names_out(), dtype=object)
         codes = codes_of(labels_of(cases, "to learn from"), self.classes)
-        self.weights = np.zeros((x.shape[1], len(self.classes)), np.float32)
-        self.bias = np.full(len(self.classes), NEVER)
-        self.learn(x, codes, vectors)
+        x = self.seen(cases.texts)
+        left_out = np.zeros((len(codes), len(self.classes)))
+        folds = KFold(min(FOLDS, len(codes)), shuffle=True, random_state=0)
+        for train, rest in folds.split(x):
+            weights, bias = self.learn(x[train], codes[train])
+            left_out[rest] = x[rest] @ weights + bias
+        sharpness = self.sharpness(left_out, codes)
+        late = left_out[len(prepared.plan.train) :]
+        self.validated = np.arange(len(late)), log_softmax(sharpness * late)
+        weights, bias = self.learn(x, codes)
+        self.weights, self.bias = (sharpness * weights).astype(np.float32), sharpness * bias
+
+    def seen(self, texts: Sequence[str]) -> Any:
+        """Find the features of the training texts; return how much each text has of them (N, F), a sparse matrix."""
+        vectors = self.vectors()
+        x = vectors.fit_transform(texts)
+        self.grams = np.array(vectors.get_feature_names_out(), dtype=object)
+        return x
 
     @abstractmethod
-    def learn(self, x: Any, codes: np.ndarray, vectors: Any) -> None:
-        """Find the weights of features ``x`` (N, F), a sparse matrix, and classes (N,)."""
+    def learn(self, x: Any, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weights (F, K) and the bias (K,) for features ``x`` (N, F), a sparse matrix, and classes (N,)."""
+
+    def sharpness(self, left_out: np.ndarray, codes: np.ndarray) -> float:
+        """Return what scores are multiplied by, from those of texts (N, K) by weights that were found without them."""
+        return 1.0
 
     @abstractmethod
     def vectors(self, known: Any = None) -> Any:
@@ -59,8 +84,7 @@ class Linear(Baseline):
         """Yield the features of a text."""
         reading = self.reading
         tokens = [reading.known(token) for token in reading.tokens(text)]
-        for size in range(1, LONGEST[reading.kind] + 1):
-            yield from ("\x1f".join(tokens[at : at + size]) for at in range(len(tokens) - size + 1))
+        yield from in_a_row(tokens, LONGEST[reading.kind])
 
     def answer(self, examples: CaseExamples) -> Guess:
         """Return the classes and their probabilities."""
@@ -82,6 +106,12 @@ class Linear(Baseline):
         self.weights, self.bias = arrays["weights"], arrays["bias"]
 
 
+def in_a_row(tokens: Sequence[str], most: int) -> Iterator[str]:
+    """Yield all that stands in a row in ``tokens``, up to so ``most`` of them."""
+    for size in range(1, most + 1):
+        yield from (BETWEEN.join(tokens[at : at + size]) for at in range(len(tokens) - size + 1))
+
+
 class NaiveBayes(Linear):
     """Multinomial naive Bayes, each feature counted once in a text."""
 
@@ -91,13 +121,14 @@ class NaiveBayes(Linear):
 
         return CountVectorizer(analyzer=self.features, binary=True, vocabulary=known)
 
-    def learn(self, x: Any, codes: np.ndarray, vectors: Any) -> None:
+    def learn(self, x: Any, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Count."""
         from sklearn.naive_bayes import MultinomialNB
 
         model = MultinomialNB().fit(x, codes)
-        self.weights[:, model.classes_] = model.feature_log_prob_.T
-        self.bias[model.classes_] = model.class_log_prior_
+        weights, bias = np.zeros((x.shape[1], len(self.classes))), np.full(len(self.classes), NEVER)
+        weights[:, model.classes_], bias[model.classes_] = model.feature_log_prob_.T, model.class_log_prior_
+        return weights, bias
 
 
 class SupportVectors(Linear):
@@ -114,28 +145,26 @@ class SupportVectors(Linear):
             made.idf_ = self.idf
         return made
 
-    def learn(self, x: Any, codes: np.ndarray, vectors: Any) -> None:
+    def seen(self, texts: Sequence[str]) -> Any:
+        """Find out how rare the features are, too."""
+        vectors = self.vectors()
+        x = vectors.fit_transform(texts)
+        self.grams, self.idf = np.array(vectors.get_feature_names_out(), dtype=object), vectors.idf_
+        return x
+
+    def sharpness(self, left_out: np.ndarray, codes: np.ndarray) -> float:
+        """Return the sharpness that gives most to the true classes."""
+        return sharpness_of(left_out, codes)
+
+    def learn(self, x: Any, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the widest margin."""
-        from sklearn.model_selection import KFold
-
-        self.idf = vectors.idf_
-        left_out = np.zeros((len(codes), len(self.classes)))
-        folds = KFold(min(FOLDS, len(codes)), shuffle=True, random_state=0)
-        for train, rest in folds.split(x):
-            weights, bias = self._machine(x[train], codes[train])
-            left_out[rest] = x[rest] @ weights + bias
-        sharpness = sharpness_of(left_out, codes)
-        weights, bias = self._machine(x, codes)
-        self.weights, self.bias = (sharpness * weights).astype(np.float32), sharpness * bias
-
-    def _machine(self, x: Any, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.svm import LinearSVC
 
         weights, bias = np.zeros((x.shape[1], len(self.classes))), np.full(len(self.classes), -10.0)
         if len(np.unique(codes)) == 1:
             bias[codes[0]] = 10.0
             return weights, bias
-        model = LinearSVC().fit(x, codes)
+        model = LinearSVC(random_state=0).fit(x, codes)
         two = len(model.classes_) == 2
         weights[:, model.classes_] = np.concatenate([-model.coef_, model.coef_]).T if two else model.coef_.T
         bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) if two else model.intercept_
@@ -149,3 +178,56 @@ class SupportVectors(Linear):
         """Take back how rare each feature is, too."""
         super().from_arrays(arrays)
         self.idf = arrays["idf"]
+
+
+class GramVectors(SupportVectors):
+    """The same machine on more: up to three words in a row, and up to five characters, with the ends of the text.
+
+    What there is of words and what there is of characters is brought to length one, each for itself. Where all texts
+    together are long, it reads words alone: characters would take minutes, and say little more of so much.
+    """
+
+    letters = True  # whether it reads characters beside words
+
+    def seen(self, texts: Sequence[str]) -> Any:
+        """Find the features of the training texts, those of characters only if that is soon done."""
+        self.letters = self.reading.kind == "characters" or sum(map(len, texts)) <= MOST_LETTERS
+        if not self.letters:
+            self.notes = (f"to save time, the row '{GRAMS}' reads words alone, and no characters",)
+        return self.evened(super().seen(texts))
+
+    def features(self, text: str) -> Iterator[str]:
+        """Yield the features of a text; those of words begin with a mark."""
+        reading, tokens = self.reading, self.reading.tokens(text)
+        known = [reading.known(token) for token in tokens]
+        if reading.kind == "characters":
+            yield from in_a_row([START, *known, END], LETTERS)
+            return
+        yield from (BETWEEN + gram for gram in in_a_row(known, WORDS))
+        if self.letters:
+            read = " ".join(text[: tokens[-1].end].split())
+            read = START + (read.lower() if reading.lowercase else read) + END
+            for size in range(1, LETTERS + 1):
+                yield from (read[at : at + size] for at in range(len(read) - size + 1))
+
+    def vectors(self, known: Any = None) -> Any:
+        """Return what weighs the features of a text by how rare they are, whatever its length."""
+        return super().vectors(known).set_params(norm=None)
+
+    def counted(self, texts: Iterable[str]) -> Any:
+        """Return the features (N, F) of ``texts``, a sparse matrix."""
+        return self.evened(super().counted(texts))
+
+    def evened(self, x: Any) -> Any:
+        """Return ``x`` (N, F), the words of every text divided by their length as a vector, and so its characters."""
+        of_words = np.array([gram.startswith(BETWEEN) for gram in self.grams])
+        squares = x.multiply(x)
+        lengths = np.sqrt(np.stack([squares @ ~of_words, squares @ of_words]))
+        of_text = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
+        x.data /= lengths[of_words[x.indices].astype(int), of_text]
+        return x
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take back what it knows, and so whether it reads characters."""
+        super().from_arrays(arrays)
+        self.letters = not all(gram.startswith(BETWEEN) for gram in self.grams)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...data.cases import Cases
 from ...data.cases.labels import NUMBER
-from ...errors import DataError
+from ...errors import ConfigError, DataError
 from ..cases.classes import classes_of, groups_of, labels_of, sets_of
 from ..cases.split import Split, split_cases
 from ..cases.text import long_note
@@ -20,7 +20,8 @@ from .settings import ClassifySettings
 def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -> Split:
     """Cut ``cases`` class by class; ``test_size`` of them are held out, a fifth if None.
 
-    Raises DataError if there is one class only, or too few cases; ConfigError if a size leaves none.
+    Raises DataError if there is one class only, or too few cases; ConfigError if a size leaves none, or a threshold
+    is asked for and there are more than two.
     """
     labels = labels_of(cases, "to train on")
     classes = classes_of(cases)
@@ -33,6 +34,10 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
             f"All {len(cases):,} cases are of one class, '{classes[0]}': there is nothing to tell apart. Bring cases "
             "of at least two classes."
         )
+    if settings.threshold and len(classes) > 2:
+        raise ConfigError(
+            f"threshold is for two classes, of which one is rarer, and these cases have {len(classes)}. Leave it out."
+        )
     codes = groups_of(labels, cases)
     plan = split_cases(codes, settings, test_size)
     if not len(plan.valid):
@@ -42,7 +47,8 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
             f"the labels with target= if another one was taken.{_if_numbers(classes)}"
         )
     said = _held(sets_of(labels, classes), classes) if cases.several else [_counted(codes, classes), *_single(codes)]
-    return replace(plan, notes=(said[0], *plan.notes, *said[1:], *long_note(cases, settings)))
+    notes = (said[0], *plan.notes, *said[1:], *long_note(cases, settings))
+    return replace(plan, notes=notes, written=cases.written)
 
 
 def _if_numbers(classes: tuple[str, ...]) -> str:

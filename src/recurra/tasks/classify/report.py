@@ -8,7 +8,7 @@ from ...nn.occlusion import less_sure
 from ...report.marked import Line, Marked
 from ...report.page import Section
 from ...writing.numbers import percent
-from ..base import Fitted, Judged
+from ..base import THE_NETWORK, Fitted, Judged
 from ..cases.confusion import class_frame, confusion
 from ..cases.evidence import Measure, shown
 from ..cases.examples import CaseExamples
@@ -86,7 +86,7 @@ def _two_cases(fitted: Fitted, judged: Judged) -> Section:
     """Show a typical right case and the worst mistake beside each other."""
     examples, truth, guess = judged.exam.examples, judged.exam.truth, judged.answers[judged.name]
     assert isinstance(examples, CaseExamples) and guess.log_probabilities is not None
-    sure = guess.log_probabilities.max(1)
+    sure = guess.sure
     right, wrong = np.flatnonzero(guess.codes == truth), np.flatnonzero(guess.codes != truth)
     places, said = [], []
     if len(right):
@@ -101,9 +101,17 @@ def _two_cases(fitted: Fitted, judged: Judged) -> Section:
         for name, place in zip(names, places, strict=True)
     ]
     found = shown(fitted, examples, places, titles, MEASURE)
-    text = f"Of {len(truth):,} cases that the model had not seen: {', and '.join(said)}."
+    text = f"Of {len(truth):,} cases that the model had not seen: {', and '.join(said)}.{_part(fitted.learned)}"
     heading = "Two cases" if len(places) == 2 else "One case"
     return Section(heading, text, found.figures, points=found.points, marked=found.marked)
+
+
+def _part(learned: ClassifyLearned) -> str:
+    """Return a sentence on what pictures of the network are pictures of, where it is a part of the answer."""
+    if not learned.mix:
+        return ""
+    share = percent(learned.mix[THE_NETWORK] / sum(learned.mix.values()))
+    return f" The pictures are of the network, {share} of the answer."
 
 
 def _case_title(learned: ClassifyLearned, name: str, guess: Guess, place: int, truth: int) -> str:
@@ -121,16 +129,17 @@ def _worst_cases(fitted: Fitted, judged: Judged) -> Section | None:
     wrong = np.flatnonzero(guess.codes != truth)
     if len(wrong) < 2:
         return None
-    worst = wrong[np.argsort(-guess.log_probabilities.max(1)[wrong], kind="stable")][:WORST]
+    worst = wrong[np.argsort(-guess.sure[wrong], kind="stable")][:WORST]
     classes, cases = fitted.learned.classes, examples.cases.some(worst)
     shares = np.exp(guess.log_probabilities[worst])
     expected, said = ([classes[code] for code in codes[worst]] for codes in (truth, guess.codes))
     index = pd.MultiIndex.from_arrays([list(cases.names), expected, said], names=["case", "it is", "called"])
     own = shares[np.arange(len(worst)), truth[worst]]
-    table = pd.DataFrame({"% sure": 100 * shares.max(1), "% for what it is": 100 * own}, index=index)
+    sure = np.exp(guess.sure[worst])
+    table = pd.DataFrame({"% sure": 100 * sure, "% for what it is": 100 * own}, index=index)
     titles = [
-        f"{name}: is '{true}', called '{other}' ({percent(sure)})"
-        for (name, true, other), sure in zip(index, shares.max(1), strict=True)
+        f"{name}: is '{true}', called '{other}' ({percent(share)})"
+        for (name, true, other), share in zip(index, sure, strict=True)
     ]
     reading, drawn = fitted.learned.reading, zip(cases.values, titles, strict=True)
     curves = reading.seconds is None and reading.layout.shape is None and not cases.written
@@ -150,7 +159,7 @@ def _worst_cases(fitted: Fitted, judged: Judged) -> Section | None:
 def _confidence(judged: Judged) -> Section:
     """Show whether the model is right as often as it says."""
     guess = judged.answers[judged.name]
-    found = reliability_of(np.exp(guess.log_probabilities.max(1)), guess.codes == judged.exam.truth)
+    found = reliability_of(np.exp(guess.sure), guess.codes == judged.exam.truth)
     often = f"On average it is {percent(found.sure)} sure and {percent(found.right)} right."
     if found.error <= found.chance:
         verdict = "Nothing speaks against taking its confidence at its word."

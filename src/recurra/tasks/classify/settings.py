@@ -18,9 +18,10 @@ class ClassifySettings(WholeTextSettings, PooledSettings):
         high=0.9,
         tune=Range(0, 0.3),
     )
-    combine: bool = setting(
-        False,
-        "answer with the network and random convolutions together, each weighted by how well it did on validation",
+    combine: bool | None = setting(
+        None,
+        "answer with the network and simpler models together, each weighted by how well it did on validation: with "
+        "random convolutions, or, of texts, with naive Bayes and an n-gram SVM; only texts, if not given",
     )
     warp: float | None = setting(
         None,
@@ -49,6 +50,9 @@ class ClassifySettings(WholeTextSettings, PooledSettings):
     several: bool = setting(
         False, "let each case have any number of labels, with | or ; between them, or in a list, or none"
     )
+    threshold: bool = setting(
+        False, "of two classes, name the rarer one from the probability on that gives its best F1 on validation"
+    )
     balance: bool = setting(False, "let every class weigh the same in the loss, however many cases it has")
 
 
@@ -59,7 +63,7 @@ class ClassesAsked:
     model: str | None = setting(
         None,
         "answer by one row of the table: network, random_convolutions (MiniRocket), nearest_neighbour, "
-        "most_frequent_class; what the run answers if not given",
+        "naive_Bayes, linear_SVM, n_gram_SVM, most_frequent_class; what the run answers if not given",
     )
 
 

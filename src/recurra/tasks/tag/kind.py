@@ -66,7 +66,7 @@ class TagKind(CaseKind):
         """Cut the cases, so that rare labels are in every part."""
         return make_plan(data, config.task, test_size)
 
-    def fill(self, config: Config, plan: TagSplit) -> Config:
+    def fill(self, config: Config, plan: Any) -> Config:
         """Return the settings with what follows from what is tagged."""
         config = sized(config, plan)
         if config.task.crf:

@@ -57,7 +57,7 @@ class TagTrainingSettings(CaseTrainingSettings):
 
     batch_size: int | None = otherwise(CaseTrainingSettings, "batch_size", None)  # type: ignore[assignment]
     max_epochs: int | None = otherwise(CaseTrainingSettings, "max_epochs", None)  # type: ignore[assignment]
-    epoch_steps: int | None = otherwise(CaseTrainingSettings, "epoch_steps", None)  # type: ignore[assignment]
+    epoch_steps: int | None = otherwise(CaseTrainingSettings, "epoch_steps", None)
     patience: int | None = otherwise(CaseTrainingSettings, "patience", None)  # type: ignore[assignment]
     watch: str | None = otherwise(CaseTrainingSettings, "watch", None)  # type: ignore[assignment]
     learning_rate: float | None = otherwise(CaseTrainingSettings, "learning_rate", None)  # type: ignore[assignment]
