@@ -32,6 +32,8 @@ TINY: dict[str, Any] = {
     "hidden_size": 12,
     "embedding_size": 16,
     "letters": 6,
+    "dropout": 0.1,
+    "embedding_dropout": 0.1,
     "epoch_steps": 15,
     "max_epochs": 6,
     "last_epochs": 1,

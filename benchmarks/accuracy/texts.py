@@ -62,13 +62,19 @@ def main() -> None:
 def run(train: Texts, judge: Texts, seed: int, settings: list[str]) -> Fit:
     """Train on one part, judge on the other."""
     with tempfile.TemporaryDirectory() as place:
-        files = Path(place, "train.csv"), Path(place, "judge.csv")
-        for file, texts in zip(files, (train, judge), strict=True):
-            with file.open("w", encoding="utf-8", newline="") as opened:
-                csv.writer(opened).writerows([("text", "label"), *texts])
+        files = written(Path(place), train, judge)
         fit = classified(*files, seed, settings, Path(place, "run"))
         truth = np.array([label for _, label in judge])
         return fit | beside(truth, {row: named(Path(place, "run"), files[1], row) for row in ("", *SIMPLE)})
+
+
+def written(place: Path, train: Texts, judge: Texts) -> tuple[Path, Path]:
+    """Write what trains and what judges as tables."""
+    files = place / "train.csv", place / "judge.csv"
+    for file, texts in zip(files, (train, judge), strict=True):
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            csv.writer(opened).writerows([("text", "label"), *texts])
+    return files
 
 
 def named(run: Path, data: Path, row: str) -> np.ndarray:

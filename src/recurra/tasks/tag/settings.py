@@ -12,6 +12,7 @@ class TagSettings(TokenSettings, CaseSettings):
     """What the steps are called by, and how each case is read."""
 
     target: str | None = setting(None, "column with the label of each step, or its number; found if not given")
+    embedding_dropout: float = otherwise(TokenSettings, "embedding_dropout", 0.5)
     letters: int = setting(
         32,
         "units of each direction that read every word letter by letter; 0 for none",
@@ -48,6 +49,7 @@ class TagModelSettings(CaseModelSettings):
     """The recurrent network: each step is answered by what was read before and after it."""
 
     attention: AttentionName | type | None = otherwise(ModelSettings, "attention", "none")
+    dropout: float | None = otherwise(ModelSettings, "dropout", None)  # type: ignore[assignment]
     hidden_size: int | None = otherwise(CaseModelSettings, "hidden_size", None)  # type: ignore[assignment]
 
 

@@ -9,6 +9,7 @@ from .plan import TagSplit
 
 FOR_NUMBERS: dict[str, Any] = {
     "hidden_size": 64,
+    "dropout": 0.3,
     "batch_size": 16,
     "epoch_steps": 20,
     "max_epochs": 60,
@@ -17,6 +18,7 @@ FOR_NUMBERS: dict[str, Any] = {
 }
 FOR_SENTENCES: dict[str, Any] = {
     "hidden_size": 128,
+    "dropout": 0.5,
     "batch_size": 16,
     "max_epochs": 40,
     "patience": 5,
