@@ -252,10 +252,12 @@ def test_a_run_of_another_task_is_refused(task: str, tmp_path: Path) -> None:
 def test_training_may_stop_by_a_metric(task: str) -> None:
     metric = kind_of(task).metrics(session_of(task).prepared.config)[0]
     session = session_of(task, watch=metric.name, max_epochs=4, patience=4)
-    values = [epoch.watched for epoch in session.epochs() if epoch.valid_loss is not None]
+    epochs = [epoch for epoch in session.epochs() if epoch.valid_loss is not None]
+    values = [epoch.watched for epoch in epochs]
     assert len(values) == session.progress.epoch and all(value is not None for value in values)
     best = max(values) if metric.better == "high" else min(values)  # type: ignore[type-var]
-    assert session.progress.best_epoch == 1 + values.index(best)
+    least = min(epoch.valid_loss for epoch in epochs if epoch.watched == best)  # type: ignore[type-var]
+    assert session.progress.best_epoch == 1 + [(one.watched, one.valid_loss) for one in epochs].index((best, least))
     with pytest.raises(ConfigError, match=f"Did you mean '{metric.name}'"):
         session_of(task, watch=metric.name + "s")
 

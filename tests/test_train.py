@@ -243,16 +243,23 @@ def watching(values: list[float], better: str) -> Watch:
 def test_the_watched_metric_decides_in_its_direction(better: str, best: list[bool]) -> None:
     """The loss gets better with every epoch, and yet it is not the last one that is kept."""
     model, progress, seen, found = make_model(), Progress(), [], []
-    watch, losses = watching([0.5, 0.6, 0.4, 0.7, 0.7], better), [5.0, 4.0, 3.0, 2.0, 1.0]
+    watch, losses = watching([0.5, 0.6, 0.4, 0.7, 0.6], better), [5.0, 4.0, 3.0, 2.0, 1.0]
     settings = make_settings(max_epochs=5)
     for epoch in fit(model, Worsens(losses), make_examples(), make_examples(1, 12), settings, progress, watch):
         seen.append(weights_of(model))
         found.append((epoch.best, epoch.watched, epoch.valid_loss))
-    assert found == list(zip(best, [0.5, 0.6, 0.4, 0.7, 0.7], losses, strict=True))
+    assert found == list(zip(best, [0.5, 0.6, 0.4, 0.7, 0.6], losses, strict=True))
     last = max(number for number, one in enumerate(best) if one)
     assert (progress.best_epoch, progress.best_loss) == (last + 1, losses[last])
     assert progress.best_watched == (0.7 if better == "high" else 0.4)
     assert torch.equal(weights_of(model), seen[last]) and not torch.equal(seen[last], seen[-1])
+
+
+def test_of_epochs_with_one_value_of_the_watched_metric_the_loss_decides() -> None:
+    progress, watch = Progress(), watching([0.5, 1.0, 1.0, 1.0], "high")
+    task, settings = Worsens([5.0, 4.0, 2.0, 3.0]), make_settings(max_epochs=4)
+    list(fit(make_model(), task, make_examples(), make_examples(1, 12), settings, progress, watch))
+    assert (progress.best_epoch, progress.best_loss, progress.best_watched) == (3, 2.0, 1.0)
 
 
 def test_patience_is_with_the_watched_metric_and_goes_on_after_a_break() -> None:

@@ -19,7 +19,14 @@ from recurra.errors import ConfigError, DataError
 from recurra.nn.words import Words
 from recurra.tasks.classify.kind import KIND
 
-TINY: dict[str, Any] = {"hidden_size": 8, "epoch_steps": 10, "max_epochs": 3, "last_epochs": 1, "min_count": 1}
+TINY: dict[str, Any] = {
+    "combine": False,
+    "hidden_size": 8,
+    "epoch_steps": 10,
+    "max_epochs": 3,
+    "last_epochs": 1,
+    "min_count": 1,
+}
 SEEN = {"good": ["lovely", "great", "superb"], "bad": ["dreadful", "dirty", "dull"]}
 UNSEEN = {"good": ["wonderful", "charming"], "bad": ["horrid", "shabby"]}
 THINGS = ["house", "tree", "river", "stone", "cloud", "door", "window", "lamp"]
@@ -223,7 +230,7 @@ def test_by_its_flag(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     texts, labels = reviews(60, SEEN)
     pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / "train.csv", index=False)
     path = written(tmp_path / "a.vec", meanings())
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items() if name != "combine"]
     where = f"--out={tmp_path / 'run'}"
     done = run_command(
         capsys, "train", tmp_path / "train.csv", "--task=classify", f"--vectors={path}", "--test-size=20", *flags, where
