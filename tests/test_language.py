@@ -58,6 +58,8 @@ SMALL = Catalog(
         "after {1} of {2}": "{2}中的{1}",
         "run `{1}`": "运行 `{1}`",
         "Error: {1}": "错误：{1}",
+        "better ({1} {2} against {3})": "更好（{1}：{2} 对 {3}）",
+        "unit F1": "单元 F1",
         "no {1!} (or one of: {2!})": "没有 {1}（或：{2}）",
         "{1} is {2}; nothing beside {1}": "{1} 为 {2}；{1} 旁边没有其他",
     }
@@ -73,6 +75,8 @@ SMALL = Catalog(
         ("week: the next 7 days", "week：未来 7 天"),
         ("'week' is best", "'周' 最好"),
         ("after 3 days of 7 days", "7 天中的 3 天"),
+        ("better (unit F1 50 % against 40 %)", "更好（单元 F1：50 % 对 40 %）"),
+        ("better (week 50 % against 40 %)", "更好（周：50 % 对 40 %）"),
         ("run `week`", "运行 `week`"),
         ("week, 2 days", "周，2 天"),
         ("a is b; nothing beside a", "a 为 b；a 旁边没有其他"),

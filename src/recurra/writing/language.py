@@ -139,7 +139,9 @@ def _pattern(english: str, other: str) -> Pattern:
         number, after = int(place[2]), place[4]
         if place[3] == "!" or (place[1] and place[1] == after and not place[3]):
             names.add(number)
-        regex += re.escape(literal) + (f"(?P<p{number}>.*?)" if f"(?P<p{number}>" not in regex else f"(?P=p{number})")
+        # Between two places stands a blank alone, and what ranks may have two words: entity F1, micro F1.
+        held = ".*?(?: F1)?" if english.startswith(" {", place.end()) else ".*?"
+        regex += re.escape(literal) + (f"(?P<p{number}>{held})" if f"(?P<p{number}>" not in regex else f"(?P=p{number})")
         regex += re.escape(after)
         literals.append(literal)
         at = place.end()
