@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
-from seqeval.scheme import BILOU, IOB2, IOBES
 from torch.nn import functional as F
 
 from commands import run_command
 from recurra import Tagger
 from recurra.cells import GRUCell
 from recurra.data.cases import Cases, cases_of, read_cases
-from recurra.data.text import Sentence
+from recurra.data.text import Sentence, tokeniser
 from recurra.errors import Caution, ConfigError, DataError
 from recurra.nn.layers import Recurrent
 from recurra.nn.letters import LONGEST, Letters
@@ -193,9 +194,6 @@ def test_words_are_joined_as_they_are_written() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- entities
-
-
-KINDS = {"BIO": (IOB2, "BI"), "BIOES": (IOBES, "BIES"), "BILOU": (BILOU, "BILU")}
 
 
 def tag_rows(letters: str) -> st.SearchStrategy[list[list[str]]]:
@@ -518,3 +516,72 @@ def test_words_may_begin_with_vectors_from_a_file(tmp_path: Path) -> None:
     tagger.save(tmp_path / "run")
     again = Tagger.load(tmp_path / "run").predict([["Eve", "went", "to", "Rome"]])[0]
     assert again.tolist() == ["B-PER", "O", "O", "B-LOC"], "the file is not needed any more"
+
+
+# ------------------------------------------------------------------------------------------------- what people bring
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("e\u0301cole Ann", ["e\u0301cole", "Ann"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("مُحَمَّد went", ["مُحَمَّد", "went"]),
+        ("👩\u200d👩\u200d👧 Ann", ["👩\u200d👩\u200d👧", "Ann"]),
+        ("👍🏽!", ["👍🏽", "!"]),
+        ("Zürich, 3.50", ["Zürich", ",", "3.50"]),
+        ("我爱é", ["我", "爱", "é"]),
+    ],
+)
+def test_what_belongs_to_a_letter_is_not_cut_from_it(text: str, wanted: list[str]) -> None:
+    tokens = tokeniser("words")(text)
+    assert [token.text for token in tokens] == wanted
+    assert [text[token.start : token.end] for token in tokens] == wanted
+
+
+def test_lines_of_chinese_and_of_single_words_are_texts(traveller: Tagger, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("王小明在北京。\n李华在上海。\n", encoding="utf-8")
+    assert len(traveller.predict(tmp_path / "a.txt")) == 2
+    (tmp_path / "b.txt").write_text("Ann\nRome\n")
+    assert [row.tolist() for row in traveller.predict(tmp_path / "b.txt")] == [["B-PER"], ["B-LOC"]]
+
+
+def test_a_list_holds_texts_and_no_names_of_files(traveller: Tagger) -> None:
+    assert len(traveller.predict(["google.com"])[0]) == 3
+    assert [row.tolist() for row in traveller.predict(pl.Series(["Ann went", "Rome"]))] == [["B-PER", "O"], ["B-LOC"]]
+    X, y = travels(20)
+    for column in (pd.Series, pl.Series):
+        fitted = Tagger(**TINY | {"max_epochs": 1}).fit(column(X), column(y))
+        assert len(fitted.predict(column(X))) == 20
+
+
+def test_an_unknown_tag_before_an_inner_one_is_no_reason_to_fail() -> None:
+    X, y = travels(40)
+    tagger = Tagger(**TINY | {"max_epochs": 1}).fit(X, [[None, *row[1:]] for row in y])
+    assert set(tagger.classes_) <= {"O", "B-PER", "I-PER", "B-LOC"} and "B-LOC" in tagger.classes_
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "says"),
+    [
+        ([["a", None]], [["O", "O"]], "Sentence 1 has None among its words"),
+        ([["a", 1.5]], [["O", "O"]], "Sentence 1 has 1.5 among its words"),
+        (["a b"], [[(0, 1, None)]], "which is not"),
+        (["a b"], [[(0.5, 1, "X")]], "which is not"),
+        (["a b"], [[(False, 1, "X")]], "which is not"),
+    ],
+)
+def test_what_is_no_word_and_no_span_is_named(X: Any, y: Any, says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        cases_of(X, y, what="mark")
+
+
+def test_texts_without_tags_are_for_another_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pd.DataFrame({"stars": ["good", "bad"] * 10, "review": ["a fine day", "a bad day"] * 10}).to_csv(
+        tmp_path / "a.csv", index=False
+    )
+    answer = run_command(capsys, "train", tmp_path / "a.csv", "--task", "tag")
+    assert answer.code == 2 and "texts without tags" in answer.err and "'classify'" in answer.err
+    (tmp_path / "a.conll").write_text("Ann B-X\nwent O\n\nBob B-X\n")
+    answer = run_command(capsys, "train", tmp_path / "a.conll", "--task", "tag", "--target", "1")
+    assert answer.code == 2 and "Column 1 of 'a.conll' holds the tokens" in answer.err

@@ -75,8 +75,8 @@ def config_of(**changed: Any) -> Any:
 
 
 def untrained(data: Cases, **changed: Any) -> Fitted:
-    config = config_of(**changed)
-    prepared = KIND.prepare(data, config, 0)
+    prepared = KIND.prepare(data, config_of(**changed), 0)
+    config = prepared.config
     network, task = KIND.make(config, prepared.learned)
     return Fitted(KIND, config, prepared.learned, network.eval(), task, {}, Record.of(network, "cpu"))
 

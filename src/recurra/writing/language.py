@@ -141,7 +141,9 @@ def _pattern(english: str, other: str) -> Pattern:
             names.add(number)
         # Between two places stands a blank alone, and what ranks may have two words: entity F1, micro F1.
         held = ".*?(?: F1)?" if english.startswith(" {", place.end()) else ".*?"
-        regex += re.escape(literal) + (f"(?P<p{number}>{held})" if f"(?P<p{number}>" not in regex else f"(?P=p{number})")
+        regex += re.escape(literal) + (
+            f"(?P<p{number}>{held})" if f"(?P<p{number}>" not in regex else f"(?P=p{number})"
+        )
         regex += re.escape(after)
         literals.append(literal)
         at = place.end()

@@ -17,7 +17,7 @@ from .cases import Cases, channel_names, checked, counted, cut, missing_note
 from .pictures import Shape, flat, frames_of, of_one_size
 from .sentences import is_sentences, spanned, words_cases
 from .spans import span_of
-from .texts import is_texts, text_cases
+from .texts import is_texts, listed, text_cases
 
 SHAPES = (
     "an array (cases, time) or (cases, channels, time), a list of sequences (time,) or (channels, time), or moving "
@@ -48,6 +48,7 @@ def cases_of(
     padding and are left out. ``what`` y holds: a label of each case (N,), or numbers (N,) or (N, K).
     Raises DataError if ``X`` has another shape or no numbers, or if ``y`` is not that.
     """
+    X = listed(X)
     if isinstance(X, Cases):
         return X if y is None else answer_of(what).from_array(X, y, None)
     if is_texts(X) or (what == "mark" and is_sentences(X)):

@@ -78,6 +78,10 @@ def read_columns(content: str, name: str, answer: Answer) -> Cases:
     said += f", its tag in column {column + 1}" + (f" ({UNIVERSAL[column]})" if universal else "")
     missing = (UNKNOWN,) if universal else ()
     tags = [[None if line.cells[column] in missing else line.cells[column] for line in block.lines] for block in blocks]
+    if answer.needed and not any(tag is not None for row in tags for tag in row):
+        raise DataError(
+            f"Column {column + 1} of '{name}' has no tags, only '{UNKNOWN}'; name another one with target=."
+        )
     return replace(_labelled(tagged(cases, tags), blocks), notes=(said,))
 
 
@@ -141,6 +145,10 @@ def _column(answer: Answer, width: int, form: int, name: str) -> int | None:
         if answer.needed:
             raise KindError(f"'{name}' has tokens alone, and no column with their tags; give one behind each token.")
         return None
+    if wanted == str(form + 1) and answer.needed:
+        raise DataError(
+            f"Column {wanted} of '{name}' holds the tokens; name the one with their tags, as target='{width}'."
+        )
     if wanted.isdigit() and 1 <= int(wanted) <= width and int(wanted) != form + 1:
         return int(wanted) - 1
     if universal and wanted.casefold() in UNIVERSAL:

@@ -148,6 +148,7 @@ def table_cases(
     if text is None and file is None and time is None and _may_be_texts(table, answer) and not numbered_steps(table):
         text = text_column(table, answer.target)
     if text is not None:
+        _refuse_untagged(answer)
         return column_cases(table, find_column(table.columns, text, "text"), answer)
     if file is None or id is not None or time is not None:
         return frame_cases(table, target=target, id=id, time=time, labelled=labelled, what=what)
@@ -163,11 +164,22 @@ def _may_be_texts(table: pd.DataFrame, answer: Answer) -> bool:
     """Tell whether a case may be a text in each row: with its label, or to be tagged where there are no numbers."""
     if answer.what in NAMES:
         return True
-    return answer.what == "mark" and not answer.needed and not any(is_number(table[name]) for name in table.columns)
+    return answer.what == "mark" and not any(is_number(table[name]) for name in table.columns)
+
+
+def _refuse_untagged(answer: Answer) -> None:
+    """Raise KindError if words need tags, and there are texts alone."""
+    if answer.what == "mark" and answer.needed:
+        raise KindError(
+            "These are texts without tags of their words. Bring a CoNLL file, with a word and its tag in each line, or "
+            "JSON lines with tokens and tags or with a text and its spans."
+        )
 
 
 def _lines_of_text(path: Path, start: str, answer: Answer) -> Cases | None:
     """Return the cases of a file with a text in each line, behind its label or alone; None if it is another file."""
+    if answer.what == "mark" and are_lines_of_text(start, _ending(path)):
+        _refuse_untagged(answer)
     if answer.what in NAMES and are_labelled_lines(start):
         return read_labelled_lines(read_text(path), path.name, answer)
     if answer.what != "number" and not answer.needed and are_lines_of_text(start, _ending(path)):

@@ -34,8 +34,9 @@ def is_sentences(X: Any) -> bool:
         return False
     if isinstance(X, np.ndarray) and (X.ndim != 1 or X.dtype != object):
         return X.ndim == 2 and X.dtype.kind in "US"
-    several = (list, tuple, np.ndarray)
-    return all(isinstance(one, several) and all(isinstance(word, str) for word in one) for one in X)
+    if not all(isinstance(one, (list, tuple, np.ndarray)) for one in X):
+        return False
+    return any(isinstance(word, str) for one in X for word in one)  # what else is there is refused by name
 
 
 def sentence_cases(sentences: Sequence[Sentence], names: tuple[str, ...] | None = None) -> Cases:
@@ -55,7 +56,11 @@ def sentence_cases(sentences: Sequence[Sentence], names: tuple[str, ...] | None 
 
 
 def words_cases(X: Sequence[Sequence[str]], names: tuple[str, ...] | None = None) -> Cases:
-    """Return lists of words as cases."""
+    """Return lists of words as cases; raises DataError for what is no word."""
+    for number, words in enumerate(X, 1):
+        strange = next((word for word in words if not isinstance(word, str)), None)
+        if strange is not None or None in list(words):
+            raise DataError(f"Sentence {number} has {strange!r} among its words; give every word as text.")
     return sentence_cases([Sentence.joined([str(word) for word in words]) for words in X], names)
 
 
@@ -83,15 +88,16 @@ def spanned(texts: Sequence[str], spans: Sequence[Sequence[Span]], names: Sequen
 
     Tokens are cut where a span begins or ends. Raises DataError that names the text if spans overlap, or lie outside.
     """
-    sentences, tags, split = [], [], 0
+    sentences, tags, split, count = [], [], 0, 0
     for text, own, name in zip(texts, spans, names, strict=True):
         ordered = checked_spans(text, own, f"The text '{name}'")
         tokens, cuts = cut_at(cut_words(text), {edge for span in ordered for edge in (span.start, span.end)})
         sentences.append(Sentence(text, tuple(tokens)))
         tags.append(tags_of(tokens, ordered))
         split += cuts
+        count += len(ordered)
     cases = tagged(sentence_cases(sentences, tuple(names)), tags)
-    said = f"{sum(map(len, spans)):,} spans in {len(texts):,} texts were read as tags B-, I- and O of their tokens"
+    said = f"{count:,} spans in {len(texts):,} texts were read as tags B-, I- and O of their tokens"
     inside = [f"{split:,} of them begin or end inside a word, which is cut there"] if split else []
     return replace(cases, notes=(said, *inside))
 

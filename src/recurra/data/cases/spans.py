@@ -30,14 +30,16 @@ INPUT, OUTPUT, LABEL = "seq.in", "seq.out", "label"  # the files of a folder of 
 
 def has_sentences(table: pd.DataFrame) -> bool:
     """Tell whether a table has lists of tokens in a column, or a text and a list of its spans."""
-    return _lists(table, TOKENS, str) is not None or (_text(table) is not None and _spans(table, None) is not None)
+    return _lists(table, TOKENS, str, gaps=False) is not None or (
+        _text(table) is not None and _spans(table, None) is not None
+    )
 
 
 def read_sentences(table: pd.DataFrame, name: str, answer: Answer) -> Cases:
     """Return the sentences of a table from JSON lines, with their tags; raises DataError that names a line."""
     target = answer.named(table)
     wanted = target[0] if target else None
-    tokens = _lists(table, TOKENS, str)
+    tokens = _lists(table, TOKENS, str, gaps=False)
     cases = _with_tags(table, tokens, wanted, answer, name) if tokens else _with_spans(table, wanted, name)
     whole = by_rank([one for one in table.columns if table[one].map(lambda cell: isinstance(cell, str)).all()], WHOLE)
     labels = tuple(table[whole[0]]) if whole and whole[0] not in (tokens, _text(table)) else None
@@ -83,6 +85,11 @@ def span_of(one: Any, where: str, shift: int = 0) -> Span:
             start, end, label = one[start], one[end], one[label]
         else:
             start, end, label = one
+        if (
+            any(isinstance(place, bool) or place != int(place) for place in (start, end))
+            or not str(label or "").strip()
+        ):
+            raise ValueError(one)
         return Span(int(start) - shift, int(end) - shift, str(label))
     except (IndexError, TypeError, ValueError):
         raise DataError(
@@ -96,11 +103,11 @@ def _text(table: pd.DataFrame) -> str | None:
     return named[0] if named else None
 
 
-def _lists(table: pd.DataFrame, names: tuple[str, ...], kinds: Any) -> str | None:
-    """Return the column called one of ``names`` that has lists of items of these ``kinds``."""
+def _lists(table: pd.DataFrame, names: tuple[str, ...], kinds: Any, gaps: bool = True) -> str | None:
+    """Return the column called one of ``names`` that has lists of items of these ``kinds``, perhaps with ``gaps``."""
 
     def fits(cell: Any) -> bool:
-        return isinstance(cell, list) and all(one is None or isinstance(one, kinds) for one in cell)
+        return isinstance(cell, list) and all((gaps and one is None) or isinstance(one, kinds) for one in cell)
 
     return next((one for one in by_rank(table.columns, names) if table[one].map(fits).all()), None)
 

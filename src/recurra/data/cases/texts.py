@@ -25,7 +25,15 @@ NAMES = (
 )  # fmt: skip
 MARK = "__label__"  # what some tools write before a label
 LINES = 20  # at the beginning of a file, by which is seen how it is written
+SEPARATOR = re.compile("[,;|]")
 FILE = re.compile(r"\S+\.[A-Za-z0-9]{1,5}")
+
+
+def listed(X: Any) -> Any:
+    """Return a column of texts, or of lists of words, as a list; anything else as it is."""
+    column = hasattr(X, "to_list") and not hasattr(type(X), "columns")
+    given = X.to_list() if column else X
+    return given if column and any(isinstance(one, (str, list, tuple, np.ndarray)) for one in given) else X
 
 
 def is_texts(X: Any) -> bool:
@@ -108,7 +116,12 @@ def are_lines_of_text(start: str, ending: str) -> bool:
         return False
     if key(lines[0].strip('"')) in NAMES:
         return True
-    return ending == ".txt" and not any("\t" in line for line in lines) and any(" " in line for line in lines)
+    if ending != ".txt" or any("\t" in line for line in lines):
+        return False
+    # Where nothing could part columns it is no table, and lines of letters are no numbers.
+    plain = not any(SEPARATOR.search(line) for line in lines)
+    written = sum(any(map(str.isalpha, line)) for line in lines) > len(lines) / 2
+    return any(" " in line for line in lines) or (plain and written)
 
 
 def read_lines_of_text(content: str, name: str) -> Cases:

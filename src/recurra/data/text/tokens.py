@@ -1,6 +1,7 @@
 """Text in tokens: words, or characters, each with its place."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ WORD = re.compile(
 )
 CHARACTER_WORD = re.compile(f"[{CHARACTERS}，。！？；：、（）《》“”]")
 CHARACTER = re.compile(r"\S| (?=\S)")
+JOINERS = "\u200d\u200c"  # of pictures and of letters
 FEW = 2  # words of the median text, up to which its characters say more
 
 
@@ -61,12 +63,12 @@ def _apart(word: str, other: str) -> bool:
 
 def words(text: str) -> list[Token]:
     """Return words, numbers and marks; Chinese and Japanese characters one by one."""
-    return _found(WORD, text)
+    return _whole(_found(WORD, text), text, go_on=True)
 
 
 def characters(text: str) -> list[Token]:
     """Return all characters; of white space between them, one space."""
-    return _found(CHARACTER, text)
+    return _whole(_found(CHARACTER, text), text, go_on=False)
 
 
 TOKENISERS: dict[str, Callable[[str], list[Token]]] = {"words": words, "characters": characters}
@@ -83,6 +85,32 @@ def usual_tokens(texts: Sequence[str]) -> str:
     """Return which tokens suit ``texts``: characters where the median text is a word or two, else words."""
     counts = sorted(len(words(text)) for text in texts)
     return "characters" if counts and counts[len(counts) // 2] <= FEW else "words"
+
+
+def _whole(tokens: list[Token], text: str, go_on: bool) -> list[Token]:
+    """Return ``tokens`` with accents, vowel signs and joiners at what they belong to; words ``go_on`` behind them."""
+    if text.isascii() or not any(map(_clings, text)):
+        return tokens
+    found: list[Token] = []
+    for token in tokens:
+        last = found[-1] if found else None
+        if last is not None and last.end == token.start and _belongs(last.text[-1], token.text[0], go_on):
+            found[-1] = Token(last.text + token.text, last.start, token.end)
+        else:
+            found.append(token)
+    return found
+
+
+def _clings(letter: str) -> bool:
+    """Tell whether a character is a part of the one before it."""
+    return unicodedata.category(letter)[0] == "M" or letter in JOINERS or "\U0001f3fb" <= letter <= "\U0001f3ff"
+
+
+def _belongs(last: str, first: str, go_on: bool) -> bool:
+    """Tell whether what begins with ``first`` belongs to what ends with ``last``, beside which it stands."""
+    if _clings(first) or last == JOINERS[0]:
+        return True
+    return go_on and _clings(last) and first.isalpha() and not CHARACTER_WORD.match(first)
 
 
 def _found(pattern: re.Pattern[str], text: str) -> list[Token]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...data.cases import Cases, What, cases_of, file_cases, is_paths, read_cases, repeats, table_cases
-from ...data.cases.texts import is_file_name
+from ...data.cases.texts import is_file_name, listed, text_cases
 from ...errors import DataError
 from .reading import CaseLearned
 
@@ -25,10 +25,13 @@ def cases_in(
     """
     if isinstance(source, Cases):
         return source
+    source = listed(source)
     rate = None if learned is None else learned.reading.rate
     asked: dict[str, Any] = columns | {"labelled": learned is None, "what": what, "rate": rate}
     if isinstance(source, str) and learned is not None and learned.reading.form != "numbers":
         source = source if is_file_name(source) else [source]
+    if learned is not None and learned.reading.form != "numbers" and is_list_of_texts(source):
+        return replace(text_cases(source), arrays=True)  # even if one looks like the name of a file
     if isinstance(source, (str, Path)):
         return read_cases(source, **asked)
     if isinstance(source, tuple) and len(source) == 2 and not is_paths(source):
@@ -43,6 +46,11 @@ def cases_in(
             f"Got {type(source).__name__} alone."
         )
     return file_cases(source, rate) if is_paths(source) else cases_of(source, what=what)
+
+
+def is_list_of_texts(source: Any) -> bool:
+    """Tell whether ``source`` is a list in which all is text."""
+    return isinstance(source, list) and bool(source) and all(isinstance(one, str) for one in source)
 
 
 def at_most(cases: Cases, most: int | None) -> Cases:

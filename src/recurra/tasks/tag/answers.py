@@ -120,6 +120,8 @@ def ask_network(fitted: Fitted, examples: TagExamples) -> Said:
 def n_best(fitted: Fitted, examples: TagExamples, count: int) -> list[list[tuple[list[str], float]]]:
     """Return the most probable rows of labels of each case with their probabilities, the best first."""
     chain: Chain | None = fitted.network.chain  # type: ignore[assignment]
+    if count < 1:
+        raise ConfigError(f"count must be at least 1. Got {count} instead.")
     if chain is None:
         raise ConfigError("This model decides on each label by itself. Train it with crf=True.")
     if len(examples) > len(examples.cases):

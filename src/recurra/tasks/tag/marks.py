@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...data.cases import Cases, Marks, cases_of
 from ...data.cases.answers import joined, step_labels
-from ...data.cases.texts import is_texts
+from ...data.cases.texts import is_texts, listed
 from ...errors import DataError, nearest
 from ..cases.classes import alike, codes_of, ordered, refuse_fractions, remembering
 
@@ -21,6 +21,7 @@ STRANGE = -2  # the number of a label that is none of the classes; -1 is that of
 
 def arrays_of(X: Any, y: Any) -> Cases:
     """Return X and y as cases that remember the type of y; y may be None."""
+    X = listed(X)
     if y is None or is_texts(X):  # of texts, y are spans
         return cases_of(X, y, what="mark")
     column = known(joined(step_labels(y)))

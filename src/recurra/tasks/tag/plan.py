@@ -37,6 +37,10 @@ def make_plan(cases: Cases, settings: TagSettings, test_size: int | None) -> Tag
             "two labels."
         )
     plan = split_cases(_rarest(numbers, len(classes), cases.lengths), settings, test_size)
+    if not len(plan.valid) and cases.form == "sentences":
+        raise DataError(
+            "There is 1 sentence, and at least one more is needed to decide when to stop. Give more of them."
+        )
     if not len(plan.valid):
         raise DataError(
             f"There is {len(cases)} case, and at least one more is needed to decide when to stop. Cut a long recording "

@@ -165,4 +165,8 @@ def repaired(cases: Cases) -> tuple[Cases, list[str]]:
     codes = tuple(np.split(fixed, np.cumsum(cases.lengths)[:-1]))
     said = f"careful: {changed:,} of {len(flat):,} tags break their scheme, such as I- behind O; they were mended, and "
     said += "entities are the same"
-    return replace(cases, marks=Marks(codes, tuple(places))), [said]
+    mended = replace(cases, marks=Marks(codes, tuple(places)))
+    order = getattr(cases, "order", ())
+    if order:  # of the labels in y, in which those that mend are not
+        mended = replace(mended, order=(*order, *(name for name in places if name not in order)))  # type: ignore[call-arg]
+    return mended, [said]
