@@ -1,12 +1,13 @@
 """Trainings of a benchmark: one command of recurra each, kept as a line of JSON, so that none is done twice."""
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,39 @@ def every(path: Path, keys: Sequence[str], wanted: Iterable[tuple[Any, ...]], fi
 def every_seed(path: Path, key: str, names: Sequence[str], seeds: int, fit: Callable[[str, int], Fit]) -> Fits:
     """Return the fits of all names, which are kept under this ``key``, with all seeds; do those that are missing."""
     return every(path, (key, "seed"), ((name, seed) for seed in range(seeds) for name in names), fit)
+
+
+class Judged(NamedTuple):
+    """What a benchmark of several sets is asked for on its command line."""
+
+    folder: Path
+    names: list[str]  # of the sets
+    seeds: int
+    by_test: bool  # else by what settings are chosen by
+    out: Path
+    settings: list[str]  # that recurra is given
+
+    @property
+    def how(self) -> str:
+        """What tells fits of one set apart."""
+        return f"{'test' if self.by_test else 'validation'} {' '.join(self.settings)}".strip()
+
+    def fits(self, fit: Callable[[str, str, int], Fit]) -> Fits:
+        """Return the fits of all sets and seeds; do those that are missing."""
+        wanted = [(name, self.how, seed) for seed in range(self.seeds) for name in self.names]
+        return every(self.out, ("set", "judge", "seed"), wanted, fit)
+
+
+def judged(about: str, sets: Iterable[str], out: str) -> Judged:
+    """Read the command line of a benchmark, which is ``about`` these ``sets``."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--judge", choices=("test", "validation"), default="test")
+    parser.add_argument("--sets", default=",".join(sets))
+    parser.add_argument("--out", type=Path, default=Path(out))
+    asked, settings = parser.parse_known_args()
+    return Judged(asked.folder, asked.sets.split(","), asked.seeds, asked.judge == "test", asked.out, settings)
 
 
 def trained(task: str, train: Path, test: Path, seed: int, settings: Sequence[str], run: Path) -> Fit:

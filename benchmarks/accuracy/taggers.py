@@ -10,36 +10,27 @@ added to ``--out`` (taggers.jsonl) for every training; what is in it already is 
 ``recurra train`` as they are.
 """
 
-import argparse
 import lzma
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fits import Fit, Fits, every, trained
+from fits import Fit, Fits, judged, trained
 
 Parts = tuple[str, str, str]  # CoNLL: what trains, what settings are chosen by, the test
 
 
 def main() -> None:
     """Run what is not done yet, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--judge", choices=("test", "validation"), default="test")
-    parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--out", type=Path, default=Path("taggers.jsonl"))
-    asked, settings = parser.parse_known_args()
-    names, how = asked.sets.split(","), f"{asked.judge} {' '.join(settings)}".strip()
+    asked = judged(str(__doc__), SETS, "taggers.jsonl")
 
     def fit(name: str, how: str, seed: int) -> Fit:
         train, valid, test = SETS[name](asked.folder)
-        if asked.judge == "validation":
-            return run(train, valid, seed, settings)
-        return run(f"{train}\n{valid}", test, seed, settings)
+        if asked.by_test:
+            return run(f"{train}\n{valid}", test, seed, asked.settings)
+        return run(train, valid, seed, asked.settings)
 
-    wanted = [(name, how, seed) for seed in range(asked.seeds) for name in names]
-    print("\n".join(table(every(asked.out, ("set", "judge", "seed"), wanted, fit), names, how, asked.seeds)))
+    print("\n".join(table(asked.fits(fit), asked.names, asked.how, asked.seeds)))
 
 
 def run(train: str, judge: str, seed: int, settings: list[str]) -> Fit:

@@ -15,7 +15,6 @@ The F1 of spam is that of this one class. p says whether chance explains the dif
 Bayes, whichever is better (McNemar's exact test, by SciPy; the median of the seeds).
 """
 
-import argparse
 import csv
 import io
 import lzma
@@ -29,7 +28,7 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-from fits import Fit, Fits, classified, every
+from fits import Fit, Fits, classified, judged
 from scipy.stats import binomtest
 
 Texts = list[tuple[str, str]]  # text and label
@@ -40,23 +39,15 @@ SPAM = "spam"
 
 def main() -> None:
     """Run what is not done yet, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--judge", choices=("test", "validation"), default="test")
-    parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--out", type=Path, default=Path("texts.jsonl"))
-    asked, settings = parser.parse_known_args()
-    names, how = asked.sets.split(","), f"{asked.judge} {' '.join(settings)}".strip()
+    asked = judged(str(__doc__), SETS, "texts.jsonl")
 
     def fit(name: str, how: str, seed: int) -> Fit:
         train, valid, test = SETS[name](asked.folder)
-        judge = valid if asked.judge == "validation" else test
         # What is judged in the end may train on what settings were chosen by.
-        return run(train if asked.judge == "validation" else train + valid, judge, seed, settings)
+        parts = (train + valid, test) if asked.by_test else (train, valid)
+        return run(*parts, seed, asked.settings)
 
-    wanted = [(name, how, seed) for seed in range(asked.seeds) for name in names]
-    print("\n".join(table(every(asked.out, ("set", "judge", "seed"), wanted, fit), names, how, asked.seeds)))
+    print("\n".join(table(asked.fits(fit), asked.names, asked.how, asked.seeds)))
 
 
 def run(train: Texts, judge: Texts, seed: int, settings: list[str]) -> Fit:
