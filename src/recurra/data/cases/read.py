@@ -72,7 +72,6 @@ def read_cases(
         # Columns of tokens are named by their numbers.
         _refuse_columns(path, replace(answer, target=()) if what == "mark" else answer, id=id, time=time)
         return nameless
-    _refuse_tokens(path, answer)
     frame, notes = _table(path, answer, id)
     if what == "mark" and has_sentences(frame):
         return read_sentences(frame, path.name, answer)
@@ -105,17 +104,11 @@ def _without_names(path: Path, answer: Answer) -> Cases | None:
     if texts is not None:
         return texts
     plain = find_plain(start)
-    return None if plain is None else read_ucr(read_text(path), path.name, plain, answer)
-
-
-def _refuse_tokens(path: Path, answer: Answer) -> None:
-    """Raise KindError if a file has a token in each line, of each of which something is said."""
-    if answer.what == "mark" or _ending(path) in JSON_LINES or is_parquet(path):
-        return
-    if are_columns(first_text(path), _ending(path)):
+    if plain is None and are_columns(start, _ending(path)):
         raise KindError(
             f"'{path.name}' has a token and its tag in each line, so every token has a label, and not every text."
         )
+    return None if plain is None else read_ucr(read_text(path), path.name, plain, answer)
 
 
 def _table(path: Path, answer: Answer, id: str | None) -> tuple[pd.DataFrame, list[str]]:
