@@ -27,7 +27,7 @@ from .plan import TagSplit, make_plan, rarest
 from .schemes import repaired
 from .settings import PARTS, TagsAsked
 from .sizes import sized
-from .spans import Spans, independent, spans_in, together
+from .spans import Spans, independent, spans_in, sureness
 from .task import make_tagger
 
 OF_SENTENCES = (*settings_of(TokenSettings), "letters", "entities", "intents")
@@ -114,10 +114,7 @@ class TagKind(CaseKind):
     def spans(self, fitted: Fitted, data: Cases, said: Said, by_network: bool = True) -> Spans:
         """Return the entities in what was ``said`` of ``data``, each with its probability."""
         found = spans_in(data, fitted.learned, said)
-        if by_network and fitted.config.task.crf:
-            sure = together(fitted, self.encode(data, fitted.learned), found, said)
-        else:
-            sure = independent(found, said)
+        sure = sureness(fitted, data, found, said) if by_network else independent(found, said)
         return Spans(data, fitted.learned, found, sure)
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:

@@ -22,7 +22,7 @@ from .learned import TagLearned
 from .marks import by_case
 from .metrics import f1_by_label
 from .schemes import Entities, begins_of, entities
-from .spans import Spans, independent, together
+from .spans import Spans, spans_in, sureness
 
 WORST = 10  # sentences that are shown
 SHADE = 0.35  # of the colour behind a word
@@ -72,13 +72,9 @@ def _title(name: str, right: np.ndarray) -> str:
 
 def _sure(fitted: Fitted, cases: Cases, said: Said) -> np.ndarray | None:
     """Return how sure the model is of each entity that it named; None where labels say nothing of entities."""
-    learned = fitted.learned
-    if learned.scheme is None or said.log_probabilities is None:
+    if fitted.learned.scheme is None or said.log_probabilities is None:
         return None
-    found = entities(said.codes, begins_of(cases.lengths), learned.classes, learned.scheme)
-    if not fitted.config.task.crf:
-        return independent(found, said)
-    return together(fitted, fitted.kind.encode(cases, learned), found, said)
+    return sureness(fitted, cases, spans_in(cases, fitted.learned, said), said)
 
 
 def _lines(cases: Cases, learned: TagLearned, name: str, codes: np.ndarray, sure: np.ndarray | None) -> list[Labelled]:

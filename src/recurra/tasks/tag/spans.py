@@ -60,6 +60,13 @@ def spans_in(cases: Cases, learned: TagLearned, said: Said) -> Entities:
     return entities(said.codes, begins_of(cases.lengths), learned.classes, learned.scheme)
 
 
+def sureness(fitted: Fitted, cases: Cases, found: Entities, said: Said) -> np.ndarray:
+    """Return how probable each entity is (m,) that the network ``found`` in what it ``said`` of ``cases``."""
+    if not fitted.config.task.crf:
+        return independent(found, said)
+    return together(fitted, TagExamples.cut(cases, fitted.learned), found, said)
+
+
 def owners_of(cases: Cases, found: Entities) -> tuple[np.ndarray, np.ndarray]:
     """Return the case of each entity (m,), and the first token of it, counted in its case (m,)."""
     ends = np.cumsum(cases.lengths)
