@@ -1,4 +1,4 @@
-"""The chain of labels: beside the sum over every path, beside pytorch-crf, and beside a hand."""
+"""The chain of labels: beside the sum over every path, beside pytorch-crf, torch-struct, and beside a hand."""
 
 import itertools
 import weakref
@@ -8,6 +8,7 @@ from math import exp, inf, log, log1p
 import numpy as np
 import pytest
 import torch
+import torch_struct
 import torchcrf
 from torch import Tensor
 
@@ -155,6 +156,7 @@ def test_marginals_are_shares_of_all_paths(allowed: Allowed | None, size: float)
     chain, scores = chain_of(allowed=allowed), torch.randn(4, T, K, dtype=torch.float64) * size
     found = chain.marginals(scores, MASK)
     assert torch.isneginf(found[~MASK]).all()
+    torch.testing.assert_close(chain.probabilities(scores, MASK), found.exp())
     for row, length, part in rows(scores):
         paths = every_path(chain, part, allowed)
         z = log_sum(list(paths.values()))
@@ -208,6 +210,31 @@ def test_pytorch_crf_says_the_same(batch: int, steps: int, labels: int) -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
     decoded = [path[:length] for path, length in zip(ours.best(scores, mask).tolist(), mask.sum(1), strict=True)]
     assert decoded == theirs.decode(scores, mask)
+
+
+def test_torch_struct_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_struct.LinearChainCRF, "arg_constraints", {}, raising=False)  # which torch asks for
+    labels, lengths = 5, torch.tensor([7, 2, 4])
+    chain, scores = chain_of(labels).requires_grad_(False), torch.randn(3, 7, labels, dtype=torch.float64)
+    mask = torch.arange(7) < lengths.unsqueeze(-1)
+    # Its potentials are those of pairs of neighbours, the later one first.
+    pairs = chain.transitions.mT.contiguous() + scores[:, 1:].unsqueeze(-1)
+    pairs[:, 0] += chain.first + scores[:, :1]
+    pairs[range(3), lengths - 2] += chain.last.unsqueeze(-1)
+    theirs = torch_struct.LinearChainCRF(pairs.requires_grad_(), lengths=lengths)
+    expected = theirs.marginals.detach()
+    found = chain.probabilities(scores, mask)
+    torch.testing.assert_close(found[:, 1:], expected.sum(-1))
+    torch.testing.assert_close(found[:, 0], expected[:, 0].sum(-2))
+    truth = torch.randint(labels, (3, 7))
+    parts = torch_struct.LinearChain.to_parts(truth, labels, lengths).double()
+    torch.testing.assert_close(chain.log_likelihood(scores, truth, mask), theirs.log_prob(parts).detach())
+    paths, logs = chain.n_best(scores, mask, 3)
+    best = theirs.topk(3).detach()
+    for n in range(3):
+        torch.testing.assert_close(logs[:, n], theirs.log_prob(best[n]).detach())
+        own = torch_struct.LinearChain.to_parts(paths[:, n], labels, lengths).double()
+        torch.testing.assert_close(own, best[n])
 
 
 def answers(chain: Chain, scores: Tensor, labels: Tensor, mask: Tensor | None) -> list[Tensor]:
@@ -316,7 +343,12 @@ def test_what_is_wrong_is_said() -> None:
     with pytest.raises(ValueError, match="Row 1 has no real step"):
         chain.best(scores, torch.tensor([[True] * T, [False] * T]))
     only_inside = Chain(K, Allowed(BIO.first, BIO.follows, np.array([False, False, True])))
-    for ask in (only_inside.best, only_inside.marginals, lambda x, m: only_inside.n_best(x, m, 2)):
+    for ask in (
+        only_inside.best,
+        only_inside.marginals,
+        only_inside.probabilities,
+        lambda x, m: only_inside.n_best(x, m, 2),
+    ):
         with pytest.raises(ValueError, match="as long as row 0 is allowed"):
             ask(scores[:, :1], None)
     with pytest.raises(ValueError, match=r"allowed\.follows has the shape \(3, 3\)"):
@@ -352,6 +384,7 @@ def test_a_batch_of_nothing() -> None:
     chain, scores = Chain(K), torch.randn(0, T, K)
     assert chain.log_likelihood(scores, torch.zeros(0, T, dtype=torch.int64), None).shape == (0,)
     assert chain.best(scores, None).shape == (0, T) and chain.marginals(scores, None).shape == (0, T, K)
+    assert chain.probabilities(scores, None).shape == (0, T, K)
 
 
 @pytest.mark.parametrize("size", [1.0, 1e4])

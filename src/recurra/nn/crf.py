@@ -107,6 +107,17 @@ class Chain(nn.Module):
         _refuse_nothing(beliefs.value)
         return beliefs.log_nodes().to(scores.dtype)
 
+    @torch.no_grad()
+    def probabilities(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        """Return ``P(y_t = k | scores)`` (B, T, K), the derivative of log Z by the scores; 0 behind the end of a row.
+
+        This takes a fraction of the time of ``marginals``, which in return know a probability below 1e-308, too.
+        """
+        given = self._given(scores, mask)
+        every = _add_up(given, None)
+        _refuse_nothing(every.value)
+        return every.gradients(torch.ones_like(every.value)).scores.to(scores.dtype)
+
     def _sum(self, scores: Tensor, given: Potentials, labels: Tensor | None = None) -> Tensor:
         """Return ``log P(labels)`` in float64 (B,), or without labels ``log Z``, of what is ``given`` of the scores."""
         value: Tensor = _Sum.apply(scores, self.transitions, self.first, self.last, given, labels)

@@ -105,7 +105,7 @@ def ask_network(fitted: Fitted, examples: TagExamples) -> Said:
             found = scores.log_softmax(-1)
             named = found.argmax(-1)
         else:
-            found, named = chain.marginals(scores, mask).clamp(min=NEVER), chain.best(scores, mask)
+            found, named = chain.probabilities(scores, mask).log().clamp(min=NEVER), chain.best(scores, mask)
         logs[places[mine]], codes[places[mine]] = found.cpu()[mine], named.cpu()[mine]
         if output.whole is not None:
             shares = output.whole.cpu().double().softmax(-1) * mine.unsqueeze(-1)
