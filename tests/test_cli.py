@@ -279,7 +279,7 @@ def test_a_settings_file_holds_what_the_verbs_take(run: Run, sales: Path) -> Non
 def test_whatever_a_verb_takes_is_checked_in_a_file(run: Run, verb: str, name: str) -> None:
     own = settings_of({"train": TrainAsked, "compare": CompareAsked}[verb])
     wrong = "[3]" if own.get(name, SETTINGS_ASKED[name]).kinds[0] is str else "'many'"
-    wrong = "[]" if name in ("cells", "attentions") else wrong
+    wrong = {"cells": "[]", "attentions": "[]", "recipes": "[3]"}.get(name, wrong)
     Path("my.toml").write_text(f"{name} = {wrong}\n")
     answer = run(verb, "x.csv", "--horizon", 7, "--config", "my.toml")
     if name in own:
@@ -412,6 +412,26 @@ def test_compare_with_equal_parameters(run: Run, sales: Path) -> None:
     assert len(counts) == 2
     assert max(counts) / min(counts) < 1.3
     assert {outcome["settings"]["hidden_size"] for outcome in value["outcomes"]} != {8}
+
+
+def test_a_recipe_stands_beside_the_cells(run: Run, sales: Path) -> None:
+    Path("slow.toml").write_text(
+        'out = "elsewhere"\n[model]\ncell = "lstm"\nhidden_size = 5\n[training]\nmax_epochs = 2\n'
+    )
+    cells = ("--cells", "gru", "--attentions", "none", "--recipes", "slow.toml")
+    value = json.loads(run("compare", sales.name, *TINY, *cells, "--seeds", 1, "--out", "run", "--json").out)
+    assert {one["model"]: one["settings"]["hidden_size"] for one in value["outcomes"]} == {"gru": 8, "slow": 5}
+    assert not any("Mixing" in verdict or "Attention" in verdict for verdict in value["verdicts"])
+    assert any("The recipe slow is " in verdict and "than gru" in verdict for verdict in value["verdicts"])
+    assert value["kept"] == "gru", "what a recipe calls its loss may be another"
+    Path("gru.toml").write_text("horizon = 3\n")
+    said(run("compare", sales.name, *TINY, *cells[:4], "--recipes", "gru.toml"), "Two models would be called 'gru'")
+    Path("short.toml").write_text("horizon = 3\n")
+    said(run("compare", sales.name, *TINY, *cells[:4], "--recipes", "short.toml"), "must answer the same")
+    Path("wrong.toml").write_text("hiden_size = 3\n")
+    wrong = run("compare", sales.name, *TINY, *cells[:4], "--recipes", "wrong.toml,none.toml")
+    assert wrong.code == 2 and "wrong.toml" in wrong.err and "hidden_size" in wrong.err
+    said(run("compare", sales.name, *TINY, *cells[:4], "--recipes", "none.toml"), "There is no settings file none.toml")
 
 
 def test_the_demo_needs_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

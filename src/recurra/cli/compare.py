@@ -24,6 +24,7 @@ from .flags import (
     out_option,
     overwrite_option,
     parts_in,
+    recipe_in,
     task_option,
 )
 from .train import (
@@ -88,7 +89,7 @@ def compare(ctx: click.Context, config: str | None, **flags: Any) -> None:
         settings = kept_settings(found.pop("settings", {}), settings, parts)
     asked = make_part(CompareAsked, found)
     require(parts, settings, asked)
-    from ..verbs.compare import Lineup, equalise, make_candidates
+    from ..verbs.compare import Lineup, equalise, make_candidates, make_recipes
 
     kind = kind_of(asked.task or parts.name)
     known = parts.settings()
@@ -97,7 +98,9 @@ def compare(ctx: click.Context, config: str | None, **flags: Any) -> None:
     if not cells or not attentions:
         raise ConfigError("A comparison needs at least one cell and one attention (which may be none): name them.")
     candidates = make_candidates(kind, settings, cells, attentions)
-    again = {name: getattr(asked, name) for name in ("cells", "attentions", "seeds", "equal_parameters")}
+    files = [(Path(one).stem, recipe_in(one, parts)) for one in asked.recipes or ()]
+    recipes = make_recipes(kind, settings, files, [one.label for one in candidates])
+    again = {name: getattr(asked, name) for name in ("cells", "attentions", "recipes", "seeds", "equal_parameters")}
     again |= {"settings": {name: make_config(parts, settings).plain()[name] for name in settings}}
     folder = folder_for(asked, f"compare-{stem(asked.data)}")
     with stoppable(folder, "compare"):
@@ -105,7 +108,7 @@ def compare(ctx: click.Context, config: str | None, **flags: Any) -> None:
         candidates = equalise(kind, source, candidates) if asked.equal_parameters else candidates
     first = settings.get("seed", known["seed"].default)
     seeds = range(first, first + asked.seeds)
-    run_comparison(kind, source, Lineup(candidates, seeds, again), folder, asked)
+    run_comparison(kind, source, Lineup([*candidates, *recipes], seeds, again), folder, asked)
 
 
 def run_comparison(kind: Any, source: Any, lineup: Any, folder: Path, asked: CompareAsked) -> None:
@@ -174,4 +177,6 @@ def show_compared(done: Any, as_json: bool) -> None:
     console.print(f"\n{legend(done.comparison.metric)}\n", style="dim", markup=False)
     show_conclusion([*concluded, *done.comparison.verdicts(), *warnings(done.fitted)])
     console.print(f"\nKept: {done.chosen} from the seed with the lowest validation loss.", markup=False)
+    if any(outcome.candidate.recipe for outcome in done.comparison.outcomes):
+        console.print("A recipe is trained with: recurra train DATA --config FILE", markup=False)
     show_places(done)

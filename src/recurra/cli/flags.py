@@ -250,20 +250,33 @@ def given(
     A flag wins. All faults come at once. A file may hold what other verbs are asked.
     """
     own, settings = settings_of(part), parts.settings()
-    others = [name for one in (CompareAsked, parts.predict, parts.evaluate, parts.report) for name in settings_of(one)]
-    others.append(LANGUAGE.lstrip("-"))
-    held, wrong = {}, []
-    try:
-        held = read_toml(Path(config), parts, TASKS, [*own, *others]) if config else {}
-    except ConfigError as fault:
-        wrong = [str(fault)]
-    found, faults = check_all(own | settings, held, others)
+    held, wrong = _held(config, parts, own | settings) if config else ({}, [])
     typed, more = check_all(own | settings, _brought(flags, settings))
-    if wrong or faults or more:
-        raise ConfigError("\n".join([*wrong, *(f"{config}: {fault}" for fault in faults), *more]))
-    found |= typed
+    if wrong or more:
+        raise ConfigError("\n".join([*wrong, *more]))
+    found = held | typed
     asked, given = ({name: value for name, value in found.items() if name in known} for known in (own, settings))
     return asked, given
+
+
+def recipe_in(config: str, parts: Parts) -> dict[str, Any]:
+    """Return the settings in a file, without what verbs are asked besides."""
+    held, wrong = _held(config, parts, parts.settings())
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return held
+
+
+def _held(config: str, parts: Parts, known: Mapping[str, Setting]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a file holds of what is ``known``, and a sentence for every fault; verbs may ask for more."""
+    asked = [name for one in (CompareAsked, parts.predict, parts.evaluate, parts.report) for name in settings_of(one)]
+    others = [*asked, LANGUAGE.lstrip("-")]
+    try:
+        held = read_toml(Path(config), parts, TASKS, [*known, *others])
+    except ConfigError as fault:
+        return {}, [str(fault)]
+    found, faults = check_all(known, held, others)
+    return found, [f"{config}: {fault}" for fault in faults]
 
 
 def asked(flags: Mapping[str, Any], part: type) -> Any:

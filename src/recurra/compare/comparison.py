@@ -26,6 +26,7 @@ class Candidate:
     attention: str = "none"
     cell: str = ""
     hybrid: bool = False  # whether it is built of several kinds of cell
+    recipe: bool = False  # whether it differs from the others in more than cell and attention, perhaps in its loss
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Comparison:
             "p_best": math.nan if first or best is None else self.chance(statistics, best),
             "p_naive": math.nan if naive is None else self.chance(statistics, [naive.statistics]),
             "engines": "+".join(dict.fromkeys(own[0].effort.engines)),
-            "validation": float(np.mean([one.valid_loss for one in own])),
+            "validation": math.nan if own[0].candidate.recipe else float(np.mean([one.valid_loss for one in own])),
             "epochs": float(np.mean([one.effort.epochs for one in own])),
             "stopped_by": "+".join(sorted({one.effort.stopped_by for one in own})),
         }
@@ -134,8 +135,8 @@ class Comparison:
     # ---------------------------------------------------------------------------------------------- verdicts
 
     def verdicts(self) -> list[str]:
-        """Return one plain sentence each: did attention help, did the hybrid help, was naive beaten."""
-        sentences = [self._naive_verdict(), self._attention_verdict(), self._hybrid_verdict()]
+        """Return one plain sentence each: was naive beaten, did attention help, the hybrid, every recipe."""
+        sentences = [self._naive_verdict(), self._attention_verdict(), self._hybrid_verdict(), *self._recipe_verdicts()]
         return [sentence for sentence in sentences if sentence]
 
     def _naive_verdict(self) -> str:
@@ -156,7 +157,7 @@ class Comparison:
 
     def _attention_verdict(self) -> str:
         pairs = []
-        for outcome in self.outcomes:
+        for outcome in self._alike():
             if outcome.candidate.attention != "none":
                 twin = self._twin(outcome)
                 if twin is not None:
@@ -165,23 +166,43 @@ class Comparison:
 
     def _twin(self, outcome: Outcome) -> Outcome | None:
         """Return the outcome of the same cell and seed without attention."""
-        for other in self.outcomes:
+        for other in self._alike():
             same = other.candidate.cell == outcome.candidate.cell and other.seed == outcome.seed
             if same and other.candidate.attention == "none":
                 return other
         return None
 
+    def _alike(self) -> list[Outcome]:
+        """Return the outcomes of candidates that differ in nothing but cell and attention."""
+        return [outcome for outcome in self.outcomes if not outcome.candidate.recipe]
+
     def _hybrid_verdict(self) -> str:
-        groups = {(o.candidate.attention, o.seed) for o in self.outcomes}
-        name, pairs = self.metric.name, []
+        outcomes, name, pairs = self._alike(), self.metric.name, []
+        groups = {(o.candidate.attention, o.seed) for o in outcomes}
         for attention, seed in sorted(groups):
-            group = [o for o in self.outcomes if (o.candidate.attention, o.seed) == (attention, seed)]
+            group = [o for o in outcomes if (o.candidate.attention, o.seed) == (attention, seed)]
             hybrids = [o.metrics[name] for o in group if o.candidate.hybrid]
             plain = [o.metrics[name] for o in group if o.candidate.cell in ("lstm", "gru")]
             pairs += [(hybrid, float(np.mean(plain))) for hybrid in hybrids if plain]
-        parents = sorted({o.candidate.cell for o in self.outcomes} & {"lstm", "gru"})
+        parents = sorted({o.candidate.cell for o in outcomes} & {"lstm", "gru"})
         against = "the mean of lstm and gru" if len(parents) == 2 else " ".join(parents)
         return paired_verdict("Mixing LSTM and GRU", pairs, against, self.metric)
+
+    def _recipe_verdicts(self) -> list[str]:
+        labels, alike = self.labels(), {outcome.candidate.label for outcome in self._alike()}
+        best = next((label for label in labels if label in alike), None)
+        if best is None:
+            return []
+        return [self._beside(label, best) for label in labels if label not in alike]
+
+    def _beside(self, recipe: str, best: str) -> str:
+        """Say in one sentence which of two is better."""
+        score, goal = self.scores(recipe).mean(), self.scores(best).mean()
+        p = self.chance(self.statistics(recipe), self.statistics(best))
+        sure = "unlikely to be chance" if p < SURE else "which may be chance"
+        how = "better" if self.metric.beats(score, goal) else "worse"
+        apart = self.metric.apart(goal, score)
+        return f"The recipe {recipe} is {apart} {how} than {best}, the best of the others, {sure} ({chance(p)})."
 
 
 def paired_verdict(what: str, pairs: Sequence[tuple[float, float]], against: str, metric: Metric) -> str:

@@ -34,5 +34,8 @@ class CompareAsked(TrainAsked):
         metavar="NAMES",
     )
     attentions: tuple[str, ...] = setting(("none", "additive"), "attentions; none for models without", metavar="NAMES")
+    recipes: tuple[str, ...] | None = setting(
+        None, "files of settings, each a model to compare besides, with what its file says", metavar="FILES"
+    )
     seeds: int = setting(3, "how many seeds, from seed on, each is trained with", low=1, metavar="NUMBER")
     equal_parameters: bool = setting(False, "adjust hidden sizes until parameter counts agree")

@@ -23,7 +23,7 @@ from ..tasks.session import LOG, Session, put_beside
 from ..training import runs
 from ..training.memory import step_memory
 from ..writing.numbers import finite
-from .common import NOBODY, Listener, Source, exchanged, judge_beside, judge_network, prepare
+from .common import NOBODY, Listener, Source, exchanged, ignore, judge_beside, judge_network, prepare
 from .ledger import Best, Ledger, Looked, read_ledger
 from .train import describe, plan_of
 
@@ -37,12 +37,27 @@ def make_candidates(
 
     A cell is a name, a stack such as ``lstm/gru``, or a class; an attention a name or a class.
     """
-    every = [_candidate(kind, settings, cell, attention) for cell in cells for attention in attentions]
+    every = [_candidate(kind, {**settings, "cell": c, "attention": a}) for c in cells for a in attentions]
     return list({candidate.label: candidate for candidate in every}.values())
 
 
-def _candidate(kind: Kind, settings: Mapping[str, Any], cell: Any, attention: Any) -> Candidate:
-    own = dict(settings) | {"cell": cell, "attention": attention}
+def make_recipes(
+    kind: Kind, settings: Mapping[str, Any], recipes: Sequence[tuple[str, Mapping[str, Any]]], others: Sequence[str]
+) -> list[Candidate]:
+    """Return a candidate for each of the ``recipes``: a name, and settings that go before the ``settings`` of all.
+
+    Raises ConfigError if two have the same name, or one has that of one of the ``others``.
+    """
+    names = [*others, *(name for name, _ in recipes)]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ConfigError(f"Two models would be called '{twice[0]}': rename the file of the recipe.")
+    return [
+        dataclasses.replace(_candidate(kind, {**settings, **own}), label=name, recipe=True) for name, own in recipes
+    ]
+
+
+def _candidate(kind: Kind, own: dict[str, Any]) -> Candidate:
     config = make_config(kind.parts, {name: v for name, v in own.items() if name != "num_layers"})
     if isinstance(config.model.cell, tuple):
         own.pop("num_layers", None)
@@ -120,7 +135,8 @@ def compare_candidates(
 ) -> Compared:
     """Train every candidate with every seed, judge all by the same exam, and write one report.
 
-    The run that is kept is the one with the lowest validation loss: the test only judges. What is finished is on
+    The run that is kept is the one with the lowest validation loss, which a recipe may reckon in another way, so that
+    it is judged and not kept: the test only judges. What is finished is on
     disk after every training; with ``resume`` a comparison goes on from there. Ctrl-C, or a training that fails,
     ends the comparison and keeps what was done.
     """
@@ -203,8 +219,9 @@ class _Bench:
         own = judge_network(fitted, exam, candidate.label)
         statistics, metrics = own.statistics[own.name], own.metrics[own.name]
         outcome = Outcome(candidate, seed, statistics, metrics, effort_of(session), session.progress.best_loss)
-        self._keep(session, own, seed)
-        self._look(session, candidate.label)
+        if not candidate.recipe:
+            self._keep(session, own, seed)
+            self._look(session, candidate.label)
         return outcome
 
     def compared(self) -> Comparison:
@@ -236,11 +253,18 @@ class _Bench:
         """Cut and encode the data once for all candidates that read them alike."""
         key = self.kind.cut_by(config)
         if key not in self.prepared:
-            prepared, exam = prepare(self.kind, self.source, config, self.listener.notes)
+            tell = ignore if self.prepared else self.listener.notes
+            prepared, exam = prepare(self.kind, self.source, config, tell)
             if exam is None:
                 raise ConfigError("A comparison needs something held out to judge by: give a test size above 0.")
             if not self.prepared:
                 self.listener.notes(prepared.plan.notes)
+            for _, first in self.prepared.values():
+                if exam.said != first.said:
+                    raise ConfigError(
+                        f"Models of one comparison must answer the same, but one is {first.said} and another is "
+                        f"{exam.said}. Give all of them the same settings of the data."
+                    )
             self.prepared[key] = prepared, exam
         prepared, exam = self.prepared[key]
         return dataclasses.replace(prepared, config=self.kind.fill(config, prepared.plan)), exam
