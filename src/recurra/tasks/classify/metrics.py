@@ -36,7 +36,7 @@ def _log_loss(statistics: Statistics) -> float:
 
 METRICS = (
     Metric("accuracy", "accuracy", "high", _accuracy, "accuracy is the share of cases whose class was named", True),
-    Metric("macro_f1", "macro F1", "high", _macro_f1, "macro F1 and balanced accuracy count every class alike"),
+    Metric("macro_f1", "macro F1", "high", _macro_f1, "macro F1 and balanced accuracy count every class alike", True),
     Metric("balanced_accuracy", "balanced accuracy", "high", _balanced, share=True),
     Metric(
         "log_loss",

@@ -91,8 +91,8 @@ def _log_loss(statistics: Statistics) -> float:
 
 
 LABEL_METRICS = (
-    Metric("micro_f1", "micro-F1", "high", _micro_f1, "micro-F1 counts every label of every case alike"),
-    Metric("macro_f1", "macro-F1", "high", _macro_f1, "macro-F1 is the mean of the F1 of each label"),
+    Metric("micro_f1", "micro-F1", "high", _micro_f1, "micro-F1 counts every label of every case alike", True),
+    Metric("macro_f1", "macro-F1", "high", _macro_f1, "macro-F1 is the mean of the F1 of each label", True),
     Metric(
         "exact",
         "all right",

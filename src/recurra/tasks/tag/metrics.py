@@ -48,7 +48,7 @@ ACCURACY = Metric(
     "accuracy", "accuracy", "high", ratio("right", "steps"), "accuracy is the share of steps named rightly", True
 )
 MACRO_F1 = Metric(
-    "macro_f1", "macro F1", "high", _macro_f1, "macro F1 counts every label alike, however few steps have it"
+    "macro_f1", "macro F1", "high", _macro_f1, "macro F1 counts every label alike, however few steps have it", True
 )
 SPAN_F1 = Metric(
     "span_f1",
@@ -57,6 +57,7 @@ SPAN_F1 = Metric(
     _span_f1,
     "span F1 counts stretches of one label: one is found if a named one of the same label shares more than half of all "
     "steps of the two",
+    True,
 )
 LOG_LOSS = Metric(
     "log_loss", "log loss", "low", _log_loss, "log loss is −ln of the probability given to the true label"
