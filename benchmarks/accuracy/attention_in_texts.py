@@ -5,7 +5,7 @@
 Every row is ``recurra train`` with default settings but for what the row says: classifiers, the network alone, read
 out by the largest value of each unit or by additive attention; taggers with or without looking at all other words
 (scaled dot products), with or without a conditional random field. Those of UD, where a training of up to 40 epochs and
-10 at the end takes eight minutes, have 12 and 4. FOLDER holds what texts.py and taggers.py read; the
+10 at the end takes eight minutes, have 8 and 2. FOLDER holds what texts.py and taggers.py read; the
 test parts judge, nothing is chosen by them. A line of JSON is added to ``--out`` (attention_in_texts.jsonl) for every
 training; what is in it already is not done again.
 """
@@ -27,7 +27,7 @@ CELLS = ("gru", "lstm_gru")
 READOUTS = {"max": ["--readout", "max", "--attention", "none"], "attention": ["--attention", "additive"]}
 LOOKS = {"alone": [], "attention": ["--self-attention", "scaled_dot"]}
 FIELDS = {"each": ["--no-crf"], "together": ["--crf"]}
-SHORTER = {"ud": ["--max-epochs", "12", "--last-epochs", "4"]}
+SHORTER = {"ud": ["--max-epochs", "8", "--last-epochs", "2"]}
 CLASSIFIED, TAGGED = ("trec", "sst2"), ("resume", "ud")
 
 
