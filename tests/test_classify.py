@@ -48,11 +48,11 @@ from recurra.tasks.cases.reading import Reading, filled, resampled
 from recurra.tasks.cases.split import stratified
 from recurra.tasks.classify.answers import Guess, ask_network, statistics_of
 from recurra.tasks.classify.combination import DRAWN, weights_of
-from recurra.tasks.classify.convolutions import log_softmax, sharpness_of
 from recurra.tasks.classify.kind import KIND
 from recurra.tasks.classify.metrics import METRICS
 from recurra.tasks.classify.plan import make_plan
 from recurra.tasks.classify.report import MEASURE
+from recurra.tasks.classify.sharpness import log_softmax, sharpness_and_shift, sharpness_of
 from recurra.tasks.saving import from_run, to_run
 from recurra.tasks.session import Session
 from recurra.training.loop import Epoch, fit
@@ -653,6 +653,26 @@ def test_probabilities_are_as_sharp_as_what_was_left_out_allows() -> None:
     assert found == pytest.approx(tries[int(np.argmin(losses))], abs=0.02)
     sure = np.exp(log_softmax(sharpness_of(np.eye(2)[[0, 1] * 10], np.array([0, 1] * 10)) * np.eye(2)))
     assert sure.max() == pytest.approx(20 / 21, rel=1e-3), "as after 20 of 20: one more may be wrong"
+
+
+def test_the_shift_brings_forward_a_class_that_answers_hold_back() -> None:
+    random = np.random.default_rng(0)
+    codes = random.choice(3, 200, p=[0.1, 0.6, 0.3])
+    answers = random.normal(size=(200, 3)) + 1.5 * np.eye(3)[codes] - [2.0, 0.0, 0.0]
+    second, first = np.sort(answers, 1)[:, 1:].T
+
+    def given(place: np.ndarray) -> float:
+        sharpness, shift = np.exp(place[0]), place[1:]
+        logs = np.log(softmax(sharpness * answers + shift, 1))[np.arange(200), codes]
+        return float(np.logaddexp(0, sharpness * np.median(first - second)) - logs.sum() + shift @ shift)
+
+    best = minimize(given, np.zeros(4), method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-9}).x
+    sharpness, shift = sharpness_and_shift(answers, codes)
+    assert sharpness == pytest.approx(np.exp(best[0]), rel=1e-3) and shift == pytest.approx(best[1:], abs=2e-3)
+    assert shift[0] > 0.5 and shift.sum() == pytest.approx(0, abs=1e-4)
+    sure = sharpness_and_shift(np.eye(2)[[0, 1] * 10], np.array([0, 1] * 10))
+    assert sure[0] == pytest.approx(np.log(20), rel=1e-3), "as without a shift"
+    assert sure[1] == pytest.approx(np.zeros(2), abs=1e-3)
 
 
 @given(cases=st.integers(2, 10**6), steps=st.floats(1, 10**6))

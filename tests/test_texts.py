@@ -265,8 +265,11 @@ def test_rows_are_those_of_scikit_learn(classes: int) -> None:
     counts = CountVectorizer(binary=True, **pattern)
     known = MultinomialNB().fit(counts.fit_transform(texts), labels)
     bayes.fit(prepared)
+    said, expected = bayes.answer(examples).log_probabilities, known.predict_log_proba(counts.transform(texts))
+    assert said is not None
+    own, odds = said - said[:, :1], expected - expected[:, :1]
     np.testing.assert_allclose(
-        bayes.answer(examples).log_probabilities, known.predict_log_proba(counts.transform(texts)), atol=1e-4
+        own, odds * own.std() / odds.std(), atol=1e-4, err_msg="as sharp as texts left out allow"
     )
     weighed = TfidfVectorizer(sublinear_tf=True, **pattern)
     margin = LinearSVC().fit(weighed.fit_transform(texts), labels)
@@ -300,6 +303,7 @@ def test_n_grams_are_those_of_scikit_learn(kind: str) -> None:
     logs = row.answer(examples).log_probabilities
     assert logs is not None and row.weights.shape[0] == x.shape[1]
     own = logs[:, 1] - logs[:, 0]
+    own -= own.mean() - margins.mean() * own.std() / margins.std()  # they are shifted
     np.testing.assert_allclose(own / own.std(), margins / margins.std(), atol=2e-3)
     again = GramVectors(prepared.learned)
     again.from_arrays(row.to_arrays())
@@ -334,6 +338,49 @@ def test_validation_texts_are_answered_without_them(row: type[linear.Linear]) ->
         np.testing.assert_array_equal(made.validated[0], np.arange(len(valid)))
     assert (said[0].argmax(1) == prepared.valid.targets.numpy()).mean() > 0.9
     assert said[0][0].argmax() == said[1][0].argmax(), "its own label does not count"
+
+
+def test_naive_bayes_is_as_sure_as_it_is_right() -> None:
+    random = np.random.default_rng(0)
+    words = random.integers(0, 2, 200)[:, None] ^ (random.random((200, 1)) < 0.2)  # every word of a text says the same
+    labels = ["good" if word[0] ^ (random.random() < 0.2) else "bad" for word in words]
+    texts = [" ".join(f"{'nice' if word[0] else 'dull'}{n}" for n in range(30)) for word in words]
+    prepared, examples = prepared_rows(texts, labels)
+    row = NaiveBayes(prepared.learned)
+    row.fit(prepared)
+    logs = row.answer(examples).log_probabilities
+    assert logs is not None
+    right = np.mean(logs.argmax(1) == [prepared.learned.classes.index(label) for label in labels])
+    assert np.exp(logs).max(1).mean() == pytest.approx(right, abs=0.03)
+
+
+def test_a_class_of_one_text_does_not_say_how_sure_to_be() -> None:
+    texts, labels = reviews(60)
+    sharp = []
+    for more in ([], ["odd"]):
+        prepared, examples = prepared_rows(texts + ["quite another thing"] * len(more), labels + more)
+        row = NaiveBayes(prepared.learned)
+        row.fit(prepared)
+        logs = row.answer(examples).log_probabilities
+        assert logs is not None
+        sharp.append(np.abs(logs[:60, 0] - logs[:60, 1]).mean())
+    assert sharp[1] == pytest.approx(sharp[0], rel=0.3)
+
+
+def test_a_rare_class_is_named_as_often_as_it_is_there() -> None:
+    random = np.random.default_rng(2)
+
+    def word(spam: bool) -> str:  # those of spam are new nearly every time
+        known = spam and random.random() < 0.25
+        return random.choice(["win", "free", "cash", "now"]) if known else f"w{random.integers(400 if spam else 30)}"
+
+    rare = [n % 8 == 0 for n in range(240)]
+    texts = [" ".join(word(spam) for _ in range(5)) for spam in rare]
+    prepared, _ = prepared_rows(texts, ["spam" if spam else "ham" for spam in rare])
+    row = GramVectors(prepared.learned)
+    row.fit(prepared)
+    assert row.validated is not None
+    assert np.exp(row.validated[1])[:, 1].mean() == pytest.approx(prepared.valid.targets.numpy().mean(), rel=0.12)
 
 
 # All together

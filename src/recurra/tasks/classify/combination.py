@@ -20,8 +20,9 @@ from ..cases.examples import CaseExamples
 from ..cases.text import TextReading
 from .answers import Guess, ask_network
 from .baselines import make_baselines
-from .convolutions import Convolutions, log_softmax
+from .convolutions import Convolutions
 from .linear import BAYES, GRAMS, Linear
+from .sharpness import log_softmax
 from .threshold import find_threshold, named_from
 
 DRAWN = 10  # cases as which the middle counts

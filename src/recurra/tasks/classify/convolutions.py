@@ -12,6 +12,7 @@ from ..base import Prepared
 from ..cases.convolutions import CaseConvolutions
 from ..cases.examples import CaseExamples
 from .answers import Guess
+from .sharpness import log_softmax, sharpness_of
 
 
 class Convolutions(CaseConvolutions):
@@ -50,27 +51,3 @@ class Convolutions(CaseConvolutions):
         """Take back the sharpness, too."""
         super().from_arrays(arrays)
         self.sharpness = arrays["sharpness"].item()
-
-
-def sharpness_of(answers: np.ndarray, codes: np.ndarray) -> float:
-    """Return the s for which ``softmax(s · answers)`` (N, K) gives most to the classes ``codes`` (N,).
-
-    One more case, of the median margin, counts as wrong: otherwise there is no end to it where all are right.
-    """
-    from scipy.optimize import minimize_scalar
-
-    second, first = np.sort(answers, 1)[:, -2:].T
-    margin = float(np.median(first - second))
-
-    def loss(log_sharpness: float) -> float:
-        sharpness = np.exp(log_sharpness)
-        right = log_softmax(sharpness * answers)[np.arange(len(codes)), codes]
-        return float(np.logaddexp(0, sharpness * margin) - right.sum())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-4, 6), method="bounded").x))
-
-
-def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """Return ``s_k − log Σ_j exp s_j`` (N, K)."""
-    logs: np.ndarray = torch.from_numpy(scores).log_softmax(-1).numpy()
-    return logs

@@ -15,8 +15,8 @@ from ..cases.classes import codes_of, labels_of
 from ..cases.examples import CaseExamples
 from ..cases.text import TextReading
 from .answers import Guess
-from .convolutions import log_softmax, sharpness_of
 from .learned import ClassifyLearned
+from .sharpness import log_softmax, sharpness_and_shift, sharpness_of
 
 BAYES, SVM, GRAMS = "naive Bayes", "linear SVM", "n-gram SVM"  # the rows of the table
 LONGEST = {"words": 2, "sentencepiece": 2, "characters": 4}  # tokens in a row that are one feature
@@ -50,16 +50,18 @@ class Linear(Baseline):
         cases = not_held_out(prepared)
         codes = codes_of(labels_of(cases, "to learn from"), self.classes)
         x = self.seen(cases.texts)
-        left_out = np.zeros((len(codes), len(self.classes)))
+        left_out, there = np.zeros((len(codes), len(self.classes))), np.zeros(len(codes), bool)
         folds = KFold(min(FOLDS, len(codes)), shuffle=True, random_state=0)
         for train, rest in folds.split(x):
             weights, bias = self.learn(x[train], codes[train])
             left_out[rest] = x[rest] @ weights + bias
-        sharpness = self.sharpness(left_out, codes)
+            there[rest] = np.isin(codes[rest], codes[train])  # of a class without another case nothing can be said
+        there |= not there.any()
+        sharpness, shift = self.calibrated(left_out[there], codes[there])
         late = left_out[len(prepared.plan.train) :]
-        self.validated = np.arange(len(late)), log_softmax(sharpness * late)
+        self.validated = np.arange(len(late)), log_softmax(sharpness * late + shift)
         weights, bias = self.learn(x, codes)
-        self.weights, self.bias = (sharpness * weights).astype(np.float32), sharpness * bias
+        self.weights, self.bias = (sharpness * weights).astype(np.float32), sharpness * bias + shift
 
     def seen(self, texts: Sequence[str]) -> Any:
         """Find the features of the training texts; return how much each text has of them (N, F), a sparse matrix."""
@@ -72,9 +74,12 @@ class Linear(Baseline):
     def learn(self, x: Any, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the weights (F, K) and the bias (K,) for features ``x`` (N, F), a sparse matrix, and classes (N,)."""
 
-    def sharpness(self, left_out: np.ndarray, codes: np.ndarray) -> float:
-        """Return what scores are multiplied by, from those of texts (N, K) by weights that were found without them."""
-        return 1.0
+    def calibrated(self, left_out: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return what scores are multiplied by, and what is then added to them (K,), to make log probabilities of them.
+
+        They are found by the scores ``left_out`` (N, K) of texts, by weights that were found without these.
+        """
+        return sharpness_of(left_out, codes), np.zeros(left_out.shape[1])
 
     @abstractmethod
     def vectors(self, known: Any = None) -> Any:
@@ -113,7 +118,11 @@ def in_a_row(tokens: Sequence[str], most: int) -> Iterator[str]:
 
 
 class NaiveBayes(Linear):
-    """Multinomial naive Bayes, each feature counted once in a text."""
+    """Multinomial naive Bayes, each feature counted once in a text.
+
+    It takes features for independent, which they are not, and would be far too sure: its answers are as sharp as those
+    on texts left out allow.
+    """
 
     def vectors(self, known: Any = None) -> Any:
         """Return what finds out which features a text has."""
@@ -152,10 +161,6 @@ class SupportVectors(Linear):
         self.grams, self.idf = np.array(vectors.get_feature_names_out(), dtype=object), vectors.idf_
         return x
 
-    def sharpness(self, left_out: np.ndarray, codes: np.ndarray) -> float:
-        """Return the sharpness that gives most to the true classes."""
-        return sharpness_of(left_out, codes)
-
     def learn(self, x: Any, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the widest margin."""
         from sklearn.svm import LinearSVC
@@ -185,6 +190,7 @@ class GramVectors(SupportVectors):
 
     What there is of words and what there is of characters is brought to length one, each for itself. Where all texts
     together are long, it reads words alone: characters would take minutes, and say little more of so much.
+    A rare class it would name too rarely: as far as texts left out say so, its scores are shifted.
     """
 
     letters = True  # whether it reads characters beside words
@@ -195,6 +201,10 @@ class GramVectors(SupportVectors):
         if not self.letters:
             self.notes = (f"to save time, the row '{GRAMS}' reads words alone, and no characters",)
         return self.evened(super().seen(texts))
+
+    def calibrated(self, left_out: np.ndarray, codes: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sharpness and the shift that give most to the true classes."""
+        return sharpness_and_shift(left_out, codes)
 
     def features(self, text: str) -> Iterator[str]:
         """Yield the features of a text; those of words begin with a mark."""
