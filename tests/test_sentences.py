@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from commands import run_command
 from recurra import Tagger
 from recurra.cells import GRUCell
-from recurra.data.cases import Cases, cases_of, read_cases
+from recurra.data.cases import Cases, cases_of, conll, read_cases
+from recurra.data.cases.answers import answer_of
 from recurra.data.text import Sentence, tokeniser
 from recurra.errors import Caution, ConfigError, DataError
 from recurra.nn.layers import Recurrent
@@ -104,6 +105,13 @@ def test_columns_of_tokens_are_read_with_the_last_as_their_tags(tmp_path: Path) 
     assert words(read(tmp_path, "d.txt", "@ann O\nleft O\n\nso O\n")) == [["@ann", "left"], ["so"]]
     windows = read(tmp_path, "c.conll", CONLL.replace("\n", "\r\n").replace("\r\n\r\n", "\r\n\t\r\n"))
     assert words(windows) == words(cases), "a line of white space is empty"
+
+
+def test_every_line_is_cut_into_its_columns_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut, plain = list[str](), conll._cells
+    monkeypatch.setattr(conll, "_cells", lambda line: (cut.append(line), plain(line))[1])
+    conll.read_columns("a X\nb Y\n\nc X\n", "a.conll", answer_of("mark", None, True))
+    assert [line for line in cut if line] == ["a X", "b Y", "c X"]
 
 
 def test_universal_dependencies_are_read_by_the_names_of_their_columns(tmp_path: Path) -> None:
