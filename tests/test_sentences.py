@@ -1,6 +1,7 @@
 """Sentences whose words are tagged: how they are read, entities, the network that decides on all tags, the report."""
 
 import json
+import re
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,25 @@ def test_files_that_are_not_so_are_refused(tmp_path: Path, name: str, text: str,
     with pytest.raises(DataError) as raised:
         read(tmp_path, name, text)
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (
+            {"id": "case"},
+            "'a.conll' is a CoNLL file, whose columns have no names, so there is no 'case'; leave id= out",
+        ),
+        ({"time": "day"}, "so there is no 'day'; leave time= out, as an empty line ends a sentence"),
+        ({"target": "tags"}, "'a.conll' has 4 columns without names, so there is no 'tags'. Name the one"),
+        ({"target": "fort"}, "so there is no 'fort'. Name the one"),
+    ],
+)
+def test_columns_of_tokens_have_no_names(tmp_path: Path, asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(DataError, match=re.escape(says)):
+        read(tmp_path, "a.conll", CONLL, **asked)
+    if "target" not in asked:  # where nothing is to be learned these were the columns of another file
+        assert len(read(tmp_path, "a.conll", CONLL, labelled=False, **asked)) == 2
 
 
 def test_words_are_joined_as_they_are_written() -> None:

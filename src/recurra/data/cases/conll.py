@@ -158,8 +158,9 @@ def _column(answer: Answer, width: int, form: int, name: str) -> int | None:
     if not answer.needed:
         return width - 1 if width > form + 1 else None
     known = f"{', '.join(UNIVERSAL[2:])}, or a number" if universal else "a number"
+    meant = nearest(wanted, UNIVERSAL if universal else ())
     raise DataError(
-        f"'{name}' has {width} columns without names, so there is no '{wanted}'.{nearest(wanted, UNIVERSAL)} Name the "
+        f"'{name}' has {width} columns without names, so there is no '{wanted}'.{meant} Name the "
         f"one with the tags by {known} from 1 to {width}, as in target='{width}'."
     )
 

@@ -69,8 +69,8 @@ def read_cases(
         return _from_sound(path, answer, rate) if kind_of(path) == "wav" else _from_numpy(path, answer)
     nameless = _without_names(path, answer)
     if nameless is not None:
-        # Columns of tokens are named by their numbers.
-        _refuse_columns(path, replace(answer, target=()) if what == "mark" else answer, id=id, time=time)
+        refuse = _refuse_columns if nameless.sentences is None else _refuse_names
+        refuse(path, answer, id=id, time=time)
         return nameless
     frame, notes = _table(path, answer, id)
     if what == "mark" and has_sentences(frame):
@@ -206,6 +206,16 @@ def _ending(path: Path) -> str:
     """Return the ending of a file name in small letters, without that of a packer."""
     inner = Path(path.stem) if path.suffix.lower() in PACKED else path
     return inner.suffix.lower()
+
+
+def _refuse_names(path: Path, answer: Answer, id: str | None, time: str | None) -> None:
+    """Refuse names of columns in a file of tokens, as ``_refuse_columns``; its target is a number, and looked at."""
+    for flag, name in {"id": id, "time": time}.items() if answer.needed else ():
+        if name is not None:
+            raise DataError(
+                f"'{path.name}' is a CoNLL file, whose columns have no names, so there is no '{name}'; leave {flag}= "
+                "out, as an empty line ends a sentence and its tokens stand in order."
+            )
 
 
 def _refuse_columns(path: Path, answer: Answer, id: str | None, time: str | None = None) -> None:
