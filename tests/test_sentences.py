@@ -176,7 +176,15 @@ def test_a_folder_has_utterances_beside_their_slots(tmp_path: Path) -> None:
         ("a.conll", "EU B\nsaid O\nso\n\nx O\n", "Line 3 of 'a.conll' has 1 column(s), most others have 2"),
         ("a.conll", "\n\n", "is empty"),
         ("a.conll", "# text = a\n\n# text = b\n", "has no tokens"),
-        ("a.conll", "EU\nsaid\n\n", "has tokens alone"),
+        ("a.conll", "EU\nsaid\n\n", "'a.conll' has tokens alone, and no column with a tag for each; write its tag"),
+        ("a.tsv", "EU\nsaid\n\nso\n.\n", "'a.tsv' has tokens alone"),
+        ("a.tsv", "1\tEU\n2\tsaid\n\n1\tso\n", "'a.tsv' has tokens alone"),
+        (
+            "a.tsv",
+            "sentence\tword\n1\tEU\n1\tsaid\n2\tso\n",
+            "no column has a tag for each word; add one, such as 'tag'",
+        ),
+        ("a.csv", "sentence,word,n\n1,EU,1\n1,said,2\n2,so,3\n", "or name it with target="),
         ("a.conll", f"{'x' * 2000} O\n\ny O\n", "Token 1 of the sentence '1' has 2,000 characters"),
         ("a.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}', "Line 1 of 'a.jsonl' has 2 tokens, but 1 tags"),
         ("a.jsonl", '{"text": "ab", "spans": [[0, 9, "X"]]}', "has 2 characters, but a span 'X' from 0 to 9"),
@@ -208,6 +216,23 @@ def test_columns_of_tokens_have_no_names(tmp_path: Path, asked: dict[str, Any], 
         read(tmp_path, "a.conll", CONLL, **asked)
     if "target" not in asked:  # where nothing is to be learned these were the columns of another file
         assert len(read(tmp_path, "a.conll", CONLL, labelled=False, **asked)) == 2
+
+
+def test_tokens_without_tags_are_no_series(tmp_path: Path) -> None:
+    """Another task could read such a table, but it is not what was meant."""
+    (tmp_path / "a.tsv").write_text("sentence\tword\n1\tEU\n1\tsaid\n2\tso\n")
+    with pytest.raises(DataError) as raised:
+        Tagger().fit(tmp_path / "a.tsv")
+    assert "no column has a tag for each word" in str(raised.value) and "The task" not in str(raised.value)
+    for name, text in (("a.csv", "v\n1\n2\n\n3\n4\n"), ("b.csv", "id,v\na,1\na,2\n\nb,3\n")):
+        with pytest.raises(DataError) as raised:
+            read(tmp_path, name, text)
+        assert "token" not in str(raised.value)
+
+
+def test_numbered_tokens_without_tags_are_answered(tmp_path: Path) -> None:
+    cases = read(tmp_path, "a.tsv", "1\tEU\n2\tsaid\n\n1\tso\n", labelled=False)
+    assert words(cases) == [["EU", "said"], ["so"]] and cases.marks is None
 
 
 def test_words_are_joined_as_they_are_written() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...errors import DataError, KindError, nearest
+from ...errors import DataError, nearest
 from ..text import Sentence
 from .answers import Answer
 from .cases import Cases
@@ -20,6 +20,7 @@ ABOUT = re.compile(r"#\s*(?:intent|label|class)\s*[=:]\s*(\S.*)")  # a comment t
 SAYS = re.compile(r"#\s*\w+\s*[=:]\s")  # a comment, however many words it has
 BREAK = "-DOCSTART-"  # between two documents
 FEW = 3  # lines by which a file is known
+CELLS = re.compile(r"\w[,;|]\w")  # in a line of another kind of table
 
 
 class Line(NamedTuple):
@@ -36,8 +37,11 @@ class Block(NamedTuple):
     about: str | None  # what its comment says that it is
 
 
-def are_columns(start: str, ending: str) -> bool:
-    """Tell whether a file has a token in each line: by its name, or by columns and empty lines between sentences."""
+def are_columns(start: str, ending: str, least: int = 2) -> bool:
+    """Tell whether a file has a token in each line: by its name, or by columns and empty lines between sentences.
+
+    There must be so many columns at ``least``; one alone must be of words.
+    """
     if ending in ENDINGS:
         return True
     lines = start.splitlines()
@@ -46,7 +50,12 @@ def are_columns(start: str, ending: str) -> bool:
     if not inner or len(filled) < FEW:
         return False
     widths = Counter(len(_cells(line)) for line in filled[:-1])  # the last one may be cut off
-    return len(widths) == 1 and min(widths) >= 2
+    return len(widths) == 1 and min(widths) >= least and (min(widths) > 1 or _are_words(filled))
+
+
+def _are_words(lines: Sequence[str]) -> bool:
+    """Tell whether most ``lines`` have letters, and the first is not cut by commas."""
+    return sum(any(map(str.isalpha, line)) for line in lines) > len(lines) / 2 and not CELLS.search(lines[0])
 
 
 def read_columns(content: str, name: str, answer: Answer) -> Cases:
@@ -132,7 +141,7 @@ def _refuse_other(blocks: Sequence[Block], width: int, name: str) -> None:
 def _is_numbered(blocks: Sequence[Block]) -> bool:
     """Tell whether the first of several columns counts the tokens of each sentence."""
     some = blocks[:20]
-    return len(some[0].lines[0].cells) > 2 and all(
+    return len(some[0].lines[0].cells) > 1 and all(
         [line.cells[0] for line in block.lines] == [str(n) for n in range(1, len(block.lines) + 1)] for block in some
     )
 
@@ -145,7 +154,9 @@ def _column(answer: Answer, width: int, form: int, name: str) -> int | None:
         if width > form + 1:
             return width - 1
         if answer.needed:
-            raise KindError(f"'{name}' has tokens alone, and no column with their tags; give one behind each token.")
+            raise DataError(
+                f"'{name}' has tokens alone, and no column with a tag for each; write its tag behind each token."
+            )
         return None
     if wanted == str(form + 1) and answer.needed:
         raise DataError(

@@ -96,7 +96,8 @@ def _without_names(path: Path, answer: Answer) -> Cases | None:
     if _ending(path) in JSON_LINES or is_parquet(path):
         return None
     start = first_text(path)
-    if answer.what == "mark" and are_columns(start, _ending(path)):  # whose first token may begin with @
+    least = 1 if answer.needed else 2  # without tags tokens are refused as such, where texts are not
+    if answer.what == "mark" and are_columns(start, _ending(path), least):  # whose first token may begin with @
         return read_columns(read_text(path), path.name, answer)
     if _ending(path) == ".ts" or looks_like_ts(start):
         return read_ts(read_text(path), path.name, answer)

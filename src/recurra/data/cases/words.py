@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, KindError
 from ..tables.columns import find_column, is_text
 from .answers import Answer
 from .cases import Cases
@@ -72,7 +72,13 @@ def _sentence_column(table: pd.DataFrame, word: str) -> str:
 
 def _tags(table: pd.DataFrame, taken: tuple[str, str], answer: Answer) -> tuple[str, ...]:
     named = by_rank([one for one in table.columns if one not in taken], TAGS)
-    found = named[0] if named else find_label(table, taken, None, len(table), answer.needed)
+    try:
+        found = named[0] if named else find_label(table, taken, None, len(table), answer.needed)
+    except KindError:
+        raise DataError(
+            f"Each row of this table is a word in '{taken[0]}', but no column has a tag for each word; add one, such "
+            "as 'tag', or name it with target=."
+        ) from None
     return () if found is None else (found,)
 
 
