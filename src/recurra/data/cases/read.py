@@ -93,7 +93,7 @@ def _from_folder(path: Path, answer: Answer, id: str | None, time: str | None, r
 
 def _without_names(path: Path, answer: Answer) -> Cases | None:
     """Return the cases of a file whose columns have no names: tokens, ``.ts``, lines of text, UCR; None for others."""
-    if _ending(path) in JSON_LINES or is_parquet(path):
+    if _is_json(path) or is_parquet(path):
         return None
     start = first_text(path)
     least = 1 if answer.needed else 2  # without tags tokens are refused as such, where texts are not
@@ -114,7 +114,7 @@ def _without_names(path: Path, answer: Answer) -> Cases | None:
 
 def _table(path: Path, answer: Answer, id: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Return the table in a file, with notes."""
-    if _ending(path) in JSON_LINES:
+    if _is_json(path):
         return read_json_lines(path), []
     return read_table(path, () if id is None else (id,), lambda name: _is_name(name, answer))
 
@@ -201,6 +201,13 @@ def _from_numpy(path: Path, answer: Answer) -> Cases:
     cases = cases_of(values, y, what=answer.what)
     said = f"'{path.name}' holds {len(cases):,} case(s) as an array of shape {values.shape}"
     return replace(cases, notes=(said, *cases.notes), arrays=False)
+
+
+def _is_json(path: Path) -> bool:
+    """Tell whether a file holds JSON lines: by its name, or if it has no ending by how it begins."""
+    if _ending(path):
+        return _ending(path) in JSON_LINES
+    return not is_parquet(path) and first_text(path).lstrip().startswith("{")
 
 
 def _ending(path: Path) -> str:

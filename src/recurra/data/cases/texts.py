@@ -25,7 +25,6 @@ NAMES = (
 )  # fmt: skip
 MARK = "__label__"  # what some tools write before a label
 LINES = 20  # at the beginning of a file, by which is seen how it is written
-SEPARATOR = re.compile("[,;|]")
 FILE = re.compile(r"\S+\.[A-Za-z0-9]{1,5}")
 
 
@@ -105,23 +104,41 @@ def are_labelled_lines(start: str) -> bool:
         return True
     # A header, or cells between commas, would be a table.
     texts = [line.split(None, 1)[1] for line in lines]
-    several = np.median([len(text.split()) for text in texts]) >= 3
+    several = np.median([len(text.split()) for text in texts]) >= 3 and _are_written(texts)
     return several and "\t" not in lines[0].rstrip() and len(set(labels)) <= len(lines) // 4
 
 
 def are_lines_of_text(start: str, ending: str) -> bool:
-    """Tell whether a file holds a text in each line and nothing else: by its only column, or as a .txt of sentences."""
+    """Tell whether a file holds a text in each line and nothing else: by its only column, or as lines of words.
+
+    The latter must be called .txt, or have no ending, and be no table.
+    """
     lines = [line.strip() for line in start.splitlines() if line.strip()]
     if not lines:
         return False
     if key(lines[0].strip('"')) in NAMES:
         return True
-    if ending != ".txt" or any("\t" in line for line in lines):
+    if ending not in (".txt", "") or any("\t" in line for line in lines):
         return False
-    # Where nothing could part columns it is no table, and lines of letters are no numbers.
-    plain = not any(SEPARATOR.search(line) for line in lines)
-    written = sum(any(map(str.isalpha, line)) for line in lines) > len(lines) / 2
-    return any(" " in line for line in lines) or (plain and written)
+    return _are_written(lines) and not _are_cells(lines)
+
+
+def _are_written(lines: Sequence[str]) -> bool:
+    """Tell whether lines are words and no numbers: they have at least as many letters as digits."""
+    some = "".join(lines[: 10 * LINES])
+    return sum(map(str.isalpha, some)) >= sum(map(str.isdigit, some))
+
+
+def _are_cells(lines: Sequence[str]) -> bool:
+    """Tell whether lines are a table: all have as many cells as the first, in which no blank stands before a cell."""
+    if len(lines) < 2:
+        return False
+    for separator in ",;|":
+        first, *rows = csv.reader(lines[: 10 * LINES], delimiter=separator)
+        rows = rows[:-1] or rows  # the last one may be cut off
+        if len(first) > 1 and not any(cell[:1].isspace() for cell in first) and {*map(len, rows)} == {len(first)}:
+            return True
+    return False
 
 
 def read_lines_of_text(content: str, name: str) -> Cases:
