@@ -1,6 +1,7 @@
 """Texts that are classified: how they are read, what a network sees of them, the rows beside it, the report."""
 
 import html
+import io
 import json
 import re
 from dataclasses import replace
@@ -147,6 +148,16 @@ def test_numbers_are_still_numbers() -> None:
     cases = KIND.read(curves.assign(label=["up", "down"] * 10), Classifier()._config())
     assert not cases.written and len(cases.values[0]) == 9
     assert not cases_of([[1.0, 2.0], [3.0]]).written
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a"])
+@pytest.mark.parametrize("labels", ["12", "ab"])
+def test_lines_of_numbers_are_no_texts(tmp_path: Path, name: str, labels: str) -> None:
+    """As older files of the UCR archive are: a label and numbers with blanks between them."""
+    content = "".join(f"  {labels[n % 2]} {n / 7:.7e} 0.25 -1.5\n" for n in range(30))
+    for labelled in (True, False):
+        cases = read_cases(written(tmp_path / name, content), labelled=labelled)
+        assert not cases.written and cases.labels is not None and {*map(len, cases.values)} == {3}
 
 
 def test_a_line_of_json_may_hold_what_else_would_end_a_line(tmp_path: Path) -> None:
@@ -523,6 +534,35 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert again.code == 0 and json.loads(again.out)
 
 
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("a lovely house\nso dreadful, so bad\n", ["a lovely house", "so dreadful, so bad"]),
+        ("label,text\ngood,a lovely house\nbad,stone\n", ["a lovely house", "stone"]),
+        ('{"text": "a lovely house"}\n', ["a lovely house"]),
+    ],
+)
+def test_standard_input_is_read_as_a_file(
+    critic: Classifier, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, texts: list[str]
+) -> None:
+    folder = critic.save(tmp_path / "run")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    done = run("predict", folder, "-")
+    assert done.code == 0, done.err
+    found = pd.read_csv(io.StringIO(done.out))
+    np.testing.assert_allclose(found[["p_bad", "p_good"]], critic.predict_proba(texts), atol=1e-6)
+
+
+def test_nothing_may_come_on_standard_input(
+    critic: Classifier, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = critic.save(tmp_path / "run")
+    for stream in (io.TextIOWrapper(io.BytesIO(b"")), None):
+        monkeypatch.setattr("sys.stdin", stream)
+        done = run("evaluate", folder, "-")
+        assert done.code == 2 and "The file 'standard input' is empty." in done.err
+
+
 def test_a_recipe_is_a_file_of_settings(run: Run, tmp_path: Path) -> None:
     texts, labels = reviews(60)
     pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / "train.csv", index=False)
@@ -565,6 +605,11 @@ def test_a_text_of_any_length_is_read_to_a_bound() -> None:
     [
         ("a.csv", 'text\na fine day\n"no, not at all"\nplain, too\n', ("a fine day", "no, not at all", "plain,too")),
         ("a.txt", "a fine day\n\nno, not at all\n", ("a fine day", "no, not at all")),
+        ("a.txt", "id,text\n1,a fine day\n2,no\n", ("a fine day", "no")),
+        ("a.txt", "很好,很差\n", ("很好,很差",)),
+        ("plain", "a fine day\nno, not at all\n", ("a fine day", "no, not at all")),
+        ("table", "id,remark\n1,a fine day\n2,no it is not\n", ("a fine day", "no it is not")),
+        ("json", '{"text": "a fine day"}\n', ("a fine day",)),
     ],
 )
 def test_a_file_of_texts_alone_is_answered(

@@ -42,7 +42,7 @@ def evaluate(
 ) -> None:
     """Judge a RUN beside what costs nothing.
 
-    It is judged on DATA, or on what was held out of what it was trained on.
+    It is judged on DATA, - for standard input, or on what was held out of what it was trained on.
     """
     brought = taken_out(flags)
     wanted = asked(flags, parts_in(ctx).evaluate)

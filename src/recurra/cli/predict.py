@@ -28,7 +28,8 @@ def predict(
 ) -> None:
     """Answer with a RUN.
 
-    It answers about DATA, or about what it was trained on; a forecast begins after the end of the data.
+    It answers about DATA, - for standard input, or about what it was trained on; a forecast begins after the end of
+    the data.
     """
     check_target(out, overwrite)
     brought = taken_out(flags)

@@ -1,11 +1,13 @@
 """What the verbs on a run share: the run that is named, and the data that go with it."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from ..tasks import kind_of
 from .console import print_notes
 from .flags import members_in
+from .streams import STANDARD, standard_input
 
 BROUGHT = ("task", "cells", "attentions")  # what a run may need that is not part of recurra
 
@@ -24,5 +26,8 @@ def load_run(run: str, brought: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def read_data(fitted: Any, data: str | None) -> Any:
-    """Read a file as the run's own data were read; None if no file is named."""
-    return None if data is None else fitted.kind.read(data, fitted.config, fitted.learned, None, print_notes)
+    """Read a file, or standard input, as the run's own data were read; None if no file is named."""
+    if data is None:
+        return None
+    with standard_input() if data == STANDARD else nullcontext(data) as source:
+        return fitted.kind.read(source, fitted.config, fitted.learned, None, print_notes)

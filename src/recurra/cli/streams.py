@@ -1,10 +1,16 @@
-"""Standard output and error: in UTF-8 wherever they go to but a terminal, and what happens when nobody takes it."""
+"""Standard streams: output in UTF-8 wherever it goes to but a terminal, nobody who takes it, and input as a file."""
 
 import errno
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
+
+STANDARD = "-"  # what stands for a stream where a file is named
 
 
 def set_up() -> None:
@@ -27,6 +33,17 @@ def set_up() -> None:
 
 def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
+
+
+@contextmanager
+def standard_input() -> Iterator[Path]:
+    """Yield a file of all that comes in, while the block runs: data are looked at before they are read."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "standard input")
+        with path.open("wb") as file:
+            if sys.stdin is not None:  # as it is where it was closed
+                shutil.copyfileobj(sys.stdin.buffer, file)
+        yield path
 
 
 def flush() -> None:
