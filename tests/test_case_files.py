@@ -162,6 +162,7 @@ def test_a_list_of_paths_is_cases(tmp_path: Path) -> None:
     paths = sorted(folder.glob("*/*.npy"))
     cases = cases_of(file_cases(paths), [5, 5, 5, 7, 7, 7])
     assert is_paths(paths) and not is_paths([]) and not is_paths(["a", 3])
+    assert is_paths(["gone.wav"]) and is_paths([__file__]) and not is_paths(["google.com", "v1.2"])
     assert cases.labels == ("5", "5", "5", "7", "7", "7") and cases.names == tuple(map(str, paths))
     assert [v.tolist() for v in cases.values] == [v.tolist() for v in read_cases(folder).values]
     assert "There is no file" in fault(lambda: file_cases([folder / "a" / "9.npy"]))

@@ -480,6 +480,24 @@ def test_settings_that_do_not_suit_texts(settings: dict[str, Any], says: str) ->
         Classifier(max_epochs=1, **settings).fit(*reviews(20))
 
 
+def test_a_list_holds_texts_though_they_have_dots(tmp_path: Path) -> None:
+    places = ["shop.com", "park.org", "mail.com", "zoo.org"] * 6
+    model = Classifier(**TINY | {"max_epochs": 1}).fit(places, ["com", "org"] * 12)
+    assert model.fitted_.learned.reading.form == "texts" and len(model.predict(places)) == 24
+    with pytest.raises(DataError, match=r"There is no file 'gone\.csv'"):
+        Classifier().fit(["gone.csv", "gone.csv"], ["a", "b"])
+    for X in ("a lovely house", tmp_path / "a.csv"):
+        with pytest.raises(DataError, match="X is a single text or path; give a list of texts, or without y the path"):
+            Classifier().fit(X, ["good"])
+
+
+def test_words_of_texts_are_to_be_joined(critic: Classifier) -> None:
+    words = [["a", "lovely", "house"], ["so", "dreadful"]]
+    for ask in (lambda: critic.predict(words), lambda: Classifier().fit(words * 9, ["good", "bad"] * 9)):
+        with pytest.raises(DataError, match="to classify texts, join the words of each, as with"):
+            ask()
+
+
 def test_a_threshold_is_for_two_classes() -> None:
     texts, labels = reviews(30)
     with pytest.raises(

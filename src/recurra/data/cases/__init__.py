@@ -3,9 +3,10 @@
 from .answers import What
 from .arrays import cases_of
 from .cases import Cases, fingerprint, repeats
-from .files import file_cases, is_paths
+from .files import file_cases
 from .frames import frame_cases
 from .marks import Marks
+from .paths import is_paths
 from .read import read_cases, table_cases
 
 __all__ = [

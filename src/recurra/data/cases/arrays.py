@@ -5,6 +5,7 @@ Shapes: N cases, C channels, T steps; of moving pictures, H rows and W columns o
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,7 +99,12 @@ def width_of(X: Any) -> int | None:
 def _sequences(X: Any, names: tuple[str, ...] | None) -> Found:
     if _is_table(X):
         return _from_table(as_pandas(X))
-    if isinstance(X, (str, bytes, dict, set)) or X is None or not (hasattr(X, "__array__") or hasattr(X, "__iter__")):
+    if isinstance(X, (str, Path)):
+        raise DataError(
+            "X is a single text or path; give a list of texts, or without y the path of a file that has the labels in "
+            "it."
+        )
+    if isinstance(X, (bytes, dict, set)) or X is None or not (hasattr(X, "__array__") or hasattr(X, "__iter__")):
         raise DataError(f"X is of type {type(X).__name__}; give {SHAPES}.")
     if hasattr(X, "__array__") and not (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1):
         return _from_block(numbers_of(X, "X"))
@@ -178,6 +184,7 @@ def numbers_of(given: Any, what: str) -> np.ndarray:
         array = np.ma.asarray(given) if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
     except (ValueError, TypeError):
         raise DataError(f"{what} is nested unevenly, so it is no array; give {SHAPES}.") from None
+    _refuse_words(array, what)
     if array.dtype.kind not in "biufO":
         raise DataError(f"{what} holds {_kind(array)}, not numbers; give {SHAPES}.")
     try:
@@ -185,6 +192,20 @@ def numbers_of(given: Any, what: str) -> np.ndarray:
     except (ValueError, TypeError, OverflowError):
         raise DataError(f"{what} holds objects that are not numbers; give {SHAPES}.") from None
     return np.ma.filled(floats, np.nan) if isinstance(floats, np.ma.MaskedArray) else floats
+
+
+def _refuse_words(array: np.ndarray, what: str) -> None:
+    """Raise DataError if an array holds words, and no numbers that are written as text."""
+    word = next((one for one in array.flat if any(map(str.isalpha, one))), None) if array.dtype.kind == "U" else None
+    if word is None:
+        return
+    try:
+        array.astype(np.float64)
+    except ValueError:
+        raise DataError(
+            f"{what} holds words such as '{word}', not numbers; to classify texts, join the words of each, as with "
+            "' '.join(words)."
+        ) from None
 
 
 def _from_tensor(given: Any) -> Any:

@@ -6,7 +6,7 @@ Shapes: N cases, T_i steps of case i, C channels.
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,8 @@ from .arrays import cases_of
 from .cases import Cases, checked, counted
 from .frames import long_cases
 from .npy import read_npy
-from .texts import is_file_name
+from .paths import ENDINGS, kind_of
 
-ENDINGS = {".wav": "wav", ".wave": "wav", ".npy": "npy", ".csv": "csv", ".tsv": "csv"}  # what is read, and its kind
 FILE = "file"  # the column of a table of tables that says where a row is from
 
 
@@ -32,13 +31,6 @@ class One(NamedTuple):
     names: tuple[str, ...]  # of the cases, and of the files in messages
 
 
-def is_paths(X: Any) -> bool:
-    """Tell whether ``X`` is a list of paths."""
-    if not isinstance(X, (list, tuple, np.ndarray, pd.Series)) or not len(X):
-        return False
-    return all(isinstance(one, (str, Path)) and is_file_name(one) for one in X)
-
-
 def file_cases(paths: Sequence[str | Path], rate: int | None = None) -> Cases:
     """Return a case from each file, see ``read_files``; raises DataError for a path where there is no file."""
     names = tuple(str(path) for path in paths)
@@ -47,11 +39,6 @@ def file_cases(paths: Sequence[str | Path], rate: int | None = None) -> Cases:
     if absent is not None:
         check_there(absent)
     return replace(read_files(One(places, names), rate=rate), arrays=True)
-
-
-def kind_of(path: Path) -> str | None:
-    """Return the kind of a file by its ending, None if such files are not read."""
-    return ENDINGS.get(path.suffix.lower())
 
 
 def read_files(files: One, *, time: str | None = None, rate: int | None = None) -> Cases:

@@ -8,7 +8,8 @@ from pathlib import Path
 from ...errors import DataError, KindError
 from .answers import NAMES, Answer
 from .cases import Cases
-from .files import ENDINGS, One, kind_of, read_files
+from .files import One, read_files
+from .paths import ENDINGS, kind_of
 
 PARTS = {"train", "training", "test", "testing", "valid", "validation", "val", "dev", "eval"}  # are no classes
 

@@ -10,7 +10,8 @@ from ...errors import RowError
 from ..tables.columns import is_text
 from .answers import Answer
 from .cases import Cases
-from .files import One, kind_of, read_files
+from .files import One, read_files
+from .paths import kind_of
 from .roles import key
 
 FILES = ("file", "path", "filename", "file_name", "filepath", "file_path", "wav", "audio", "recording", "文件", "路径")

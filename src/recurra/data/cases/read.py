@@ -16,12 +16,13 @@ from .answers import NAMES, Answer, What, answer_of
 from .arrays import cases_of
 from .cases import Cases
 from .conll import are_columns, read_columns
-from .files import One, kind_of, read_files
+from .files import One, read_files
 from .folders import read_folder
 from .frames import frame_cases
 from .labels import without_missing
 from .listed import file_column, listed_cases
 from .npy import read_npy, read_npz
+from .paths import kind_of
 from .roles import is_id, numbered_steps
 from .spans import has_sentences, is_utterances, read_sentences, read_utterances
 from .texts import (

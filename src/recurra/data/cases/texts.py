@@ -1,11 +1,8 @@
 """Texts as cases: a list, a column of a table, or lines that begin with a label."""
 
 import csv
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +13,7 @@ from ..calendar.stamps import holds_dates
 from ..tables.columns import MISSING, is_text, text_of_numbers
 from .answers import Answer
 from .cases import Cases, checked, code_points, counted
+from .paths import is_paths
 from .roles import by_rank, is_id, is_label, key
 
 CHANNEL = "text"
@@ -25,7 +23,6 @@ NAMES = (
 )  # fmt: skip
 MARK = "__label__"  # what some tools write before a label
 LINES = 20  # at the beginning of a file, by which is seen how it is written
-FILE = re.compile(r"\S+\.[A-Za-z0-9]{1,5}")
 
 
 def listed(X: Any) -> Any:
@@ -41,13 +38,7 @@ def is_texts(X: Any) -> bool:
         return False
     if isinstance(X, np.ndarray) and X.ndim != 1:
         return False
-    return all(isinstance(one, str) for one in X) and not all(is_file_name(one) for one in X)
-
-
-def is_file_name(one: str | Path) -> bool:
-    """Tell whether something is the name of a file, and no text."""
-    # os.path.isfile is false for what can be no name, where a Path would raise.
-    return isinstance(one, Path) or FILE.fullmatch(one) is not None or os.path.isfile(one)  # noqa: PTH113
+    return all(isinstance(one, str) for one in X) and not is_paths(X)
 
 
 def text_cases(texts: Sequence[str], names: tuple[str, ...] | None = None) -> Cases:

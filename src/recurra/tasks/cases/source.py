@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...data.cases import Cases, What, cases_of, file_cases, is_paths, read_cases, repeats, table_cases
-from ...data.cases.texts import is_file_name, listed, text_cases
+from ...data.cases.paths import is_file_name
+from ...data.cases.texts import listed, text_cases
 from ...errors import DataError
 from .reading import CaseLearned
 
