@@ -25,10 +25,13 @@ from recurra.data.text import Sentence, tokeniser
 from recurra.errors import Caution, ConfigError, DataError
 from recurra.nn.layers import Recurrent
 from recurra.nn.letters import LONGEST, Letters
+from recurra.settings import make_part
 from recurra.tasks.cases.sentences import shortened
 from recurra.tasks.tag.answers import Said, Truth, statistics_of
 from recurra.tasks.tag.metrics import metrics_of
 from recurra.tasks.tag.schemes import Scheme, begins_of, entities, repaired
+from recurra.tasks.tag.settings import PARTS
+from recurra.tasks.tag.spans import spans_in, sureness
 from recurra.tasks.tag.words import Memory, features, shape
 
 TINY: dict[str, Any] = {
@@ -382,6 +385,21 @@ def test_the_probability_of_an_entity_is_a_sum_over_all_rows_of_tags(traveller: 
             kinds = scheme.types(classes)
             share += p * (key in [(f, b, kinds[k]) for f, b, k in zip(*(x.tolist() for x in found), strict=True)])
         assert span.p == pytest.approx(share, abs=1e-4)
+
+
+def test_the_network_reads_once_for_labels_and_spans(traveller: Tagger) -> None:
+    read: list[int] = []
+    hook = traveller.network_.register_forward_hook(lambda *of: read.append(len(of[2].prediction)))
+    fitted, X = traveller.fitted_, travels(8, 2)[0]
+    try:
+        found = traveller.spans(X)
+        asked = make_part(PARTS.predict, {"spans": True})
+        again = fitted.kind.frame(fitted.kind.answer(fitted, cases_of(X, what="mark"), asked))
+    finally:
+        hook.remove()
+    assert read == [8, 8] and again.equals(found)
+    cases, said = traveller._ask(X)
+    np.testing.assert_array_equal(found["p"], sureness(fitted, cases, spans_in(cases, fitted.learned, said), said))
 
 
 def test_only_a_chain_knows_which_tags_go_together() -> None:

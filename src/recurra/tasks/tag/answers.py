@@ -3,6 +3,7 @@
 Shapes: N cases, R steps of all cases, T steps of a piece, K labels, W intents.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,6 +35,14 @@ class Said(NamedTuple):
     codes: np.ndarray  # (R,) the label it named, by its number
     log_probabilities: np.ndarray | None  # (R, K); None of a model that only names
     wholes: np.ndarray | None = None  # (N, W) the probability of what each case is as a whole; None if it says nothing
+
+
+class Scored(NamedTuple):
+    """What the network said of some pieces."""
+
+    numbers: torch.Tensor  # (B,) of the pieces
+    scores: torch.Tensor  # (B, T, K) of the labels
+    wholes: torch.Tensor | None  # (B, T, W) what each step says of its case as a whole
 
 
 class Truth(NamedTuple):
@@ -92,14 +101,25 @@ class Tags:
 @on_its_own
 def ask_network(fitted: Fitted, examples: TagExamples) -> Said:
     """Name the label of every step: the most probable ones together, if the network has a chain, and else each."""
-    parts = parts_of(examples)
+    return said_in(scored(fitted, examples), fitted, examples)
+
+
+def scored(fitted: Fitted, examples: TagExamples) -> Iterator[Scored]:
+    """Yield what the network says of all pieces, as many of them at a time as fit into memory."""
+    parts = examples.by_length(max(1, AT_ONCE // int(examples.lengths.max())))
+    for numbers, output in zip(parts, outputs(fitted, examples, parts), strict=True):
+        yield Scored(numbers, output.prediction, output.whole)
+
+
+def said_in(parts: Iterable[Scored], fitted: Fitted, examples: TagExamples) -> Said:
+    """Return the labels that all ``parts`` of the examples name."""
     rows, classes = len(examples.values), len(fitted.learned.classes)
     logs, codes = torch.empty(rows, classes, dtype=torch.float64), torch.empty(rows, dtype=torch.int64)
     wholes = torch.zeros(len(examples.cases), len(fitted.learned.intents), dtype=torch.float64)
     chain: Chain | None = fitted.network.chain  # type: ignore[assignment]
-    for numbers, output in zip(parts, outputs(fitted, examples, parts), strict=True):
+    for numbers, predicted, own in parts:
         places, mine = examples.rows(numbers)
-        scores = output.prediction.double()
+        scores = predicted.double()
         mask = examples.places(numbers)[1].to(scores.device)
         if chain is None:
             found = scores.log_softmax(-1)
@@ -107,8 +127,8 @@ def ask_network(fitted: Fitted, examples: TagExamples) -> Said:
         else:
             found, named = chain.probabilities(scores, mask).log().clamp(min=NEVER), chain.best(scores, mask)
         logs[places[mine]], codes[places[mine]] = found.cpu()[mine], named.cpu()[mine]
-        if output.whole is not None:
-            shares = output.whole.cpu().double().softmax(-1) * mine.unsqueeze(-1)
+        if own is not None:
+            shares = own.cpu().double().softmax(-1) * mine.unsqueeze(-1)
             wholes.index_add_(0, examples.owner[numbers], shares.sum(1))
     intents = None
     if wholes.shape[1]:
@@ -129,20 +149,14 @@ def n_best(fitted: Fitted, examples: TagExamples, count: int) -> list[list[tuple
             f"A case is longer than piece={fitted.learned.piece} steps, so it is not decided on together."
         )
     classes, found = fitted.learned.classes, dict[int, list[tuple[list[str], float]]]()
-    parts = parts_of(examples)
-    for numbers, output in zip(parts, outputs(fitted, examples, parts), strict=True):
-        scores = output.prediction.double()
+    for numbers, predicted, _ in scored(fitted, examples):
+        scores = predicted.double()
         paths, logs = chain.n_best(scores, examples.places(numbers)[1].to(scores.device), count)
         for number, own, sure in zip(numbers.tolist(), paths.cpu(), logs.exp().tolist(), strict=True):
             steps = int(examples.lengths[number])
             rows = [([classes[code] for code in path[:steps].tolist()], p) for path, p in zip(own, sure, strict=True)]
             found[number] = [one for one in rows if one[1] > 0]
     return [found[number] for number in range(len(examples))]
-
-
-def parts_of(examples: TagExamples) -> tuple[torch.Tensor, ...]:
-    """Return the numbers of the pieces in parts that fit into memory."""
-    return examples.by_length(max(1, AT_ONCE // int(examples.lengths.max())))
 
 
 def statistics_of(truth: Truth, said: Said) -> Statistics:

@@ -14,6 +14,7 @@ from .examples import TagExamples
 from .kind import KIND, TagKind
 from .marks import by_case, marks_of, numbers_of
 from .settings import TagModelSettings, TagSettings, TagTrainingSettings
+from .spans import spans_of
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -71,8 +72,9 @@ class Tagger(TagTrainingSettings, TagModelSettings, TagSettings, ClassesEstimato
         token, last token and type. Raises ConfigError if the labels say nothing of entities.
         """
         X = collected(X)
-        cases, said = self._ask(X)
-        return self._answer(self.kind.spans(self._fitted(), cases, said).frame(), X)
+        fitted, examples = self._read(X)
+        assert isinstance(examples, TagExamples)
+        return self._answer(spans_of(fitted, examples).frame(), X)
 
     def n_best(self, X: Any, count: int) -> list[list[tuple[list[str], float]]]:
         """Return the ``count`` most probable rows of labels of each case, with their probabilities, the best first.

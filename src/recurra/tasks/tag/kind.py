@@ -27,7 +27,7 @@ from .plan import TagSplit, make_plan, rarest
 from .schemes import repaired
 from .settings import PARTS, TagsAsked
 from .sizes import sized
-from .spans import Spans, independent, spans_in, sureness
+from .spans import Spans, independent, spans_in, spans_of
 from .task import make_tagger
 
 OF_SENTENCES = (*settings_of(TokenSettings), "letters", "entities", "intents")
@@ -106,16 +106,13 @@ class TagKind(CaseKind):
     def answer(self, fitted: Fitted, data: Cases | None, asked: TagsAsked) -> Tags | Spans:
         """Name the labels of ``data``, by one row of the table if that is asked for."""
         assert data is not None  # this kind remembers no data
+        if asked.spans and asked.model in (None, THE_NETWORK):
+            return spans_of(fitted, self.encode(data, fitted.learned))
         said = self.asked_row(fitted, data, asked.model)
         if not asked.spans:
             return Tags(data, fitted.learned, said)
-        return self.spans(fitted, data, said, by_network=asked.model in (None, THE_NETWORK))
-
-    def spans(self, fitted: Fitted, data: Cases, said: Said, by_network: bool = True) -> Spans:
-        """Return the entities in what was ``said`` of ``data``, each with its probability."""
         found = spans_in(data, fitted.learned, said)
-        sure = sureness(fitted, data, found, said) if by_network else independent(found, said)
-        return Spans(data, fitted.learned, found, sure)
+        return Spans(data, fitted.learned, found, independent(found, said))
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return what ranks, entity F1 if there are entities and else accuracy, and the others."""

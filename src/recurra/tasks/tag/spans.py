@@ -3,6 +3,7 @@
 Shapes: R tokens of all sentences, m entities, E entities of a batch, T tokens, K labels.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,7 @@ from ...errors import ConfigError
 from ...nn.crf import Chain
 from ...nn.surroundings import on_its_own
 from ..base import Fitted
-from ..cases.looking import outputs
-from .answers import Said, parts_of
+from .answers import Said, Scored, said_in, scored
 from .examples import TagExamples
 from .learned import TagLearned
 from .schemes import Entities, begins_of, entities
@@ -60,11 +60,23 @@ def spans_in(cases: Cases, learned: TagLearned, said: Said) -> Entities:
     return entities(said.codes, begins_of(cases.lengths), learned.classes, learned.scheme)
 
 
+@on_its_own
+def spans_of(fitted: Fitted, examples: TagExamples) -> Spans:
+    """Return the entities that the network names, each with its probability; it reads the examples once."""
+    parts = list(scored(fitted, examples))
+    said = said_in(parts, fitted, examples)
+    found = spans_in(examples.cases, fitted.learned, said)
+    sure = together(parts, fitted, examples, found, said) if fitted.config.task.crf else independent(found, said)
+    return Spans(examples.cases, fitted.learned, found, sure)
+
+
+@on_its_own
 def sureness(fitted: Fitted, cases: Cases, found: Entities, said: Said) -> np.ndarray:
-    """Return how probable each entity is (m,) that the network ``found`` in what it ``said`` of ``cases``."""
+    """Return how probable each entity is (m,) that the network ``found`` in what it ``said`` of ``cases`` before."""
     if not fitted.config.task.crf:
         return independent(found, said)
-    return together(fitted, TagExamples.cut(cases, fitted.learned), found, said)
+    examples = TagExamples.cut(cases, fitted.learned)
+    return together(scored(fitted, examples), fitted, examples, found, said)
 
 
 def owners_of(cases: Cases, found: Entities) -> tuple[np.ndarray, np.ndarray]:
@@ -82,19 +94,17 @@ def independent(found: Entities, said: Said) -> np.ndarray:
     return np.exp(before[found.behind] - before[found.first])
 
 
-@on_its_own
-def together(fitted: Fitted, examples: TagExamples, found: Entities, said: Said) -> np.ndarray:
+def together(parts: Iterable[Scored], fitted: Fitted, examples: TagExamples, found: Entities, said: Said) -> np.ndarray:
     """Return how probable each entity is (m,) where all tokens are decided together: exactly so far, and no longer.
 
     P(tags of its tokens) − P(these, and it goes on), each a sum over all tags of the other tokens.
     """
     probabilities = np.zeros(len(found.first))
     chain: Chain = fitted.network.chain  # type: ignore[assignment]
-    parts = parts_of(examples)
     goes_on = fitted.learned.continuing()
-    for numbers, output in zip(parts, outputs(fitted, examples, parts), strict=True):
+    for numbers, predicted, _ in parts:
         places, mine = examples.rows(numbers)
-        mask, scores = examples.places(numbers)[1], output.prediction.double()
+        mask, scores = examples.places(numbers)[1], predicted.double()
         for row in range(len(numbers)):
             own = places[row][mine[row]]
             inside = np.flatnonzero((found.first >= int(own[0])) & (found.first <= int(own[-1])))
