@@ -1086,6 +1086,8 @@ def test_cases_that_are_in_both_files_are_counted(tmp_path: Path, run: Run) -> N
     place = (str(tmp_path / "train.csv"), "--task", "classify", "--out", str(tmp_path / "run"), *few)
     answer: Answer = run("train", *place, "--test-data", str(tmp_path / "test.csv"))
     assert answer.code == 0 and "2 of 10 test cases are also among the training cases" in answer.err
+    answer = run("evaluate", str(tmp_path / "run"))
+    assert answer.code == 0 and "2 of 10 test cases are also among the training cases" in answer.err
 
 
 # Pictures

@@ -567,6 +567,9 @@ def test_from_a_file_to_spans(trained: Path, capsys: pytest.CaptureFixture[str])
     assert answer.code == 0 and "token" in answer.out
     answer = run_command(capsys, "evaluate", run, trained / "data.conll")
     assert answer.code == 0 and "entity F1" in answer.out
+    (trained / "other.conll").write_text("Ann B-PER\nslept O\n\n" + (trained / "data.conll").read_text())
+    answer = run_command(capsys, "evaluate", run, trained / "other.conll")
+    assert re.search(r"careful: \d+ of 151 test cases are also among the training", " ".join(answer.err.split()))
 
 
 def test_a_classifier_says_that_such_a_file_is_for_tagging(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -581,6 +581,21 @@ def test_nothing_may_come_on_standard_input(
         assert done.code == 2 and "The file 'standard input' is empty." in done.err
 
 
+def test_texts_of_the_training_are_known_again(run: Run, critic: Classifier, tmp_path: Path) -> None:
+    """A run keeps eight bytes of each, so that it is said where other data hold some of them."""
+    folder = critic.save(tmp_path / "run")
+    assert critic.fitted_.learned.reading.seen.nbytes <= 8 * 120
+    texts, labels = reviews(30, seed=8)
+    fresh = [f"{text} {n}" for n, text in enumerate(texts)]
+    for name, own in (("new", fresh), ("some", reviews(12)[0] + fresh[12:])):
+        pd.DataFrame({"label": labels, "text": own}).to_csv(tmp_path / f"{name}.csv", index=False)
+    said = "careful: 12 of 30 test cases are also among the training cases"
+    assert said in " ".join(run("evaluate", folder, tmp_path / "some.csv").err.split())
+    assert "careful" not in run("evaluate", folder, tmp_path / "new.csv").err
+    done = run("evaluate", folder, tmp_path / "some.csv", "--test-size=29").err
+    assert re.search(r"1[12] of 29 test cases are also", " ".join(done.split()))
+
+
 def test_a_recipe_is_a_file_of_settings(run: Run, tmp_path: Path) -> None:
     texts, labels = reviews(60)
     pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / "train.csv", index=False)

@@ -2,7 +2,7 @@
 
 from .answers import What
 from .arrays import cases_of
-from .cases import Cases, fingerprint, repeats
+from .cases import Cases, digests, fingerprint, repeats
 from .files import file_cases
 from .frames import frame_cases
 from .marks import Marks
@@ -14,6 +14,7 @@ __all__ = [
     "Marks",
     "What",
     "cases_of",
+    "digests",
     "file_cases",
     "fingerprint",
     "frame_cases",

@@ -16,7 +16,7 @@ from ..last import train_gently
 from ..others import another_suggested
 from .examples import CaseExamples
 from .reading import CaseLearned
-from .source import FromArrays, at_most, cases_in, repeated_note, unlike
+from .source import FromArrays, at_most, cases_in, repeated_note, seen_note, unlike
 from .split import Split, check_size, some_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class CaseKind(Kind):
     def plan(self, data: Cases, config: Config, test_size: int | None) -> Split:
         """Cut the cases, with a warning if some that are held out are also among the others."""
         plan = self.cut(data, config, test_size)
-        again = repeated_note(data.some(plan.test), data.some(np.concatenate([plan.train, plan.valid])))
+        again = repeated_note(data.some(plan.test), data.some(plan.used))
         return replace(plan, notes=(*plan.notes, *again))
 
     def fill(self, config: Config, plan: Split) -> Config:
@@ -130,7 +130,7 @@ class CaseKind(Kind):
     def every(self, fitted: Fitted, prepared: Prepared) -> CaseExamples:
         """Return all cases that are not held out as examples, in the order of the data."""
         plan: Any = prepared.plan
-        return self.encode(prepared.data, fitted.learned, np.sort(np.concatenate([plan.train, plan.valid])))
+        return self.encode(prepared.data, fitted.learned, np.sort(plan.used))
 
     def more_epochs(self, config: Config) -> int:
         """Return how many epochs come after the best one."""
@@ -167,10 +167,12 @@ class CaseKind(Kind):
         """Return the cases that were held out, or ``size`` of them; all of other data."""
         whole = np.arange(len(data))
         if held_out is None:  # other data than those of the training
-            if size is None:
-                return None
-            check_size(size, len(data) + 1, "test")
-            return some_of(self._judged_groups(data), whole, size)
+            part = None
+            if size is not None:
+                check_size(size, len(data) + 1, "test")
+                part = some_of(self._judged_groups(data), whole, size)
+            tell(seen_note(data if part is None else data.some(part), fitted.learned))
+            return part
         if not held_out:
             tell(["careful: nothing was held out of the training of this run, so it has seen these cases"])
             return None if size is None else some_of(self._judged_groups(data), whole, size)

@@ -4,6 +4,7 @@ Shapes: K classes.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from ..base import Baseline, Prepared
 
 def not_held_out(prepared: Prepared) -> Cases:
     """Return all cases that are not held out: what decides when a network stops, others do not need."""
-    plan = prepared.plan
-    cases: Cases = prepared.data.some(np.concatenate([plan.train, plan.valid]))
+    plan: Any = prepared.plan
+    cases: Cases = prepared.data.some(plan.used)
     return cases
 
 

@@ -56,6 +56,7 @@ class Reading:
     change: np.ndarray  # (C,) deviation of the changes from step to step, of scaled values
     rate: int | None = None  # samples per second, if the cases are sounds
     form: ClassVar[Form] = "numbers"
+    seen: ClassVar[None] = None
 
     @classmethod
     def of(cls, train: Cases, settings: CaseSettings) -> "Reading":
@@ -208,6 +209,8 @@ class CaseReading(Protocol):
     def arrays(self) -> bool: ...
     @property
     def rate(self) -> int | None: ...
+    @property
+    def seen(self) -> np.ndarray | None: ...  # digests of the training cases, where they are kept
     def with_channels(self, cases: Cases) -> Cases: ...
     def encoded(self, cases: Cases) -> Encoded: ...
 

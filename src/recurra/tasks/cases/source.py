@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.cases import Cases, What, cases_of, file_cases, is_paths, read_cases, repeats, table_cases
+from ...data.cases import Cases, What, cases_of, digests, file_cases, is_paths, read_cases, repeats, table_cases
 from ...data.cases.paths import is_file_name
 from ...data.cases.texts import listed, text_cases
 from ...errors import DataError
@@ -75,7 +75,19 @@ def unlike(cases: Cases, learned: CaseLearned | None) -> list[str]:
 
 def repeated_note(test: Cases, train: Cases) -> list[str]:
     """Return a warning that says how many of the ``test`` cases are also among those to ``train`` on, if any are."""
-    count = repeats(test, train)
+    return _repeated(repeats(test, train), test)
+
+
+def seen_note(test: Cases, learned: CaseLearned) -> list[str]:
+    """Return a warning that says how many of the ``test`` cases a model was trained on, if any, and if that is known.
+
+    A run keeps eight bytes of each text, and nothing of other cases.
+    """
+    seen = learned.reading.seen
+    return [] if seen is None else _repeated(int(np.isin(digests(test), seen).sum()), test)
+
+
+def _repeated(count: int, test: Cases) -> list[str]:
     if not count:
         return []
     return [

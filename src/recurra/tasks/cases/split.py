@@ -24,6 +24,11 @@ class Split:
     written: bool = False  # whether the cases are texts
 
     @property
+    def used(self) -> np.ndarray:
+        """The places of the cases that are not held out: those that train, then those that validate."""
+        return np.concatenate([self.train, self.valid])
+
+    @property
     def test_size(self) -> int:
         """How many cases are held out."""
         return len(self.test)

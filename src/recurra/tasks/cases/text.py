@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data.cases import Cases
+from ...data.cases import Cases, digests
 from ...data.cases.cases import Form, text_of
 from ...data.text import UNKNOWN, Token, Vocabulary, sentence_numbers, tokeniser, usual_tokens
 from ...data.text.learned_pieces import LEARNED, learn_pieces, piece_tokeniser
@@ -44,6 +44,7 @@ class TextReading:
     pretrained: Pretrained | None = field(default=None, compare=False)  # vectors that came from elsewhere
     model: bytes | None = None  # of pieces, if tokens are learned ones
     said: tuple[str, ...] = field(default=(), compare=False)  # notes
+    seen: np.ndarray | None = field(default=None, compare=False)  # the digests of all texts of the training
     channels: tuple[str, ...] = field(default=("text",), init=False)
     rate: None = field(default=None, init=False)
     form: ClassVar[Form] = "texts"
@@ -70,6 +71,10 @@ class TextReading:
         layout = Layout(1, inputs, 1, 1, 1, False, length, vocabulary=len(vocabulary), pieces=buckets)
         layout = dataclasses.replace(layout, embedding=width, hierarchy=levels)
         return cls(layout, kind, lower, settings.most_tokens, vocabulary, train.arrays, pretrained, model, tuple(said))
+
+    def remembering(self, cases: Cases) -> Self:
+        """Return what also knows which ``cases`` were there in training."""
+        return dataclasses.replace(self, seen=np.unique(digests(cases)))
 
     def with_channels(self, cases: Cases) -> Cases:
         """Return ``cases``; raises DataError if they are no texts."""
@@ -162,6 +167,8 @@ class TextReading:
         arrays = {} if self.pretrained is None else {"vectors": self.pretrained.others}
         if self.model is not None:
             arrays["pieces"] = np.frombuffer(self.model, np.uint8).copy()
+        if self.seen is not None:
+            arrays["seen"] = self.seen
         return plain, arrays
 
     @classmethod
@@ -172,7 +179,7 @@ class TextReading:
         layout, how = Layout.from_plain(plain["layout"]), (text["tokens"], text["lowercase"], text["most_tokens"])
         pretrained = Pretrained.kept(arrays["vectors"]) if "vectors" in arrays else None
         model = arrays["pieces"].tobytes() if "pieces" in arrays else None
-        return cls(layout, *how, vocabulary, plain["arrays"], pretrained, model)
+        return cls(layout, *how, vocabulary, plain["arrays"], pretrained, model, seen=arrays.get("seen"))
 
 
 def learned_words(

@@ -52,7 +52,8 @@ class ClassifyLearned:
         counts = tuple(found.tolist())
         dtype = getattr(cases, "dtype", "str")
         if cases.written:
-            return cls(classes, counts, dtype, TextReading.of(train, settings), several=cases.several)
+            texts = TextReading.of(train, settings).remembering(cases.some(plan.used))
+            return cls(classes, counts, dtype, texts, several=cases.several)
         reading = Reading.of(train, settings)
         reading = replace(reading, layout=_augmented(reading.layout, train, settings))
         return cls(classes, counts, dtype, reading, several=cases.several)

@@ -42,7 +42,8 @@ class TagLearned:
         if cases.form == "numbers":
             return cls(*own, Reading.of(train, settings))
         intents = tuple(sorted(set(train.labels or ()))) if settings.intents else ()
-        return cls(*own, SentenceReading.learn(train, settings, settings.letters), Scheme.of(classes), intents)
+        reading = SentenceReading.learn(train, settings, settings.letters).remembering(cases.some(plan.used))
+        return cls(*own, reading, Scheme.of(classes), intents)
 
     @property
     def notes(self) -> tuple[str, ...]:
