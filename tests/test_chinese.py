@@ -80,10 +80,10 @@ WHOLE = [
     "not used: 'a' (numbers most of which are dates), 'b' (it is called like a time but holds neither dates nor whole "
     "steps), 'c' (the hour of each row) and 3 more",
     "read with ';' as separator, decimal comma, Latin-1",
-    "26 cases train, 6 decide when to stop and train at the end, 8 are held out to judge",
+    "26 cases to train on, 6 to decide when to stop and train at the end, 8 held out to judge",
     "The run cannot be written to runs/x: No space left on device.",
     *[
-        "These 7 cases have no labels, or not each of them has one; without them there is nothing "
+        "These cases have no labels, or not each of them has one; without them there is nothing "
         f"{what}. Give each case its label."
         for what in ("to train on", "to learn from", "to judge by")
     ],

@@ -277,7 +277,7 @@ def test_at_the_end_all_cases_train() -> None:
     data = waves(40)
     config = config_of(last_epochs=2, epoch_steps=4)
     prepared = KIND.prepare(data, config, 10)
-    assert "6 decide when to stop and train at the end" in " ".join(prepared.plan.notes)
+    assert "6 to decide when to stop and train at the end" in " ".join(prepared.plan.notes)
     without = Session(KIND.prepare(data, config_of(last_epochs=0, epoch_steps=4), 10))
     list(without.epochs())
     session = Session(prepared)
@@ -813,7 +813,7 @@ def fails(data: Any, message: str, kind: type[Exception] = DataError, test_size:
 
 def test_faults_of_data_and_settings() -> None:
     X = np.random.default_rng(0).normal(size=(6, 9))
-    fails((X, ["a"] * 6), "All 6 cases are of one class, 'a'")
+    fails((X, ["a"] * 6), "All cases are of one class, 'a'")
     fails((X, list("abcdef")), "No class has two cases")
     fails(cases_of(X), "have no labels")
     fails(X, "A training needs labels")
@@ -901,7 +901,8 @@ def test_train_predict_evaluate_report(run: Run, tmp_path: Path) -> None:
     assert "What its confidence is worth" in before and "Attention and occlusion" in before
     wrong = [line for line, label in zip(lines[1:], other.labels, strict=True) if line.split(",")[1] != label]
     shown = min(len(wrong), 10)
-    assert (f"The {shown} worst cases" if len(wrong) > 10 else f"All {shown} mistakes") in before
+    every = f"All {shown} mistakes" if shown > 1 else "The only mistake"
+    assert (f"The {shown} worst cases" if len(wrong) > 10 else every) in before
     worst = max(wrong, key=lambda line: max(map(float, line.split(",")[2:]))).split(",")
     assert f"{worst[0]}: is '{other.labels[int(worst[0]) - 1]}', called '{worst[1]}'" in html.unescape(before)
     assert len(before) < 1_000_000, "small enough to send"

@@ -52,6 +52,7 @@ SMALL = Catalog(
         "There is no column '{1}'.": "没有列 '{1}'。",
         "Did you mean '{1}'?": "是否指 '{1}'？",
         "{1} days": "{1} 天",
+        "{1!} steps of {2!} cases: {3!}": "{2} 个样本的 {1} 步：{3}",
         "week": "周",
         "{1!}: the next {2}": "{1}：未来 {2}",
         "'{1?}' is best": "'{1}' 最好",
@@ -79,6 +80,7 @@ SMALL = Catalog(
         ("better (week 50 % against 40 %)", "更好（周：50 % 对 40 %）"),
         ("run `week`", "运行 `week`"),
         ("week, 2 days", "周，2 天"),
+        ("1 step of 2 cases: '1 step'", "2 个样本的 1 步：'1 step'"),  # one is said as several are
         ("a is b; nothing beside a", "a 为 b；a 旁边没有其他"),
         ("a is b; nothing beside c", "a is b; nothing beside c"),
         ("the next 7 days", "the next 7 days"),  # a place holds no words that are not known

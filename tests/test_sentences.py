@@ -150,7 +150,10 @@ def test_json_lines_have_tokens_and_tags_or_texts_and_spans(tmp_path: Path) -> N
 def test_a_span_that_begins_inside_a_word_cuts_it() -> None:
     cases = cases_of(["preWAR time"], [[(3, 6, "X")]], what="mark")
     assert words(cases) == [["pre", "WAR", "time"]] and tags(cases) == [["O", "B-X", "O"]]
-    assert "1 of them begin or end inside a word" in cases.notes[1]
+    assert cases.notes == (
+        "the tags B-, I- and O of the tokens are those of 1 span in 1 text",
+        "one span begins or ends inside a word, which is cut there",
+    )
 
 
 def test_a_table_has_a_word_in_each_row(tmp_path: Path) -> None:
@@ -169,7 +172,7 @@ def test_a_folder_has_utterances_beside_their_slots(tmp_path: Path) -> None:
     cases = read_cases(tmp_path, what="mark")
     assert words(cases) == [["play", "jazz"], ["stop"]] and cases.labels == ("Play", "Stop")
     (tmp_path / "seq.out").write_text("O\nO\n")
-    with pytest.raises(DataError, match=r"Line 1 of 'seq\.in' has 2 tokens, but that of 'seq\.out' 1 tags"):
+    with pytest.raises(DataError, match=r"Line 1 of 'seq\.in' has 2 tokens, but that of 'seq\.out' 1 tag;"):
         read_cases(tmp_path, what="mark")
 
 
@@ -189,11 +192,13 @@ def test_a_folder_has_utterances_beside_their_slots(tmp_path: Path) -> None:
         ),
         ("a.csv", "sentence,word,n\n1,EU,1\n1,said,2\n2,so,3\n", "or name it with target="),
         ("a.conll", f"{'x' * 2000} O\n\ny O\n", "Token 1 of the sentence '1' has 2,000 characters"),
-        ("a.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}', "Line 1 of 'a.jsonl' has 2 tokens, but 1 tags"),
+        ("a.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}', "Line 1 of 'a.jsonl' has 2 tokens, but 1 tag; give"),
         ("a.jsonl", '{"text": "ab", "spans": [[0, 9, "X"]]}', "has 2 characters, but a span 'X' from 0 to 9"),
         ("a.jsonl", '{"text": "ab cd", "spans": [[0, 4, "X"], [3, 5, "Y"]]}', "which overlap"),
         ("a.jsonl", '{"text": "ab", "spans": [{"von": 1}]}', "which is not [start, end, label]"),
         ("a.jsonl", '{"tokens": ["a"]}', "but none of their tags"),
+        ("a.jsonl", '{"tokens": ["a"], "tags": ["O", "O"]}', "has 1 token, but 2 tags; give a tag for each token"),
+        ("a.jsonl", '{"text": "a", "spans": [[0, 9, "X"]]}', "has 1 character, but a span 'X' from 0 to 9"),
     ],
 )
 def test_files_that_are_not_so_are_refused(tmp_path: Path, name: str, text: str, says: str) -> None:
@@ -507,7 +512,7 @@ def test_what_is_asked_of_the_wrong_model_is_refused(traveller: Tagger) -> None:
         Tagger(**TINY, normalise="case").fit(*travels(20))
     with pytest.raises(DataError, match="y is a list of spans"):
         Tagger(**TINY).fit(["a b", "c d"], ["X", "Y"])
-    with pytest.raises(DataError, match="has 2 steps, but y has 1 labels"):
+    with pytest.raises(DataError, match="has 2 steps, but y has 1 label for"):
         Tagger(**TINY).fit([["a", "b"], ["c"]], [["X"], ["Y"]])
 
 

@@ -596,6 +596,17 @@ def test_texts_of_the_training_are_known_again(run: Run, critic: Classifier, tmp
     assert re.search(r"1[12] of 29 test cases are also", " ".join(done.split()))
 
 
+def test_one_case_is_no_several(critic: Classifier, run: Run, tmp_path: Path) -> None:
+    folder = critic.save(tmp_path / "run")
+    written(tmp_path / "one.csv", f"label,text\ngood,{reviews(1)[0][0]}\n")
+    said = " ".join(run("evaluate", folder, tmp_path / "one.csv").err.split())
+    assert "judged by 1 case" in said and "1 cases" not in said and "1 of 1 test cases is also among" in said
+    chinese = run("evaluate", folder, tmp_path / "one.csv", "--lang=zh").err
+    assert "以 1 个样本评判" in chinese and "case" not in chinese
+    notes = " ".join(Classifier(**TINY | {"max_epochs": 1}, validation_size=1).fit(*reviews(12)).notes_)
+    assert "11 cases to train on, 1 to decide when to stop" in notes
+
+
 def test_a_recipe_is_a_file_of_settings(run: Run, tmp_path: Path) -> None:
     texts, labels = reviews(60)
     pd.DataFrame({"label": labels, "text": texts}).to_csv(tmp_path / "train.csv", index=False)

@@ -1,4 +1,4 @@
-"""The three ways a request can be wrong, what is only doubtful, and the lookup that offers the nearest name."""
+"""The three ways a request can be wrong, what is only doubtful, the nearest name that is allowed, and the plural."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
@@ -56,6 +56,11 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     same = [one for one in allowed if one.casefold() == str(name).casefold()]
     close = same or difflib.get_close_matches(str(name), allowed, n=1, cutoff=0.5)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def plural(count: float) -> str:
+    """Return what stands behind a noun of which there are so many: nothing for one, else an s."""
+    return "s" if count != 1 else ""
 
 
 def pick(table: Mapping[str, Value], name: str, what: str) -> Value:

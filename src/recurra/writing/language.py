@@ -25,6 +25,11 @@ LISTED = re.compile(f"{SEVERAL.pattern}|, ")
 FEW = 20  # letters: a pattern with so few of its own is not sure of what stands between commas
 WORD = re.compile(r"[A-Za-z]{2}(?=[^']*(?:'[^']*'[^']*)*$)")  # letters that stand in no quotes
 HAN, LATIN = re.compile("[一-鿿]"), re.compile("[A-Za-z0-9%'`]")
+ONE = re.compile(
+    r"(\d[\d,]* (?:validation )?)"
+    r"(case|step|text|sentence|token|tag|span|label|character|channel|number|line|utterance|column)\b"
+    r"(?!\()(?=[^']*(?:'[^']*'[^']*)*$)"
+)  # of what there is one, in no quotes
 LABEL = re.compile(r"[A-Z][a-z]+: \{1\}\.?")
 WORDS = re.compile(r"[A-Za-z]{2,} +[A-Za-z]{2}(?=[^']*(?:'[^']*'[^']*)*$)")
 CUTS = (
@@ -73,9 +78,15 @@ class Catalog:
         bare = text.strip()
         if not any("a" <= letter <= "z" or "A" <= letter <= "Z" for letter in bare):
             return None
-        found = self.texts.get(bare) or self._by_pattern(bare, strictly=True) or self._behind_label(bare)
+        # One of something is looked up as several of it are first: no language so far tells them apart.
+        several = ONE.sub(r"\1\2s", bare)
+        found = self.texts.get(bare) or (self._whole(several) if several != bare else None) or self._whole(bare)
         found = found or self._by_parts(bare) or self._by_pattern(bare)
         return None if found is None else text.replace(bare, found)
+
+    def _whole(self, text: str) -> str | None:
+        """Translate a text that is there as it is."""
+        return self.texts.get(text) or self._by_pattern(text, strictly=True) or self._behind_label(text)
 
     def _by_pattern(self, text: str, strictly: bool = False) -> str | None:
         """Translate by the pattern with the most words that fits; ``strictly``, a place holds no other text."""

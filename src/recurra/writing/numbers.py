@@ -17,6 +17,8 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import plural
+
 NOTHING = "–"
 MOST = 6  # decimals: a number that needs more is written with a power of ten
 HUGE = 1e9  # from here on too
@@ -100,7 +102,7 @@ def compared(ratio: float) -> str:
 
 def in_steps(count: float) -> str:
     """Return a number of steps in words."""
-    return f"{count:,.3g} step{'s' * (count != 1)}"
+    return f"{count:,.3g} step{plural(count)}"
 
 
 def duration(seconds: float) -> str:

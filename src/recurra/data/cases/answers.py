@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError, KindError, pick
+from ...errors import DataError, KindError, pick, plural
 from ..tables.columns import MISSING, as_pandas, find_boundless, find_column, numbers
 from .cases import Cases
 from .labels import BETWEEN, label_codes, labels_of, merged_note, plain
@@ -246,8 +246,8 @@ class MarkAnswer(LabelAnswer):
         for case, (own, steps) in enumerate(zip(found, lengths, strict=True)):
             if len(own) not in (steps, width):
                 raise DataError(
-                    f"Case '{cases.names[case]}' has {steps:,} steps, but y has {len(own):,} labels for it; give one "
-                    "for each step, None where it is not known."
+                    f"Case '{cases.names[case]}' has {steps:,} step{plural(steps)}, but y has {len(own):,} "
+                    f"label{plural(len(own))} for it; give one for each step, None where it is not known."
                 )
             lost += int((own[steps:] >= 0).sum())
         said = (

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, plural
 from ..tables.columns import as_pandas, is_number
 from .answers import What, answer_of
 from .cases import Cases, channel_names, checked, counted, cut, missing_note
@@ -141,8 +141,8 @@ def _from_block(block: np.ndarray) -> Found:
         block = block[:, None, :]
     elif block.shape[1] > block.shape[2]:
         notes.append(
-            f"X was read as (cases, channels, time), so it has {block.shape[1]} channels of {block.shape[2]} steps; "
-            "turn the last two axes if that is the wrong way round"
+            f"X was read as (cases, channels, time), so it has {block.shape[1]} channels of {block.shape[2]:,} "
+            f"step{plural(block.shape[2])}; turn the last two axes if that is the wrong way round"
         )
     values, more = cut(np.ascontiguousarray(block.transpose(0, 2, 1)))
     return Found(values, None, [*notes, *more])

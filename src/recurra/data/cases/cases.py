@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...errors import DataError
+from ...errors import DataError, plural
 from ..sound import seconds_of
 from ..tables.columns import find_boundless
 from ..text import Sentence, Token
@@ -94,7 +94,8 @@ class Cases:
         found = np.asarray(weights.detach().cpu() if hasattr(weights, "detach") else weights)
         if found.shape != (len(self),) or found.dtype.kind not in "biuf":
             raise DataError(
-                f"sample_weight must be {len(self):,} numbers, one for each case, but it has the shape {found.shape}."
+                f"sample_weight must be {len(self):,} number{plural(len(self))}, one for each case, but it has the "
+                f"shape {found.shape}."
             )
         found = found.astype(np.float64)
         if not (np.isfinite(found) & (found >= 0)).all() or not found.any():

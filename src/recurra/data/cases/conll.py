@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ...errors import DataError, nearest
+from ...errors import DataError, nearest, plural
 from ..text import Sentence
 from .answers import Answer
 from .cases import Cases
@@ -81,7 +81,7 @@ def read_columns(content: str, name: str, answer: Answer) -> Cases:
         Sentence.joined([line.cells[form] for line in block.lines], _spaces(block, universal)) for block in blocks
     ]
     cases = sentence_cases(sentences)
-    said = f"'{name}' was read as {len(cases):,} sentences with a token in each line"
+    said = f"'{name}' was read as {len(cases):,} sentence{plural(len(cases))} with a token in each line"
     if column is None:
         return replace(cases, notes=(said,))
     said += f", its tag in column {column + 1}" + (f" ({UNIVERSAL[column]})" if universal else "")
@@ -171,7 +171,7 @@ def _column(answer: Answer, width: int, form: int, name: str) -> int | None:
     known = f"{', '.join(UNIVERSAL[2:])}, or a number" if universal else "a number"
     meant = nearest(wanted, UNIVERSAL if universal else ())
     raise DataError(
-        f"'{name}' has {width} columns without names, so there is no '{wanted}'.{meant} Name the "
+        f"'{name}' has {width:,} column{plural(width)} without names, so there is no '{wanted}'.{meant} Name the "
         f"one with the tags by {known} from 1 to {width}, as in target='{width}'."
     )
 

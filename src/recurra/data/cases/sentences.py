@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import DataError
+from ...errors import DataError, plural
 from ..text import Sentence, Token
 from ..text.tokens import words as cut_words
 from .cases import Cases, checked, counted, token_numbers
@@ -97,9 +97,10 @@ def spanned(texts: Sequence[str], spans: Sequence[Sequence[Span]], names: Sequen
         split += cuts
         count += len(ordered)
     cases = tagged(sentence_cases(sentences, tuple(names)), tags)
-    said = f"{count:,} spans in {len(texts):,} texts were read as tags B-, I- and O of their tokens"
-    inside = [f"{split:,} of them begin or end inside a word, which is cut there"] if split else []
-    return replace(cases, notes=(said, *inside))
+    found = f"{count:,} span{plural(count)} in {len(texts):,} text{plural(len(texts))}"
+    said = f"the tags B-, I- and O of the tokens are those of {found}"
+    several = f"{split:,} spans begin or end" if split > 1 else "one span begins or ends"
+    return replace(cases, notes=(said, *([f"{several} inside a word, which is cut there"] if split else [])))
 
 
 def checked_spans(text: str, spans: Iterable[Span], where: str) -> list[Span]:
@@ -108,8 +109,9 @@ def checked_spans(text: str, spans: Iterable[Span], where: str) -> list[Span]:
     for span in sorted(spans):
         if not 0 <= span.start < span.end <= len(text):
             raise DataError(
-                f"{where} has {len(text):,} characters, but a span '{span.label}' from {span.start} to {span.end}; "
-                "a span is the place of its first character, counted from 0, and that behind its last one."
+                f"{where} has {len(text):,} character{plural(len(text))}, but a span '{span.label}' from "
+                f"{span.start} to {span.end}; a span is the place of its first character, counted from 0, and "
+                "that behind its last one."
             )
         inner = text[span.start : span.end]
         start = span.start + len(inner) - len(inner.lstrip())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, plural
 from ..tables.files import read_text
 from .answers import Answer
 from .cases import Cases
@@ -56,8 +56,10 @@ def _with_tags(table: pd.DataFrame, tokens: str, wanted: str | None, answer: Ans
     rows = list(table[column])
     for number, (row, steps) in enumerate(zip(rows, cases.lengths.tolist(), strict=True), 1):
         if not isinstance(row, list) or len(row) != steps:
-            given = len(row) if isinstance(row, list) else "no list of"
-            raise DataError(f"Line {number} of '{name}' has {steps} tokens, but {given} tags; give one for each token.")
+            given = f"{len(row):,} tag{plural(len(row))}" if isinstance(row, list) else "no list of tags"
+            raise DataError(
+                f"Line {number} of '{name}' has {steps:,} token{plural(steps)}, but {given}; give a tag for each token."
+            )
     tags = [[None if tag is None else str(tag) for tag in row] for row in rows]
     return replace(tagged(cases, tags), notes=(f"'{name}' has tokens in '{tokens}' and their tags in '{column}'",))
 
@@ -133,15 +135,18 @@ def read_utterances(folder: Path) -> Cases:
     labels = [" ".join(row) for row in _rows(folder / LABEL)] if (folder / LABEL).is_file() else None
     for name, rows in ((OUTPUT, outputs), (LABEL, labels)):
         if rows is not None and len(rows) != len(inputs):
-            raise DataError(f"'{INPUT}' has {len(inputs):,} lines and '{name}' has {len(rows):,}; give one for each.")
+            raise DataError(
+                f"'{INPUT}' has {len(inputs):,} line{plural(len(inputs))} and '{name}' has {len(rows):,}; give one for "
+                "each."
+            )
     for number, (words, tags) in enumerate(zip(inputs, outputs, strict=True), 1):
         if len(words) != len(tags):
             raise DataError(
-                f"Line {number} of '{INPUT}' has {len(words)} tokens, but that of '{OUTPUT}' {len(tags)} tags; give "
-                "one for each token."
+                f"Line {number} of '{INPUT}' has {len(words):,} token{plural(len(words))}, but that of '{OUTPUT}' "
+                f"{len(tags):,} tag{plural(len(tags))}; give one for each token."
             )
     cases = tagged(words_cases(inputs), outputs)
-    said = f"'{folder.name}' has {len(inputs):,} utterances with a tag for each token"
+    said = f"'{folder.name}' has {len(inputs):,} utterance{plural(len(inputs))} with a tag for each token"
     said += ", and what each is as a whole" if labels else ""
     return replace(cases, labels=tuple(labels) if labels else None, notes=(said,))
 

@@ -182,7 +182,7 @@ class CaseKind(Kind):
         if size < held_out:
             return some_of(self._judged_groups(data), test, size)
         size = min(size, len(data))
-        tell([f"careful: of these {size:,} cases only {held_out:,} were held out of the training of this run"])
+        tell([f"careful: the training of this run has seen {size - held_out:,} of these {size:,} cases"])
         others = np.setdiff1d(whole, test)
         return np.sort(np.concatenate([test, some_of(self._judged_groups(data), others, size - held_out)]))
 

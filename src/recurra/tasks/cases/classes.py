@@ -75,8 +75,8 @@ def labels_of(cases: Cases, what: str) -> tuple[str, ...]:
     """Return the labels; raises DataError if there are none."""
     if cases.labels is None:
         raise DataError(
-            f"These {len(cases):,} cases have no labels, or not each of them has one; without them there is nothing "
-            f"{what}. Give each case its label."
+            f"These cases have no labels, or not each of them has one; without them there is nothing {what}. Give each "
+            "case its label."
         )
     return cases.labels
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...compare.agreement import rank_agreement
 from ...data.text import Token
+from ...errors import plural
 from ...nn.occlusion import Fall
 from ...report.marked import Line, Marked
 from ..base import Fitted
@@ -132,5 +133,5 @@ def _agreement(fitted: Fitted, examples: CaseExamples, measure: Measure) -> str:
     off = f" ± {found.interval:.2f}" if np.isfinite(found.interval) else ""
     return (
         f"{verdict} The rank correlation of the two over the stretches of a case is {found.mean:.2f}{off}, mean of "
-        f"{found.cases:,} cases; 1 is the same order, 0 is none in common."
+        f"{found.cases:,} case{plural(found.cases)}; 1 is the same order, 0 is none in common."
     )

@@ -10,7 +10,7 @@ import numpy as np
 from ...data.cases import Cases, What, cases_of, digests, file_cases, is_paths, read_cases, repeats, table_cases
 from ...data.cases.paths import is_file_name
 from ...data.cases.texts import listed, text_cases
-from ...errors import DataError
+from ...errors import DataError, plural
 from .reading import CaseLearned
 
 FromArrays = Callable[[Any, Any], Cases]
@@ -70,7 +70,9 @@ def unlike(cases: Cases, learned: CaseLearned | None) -> list[str]:
     steps, usual = int(np.median(cases.lengths)), learned.reading.layout.length if learned is not None else 0
     if not usual or usual <= 2 * steps <= 4 * usual:
         return []
-    return [f"careful: these cases have {steps:,} steps in the median, those of the training had {usual:,}"]
+    return [
+        f"careful: these cases have {steps:,} step{plural(steps)} in the median, those of the training had {usual:,}"
+    ]
 
 
 def repeated_note(test: Cases, train: Cases) -> list[str]:
@@ -91,6 +93,6 @@ def _repeated(count: int, test: Cases) -> list[str]:
     if not count:
         return []
     return [
-        f"careful: {count:,} of {len(test):,} test cases are also among the training cases, so results look better "
-        "than they are"
+        f"careful: {count:,} of {len(test):,} test cases {'are' if count > 1 else 'is'} also among the training cases, "
+        "so results look better than they are"
     ]

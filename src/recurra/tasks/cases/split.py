@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import ConfigError
+from ...errors import ConfigError, plural
 from .settings import CaseSettings
 
 VALIDATION_SHARE, TEST_SHARE = 0.2, 0.2
@@ -48,8 +48,8 @@ def split_cases(groups: np.ndarray, settings: CaseSettings, test_size: int | Non
     valid = stratified(groups, rest, _validation_size(settings, len(rest), len(np.unique(groups))), 2)
     train = np.setdiff1d(rest, valid)
     at_last = " and train at the end" if settings.last_epochs else ""
-    said = f"{len(train):,} cases train, {len(valid):,} decide when to stop{at_last}"
-    said += f", {len(test):,} are held out to judge" if len(test) else ""
+    said = f"{len(train):,} case{plural(len(train))} to train on, {len(valid):,} to decide when to stop{at_last}"
+    said += f", {len(test):,} held out to judge" if len(test) else ""
     return Split(train, valid, test, (said,))
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from ...compare.metric import Statistics
 from ...data.cases import Cases
 from ...data.cases.labels import BETWEEN
-from ...errors import DataError, nearest
+from ...errors import DataError, nearest, plural
 from ..base import Exam, Fitted
 from ..cases.classes import codes_of, labels_of
 from ..cases.examples import CaseExamples
@@ -85,4 +85,4 @@ def make_exam(cases: Cases, learned: ClassifyLearned, examples: CaseExamples) ->
             f"{nearest(labels[at], learned.classes)} The classes are: {known}. Leave such cases out, or train with "
             "them."
         )
-    return Exam(examples, codes, f"judged by {len(cases):,} cases")
+    return Exam(examples, codes, f"judged by {len(cases):,} case{plural(len(cases))}")

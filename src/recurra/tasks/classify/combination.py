@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...errors import plural
 from ...writing.numbers import percents
 from ..base import THE_NETWORK, Fitted, Prepared
 from ..cases.convolutions import CONVOLUTIONS
@@ -75,7 +76,7 @@ def _validated(fitted: Fitted, prepared: Prepared, name: str) -> tuple[np.ndarra
 def _described(mix: Mapping[str, float], cases: int) -> str:
     """Return a sentence on what contributes how much."""
     shares = percents(weight / sum(mix.values()) for weight in mix.values())
-    said = f"{cases:,} validation cases"
+    said = f"{cases:,} validation case{plural(cases)}"
     if CONVOLUTIONS in mix:
         own, other = shares
         return f"The answer is {own} network and {other} random convolutions, by what they said of {said}."

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ...data.cases import Cases
+from ...errors import plural
 from ...nn.occlusion import less_likely
 from ...report.page import Section
 from ..base import Fitted, Judged
@@ -54,7 +55,8 @@ def label_proof(fitted: Fitted, judged: Judged) -> list[Section]:
     places = list(dict.fromkeys([int(wrong.argmin()), int(wrong.argmax())]))
     titles = [_title(fitted, examples.cases.names[at], guess, at, truth) for at in places]
     found = shown(fitted, examples, places, titles, MEASURE)
-    text = f"Of {len(truth):,} cases that the model had not seen: that with the fewest wrong labels, and with the most."
+    unseen = f"Of {len(truth):,} case{plural(len(truth))} that the model had not seen"
+    text = f"{unseen}: that with the fewest wrong labels, and with the most."
     return [Section("Two cases", text, found.figures, points=found.points, marked=found.marked)]
 
 

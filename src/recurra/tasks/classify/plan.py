@@ -9,7 +9,7 @@ import numpy as np
 
 from ...data.cases import Cases
 from ...data.cases.labels import NUMBER
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError, DataError, plural
 from ..cases.classes import classes_of, groups_of, labels_of, sets_of
 from ..cases.split import Split, split_cases
 from ..cases.text import long_note
@@ -26,13 +26,11 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
     labels = labels_of(cases, "to train on")
     classes = classes_of(cases)
     if cases.several and not classes:
-        raise DataError(
-            f"None of the {len(cases):,} cases has a label: there is nothing to learn. Bring cases that have some."
-        )
+        raise DataError("None of the cases has a label: there is nothing to learn. Bring cases that have some.")
     if len(classes) < 2 and not cases.several:
         raise DataError(
-            f"All {len(cases):,} cases are of one class, '{classes[0]}': there is nothing to tell apart. Bring cases "
-            "of at least two classes."
+            f"All cases are of one class, '{classes[0]}': there is nothing to tell apart. Bring cases of at least two "
+            "classes."
         )
     if settings.threshold and len(classes) > 2:
         raise ConfigError(
@@ -42,9 +40,9 @@ def make_plan(cases: Cases, settings: ClassifySettings, test_size: int | None) -
     plan = split_cases(codes, settings, test_size)
     if not len(plan.valid):
         raise DataError(
-            f"No class has two cases to train on: there are {len(plan.train):,} cases of {len(classes)} classes, and "
-            "at least one must be kept to decide when to stop. Bring more cases of each class, or name the column of "
-            f"the labels with target= if another one was taken.{_if_numbers(classes)}"
+            "No class has two cases to train on, of which one must be kept to decide when to stop. Bring more cases of "
+            "each class, or name the column of the labels with target= if another one was taken."
+            f"{_if_numbers(classes)}"
         )
     said = _held(sets_of(labels, classes), classes) if cases.several else [_counted(codes, classes), *_single(codes)]
     notes = (said[0], *plan.notes, *said[1:], *long_note(cases, settings))
@@ -71,7 +69,7 @@ def _held(held: np.ndarray, classes: tuple[str, ...]) -> list[str]:
     more = f" and {len(classes) - 6} more" if len(classes) > 6 else ""
     none = int((~held.any(1)).sum())
     return [
-        f"{len(classes)} labels: {shown}{more}",
+        f"{len(classes):,} label{plural(len(classes))}: {shown}{more}",
         f"{held.sum() / len(held):.2f} labels for each case in the mean",
         *([f"{none:,} case(s) have no label, and count as such"] if none else []),
     ]

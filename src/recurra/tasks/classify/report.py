@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ...data.cases import Cases
+from ...errors import plural
 from ...nn.occlusion import less_sure
 from ...report.marked import Line, Marked
 from ...report.page import Section
@@ -60,7 +61,8 @@ def _worst(wrong: np.ndarray, classes: tuple[str, ...]) -> str:
     i, j = np.unravel_index(int(wrong.argmax()), wrong.shape)
     most = int(wrong[i, j])
     times = "once" if most == 1 else f"{most:,} times"
-    return f"{int(wrong.sum()):,} cases were misnamed. Most often '{classes[i]}' was called '{classes[j]}', {times}."
+    several = f"{int(wrong.sum()):,} cases were" if wrong.sum() > 1 else "One case was"
+    return f"{several} misnamed. Most often '{classes[i]}' was called '{classes[j]}', {times}."
 
 
 def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
@@ -101,7 +103,8 @@ def _two_cases(fitted: Fitted, judged: Judged) -> Section:
         for name, place in zip(names, places, strict=True)
     ]
     found = shown(fitted, examples, places, titles, MEASURE)
-    text = f"Of {len(truth):,} cases that the model had not seen: {', and '.join(said)}.{_part(fitted.learned)}"
+    unseen = f"Of {len(truth):,} case{plural(len(truth))} that the model had not seen"
+    text = f"{unseen}: {', and '.join(said)}.{_part(fitted.learned)}"
     heading = "Two cases" if len(places) == 2 else "One case"
     return Section(heading, text, found.figures, points=found.points, marked=found.marked)
 
@@ -148,7 +151,8 @@ def _worst_cases(fitted: Fitted, judged: Judged) -> Section | None:
         Marked(title, [Line("", [(text, 0.0)])])
         for text, title in zip(cases.texts if cases.written else (), titles, strict=False)
     ]
-    heading = f"The {len(worst)} worst cases" if len(worst) < len(wrong) else f"All {len(worst)} mistakes"
+    every = f"All {len(worst)} mistakes" if len(worst) > 1 else "The only mistake"
+    heading = f"The {len(worst)} worst cases" if len(worst) < len(wrong) else every
     text = (
         "Of these wrong answers the model was surest, of the first one most, with what was expected and, in brackets, "
         "how sure it was. Look whether the label is right, too."

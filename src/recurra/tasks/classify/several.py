@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ...compare.metric import Metric, Statistics
 from ...data.cases import Cases
 from ...data.cases.labels import BETWEEN, parts
-from ...errors import DataError, nearest
+from ...errors import DataError, nearest, plural
 from ..base import Baseline, Exam, Fitted, Prepared
 from ..cases.baselines import not_held_out
 from ..cases.classes import labels_of, sets_of
@@ -58,7 +58,7 @@ def labels_exam(cases: Cases, learned: ClassifyLearned, examples: CaseExamples) 
                 f"Case '{name}' has the label '{strange}', which the training had not."
                 f"{nearest(strange, learned.classes)} Leave it out, or train with it."
             )
-    return Exam(examples, sets_of(labels, learned.classes), f"judged by {len(cases):,} cases")
+    return Exam(examples, sets_of(labels, learned.classes), f"judged by {len(cases):,} case{plural(len(cases))}")
 
 
 def precision_recall_f1(truth: np.ndarray, named: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...errors import plural
 from ...writing.numbers import percent
 from ..base import Fitted
 from .answers import Guess
@@ -26,8 +27,8 @@ def find_threshold(fitted: Fitted, logs: np.ndarray, codes: np.ndarray) -> None:
     fitted.learned = replace(learned, threshold=threshold)
     best, usual = (f1_of(probable >= at, there) for at in (threshold, HALF))
     said = (
-        f"'{learned.classes[rare]}' is named from {percent(threshold)} on: its F1 on {len(codes):,} validation cases "
-        f"is {best:.3f}, and {usual:.3f} from 50 % on."
+        f"'{learned.classes[rare]}' is named from {percent(threshold)} on: its F1 on {len(codes):,} validation "
+        f"case{plural(len(codes))} is {best:.3f}, and {usual:.3f} from 50 % on."
     )
     fitted.record.answer = f"{fitted.record.answer} {said}".strip()
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...compare.metric import Statistics
 from ...data.cases import Cases
+from ...errors import plural
 from ...nn.intervals import levels_of, margins, widened
 from ...nn.occlusion import Fall
 from ..base import Exam, Fitted
@@ -150,4 +151,4 @@ def statistics_of(truth: Truth, guess: Guess) -> Statistics:
 def make_exam(cases: Cases, learned: RegressLearned, examples: CaseExamples) -> Exam:
     """Return ``examples`` of ``cases`` whose numbers are known; raises DataError if they are not."""
     truth = Truth(judged_numbers(cases, learned.names), learned.unit)
-    return Exam(examples, truth, f"judged by {len(cases):,} cases")
+    return Exam(examples, truth, f"judged by {len(cases):,} case{plural(len(cases))}")

@@ -15,8 +15,8 @@ def numbers_of(cases: Cases, what: str) -> np.ndarray:
     """Return the numbers (N, K); raises DataError if there are none, without which there is nothing ``what``."""
     if cases.numbers is None:
         raise DataError(
-            f"These {len(cases):,} cases have no numbers, or not each of them has one; without them there is nothing "
-            f"{what}. Give each case its number."
+            f"These cases have no numbers, or not each of them has one; without them there is nothing {what}. Give "
+            "each case its number."
         )
     return cases.numbers
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ...data.cases import Cases
+from ...errors import plural
 from ...report.page import Section
 from ...writing.numbers import digits, percent
 from ..base import Fitted, Judged
@@ -133,7 +134,10 @@ def _two_cases(fitted: Fitted, judged: Judged) -> list[Section]:
     titles = [_case_title(names[place], guess.point[place], truth.values[place], learned.names) for place in places]
     measure = Measure(moves_of(fitted), MOVED, float((learned.std / learned.unit).mean()))
     found = shown(fitted, examples, places, titles, measure)
-    text = f"Of {len(order):,} cases that the model had not seen: one from the middle (half were missed by more)"
+    count = len(order)
+    text = (
+        f"Of {count:,} case{plural(count)} that the model had not seen: one from the middle (half were missed by more)"
+    )
     text += ", and the worst." if len(places) == 2 else "."
     heading = "Two cases" if len(places) == 2 else "One case"
     return [Section(heading, text, found.figures, points=found.points)]

@@ -13,7 +13,7 @@ import torch
 
 from ...compare.metric import Statistics
 from ...data.cases import Cases
-from ...errors import ConfigError
+from ...errors import ConfigError, plural
 from ...nn.crf import Chain
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
@@ -203,7 +203,7 @@ def make_exam(cases: Cases, learned: TagLearned, examples: TagExamples) -> Exam:
     codes = numbers_of(marks_of(cases, "to judge by"), learned.classes)
     refuse_strange(cases, codes, learned.classes)
     steps = int((codes >= 0).sum())
-    said = f"judged by {steps:,} steps of {len(cases):,} cases"
+    said = f"judged by {steps:,} step{plural(steps)} of {len(cases):,} case{plural(len(cases))}"
     wholes = learned.wholes(cases)
     truth = Truth(codes, cases.lengths, learned.classes, learned.scheme, None if wholes is None else wholes.numpy())
     return Exam(examples, truth, said)

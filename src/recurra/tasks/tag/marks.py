@@ -39,8 +39,8 @@ def marks_of(cases: Cases, what: str) -> Marks:
     """Return the labels of the steps; raises DataError if there are none, or a case has none at all."""
     if cases.marks is None:
         raise DataError(
-            f"The steps of these {len(cases):,} cases have no labels; without them there is nothing {what}. Give a "
-            "label for every step."
+            f"The steps of these cases have no labels; without them there is nothing {what}. Give a label for every "
+            "step."
         )
     for name, codes in zip(cases.names, cases.marks.codes, strict=True):
         if not (codes >= 0).any():

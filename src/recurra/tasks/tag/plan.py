@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...data.cases import Cases
-from ...errors import DataError
+from ...errors import DataError, plural
 from ..cases.split import TEST_SHARE, Split, split_cases
 from .marks import classes_of, marks_of, numbers_of
 from .schemes import Scheme
@@ -78,5 +78,7 @@ def _counted(numbers: np.ndarray, classes: tuple[str, ...]) -> list[str]:
     shown = ", ".join(f"'{name}' {count:,}" for name, count in list(zip(classes, counts, strict=True))[:6])
     more = f" and {len(classes) - 6} more" if len(classes) > 6 else ""
     unknown = int((numbers < 0).sum())
-    said = [f"{len(classes)} labels of {len(numbers):,} steps: {shown}{more}"]
+    said = [
+        f"{len(classes):,} label{plural(len(classes))} of {len(numbers):,} step{plural(len(numbers))}: {shown}{more}"
+    ]
     return said + ([f"{unknown:,} step(s) have no label; they are read, but not judged"] if unknown else [])

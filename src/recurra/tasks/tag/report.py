@@ -116,7 +116,8 @@ def _worst(wrong: np.ndarray, classes: Sequence[str]) -> str:
     i, j = (int(place) for place in np.unravel_index(int(wrong.argmax()), wrong.shape))
     most = int(wrong[i, j])
     times = "once" if most == 1 else f"{most:,} times"
-    return f"{int(wrong.sum()):,} steps were misnamed. Most often '{classes[i]}' was called '{classes[j]}', {times}."
+    several = f"{int(wrong.sum()):,} steps were" if wrong.sum() > 1 else "One step was"
+    return f"{several} misnamed. Most often '{classes[i]}' was called '{classes[j]}', {times}."
 
 
 def _label_table(fitted: Fitted, judged: Judged, table: np.ndarray) -> Section:

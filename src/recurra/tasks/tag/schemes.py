@@ -163,8 +163,8 @@ def repaired(cases: Cases) -> tuple[Cases, list[str]]:
     if not changed:
         return cases, []
     codes = tuple(np.split(fixed, np.cumsum(cases.lengths)[:-1]))
-    said = f"careful: {changed:,} of {len(flat):,} tags break their scheme, such as I- behind O; they were mended, and "
-    said += "entities are the same"
+    said = f"careful: {changed:,} of {len(flat):,} tags {'break' if changed > 1 else 'breaks'} their scheme, such as "
+    said += "I- behind O; that was mended, and entities are the same"
     mended = replace(cases, marks=Marks(codes, tuple(places)))
     order = getattr(cases, "order", ())
     if order:  # of the labels in y, in which those that mend are not
