@@ -9,6 +9,7 @@ from .version import __version__
 _HOMES = {
     "Classifier": "tasks.classify.estimator",
     "Forecaster": "tasks.forecast.estimator",
+    "LanguageModel": "tasks.language.estimator",
     "Regressor": "tasks.regress.estimator",
     "Tagger": "tasks.tag.estimator",
     "TimeSplit": "tasks.forecast.splitting",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
     from .tasks.forecast.splitting import TimeSplit
+    from .tasks.language.estimator import LanguageModel
     from .tasks.regress.estimator import Regressor
     from .tasks.tag.estimator import Tagger
 
@@ -52,6 +54,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Forecaster",
+    "LanguageModel",
     "RecurraError",
     "Recurrent",
     "Regressor",

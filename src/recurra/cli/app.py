@@ -15,6 +15,7 @@ from .console import message
 from .doctor import doctor
 from .evaluate import evaluate, report
 from .flags import lang_option, language_in
+from .generate import generate
 from .help import Help, described_fault, told_fault
 from .predict import predict
 from .train import NOTHING_KEPT, train
@@ -61,7 +62,7 @@ def recurra(ctx: click.Context) -> None:
 
 
 recurra.params.insert(0, lang_option())
-for verb in (demo, train, predict, evaluate, compare, report, bench, doctor):
+for verb in (demo, train, predict, generate, evaluate, compare, report, bench, doctor):
     recurra.add_command(verb)
 
 

@@ -89,14 +89,15 @@ class TaskCommand(Verb):
         *args: Any,
         settings: Callable[[Parts], dict[str, Setting]],
         asked: Mapping[str, Setting] | None = None,
+        default: str = DEFAULT,
         **named: Any,
     ):
         super().__init__(*args, **named)
-        self.settings, self.asked = settings, asked or {}
+        self.settings, self.asked, self.default = settings, asked or {}, default
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find out the task, then read everything."""
-        parts = parts_of(task_in(args, any(parameter.name == "run" for parameter in self.params)))
+        parts = parts_of(task_in(args, any(parameter.name == "run" for parameter in self.params)) or self.default)
         ctx.meta[PARTS] = parts
         try:
             return super().parse_args(ctx, args)
@@ -152,7 +153,7 @@ def parts_in(ctx: click.Context) -> Parts:
 
 
 def task_in(args: list[str], about_run: bool = False) -> str:
-    """Return the task that a command line names: by --task, or by the run that it is about; else forecasting.
+    """Return the task that a command line names: by --task, or by the run that it is about; empty if it does not.
 
     The run may stand behind flags if the verb is one ``about_run``s.
     """
@@ -170,7 +171,7 @@ def task_in(args: list[str], about_run: bool = False) -> str:
         task = _task_of_run(Path(place), unfinished=resumed is not None)
         if task is not None:
             return task
-    return DEFAULT
+    return ""
 
 
 def language_in(args: list[str]) -> str:
@@ -234,6 +235,11 @@ def report_settings(parts: Parts) -> dict[str, Setting]:
     return settings_of(parts.report)
 
 
+def generate_settings(parts: Parts) -> dict[str, Setting]:
+    """Return how a text may be written."""
+    return settings_of(parts.generate)
+
+
 def _option(setting: Setting) -> click.Option:
     flag = f"--{setting.name.replace('_', '-')}"
     text = described(setting)
@@ -269,7 +275,11 @@ def recipe_in(config: str, parts: Parts) -> dict[str, Any]:
 
 def _held(config: str, parts: Parts, known: Mapping[str, Setting]) -> tuple[dict[str, Any], list[str]]:
     """Return what a file holds of what is ``known``, and a sentence for every fault; verbs may ask for more."""
-    asked = [name for one in (CompareAsked, parts.predict, parts.evaluate, parts.report) for name in settings_of(one)]
+    asked = [
+        name
+        for one in (CompareAsked, parts.predict, parts.evaluate, parts.report, parts.generate)
+        for name in settings_of(one)
+    ]
     others = [*asked, LANGUAGE.lstrip("-")]
     try:
         held = read_toml(Path(config), parts, TASKS, [*known, *others])

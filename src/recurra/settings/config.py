@@ -30,6 +30,7 @@ class Parts:
     predict: type = NoSettings  # what an answer may be asked for
     evaluate: type = NoSettings  # how a run may be judged again
     report: type = NoSettings  # what a report may show
+    generate: type = NoSettings  # how a text may be written
     needed: Mapping[str, str] = field(default_factory=dict)  # a setting without default, and how to say that it lacks
     data: str = ""  # what DATA is, one sentence or two, for the help of the verbs
     answer: str = "answer"  # what a model of this kind says, in one word

@@ -16,6 +16,7 @@ TASKS = {
     "classify": f"{__name__}.classify",
     "regress": f"{__name__}.regress",
     "tag": f"{__name__}.tag",
+    "language": f"{__name__}.language",
 }
 
 if TYPE_CHECKING:

@@ -360,6 +360,10 @@ class Kind(ABC):
         """Return a comparison on data that come with a dependency; raises ConfigError where there is none."""
         raise ConfigError(f"There is no demo of the task '{self.parts.name}'.")
 
+    def write(self, fitted: Fitted, asked: Any) -> Iterator[str]:
+        """Yield a text piece by piece, as it is written; ``asked`` is of ``parts.generate``."""
+        raise ConfigError(f"A run of the task '{self.parts.name}' does not write texts; one of 'language' does.")
+
     def upgrade(self, config: dict[str, Any], tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what a run folder of an earlier format holds in today's format."""
         raise RunError(

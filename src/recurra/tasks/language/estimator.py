@@ -1,0 +1,105 @@
+"""Language models for Python."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import exp
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ...settings import make_part
+from ...training.loop import Epoch, Progress
+from ..estimator import Estimator
+from .kind import KIND
+from .settings import (
+    LanguageModelSettings,
+    LanguageSettings,
+    LanguageTrainingSettings,
+    SurpriseAsked,
+    WritingAsked,
+)
+from .writing import write
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LanguageModel(LanguageTrainingSettings, LanguageModelSettings, LanguageSettings, Estimator):
+    """Learn a text, say how likely another one is, and write.
+
+        P(w_1 … w_L) = Π_t softmax(W h_t)_{w_{t+1}},  h_t = recurrent(w_t, h_{t−1})
+
+    ``fit(text)`` takes the name of a file or of a folder, a text of several lines, or a list of texts. All arguments
+    are settings, stored as given; what is fitted ends in ``_``. Errors are ConfigError, DataError and RunError, all of
+    them ValueErrors.
+
+    >>> model = LanguageModel(level="word").fit("book.txt")  # doctest: +SKIP
+    >>> model.generate("Once upon", length=50, temperature=0.8)  # doctest: +SKIP
+    """
+
+    kind = KIND
+
+    def fit(self, text: Any, *, verbose: bool | int = False) -> Self:
+        """Train on a text. Returns self.
+
+        With ``verbose`` stderr shows how the training goes. The logger ``recurra`` is told so, too, at INFO.
+        """
+        return self._train(self.epochs(text), verbose)
+
+    def epochs(
+        self,
+        text: Any,
+        *,
+        held_out: int = 0,
+        progress: Progress | None = None,
+        weights: dict[str, torch.Tensor] | None = None,
+    ) -> Iterator[Epoch]:
+        """Train one epoch at a time; the caller may stop at any time and keep the best weights.
+
+        The last ``held_out`` characters are kept out of training. ``progress`` and ``weights`` go on with a training
+        that was interrupted.
+        """
+        config = self._config()
+        data = self.kind.read(text, config)
+        return self._begin(self.kind.prepare(data, config, held_out), progress, weights)
+
+    def perplexity(self, text: Any) -> float:
+        """Return ``exp(−1/L Σ_t log P(w_t | w_1 … w_{t−1}))`` of a text, over the units of the level."""
+        nats = self._surprises(text).nats
+        return exp(nats.mean()) if len(nats) else float("nan")
+
+    def predict(self, text: Any) -> pd.DataFrame:
+        """Return how surprising each unit of a text is: ``place, unit, bits, p``."""
+        return self._surprises(text).frame()
+
+    def score(self, text: Any) -> float:
+        """Return the mean logarithm of the probability of a unit, in nats: the higher, the better."""
+        return float(-np.mean(self._surprises(text).nats))
+
+    def generate(
+        self,
+        prompt: str = "",
+        length: int = 500,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        stop: str | None = None,
+        seed: int = 0,
+    ) -> str:
+        """Return a text that begins with ``prompt`` and goes on for ``length`` units.
+
+        ``temperature`` divides the scores before one is drawn; 0 takes the likeliest unit always. ``top_k`` and
+        ``top_p`` leave only the likeliest ones, so many, or with this share of the probability. It ends before
+        ``stop``. The same ``seed`` writes the same text. Raises ConfigError for a prompt of which nothing is known.
+        """
+        wanted = {"prompt": prompt, "length": length, "temperature": temperature, "top_k": top_k}
+        return "".join(self.stream(make_part(WritingAsked, wanted | {"top_p": top_p, "stop": stop, "seed": seed})))
+
+    def stream(self, asked: WritingAsked | str = "") -> Iterator[str]:
+        """Yield a text piece by piece, as it is written: of a prompt, or as ``asked`` says in full."""
+        wanted = make_part(WritingAsked, {"prompt": asked}) if isinstance(asked, str) else asked
+        return write(self._fitted(), wanted)
+
+    def _surprises(self, text: Any) -> Any:
+        return self.kind.answer(self._fitted(), self._read_as_learned(text), SurpriseAsked())

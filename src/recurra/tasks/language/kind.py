@@ -1,0 +1,175 @@
+"""Language models, as the verbs see them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ...compare.metric import Metric, Statistics
+from ...errors import ConfigError
+from ...nn.build import is_reservoir
+from ...settings import Config
+from ...training.loop import Epoch
+from ...training.task import Task
+from ..base import Baseline, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
+from ..last import train_gently
+from .answers import Surprises, Truth, ask_network, make_exam, statistics_of, unknown_note
+from .baselines import make_baselines
+from .examples import Chunks
+from .learned import LanguageLearned
+from .metrics import language_metrics
+from .plan import Part, TextPlan, make_plan
+from .settings import PARTS, SurpriseAsked, WritingAsked
+from .sizes import sized
+from .source import Book, book_of, fingerprint
+from .task import make_language_model
+from .writing import write
+
+GLIMPSED = 60  # units of the picture of what goes on inside
+
+
+class LanguageKind(Kind):
+    """From a text to what comes next in it."""
+
+    parts = PARTS
+
+    def read(
+        self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
+    ) -> Book:
+        """Return a file, a folder, a text or a list of texts as one text."""
+        book = book_of(source, most)
+        if learned is not None:
+            tell([*book.notes, *self._unknown(book, learned)])
+        return book
+
+    def _unknown(self, book: Book, learned: LanguageLearned) -> list[str]:
+        examples = Chunks.of(book.text, learned)
+        return unknown_note(make_exam(examples, learned).truth) if examples.units else []
+
+    def fingerprint(self, data: Book) -> str:
+        """Return a short text that is another one if any character is."""
+        return fingerprint(data)
+
+    def plan(self, data: Book, config: Config, test_size: int | None) -> TextPlan:
+        """Cut the text in its order."""
+        return make_plan(data, config.task, test_size)
+
+    def fill(self, config: Config, plan: TextPlan) -> Config:
+        """Return the settings with what follows from how much text there is."""
+        if is_reservoir(config.model):
+            raise ConfigError(
+                "A reservoir is read out in closed form, which says nothing of what comes next in a text."
+            )
+        return sized(config, plan)
+
+    def cut_by(self, config: Config) -> str:
+        """Return the settings that decide how a text is cut: those of the task, and how many read it side by side."""
+        return repr((vars(config.task), config.training.batch_size))
+
+    def learn(self, data: Book, plan: TextPlan, config: Config) -> LanguageLearned:
+        """Return the units of the training text."""
+        return LanguageLearned.of(data.text[slice(*plan.train)], config.task)
+
+    def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> LanguageLearned:
+        """Return what was learned, from a run."""
+        return LanguageLearned.from_plain(plain, arrays)
+
+    def encode(self, data: Book, learned: LanguageLearned, part: Part | None = None) -> Chunks:
+        """Return a part of the text in chunks."""
+        return Chunks.of(data.text if part is None else data.text[slice(*part)], learned)
+
+    def build(self, config: Config, learned: LanguageLearned) -> tuple[nn.Module, Task]:
+        """Make the network."""
+        return make_language_model(config, learned)
+
+    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
+        """Train ``last_epochs`` more on all text that is not held out."""
+        plan: Any = prepared.plan
+        every = self.encode(prepared.data, fitted.learned, (plan.train[0], plan.valid[1]))
+        return train_gently(fitted, every, self.more_epochs(fitted.config))
+
+    def more_epochs(self, config: Config) -> int:
+        """Return how many epochs come after the best one."""
+        epochs: int = config.task.last_epochs
+        return epochs
+
+    def unused(self, config: Config) -> dict[str, str]:
+        """Return what nothing uses: a text is read forwards, and there is no attention yet."""
+        why = "a language model does not look back yet"
+        idle = dict.fromkeys(("attention", "attention_size", "heads", "window", "normaliser"), why)
+        idle["bidirectional"] = "what comes next must not be read before it is said"
+        return idle
+
+    def ask(self, fitted: Fitted, examples: Chunks) -> np.ndarray:
+        """Return −log of the probability of each unit (L,), in nats."""
+        return ask_network(fitted, examples)
+
+    def answer(self, fitted: Fitted, data: Book | None, asked: SurpriseAsked) -> Surprises:
+        """Return how surprising each unit of ``data`` is."""
+        assert data is not None  # this kind remembers no data
+        examples = self.encode(data, fitted.learned)
+        row = None if asked.model is None else row_of(fitted, asked.model)
+        nats = self.ask(fitted, examples) if row is None else row.answer(examples)
+        return Surprises(fitted.learned, examples.units, nats)
+
+    def frame(self, answers: Surprises) -> pd.DataFrame:
+        """Return the units, with how surprising each was."""
+        return answers.frame()
+
+    def write(self, fitted: Fitted, asked: WritingAsked) -> Iterator[str]:
+        """Yield a text as it is written."""
+        return write(fitted, asked)
+
+    def metrics(self, config: Config) -> tuple[Metric, ...]:
+        """Return the metrics of the level."""
+        return language_metrics(config.task.level)
+
+    def statistics(self, truth: Truth, answers: np.ndarray) -> Statistics:
+        """Return how surprising each stretch of the text was."""
+        return statistics_of(truth, answers)
+
+    def baselines(self, config: Config, learned: LanguageLearned) -> dict[str, Baseline]:
+        """Return n-grams."""
+        return make_baselines(learned)
+
+    def exam(self, data: Book, learned: LanguageLearned, part: Part | None) -> Exam:
+        """Make an exam of a part of the text."""
+        return make_exam(self.encode(data, learned, part), learned)
+
+    def choose(
+        self, data: Book, fitted: Fitted, asked: Any, size: int | None, held_out: int | None, tell: Tell = tell_nobody
+    ) -> Part | None:
+        """Return the end of the text that was held out, or its last ``size`` characters."""
+        if held_out is None and size is None:
+            return None
+        if held_out is not None and not held_out:
+            tell(["careful: nothing was held out of the training of this run, so it has read this text"])
+        wanted = held_out if size is None else size
+        if held_out and size is not None and size > held_out:
+            tell([f"careful: of these {size:,} characters only {held_out:,} were held out of the training of this run"])
+        return None if not wanted else (max(0, len(data) - wanted), len(data))
+
+    def title(self, fitted: Fitted, data: Book) -> str:
+        """Return what is written, and of how many different units."""
+        learned: LanguageLearned = fitted.learned
+        return f"What comes next, {learned.level} by {learned.level}"
+
+    def sections(self, fitted: Fitted, data: Book, judged: Judged | None, asked: Any) -> list[Any]:
+        """Return a text that the model wrote, and where it was surprised."""
+        from .report import answer_sections
+
+        return answer_sections(fitted, judged)
+
+    def glimpse(self, fitted: Fitted, data: Book) -> Glimpse:
+        """Return the beginning of the text."""
+        learned: LanguageLearned = fitted.learned
+        examples = replace(self.encode(data, learned, (0, min(len(data), 20 * learned.steps))), steps=GLIMPSED)
+        batch = examples.take(torch.arange(1))
+        return Glimpse(batch, list(examples.units[:GLIMPSED]), f"A step is a {learned.level}.")
+
+
+KIND = LanguageKind()
