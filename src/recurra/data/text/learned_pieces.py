@@ -47,10 +47,10 @@ def learn_pieces(texts: Sequence[str], size: int, lowercase: bool = False) -> by
     return made.getvalue()
 
 
-def piece_tokeniser(model: bytes, lowercase: bool = False) -> Callable[[str], list[Token]]:
-    """Return what cuts a text into the pieces of a ``model``, each with its place.
+def piece_cutter(model: bytes, lowercase: bool = False) -> Callable[[str], list[str]]:
+    """Return what cuts a word into the pieces of a ``model``, of which the first begins with ``▁``.
 
-    The first piece of a word begins with ``▁``, as the package writes it. Raises ConfigError if that is not there.
+    Raises ConfigError if the package is not there.
     """
     processor = _package().SentencePieceProcessor(model_proto=model)
     known: dict[str, list[str]] = {}
@@ -63,6 +63,16 @@ def piece_tokeniser(model: bytes, lowercase: bool = False) -> Callable[[str], li
             shown = sum(map(len, pieces)) - pieces[0].startswith(BEGINS) if pieces else 0
             known[word] = pieces if shown == len(word) else [BEGINS + word]  # what it does not keep, it does not know
         return known[word]
+
+    return cut
+
+
+def piece_tokeniser(model: bytes, lowercase: bool = False) -> Callable[[str], list[Token]]:
+    """Return what cuts a text into the pieces of a ``model``, each with its place.
+
+    The first piece of a word begins with ``▁``, as the package writes it. Raises ConfigError if that is not there.
+    """
+    cut = piece_cutter(model, lowercase)
 
     def tokens(text: str) -> list[Token]:
         found = []

@@ -1,10 +1,10 @@
 """Running text in units: characters, words or pieces of words, from which it can be written again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Literal, get_args
 
-from .learned_pieces import BEGINS, piece_tokeniser
+from .learned_pieces import BEGINS, piece_cutter
 
 Level = Literal["character", "word", "subword"]
 LEVELS: tuple[str, ...] = get_args(Level)
@@ -33,7 +33,7 @@ def text_of_units(units: Iterable[str], level: str) -> str:
     return "".join(written(units, level))
 
 
-def written(units: Iterable[str], level: str) -> Iterable[str]:
+def written(units: Iterable[str], level: str) -> Iterator[str]:
     """Yield what each of the ``units`` adds to the text, one after the other."""
     begins = True  # whether the line does
     for unit in units:
@@ -49,5 +49,5 @@ def written(units: Iterable[str], level: str) -> Iterable[str]:
 @lru_cache(maxsize=8)
 def _pieces(model: bytes | None) -> Callable[[str], list[str]]:
     assert model is not None, "pieces are learned before anything is cut into them"
-    cut = piece_tokeniser(model)
-    return lambda line: [token.text for token in cut(line)]
+    cut = piece_cutter(model)
+    return lambda line: [piece for word in line.split() for piece in cut(word)]

@@ -81,7 +81,7 @@ def _counted(pairs: np.ndarray, longer: np.ndarray | None) -> tuple[np.ndarray, 
 
 
 def _discounted(contexts: np.ndarray, pairs: np.ndarray, counts: np.ndarray) -> Level:
-    often = np.bincount(np.minimum(counts, 4), minlength=5)[1:]
+    often = np.bincount(np.minimum(counts, 5), minlength=6)[1:5]
     discounts = _discounts(often)
     owner, kind = pairs // BASE, np.minimum(counts, 3) - 1
     total = np.bincount(owner, counts, minlength=len(contexts))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...data.tables.files import read_text
+from ...data.tables.files import check_there, read_text
 from ...data.text.units import LINE
 from ...errors import DataError
 
@@ -56,6 +56,8 @@ def _is_place(text: str) -> bool:
 
 
 def _read(path: Path, most: int | None) -> Book:
+    if not path.exists() or (path.is_file() and not path.stat().st_size):
+        check_there(path)
     if not path.is_dir():
         return _checked(_plain(read_text(path)), most, ())
     files = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in ENDINGS)

@@ -111,14 +111,25 @@ def write(fitted: Fitted, asked: WritingAsked) -> Iterator[str]:
 def _written(fitted: Fitted, asked: WritingAsked, prompt: list[str], numbers: list[int]) -> Iterator[str]:
     learned: LanguageLearned = fitted.learned
     network: LanguageNet = fitted.network.eval()  # type: ignore[assignment]
-    said = ""
-    for piece in written(_drawn(network, asked, prompt, numbers, learned), learned.level):
-        said += piece
-        end = said.find(asked.stop, len(asked.prompt)) if asked.stop else -1
+    pieces = written(_drawn(network, asked, prompt, numbers, learned), learned.level)
+    for _ in prompt:
+        yield next(pieces)
+    yield from _until(asked.stop, pieces) if asked.stop else pieces
+
+
+def _until(stop: str, pieces: Iterator[str]) -> Iterator[str]:
+    """Yield ``pieces`` up to the text ``stop``; what may be its beginning waits for what follows."""
+    waiting = ""
+    for piece in pieces:
+        waiting += piece
+        end = waiting.find(stop)
         if end >= 0:
-            yield piece[: len(piece) - (len(said) - end)]
+            yield waiting[:end]
             return
-        yield piece
+        held = max((n for n in range(1, len(stop)) if waiting.endswith(stop[:n])), default=0)
+        yield waiting[: len(waiting) - held]
+        waiting = waiting[len(waiting) - held :]
+    yield waiting
 
 
 def _drawn(

@@ -1,0 +1,497 @@
+"""Language models: units by hand, n-grams beside a dictionary, the network beside torch, and what it writes."""
+
+import itertools
+import json
+from collections import Counter, defaultdict
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from commands import Run, run_command
+from recurra import LanguageModel
+from recurra.data.batch import Batch
+from recurra.data.text.learned_pieces import learn_pieces
+from recurra.data.text.units import LINE, text_of_units, units_of
+from recurra.errors import ConfigError, DataError
+from recurra.nn.models import Output
+from recurra.settings import make_config, make_part
+from recurra.tasks.base import Fitted
+from recurra.tasks.language.answers import Truth, ask_network, in_order, statistics_of
+from recurra.tasks.language.examples import Chunks
+from recurra.tasks.language.kind import KIND
+from recurra.tasks.language.learned import LanguageLearned
+from recurra.tasks.language.metrics import BITS, NATS, PERPLEXITY
+from recurra.tasks.language.network import LanguageNet
+from recurra.tasks.language.ngrams import NGrams
+from recurra.tasks.language.plan import make_plan
+from recurra.tasks.language.settings import PARTS, LanguageSettings, WritingAsked
+from recurra.tasks.language.source import Book, book_of
+from recurra.tasks.language.task import LanguageTask
+from recurra.tasks.language.writing import Reading, Sampling, write
+
+TINY: dict[str, Any] = {"hidden_size": 12, "max_epochs": 1, "epoch_steps": 4, "batch_size": 4, "steps": 8}
+RHYME = "the cat sat on the mat\nthe dog sat on the log\n" * 30
+
+
+def fitted_on(text: str, **settings: Any) -> Fitted:
+    return LanguageModel(**(TINY | settings)).fit(text).fitted_
+
+
+# ------------------------------------------------------------------------------------------------ units and parts
+
+
+def test_units_of_every_level() -> None:
+    text = "Ab  c,\n\n d\n"
+    assert units_of(text, "character") == list(text)
+    assert units_of(text, "word") == ["Ab", "c,", LINE, LINE, "d", LINE]
+    assert text_of_units(units_of(text, "character"), "character") == text
+    assert text_of_units(units_of(text, "word"), "word") == "Ab c,\n\nd\n", "white space is one blank"
+    model = learn_pieces(["the cat sat on the mat"] * 3, 30)
+    pieces = units_of("the cat\nsat", "subword", model)
+    assert LINE in pieces and len(pieces) > 3 and text_of_units(pieces, "subword") == "the cat\nsat"
+
+
+def test_a_text_is_found_wherever_it_is(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_bytes("\ufeffzwei\r\ndrei".encode())
+    (tmp_path / "a.txt").write_text("eins\n")
+    assert book_of(tmp_path / "b.txt").text == "zwei\ndrei"
+    whole = book_of(str(tmp_path))
+    assert whole.text == "eins\nzwei\ndrei\n" and "2 file(s)" in whole.notes[0]
+    assert book_of(["eins", "zwei\n"]).text == "eins\nzwei\n"
+    assert book_of("eins zwei drei").text == "eins zwei drei"
+    assert book_of("eins\nzwei\ndrei\n", most=2).text == "eins\nzwei\n"
+    for wrong, message in (
+        ("there_is_none.txt", "There is no file"),
+        (3, "this is int"),
+        (" \n ", "only white space"),
+        (tmp_path / "none", "There is no file"),
+    ):
+        with pytest.raises(DataError, match=message):
+            book_of(wrong)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no text file in the folder"):
+        book_of(tmp_path / "empty")
+
+
+def test_a_text_is_cut_in_its_order() -> None:
+    book = Book("x" * 10_000)
+    plan = make_plan(book, LanguageSettings(), None)
+    assert (plan.train, plan.valid, plan.test) == ((0, 8500), (8500, 9000), (9000, 10_000))
+    plan = make_plan(book, LanguageSettings(validation_size=100), 50)
+    assert (plan.train[1], plan.valid[1], plan.test_size) == (9850, 9950, 50)
+    words = Book("some words in a line\n" * 500)
+    plan = make_plan(words, LanguageSettings(level="word"), None)
+    for first, _ in (plan.valid, plan.test):
+        assert words.text[first - 1] == LINE, "a word stays whole"
+    with pytest.raises(ConfigError, match="would be left to learn from"):
+        make_plan(book, LanguageSettings(), 9_900)
+    with pytest.raises(DataError, match="has only 150 characters"):
+        make_plan(Book("x" * 150), LanguageSettings(), None)
+
+
+@pytest.mark.parametrize(("length", "steps", "size"), [(100, 7, 4), (5, 8, 3), (64, 8, 8), (1, 1, 1), (37, 5, 2)])
+def test_readers_read_every_unit_once_and_go_on(length: int, steps: int, size: int) -> None:
+    chunks = Chunks(tuple("x" * length), torch.arange(length + 1), steps)
+    count = -(-len(chunks) // size)
+    order = list(chunks.order(size, 0, count, torch.Generator()))
+    seen = torch.cat([chunks.take(numbers)["target"][chunks.take(numbers).mask] for numbers in order])
+    assert sorted(seen.tolist()) == list(range(1, length + 1))
+    for before, after in itertools.pairwise(order):
+        assert torch.equal(after, before + 1), "each goes on where it was"
+    batch = chunks.take(order[0])
+    assert torch.equal((batch.inputs + 1)[batch.mask], batch["target"][batch.mask])
+    again = next(chunks.order(size, count, 1, torch.Generator()))
+    assert torch.equal(again, order[0].roll(-1)), "and then into what the next one had"
+
+
+# -------------------------------------------------------------------------------------------------------- n-grams
+
+
+def kneser_ney(units: list[int], order: int, size: int) -> Any:
+    """Interpolated modified Kneser-Ney as the paper has it, by dictionaries."""
+    counts: list[Counter[tuple[int, ...]]] = []
+    for n in range(1, order + 1):
+        grams = [tuple(units[at : at + n]) for at in range(len(units) - n + 1)]
+        if n == order:
+            counts.append(Counter(grams))
+        else:
+            longer = {tuple(units[at : at + n + 1]) for at in range(len(units) - n)}
+            counts.append(Counter(gram[1:] for gram in longer))
+    discounts = []
+    for table in counts:
+        n1, n2, n3, n4 = (sum(value == k for value in table.values()) for k in (1, 2, 3, 4))
+        if not (n1 and n2 and n3):
+            discounts.append((0.5, 0.75, 0.9))
+            continue
+        y = n1 / (n1 + 2 * n2)
+        found = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
+        discounts.append(tuple(min(max(d, 0.05), k - 0.05) for k, d in enumerate(found, 1)))
+    follows: list[dict[tuple[int, ...], dict[int, int]]] = []
+    for table in counts:
+        by_context: dict[tuple[int, ...], dict[int, int]] = defaultdict(dict)
+        for gram, count in table.items():
+            by_context[gram[:-1]][gram[-1]] = count
+        follows.append(by_context)
+
+    def p(context: tuple[int, ...], unit: int) -> float:
+        n = len(context)
+        shorter = 1 / size if n == 0 else p(context[1:], unit)
+        after = follows[n].get(context)
+        if not after:
+            return shorter
+        total = sum(after.values())
+        taken = sum(discounts[n][min(count, 3) - 1] for count in after.values())
+        own = after.get(unit, 0)
+        less = own - discounts[n][min(own, 3) - 1] if own else 0.0
+        return less / total + taken / total * shorter
+
+    return p
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+@pytest.mark.parametrize("length", [12, 3000])
+def test_n_grams_beside_a_dictionary(order: int, length: int) -> None:
+    random = np.random.default_rng(order)
+    units = (random.geometric(0.3, length) % 9).astype(np.int64)
+    unseen = (random.geometric(0.3, 200) % 10).astype(np.int64)  # with a unit that was never there
+    p = kneser_ney(units.tolist(), order, 10)
+    expected = [p(tuple(unseen[max(0, at - order + 1) : at].tolist()), int(unseen[at])) for at in range(200)]
+    grams = NGrams(units, order, 10)
+    np.testing.assert_allclose(grams.probabilities(unseen), expected, rtol=1e-9)
+    for context in ([], [1], [9, 1], [0, 1, 2, 0]):  # after whatever stands before, all units together have 1
+        every = [grams.probabilities(np.array([*context, unit]))[-1] for unit in range(10)]
+        assert sum(every) == pytest.approx(1.0)
+
+
+# ---------------------------------------------------------------------------------------------------- the network
+
+
+class Plain(nn.Module):
+    """A language model as one writes it with torch: one LSTM, its vectors tied."""
+
+    def __init__(self, size: int, hidden: int):
+        super().__init__()
+        self.embed = nn.Embedding(size, hidden)
+        self.lstm = nn.LSTM(hidden, hidden, batch_first=True)
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(self.lstm(self.embed(x))[0], self.embed.weight, self.bias)
+
+
+def network_of(**settings: Any) -> LanguageNet:
+    return LanguageNet.of(make_config(PARTS, {"hidden_size": 6, "dropout": 0.0} | settings), 9)
+
+
+def test_the_network_beside_torch() -> None:
+    torch.manual_seed(0)
+    ours, theirs, x = network_of(), Plain(9, 6), torch.randint(9, (3, 11))
+    cell = ours.recurrent.cells()[0]
+    with torch.no_grad():
+        theirs.embed.weight.copy_(ours.embed)
+        theirs.bias.copy_(ours.bias.normal_())
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(theirs.lstm, f"{name}_l0").copy_(getattr(cell, name))
+    expected = theirs(x)
+    torch.testing.assert_close(ours(Batch(x)).prediction, expected)
+    first = ours(Batch(x[:, :4]))
+    second = ours(Batch(x[:, 4:], carried=first.carried))
+    torch.testing.assert_close(torch.cat([first.prediction, second.prediction], 1), expected)
+    (own,) = torch.autograd.grad(ours(Batch(x)).prediction.square().sum(), ours.embed)
+    (like,) = torch.autograd.grad(theirs(x).square().sum(), theirs.embed.weight)
+    torch.testing.assert_close(own, like, rtol=1e-4, atol=1e-5)
+
+
+def test_tied_or_not_and_of_other_widths() -> None:
+    assert network_of().weight is None and network_of().narrow is None
+    narrow = network_of(embedding_size=4)
+    assert narrow.narrow is not None and narrow.narrow.weight.shape == (4, 6)
+    untied = network_of(embedding_size=4, tied=False)
+    assert untied.weight is not None and untied.weight.shape == (9, 6) and untied.narrow is None
+    for network in (narrow, untied, network_of(cell=("lstm", "gru"))):
+        assert network(Batch(torch.zeros(2, 5, dtype=torch.int64))).prediction.shape == (2, 5, 9)
+
+
+def test_vectors_are_dropped_in_training_alone() -> None:
+    torch.manual_seed(0)
+    network = network_of(embedding_dropout=0.5, hidden_size=60).train()
+    x = torch.arange(9).repeat(2, 1)
+    read = network.read(x)
+    gone = (read == 0).all(-1)
+    assert torch.equal(gone[0], gone[1]) and 0 < int(gone[0].sum()) < 9, "a unit is dropped wherever it stands"
+    kept = ~gone[0]
+    torch.testing.assert_close(read[0, kept], 2 * network.embed[kept])
+    assert torch.equal(network.eval().read(x)[0], network.embed)
+    network = network_of(input_dropout=0.5, hidden_size=60).train()
+    gone = network.read(x) == 0
+    assert torch.equal(gone[:, 0], gone[:, 5]) and 0.2 < float(gone.float().mean()) < 0.8, "the same at every step"
+
+
+def test_the_loss_and_its_penalties() -> None:
+    torch.manual_seed(0)
+    network = network_of()
+    x, mask = torch.randint(9, (2, 5)), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    batch = Batch(x, torch.randint(9, (2, 5)), mask, mask)
+    output: Output = network(batch)
+    logs = output.prediction.log_softmax(-1).gather(-1, batch["target"].unsqueeze(-1))[..., 0]
+    plain = LanguageTask().loss(output, batch)
+    assert float(plain.count) == 8
+    torch.testing.assert_close(plain.mean, -logs[mask].mean())
+    assert output.recurrence is not None
+    h = output.recurrence.outputs
+    more = 2.0 * h.square().mean() + 3.0 * (h[:, 1:] - h[:, :-1]).square().mean()
+    task = LanguageTask(2.0, 3.0)
+    torch.testing.assert_close(task.loss(output, batch).mean, plain.mean + more)
+    with torch.no_grad():
+        torch.testing.assert_close(task.loss(network(batch), batch).mean, plain.mean.detach())
+
+
+def test_a_text_is_judged_as_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = fitted_on(RHYME)
+    examples = KIND.encode(Book(RHYME[:200]), fitted.learned)
+    with torch.no_grad():
+        scores = fitted.network(Batch(examples.numbers[None, :-1])).prediction[0]
+    expected = -scores.double().log_softmax(-1).gather(-1, examples.numbers[1:, None])[:, 0]
+    np.testing.assert_allclose(ask_network(fitted, examples), expected, rtol=1e-4)
+    assert len(next(in_order(examples))) == 1, "a short text has one reader"
+    monkeypatch.setattr("recurra.tasks.language.answers.EACH", 10)
+    several = ask_network(fitted, examples)
+    assert len(next(in_order(examples))) == 16 and np.isfinite(several).all() and len(several) == 200
+
+
+def test_metrics_by_hand() -> None:
+    units = ("ab", "c", LINE, "d")
+    truth = Truth(units, np.ones(4, dtype=bool), "word")
+    statistics = statistics_of(truth, np.array([1.0, 2.0, 3.0, 4.0]))
+    assert statistics["characters"].tolist() == [2 + 2 + 1 + 1], "with the blank between words"
+    assert NATS.of(statistics) == 2.5 and PERPLEXITY.of(statistics) == pytest.approx(exp(2.5))
+    assert BITS.of(statistics) == pytest.approx(10 / 6 / log(2))
+
+
+def brackets(count: int, seed: int) -> str:
+    """Nested brackets of two kinds: one opens with probability 0.45, else the last one closes; lines end at depth 0."""
+    random, said = np.random.default_rng(seed), ""
+    while len(said) < count:
+        depth = "x"
+        while depth:
+            depth = depth.removeprefix("x")
+            if not depth or random.random() < 0.45:
+                depth += "(["[int(random.random() < 0.5)]
+                said += depth[-1]
+            else:
+                said += {"(": ")", "[": "]"}[depth[-1]]
+                depth = depth[:-1]
+        said += "\n"
+    return said
+
+
+def entropy_of(text: str) -> float:
+    """The nats of each character by the rule that made it."""
+    nats, depth = 0.0, 0
+    for sign in text:
+        if sign in "([":
+            nats -= log(0.5) if depth == 0 else log(0.45 * 0.5)
+            depth += 1
+        elif sign != "\n":
+            nats -= log(0.55)
+            depth -= 1
+    return nats / len(text)
+
+
+@pytest.mark.slow
+def test_nested_brackets_are_learned_to_their_entropy() -> None:
+    """Which bracket closes is what stands far back: n-grams cannot know it where it is deep."""
+    text, unseen = brackets(40_000, 0), brackets(8_000, 1)
+    model = LanguageModel(
+        hidden_size=48, max_epochs=14, epoch_steps=100, batch_size=16, steps=40, dropout=0.0, learning_rate=1e-2
+    ).fit(text)
+    entropy, found = entropy_of(unseen), -model.score(unseen)
+    assert entropy < found < 1.04 * entropy
+    units = KIND.encode(Book(text), model.fitted_.learned).numbers.numpy()
+    grams = NGrams(units, 6, model.fitted_.learned.size)
+    by_grams = -np.log(grams.probabilities(KIND.encode(Book(unseen), model.fitted_.learned).numbers.numpy())[1:])
+    assert found < by_grams.mean()
+    said = model.generate(length=400, temperature=0.5)
+    opened = [line for line in said.split("\n")[:-1] if line]
+    assert sum(map(balanced, opened)) > 0.8 * len(opened) > 2
+
+
+def balanced(line: str) -> bool:
+    depth = []
+    for sign in line:
+        if sign in "([":
+            depth.append(sign)
+        elif not depth or depth.pop() != {")": "(", "]": "["}[sign]:
+            return False
+    return not depth
+
+
+# ------------------------------------------------------------------------------------------------------- writing
+
+
+@pytest.mark.parametrize("settings", [{}, {"cell": "lstm/gru"}, {"residual": True, "num_layers": 2}, {"level": "word"}])
+def test_unit_by_unit_is_as_all_at_once(settings: dict[str, Any]) -> None:
+    fitted = fitted_on(RHYME, **settings)
+    network, numbers = fitted.network, KIND.encode(Book(RHYME[:60]), fitted.learned).numbers
+    with torch.no_grad():
+        reading = Reading(network)
+        found = torch.stack([reading.next(int(number)) for number in numbers])
+        torch.testing.assert_close(found, network(Batch(numbers[None])).prediction[0], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_likeliest_is_written() -> None:
+    model = LanguageModel(**TINY).fit(RHYME)
+    said = model.generate("the c", length=12, temperature=0)
+    text = "the c"
+    for _ in range(12):
+        numbers = KIND.encode(Book(text), model.fitted_.learned).numbers
+        with torch.no_grad():
+            scores = model.network_(Batch(numbers[None])).prediction[0, -1]
+        text += model.fitted_.learned.shown(int(scores[2:].argmax()) + 2)
+    assert said == text
+    for how in ({"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-6}):
+        assert model.generate("the c", length=12, **how) == said
+
+
+def test_one_seed_writes_one_text() -> None:
+    model = LanguageModel(**TINY).fit(RHYME)
+    first = model.generate(length=40, seed=3)
+    torch.manual_seed(99)
+    assert model.generate(length=40, seed=3) == first != model.generate(length=40, seed=4)
+    assert "".join(model.stream(make_part(WritingAsked, {"length": 40, "seed": 3}))) == first
+    assert len(first) == 40 and model.generate("the", length=2).startswith("the")
+
+
+def test_it_ends_where_it_is_told_to() -> None:
+    model = LanguageModel(**TINY).fit(RHYME)
+    whole = model.generate("the", length=60, seed=1)
+    stop = whole[20:23]
+    cut = model.generate("the", length=60, seed=1, stop=stop)
+    assert cut == whole[: whole.index(stop, 3)]
+    assert model.generate("the", length=5, seed=1, stop="the").startswith("the"), "the prompt does not stop it"
+
+
+def test_sampling_draws_as_it_says() -> None:
+    scores, generator = torch.tensor([0.0, 1.0, 2.0, -torch.inf, 0.5]), torch.Generator().manual_seed(0)
+
+    def shares(how: Sampling) -> np.ndarray:
+        drawn = [how.choose(scores, generator) for _ in range(4000)]
+        return np.bincount(drawn, minlength=5) / 4000
+
+    np.testing.assert_allclose(shares(Sampling()), scores.softmax(-1), atol=0.03)
+    np.testing.assert_allclose(shares(Sampling(temperature=0.5)), (2 * scores).softmax(-1), atol=0.03)
+    two = torch.tensor([-torch.inf, 1.0, 2.0, -torch.inf, -torch.inf]).softmax(-1)
+    np.testing.assert_allclose(shares(Sampling(top_k=2)), two, atol=0.03)
+    np.testing.assert_allclose(shares(Sampling(top_p=0.7)), two, atol=0.03)
+    np.testing.assert_allclose(shares(Sampling(top_p=0.1)), [0, 0, 1, 0, 0])
+
+
+def test_words_have_blanks_between_them() -> None:
+    said = LanguageModel(**TINY, level="word").fit(RHYME).generate("the cat", length=30)
+    assert said.startswith("the cat ") or said.startswith("the cat\n")
+    assert all(word in RHYME.split() for word in said.split()) and "  " not in said
+
+
+def test_pieces_are_written_as_words() -> None:
+    said = LanguageModel(**TINY, level="subword", vocabulary=30).fit(RHYME).generate("the cat", length=30)
+    assert said.startswith("the cat") and "▁" not in said
+
+
+def test_a_prompt_of_which_nothing_is_known() -> None:
+    fitted = fitted_on(RHYME)
+    with pytest.raises(ConfigError, match="Nothing of the prompt '漢字' is known"):
+        write(fitted, WritingAsked(prompt="漢字"))
+    assert "".join(write(fitted, WritingAsked(prompt="the 漢", length=3))).startswith("the 漢")
+    for wrong in ({"top_p": 1.5}, {"length": 0}, {"temperature": -1}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            LanguageModel(**TINY).fit(RHYME).generate(**wrong)
+
+
+# --------------------------------------------------------------------------------------------------- its two faces
+
+
+def test_the_estimator(tmp_path: Path) -> None:
+    model = LanguageModel(**(TINY | {"max_epochs": 12, "epoch_steps": 20}), learning_rate=1e-2).fit(RHYME)
+    assert model.perplexity("the cat sat on the mat\n") < 5 < model.perplexity("tgma hct eo tsd\n")
+    table = model.predict("the cat")
+    assert table["unit"].tolist() == list("the cat") and np.allclose(2 ** -table["bits"], table["p"])
+    assert exp(-model.score("the cat")) == pytest.approx(model.perplexity("the cat"))
+    again = LanguageModel.load(model.save(tmp_path / "run"))
+    assert again.perplexity("the cat") == model.perplexity("the cat")
+    assert again.generate(length=20) == model.generate(length=20)
+    with pytest.warns(UserWarning, match="not known"):
+        model.perplexity("the 漢")
+
+
+def test_words_that_are_rare_are_one_and_the_same() -> None:
+    model = LanguageModel(**TINY, level="word", min_count=2).fit(RHYME + "once upon a time\n")
+    assert "upon" not in model.fitted_.learned.vocabulary.numbers
+    learned = LanguageLearned.of(RHYME, LanguageSettings(level="word", vocabulary=3, steps=8))
+    assert len(learned.vocabulary.tokens) == 3 and learned.shown(1) == "<unk>"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"attention": "additive"}, "attention has no effect"),
+        ({"bidirectional": True}, "bidirectional has no effect"),
+        ({"cell": "reservoir"}, "read out in closed form"),
+        ({"level": "letters"}, "character, word, subword"),
+    ],
+)
+def test_what_cannot_be(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        LanguageModel(**settings).fit(RHYME)
+
+
+FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    return lambda *arguments: run_command(capsys, *arguments)
+
+
+def test_the_verbs(run: Run, tmp_path: Path) -> None:
+    book, out = tmp_path / "book.txt", tmp_path / "run"
+    book.write_text(RHYME)
+    done = run("train", book, "--task=language", *FLAGS, f"--out={out}")
+    assert done.code == 0 and "6-grams" in done.out and "bits per character" in done.out, done.err
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "What it writes" in page and "What surprised it" in page
+    written = run("generate", out, "--prompt=the", "--length=20", "--seed=5")
+    assert written.code == 0 and written.out.startswith("the") and len(written.out) == 3 + 20 + 1
+    value = json.loads(run("generate", out, "--prompt=the", "--length=20", "--seed=5", "--json").out)
+    assert value["text"] + "\n" == written.out
+    answer = json.loads(run("predict", out, book, "--json").out)
+    assert len(answer) == len(RHYME)
+    assert run("predict", out, book, "--model=6_grams", "--json").code == 0
+    assert "judged by" in run("evaluate", out).err + run("evaluate", out).out
+    compared = run(
+        "compare", book, "--task=language", *FLAGS, "--cells=lstm,gru", "--seeds=1", f"--out={tmp_path / 'c'}"
+    )
+    assert compared.code == 0 and "unigram" in compared.out, compared.err
+
+
+def test_bad_input_is_said(run: Run, tmp_path: Path) -> None:
+    book, out = tmp_path / "book.txt", tmp_path / "run"
+    book.write_text(RHYME)
+    for arguments, message in (
+        (("train", tmp_path / "none.txt", "--task=language"), "There is no file"),
+        (("train", book, "--task=language", "--test-size=99999"), "left to learn from"),
+        (("train", book, "--task=language", "--attention=dot"), "attention has no effect"),
+        (("generate", tmp_path / "none"), "none"),
+    ):
+        answer = run(*arguments)
+        assert answer.code == 2 and message in answer.err.replace("\n", " "), answer.err
+        assert answer.err.strip().splitlines()[-1].startswith("Error: ")
+    assert run("train", book, "--task=language", *FLAGS, f"--out={out}").code == 0
+    answer = run("generate", out, "--prompt=漢字")
+    assert answer.code == 2 and "Nothing of the prompt" in answer.err
+    assert run("generate", out, "--top-p=3").code == 2
