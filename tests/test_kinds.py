@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.model_selection import RandomizedSearchCV
 
-from recurra import Classifier, Forecaster, Regressor, Tagger
+from recurra import Classifier, Forecaster, LanguageModel, Regressor, Tagger
 from recurra.errors import ConfigError, RunError
 from recurra.settings import make_config, settings_of
 from recurra.tasks import TASKS, kind_of, name_of, parts_of, saving
@@ -52,11 +52,18 @@ def crests() -> tuple[np.ndarray, np.ndarray]:
     return X, np.where(X > 0.5, "high", "low")
 
 
+def verses() -> str:
+    """Lines of words, of which one says which comes next."""
+    random = np.random.default_rng(0)
+    return "".join(f"the {'red cat sleeps' if n else 'old dog barks'} again\n" for n in random.integers(0, 2, 60))
+
+
 GIVEN: dict[str, tuple[Any, dict[str, Any]]] = {
     "forecast": (sales(), {"horizon": 7}),
     "classify": (waves(), {}),
     "regress": (heights(), {}),
     "tag": (crests(), {}),
+    "language": (verses(), {}),
 }
 each_kind = pytest.mark.parametrize("task", TASKS)
 OF_CASES = [task for task in TASKS if isinstance(kind_of(task), CaseKind)]
@@ -78,7 +85,13 @@ def trained(task: str, **settings: Any) -> Session:
     return session
 
 
-ESTIMATORS: dict[str, Any] = {"forecast": Forecaster, "classify": Classifier, "regress": Regressor, "tag": Tagger}
+ESTIMATORS: dict[str, Any] = {
+    "forecast": Forecaster,
+    "classify": Classifier,
+    "regress": Regressor,
+    "tag": Tagger,
+    "language": LanguageModel,
+}
 
 
 @each_kind
