@@ -170,7 +170,7 @@ NAMES = set(
     RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS csv date sales cell dot none scaled_dot nearest_neighbour
     seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
-    heads forecast classify regress price ridge random_convolutions
+    heads forecast classify regress price ridge random_convolutions language generate unigram grams _grams
         """,
     )
 )
@@ -197,6 +197,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     reviews = [f"房间{'很好' if n % 2 else '太差'}。早餐{'一般' if n % 3 else '不错'}。" for n in range(40)]
     texts = pd.DataFrame({"text": reviews, "label": ["slow", "fast"] * 20})
     texts.to_csv("texts.csv", index=False)
+    Path("book.txt").write_text("天地玄黄，宇宙洪荒。\n日月盈昃，辰宿列张。\n" * 40, encoding="utf-8")
     texts.assign(label=["|".join(["slow"] * (n % 2) + ["fast"] * (n % 3 == 0)) for n in range(40)]).to_csv(
         "several.csv", index=False
     )
@@ -271,6 +272,7 @@ def page_left(path: str) -> set[str]:
         ("classify", "several.csv", ["--several"]),
         ("regress", "numbers.csv", ["--target", "price"]),
         ("tag", "steps.csv", []),
+        ("language", "book.txt", []),
     ],
 )
 def test_a_task_speaks_chinese_from_data_to_answers(run: Run, task: str, data: str, more: list[object]) -> None:

@@ -130,7 +130,7 @@ VERBS = list(recurra.commands)
 SETTINGS = {
     (task, name): one
     for task, parts in ((task, parts_of(task)) for task in TASKS)
-    for part in (*parts.by_name().values(), parts.predict, parts.evaluate, parts.report, CompareAsked)
+    for part in (*parts.by_name().values(), parts.predict, parts.evaluate, parts.report, parts.generate, CompareAsked)
     for name, one in settings_of(part).items()
 }
 LATIN = re.compile(r"[A-Za-z][\w.]*")
@@ -142,7 +142,8 @@ NAMES = set(
         "none lstm gru scaled_dot general local multi_head hidden_size dropout cpu cuda auto forecast classify regress "
         "train infer lengths step memory B T I H network linear seasonal_naive nearest_neighbour most_frequent_class "
         "ridge nearest_neighbours target targetLabel "
-        "tag window_regression most_frequent_label random_convolutions MiniRocket naive_Bayes linear_SVM n_gram_SVM F1"
+        "tag window_regression most_frequent_label random_convolutions MiniRocket naive_Bayes linear_SVM n_gram_SVM F1 "
+        "language n_grams unigram Kneser Ney sentencepiece"
     )
 )
 

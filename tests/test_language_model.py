@@ -462,7 +462,7 @@ def test_the_verbs(run: Run, tmp_path: Path) -> None:
     book, out = tmp_path / "book.txt", tmp_path / "run"
     book.write_text(RHYME)
     done = run("train", book, "--task=language", *FLAGS, f"--out={out}")
-    assert done.code == 0 and "6-grams" in done.out and "bits per character" in done.out, done.err
+    assert done.code == 0 and "6-grams" in done.out and "bits/character" in done.out, done.err
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "What it writes" in page and "What surprised it" in page
     written = run("generate", out, "--prompt=the", "--length=20", "--seed=5")

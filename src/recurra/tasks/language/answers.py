@@ -20,6 +20,7 @@ from .examples import Chunks
 from .learned import LanguageLearned
 
 STRETCH = 100  # units that are judged together
+NAMES = {"character": "characters", "word": "words", "subword": "pieces of words"}
 READERS = 16  # of a text that is long, each of which begins without having read what stands before
 EACH = 5_000  # units that a reader reads at least, so that its beginning does not count
 
@@ -78,7 +79,7 @@ def make_exam(examples: Chunks, learned: LanguageLearned) -> Exam:
     if not examples.units:
         raise DataError("There is nothing to judge by: the text is empty.")
     known = (examples.numbers[1:] > 1).numpy()
-    return Exam(examples, Truth(examples.units, known, learned.level), f"judged by {len(known):,} {learned.level}s")
+    return Exam(examples, Truth(examples.units, known, learned.level), f"judged by {len(known):,} {NAMES[learned.level]}")
 
 
 def statistics_of(truth: Truth, nats: np.ndarray) -> Statistics:

@@ -29,6 +29,16 @@ from .source import Book, book_of, fingerprint
 from .task import make_language_model
 from .writing import write
 
+TITLES = {
+    "character": "What comes next, character by character",
+    "word": "What comes next, word by word",
+    "subword": "What comes next, by pieces of words",
+}
+STEPS = {
+    "character": "A step is a character.",
+    "word": "A step is a word.",
+    "subword": "A step is a piece of a word.",
+}
 GLIMPSED = 60  # units of the picture of what goes on inside
 
 
@@ -154,9 +164,8 @@ class LanguageKind(Kind):
         return None if not wanted else (max(0, len(data) - wanted), len(data))
 
     def title(self, fitted: Fitted, data: Book) -> str:
-        """Return what is written, and of how many different units."""
-        learned: LanguageLearned = fitted.learned
-        return f"What comes next, {learned.level} by {learned.level}"
+        """Return what is read and written."""
+        return TITLES[fitted.learned.level]
 
     def sections(self, fitted: Fitted, data: Book, judged: Judged | None, asked: Any) -> list[Any]:
         """Return a text that the model wrote, and where it was surprised."""
@@ -169,7 +178,7 @@ class LanguageKind(Kind):
         learned: LanguageLearned = fitted.learned
         examples = replace(self.encode(data, learned, (0, min(len(data), 20 * learned.steps))), steps=GLIMPSED)
         batch = examples.take(torch.arange(1))
-        return Glimpse(batch, list(examples.units[:GLIMPSED]), f"A step is a {learned.level}.")
+        return Glimpse(batch, list(examples.units[:GLIMPSED]), STEPS[learned.level])
 
 
 KIND = LanguageKind()

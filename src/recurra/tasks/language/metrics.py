@@ -26,10 +26,10 @@ PERPLEXITY = Metric(
 )
 BITS = Metric(
     "bits_per_character",
-    "bits per character",
+    "bits/character",
     "low",
     _bits,
-    "bits per character is how many bits the text would take if the model compressed it",
+    "bits/character is how many bits the text would take if the model compressed it",
 )
 
 

@@ -45,7 +45,7 @@ def _sample(fitted: Fitted) -> Section:
     said = "".join(write(fitted, WritingAsked(length=SAMPLE, temperature=0.8)))
     lines = said.strip(LINE).split(LINE)
     text = (
-        f"{SAMPLE} {learned.level}s that the model wrote by itself, at a temperature of 0.8. More: `recurra generate`."
+        f"{SAMPLE} units that the model wrote by itself, at a temperature of 0.8. More of it: `recurra generate`."
     )
     return Section("What it writes", text, marked=[Marked("", [Line("", [(line, 0.0)]) for line in lines])])
 
@@ -57,7 +57,7 @@ def _marked(truth: Truth, nats: np.ndarray, at: int, bits: float) -> Marked:
         (piece.replace(LINE, "⏎ "), float(share))
         for piece, share in zip(written(truth.units[part], truth.level), shares, strict=True)
     ]
-    return Marked(f"{bits:.1f} bits a {truth.level}, from {truth.level} {part.start:,}", [Line("surprise", pieces)])
+    return Marked(f"{bits:.1f} bits a unit, from unit {part.start:,} on", [Line("surprise", pieces)])
 
 
 def _hardest(truth: Truth, nats: np.ndarray) -> Section:

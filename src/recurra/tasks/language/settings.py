@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ...data.text.units import Level
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
-from ...settings.model import AttentionName
+from ...settings.model import AttentionName, CellName
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -57,7 +57,7 @@ class LanguageSettings:
 class LanguageModelSettings(ModelSettings):
     """The recurrent network: it reads forwards, as what comes is not known."""
 
-    cell: str | type | tuple[str | type, ...] = otherwise(ModelSettings, "cell", "lstm")
+    cell: CellName | str | type | tuple[str | type, ...] = otherwise(ModelSettings, "cell", "lstm")
     hidden_size: int = otherwise(ModelSettings, "hidden_size", 256)
     attention: AttentionName | type | None = otherwise(ModelSettings, "attention", "none")
     dropout: float = otherwise(ModelSettings, "dropout", 0.2)

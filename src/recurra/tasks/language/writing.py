@@ -102,8 +102,8 @@ def write(fitted: Fitted, asked: WritingAsked) -> Iterator[str]:
     numbers = learned.encode(prompt).tolist()
     if prompt and all(number == UNKNOWN for number in numbers):
         raise ConfigError(
-            f"Nothing of the prompt '{asked.prompt[:40]}' is known to this model, whose training text had none of its "
-            f"{learned.level}s. Begin with something else."
+            f"Nothing of the prompt '{asked.prompt[:40]}' is known to this model, as its training text had nothing of "
+            "it. Begin with something else."
         )
     return _written(fitted, asked, prompt, numbers)
 
