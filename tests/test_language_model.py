@@ -20,7 +20,7 @@ from recurra.data.text.learned_pieces import learn_pieces
 from recurra.data.text.units import LINE, text_of_units, units_of
 from recurra.errors import ConfigError, DataError
 from recurra.nn.models import Output
-from recurra.settings import make_config, make_part
+from recurra.settings import make_config
 from recurra.tasks.base import Fitted
 from recurra.tasks.language.answers import Truth, ask_network, in_order, statistics_of
 from recurra.tasks.language.examples import Chunks
@@ -307,16 +307,15 @@ def entropy_of(text: str) -> float:
 @pytest.mark.slow
 def test_nested_brackets_are_learned_to_their_entropy() -> None:
     """Which bracket closes is what stands far back: n-grams cannot know it where it is deep."""
-    text, unseen = brackets(40_000, 0), brackets(8_000, 1)
-    model = LanguageModel(
-        hidden_size=48, max_epochs=14, epoch_steps=100, batch_size=16, steps=40, dropout=0.0, learning_rate=1e-2
-    ).fit(text)
+    text, unseen = brackets(150_000, 0), brackets(8_000, 1)
+    how = {"hidden_size": 48, "steps": 40, "batch_size": 16, "dropout": 0.0, "learning_rate": 5e-3}
+    model = LanguageModel(**how, max_epochs=24, epoch_steps=100, patience=24).fit(text)
     entropy, found = entropy_of(unseen), -model.score(unseen)
-    assert entropy < found < 1.04 * entropy
+    assert entropy < found < 1.06 * entropy
     units = KIND.encode(Book(text), model.fitted_.learned).numbers.numpy()
     grams = NGrams(units, 6, model.fitted_.learned.size)
     by_grams = -np.log(grams.probabilities(KIND.encode(Book(unseen), model.fitted_.learned).numbers.numpy())[1:])
-    assert found < by_grams.mean()
+    assert found < 0.95 * by_grams.mean()
     said = model.generate(length=400, temperature=0.5)
     opened = [line for line in said.split("\n")[:-1] if line]
     assert sum(map(balanced, opened)) > 0.8 * len(opened) > 2
@@ -364,7 +363,8 @@ def test_one_seed_writes_one_text() -> None:
     first = model.generate(length=40, seed=3)
     torch.manual_seed(99)
     assert model.generate(length=40, seed=3) == first != model.generate(length=40, seed=4)
-    assert "".join(model.stream(make_part(WritingAsked, {"length": 40, "seed": 3}))) == first
+    pieces = list(model.stream(length=40, seed=3))
+    assert "".join(pieces) == first and len(pieces) == 40, "one after the other"
     assert len(first) == 40 and model.generate("the", length=2).startswith("the")
 
 

@@ -79,7 +79,9 @@ def make_exam(examples: Chunks, learned: LanguageLearned) -> Exam:
     if not examples.units:
         raise DataError("There is nothing to judge by: the text is empty.")
     known = (examples.numbers[1:] > 1).numpy()
-    return Exam(examples, Truth(examples.units, known, learned.level), f"judged by {len(known):,} {NAMES[learned.level]}")
+    return Exam(
+        examples, Truth(examples.units, known, learned.level), f"judged by {len(known):,} {NAMES[learned.level]}"
+    )
 
 
 def statistics_of(truth: Truth, nats: np.ndarray) -> Statistics:

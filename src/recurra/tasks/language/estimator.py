@@ -93,13 +93,24 @@ class LanguageModel(LanguageTrainingSettings, LanguageModelSettings, LanguageSet
         ``top_p`` leave only the likeliest ones, so many, or with this share of the probability. It ends before
         ``stop``. The same ``seed`` writes the same text. Raises ConfigError for a prompt of which nothing is known.
         """
-        wanted = {"prompt": prompt, "length": length, "temperature": temperature, "top_k": top_k}
-        return "".join(self.stream(make_part(WritingAsked, wanted | {"top_p": top_p, "stop": stop, "seed": seed})))
+        return "".join(
+            self.stream(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop, seed=seed)
+        )
 
-    def stream(self, asked: WritingAsked | str = "") -> Iterator[str]:
-        """Yield a text piece by piece, as it is written: of a prompt, or as ``asked`` says in full."""
-        wanted = make_part(WritingAsked, {"prompt": asked}) if isinstance(asked, str) else asked
-        return write(self._fitted(), wanted)
+    def stream(
+        self,
+        prompt: str = "",
+        length: int = 500,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        stop: str | None = None,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """Yield the text that ``generate`` returns piece by piece, as it is written."""
+        wanted = {"prompt": prompt, "length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+        return write(self._fitted(), make_part(WritingAsked, wanted | {"stop": stop, "seed": seed}))
 
     def _surprises(self, text: Any) -> Any:
         return self.kind.answer(self._fitted(), self._read_as_learned(text), SurpriseAsked())

@@ -10,7 +10,6 @@ from ...report.marked import Line, Marked
 from ...report.page import Section
 from ..base import Fitted, Judged
 from .answers import STRETCH, Truth
-from .learned import LanguageLearned
 from .metrics import stretch_bits
 from .settings import WritingAsked
 from .writing import write
@@ -41,12 +40,9 @@ def answer_sections(fitted: Fitted, judged: Judged | None) -> list[Section]:
 
 
 def _sample(fitted: Fitted) -> Section:
-    learned: LanguageLearned = fitted.learned
     said = "".join(write(fitted, WritingAsked(length=SAMPLE, temperature=0.8)))
     lines = said.strip(LINE).split(LINE)
-    text = (
-        f"{SAMPLE} units that the model wrote by itself, at a temperature of 0.8. More of it: `recurra generate`."
-    )
+    text = f"{SAMPLE} units that the model wrote by itself, at a temperature of 0.8. More of it: `recurra generate`."
     return Section("What it writes", text, marked=[Marked("", [Line("", [(line, 0.0)]) for line in lines])])
 
 
