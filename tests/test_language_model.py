@@ -60,6 +60,7 @@ def test_units_of_every_level() -> None:
 def test_a_text_is_found_wherever_it_is(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_bytes("\ufeffzwei\r\ndrei".encode())
     (tmp_path / "a.txt").write_text("eins\n")
+    (tmp_path / "table.csv.gz").write_bytes(b"text,label")
     assert book_of(tmp_path / "b.txt").text == "zwei\ndrei"
     whole = book_of(str(tmp_path))
     assert whole.text == "eins\nzwei\ndrei\n" and "2 file(s)" in whole.notes[0]
@@ -71,6 +72,7 @@ def test_a_text_is_found_wherever_it_is(tmp_path: Path) -> None:
         (3, "this is int"),
         (" \n ", "only white space"),
         (tmp_path / "none", "There is no file"),
+        (tmp_path / "table.csv.gz", "is a table"),
     ):
         with pytest.raises(DataError, match=message):
             book_of(wrong)

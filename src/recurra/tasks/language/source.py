@@ -11,6 +11,8 @@ from ...errors import DataError
 
 ENDINGS = (".txt", ".text", ".md", ".tokens", ".raw", ".gz", ".xz", ".bz2", ".zip")
 
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".json", ".jsonl", ".ndjson", ".conll", ".conllu", ".ts", ".xlsx")
+
 
 @dataclass(frozen=True)
 class Book:
@@ -59,12 +61,23 @@ def _read(path: Path, most: int | None) -> Book:
     if not path.exists() or (path.is_file() and not path.stat().st_size):
         check_there(path)
     if not path.is_dir():
+        if _is_table(path):
+            raise DataError(
+                f"'{path.name}' is a table, and a language model learns from plain text: write its texts to a file "
+                "whose name ends in .txt."
+            )
         return _checked(_plain(read_text(path)), most, ())
-    files = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in ENDINGS)
+    every = (one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in ENDINGS)
+    files = sorted(one for one in every if not _is_table(one))
     if not files:
         raise DataError(f"There is no text file in the folder '{path}': give one whose name ends in .txt.")
     text = "".join(_ended(_plain(read_text(one))) for one in files)
     return _checked(text, most, (f"{len(files):,} file(s) are read one after the other, in the order of their names",))
+
+
+def _is_table(path: Path) -> bool:
+    """Tell whether a file is named as a table, packed or not."""
+    return bool({*map(str.lower, path.suffixes)} & {*TABLES})
 
 
 def _plain(text: str) -> str:
