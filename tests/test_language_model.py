@@ -17,7 +17,7 @@ from commands import Run, run_command
 from recurra import LanguageModel
 from recurra.data.batch import Batch
 from recurra.data.text.learned_pieces import learn_pieces
-from recurra.data.text.units import LINE, text_of_units, units_of
+from recurra.data.text.units import LINE, units_of, written
 from recurra.errors import ConfigError, DataError
 from recurra.nn.models import Output
 from recurra.settings import make_config
@@ -44,6 +44,10 @@ def fitted_on(text: str, **settings: Any) -> Fitted:
 
 
 # ------------------------------------------------------------------------------------------------ units and parts
+
+
+def text_of_units(units: list[str], level: str) -> str:
+    return "".join(written(units, level))
 
 
 def test_units_of_every_level() -> None:

@@ -28,13 +28,8 @@ def units_of(text: str, level: str, model: bytes | None = None) -> list[str]:
     return found
 
 
-def text_of_units(units: Iterable[str], level: str) -> str:
-    """Return the text that ``units`` are; words and pieces have one blank between them, whatever there was."""
-    return "".join(written(units, level))
-
-
 def written(units: Iterable[str], level: str) -> Iterator[str]:
-    """Yield what each of the ``units`` adds to the text, one after the other."""
+    """Yield what each of the ``units`` adds to the text; words and pieces have one blank between them."""
     begins = True  # whether the line does
     for unit in units:
         if level == "character":

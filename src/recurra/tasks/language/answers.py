@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from ...compare.metric import Statistics
+from ...data.text import UNKNOWN
 from ...data.text.units import written
 from ...errors import DataError
 from ...nn.surroundings import on_its_own
@@ -40,7 +41,6 @@ class Surprises:
     learned: LanguageLearned
     units: tuple[str, ...]
     nats: np.ndarray  # (L,)
-    notes: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
         """Return ``place, unit, bits, p``: the units by their place in the text, counted from 0."""
@@ -78,7 +78,7 @@ def make_exam(examples: Chunks, learned: LanguageLearned) -> Exam:
     """Return a text as an exam; raises DataError if it is empty."""
     if not examples.units:
         raise DataError("There is nothing to judge by: the text is empty.")
-    known = (examples.numbers[1:] > 1).numpy()
+    known = (examples.numbers[1:] > UNKNOWN).numpy()
     return Exam(
         examples, Truth(examples.units, known, learned.level), f"judged by {len(known):,} {NAMES[learned.level]}"
     )

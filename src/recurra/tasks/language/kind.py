@@ -76,10 +76,6 @@ class LanguageKind(Kind):
             )
         return sized(config, plan)
 
-    def cut_by(self, config: Config) -> str:
-        """Return the settings that decide how a text is cut: those of the task, and how many read it side by side."""
-        return repr((vars(config.task), config.training.batch_size))
-
     def learn(self, data: Book, plan: TextPlan, config: Config) -> LanguageLearned:
         """Return the units of the training text."""
         return LanguageLearned.of(data.text[slice(*plan.train)], config.task)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...data.text import UNKNOWN, Vocabulary
 from ...data.text.learned_pieces import learn_pieces
 from ...data.text.units import LINE, units_of
+from ...data.text.vocabulary import FIRST
 from ...errors import ConfigError
 from .settings import LanguageSettings
 
@@ -25,7 +26,6 @@ class LanguageLearned:
     vocabulary: Vocabulary
     steps: int  # units that are read at a time
     model: bytes | None = None  # of pieces
-    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str, settings: LanguageSettings) -> "LanguageLearned":
@@ -58,7 +58,7 @@ class LanguageLearned:
 
     def shown(self, number: int) -> str:
         """Return the unit with this number."""
-        return self.vocabulary.tokens[number - 2] if number > UNKNOWN else UNKNOWN_SHOWN
+        return self.vocabulary.tokens[number - FIRST] if number > UNKNOWN else UNKNOWN_SHOWN
 
     def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return it as JSON values and arrays."""

@@ -1,7 +1,5 @@
 """What a report of a language model shows: a text it wrote, and what surprised it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -75,8 +73,3 @@ def _hardest(truth: Truth, nats: np.ndarray) -> Section:
 
 def _shown(unit: str) -> str:
     return {LINE: "⏎", " ": "␣"}.get(unit, unit)
-
-
-def shown_units(units: Sequence[str]) -> list[str]:
-    """Return units as a picture shows them."""
-    return [_shown(unit) for unit in units]
