@@ -12,8 +12,9 @@ from recurra import Recurrent
 from recurra.attention import AdditiveAttention
 from recurra.cells import GRUCell
 from recurra.data.batch import Batch
+from recurra.nn.attending import AttendingCell
 from recurra.nn.layers import Embed
-from recurra.nn.models import AttendingCell, Output, Writer
+from recurra.nn.models import Output, Writer
 from recurra.settings.config import TrainingSettings
 from recurra.training.loop import fit
 from recurra.training.task import Loss, Memorised

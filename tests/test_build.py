@@ -13,6 +13,7 @@ from recurra.attention import ATTENTIONS, AdditiveAttention, DotAttention
 from recurra.cells import CELLS, GRUCell, LSTMCell
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError
+from recurra.nn.attending import AttendingCell
 from recurra.nn.build import (
     ATTENTION_OPTIONS,
     attention_options,
@@ -25,7 +26,7 @@ from recurra.nn.build import (
 )
 from recurra.nn.heads import AbsoluteHead, HuberHead, QuantileHead, SquaredHead, make_head
 from recurra.nn.layers import Recurrent
-from recurra.nn.models import AttendingCell, ParallelWriter
+from recurra.nn.models import ParallelWriter
 from recurra.settings import Config, ModelSettings
 from recurra.settings import make_config as make_any_config
 from recurra.settings.model import ATTENTION_NAMES, CELL_NAMES

@@ -40,8 +40,9 @@ from recurra.cells import (
 )
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError
+from recurra.nn.attending import AttendingCell
 from recurra.nn.layers import Embed, Pool, Recurrent, join
-from recurra.nn.models import AttendingCell, Bridge, ParallelWriter, Reader, Writer, linear_layers
+from recurra.nn.models import Bridge, ParallelWriter, Reader, Writer, linear_layers
 from recurra.nn.scan import Plan, scan
 
 B, T, Q, I, H, K = 3, 6, 4, 2, 5, 5  # noqa: E741

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from recurra.attention import AdditiveAttention
 from recurra.cells import CELLS, GRUCell
 from recurra.data.batch import Batch
+from recurra.nn.attending import AttendingCell
 from recurra.nn.layers import Embed, Pool, Recurrent
-from recurra.nn.models import AttendingCell, Output, Reader, Writer
+from recurra.nn.models import Output, Reader, Writer
 from recurra.settings.config import TrainingSettings
 from recurra.training.loop import fit
 from recurra.training.task import Loss, Memorised, Task

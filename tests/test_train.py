@@ -14,8 +14,9 @@ from recurra.cells import GRUCell, LSTMCell
 from recurra.compare.metric import Metric
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError, RunError
+from recurra.nn.attending import AttendingCell
 from recurra.nn.layers import Pool, Recurrent, Regularisers
-from recurra.nn.models import AttendingCell, Output, Reader, Writer
+from recurra.nn.models import Output, Reader, Writer
 from recurra.settings import ATTENTION_PENALTIES
 from recurra.settings.config import TrainingSettings
 from recurra.training.loop import (

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..attention import Attended, Attention, Memory, SequentialAttention
-from ..cells import Cell, GatedCell, Gates, State, map_state
+from ..attention import Attention
+from ..cells import Cell, GatedCell, State, map_state
 from ..data.batch import Batch
-from ..errors import ConfigError
 from ..random import Dropout
+from .attending import AttendingCell, AttendingState, BoundCell, write_all
 from .layers import Pool, Recurrence, Recurrent, join
 from .scan import ENGINES, EVERY_STEP, SelfFed, scan
 
@@ -47,85 +47,6 @@ class Reader(nn.Module):
             return Output(self.head(read.outputs), recurrence=read)
         summary, weights = self.pool(read, batch.mask)
         return Output(self.head(summary), weights, read)
-
-
-class AttendingState(NamedTuple):
-    """The state of a cell that looks at a memory as it goes."""
-
-    output: Tensor  # (B, H): h~
-    cell: State
-    weights: Tensor  # (B, T) or (B, N, T): where this step looked
-    history: Tensor | None  # what the attention carries from step to step
-
-
-class AttendingCell(nn.Module):
-    """A cell that looks at a memory after each step, and reads what it saw in the next one.
-
-    ``s_t = cell([x_t; h~_{t−1}], s_{t−1})``, ``a_t, c_t = attention(s_t)``, ``h~_t = tanh(W [c_t; s_t])``
-    (Luong et al., arXiv 1508.04025, with input feeding). Without an attention ``h~_t = s_t``.
-    """
-
-    def __init__(self, cell: Cell, attention: Attention | None, dropout: float = 0.0):
-        super().__init__()
-        self.cell, self.attention, self.dropout = cell, attention, dropout
-        self.hidden_size = cell.hidden_size
-        if attention is not None:
-            gates = cell.project(cell.initial(1)[0].new_zeros(1, cell.input_size)).shape[-1]
-            self.feed = nn.Linear(cell.hidden_size, gates, bias=False)
-            self.combine = nn.Linear(attention.context_size + cell.hidden_size, cell.hidden_size, bias=False)
-
-    def forward(self, loop: Callable[[], Output]) -> Output:
-        """Return what ``loop``, which steps this cell, returns; what torch has hooked onto the cells acts before it."""
-        answer: Output = self.cell(None, None, EVERY_STEP, lambda *_: loop())
-        return answer
-
-    def bind(self, memory: Memory | None) -> "BoundCell":
-        """Return what ``scan`` can run: this cell looking at one memory."""
-        return BoundCell(self, memory)
-
-
-class BoundCell:
-    """An attending cell together with the memory it looks at."""
-
-    def __init__(self, owner: AttendingCell, memory: Memory | None):
-        if (memory is None) != (owner.attention is None):
-            raise ConfigError("An attending cell needs a memory to look at, and a cell without attention takes none.")
-        self.owner, self.memory = owner, memory
-
-    def initial(self, state: State) -> AttendingState:
-        """Return the state before the first step, from the ``state`` of the cell inside."""
-        h = state[0]
-        none = h.new_zeros(h.shape[0], 0)
-        if self.memory is None:
-            return AttendingState(h, state, none, None)
-        attention = self.owner.attention
-        history = attention.start(self.memory) if isinstance(attention, SequentialAttention) else None
-        # One look gives the weights their shape; before the first step nothing has been looked at.
-        weights = torch.zeros_like(self._look(h, history).weights[..., 0, :])
-        return AttendingState(torch.zeros_like(h), state, weights, history)
-
-    def project(self, x: Tensor) -> Tensor:
-        """Return the cell's own projection of ``x``; what was seen is added step by step."""
-        return self.owner.cell.project(x)
-
-    def gates(self, projected: Tensor, state: AttendingState) -> Gates:
-        """Return the gates of the cell inside."""
-        return self.owner.cell.gates(self._fed(projected, state), state.cell)
-
-    def step(self, projected: Tensor, state: AttendingState) -> AttendingState:
-        """Step the cell, look, and combine."""
-        cell = self.owner.cell.step(self._fed(projected, state), state.cell)
-        if self.memory is None:
-            return AttendingState(cell[0], cell, state.weights, None)
-        seen = self._look(cell[0], state.history)
-        output = torch.tanh(self.owner.combine(torch.cat([seen.context[:, 0], cell[0]], -1)))
-        return AttendingState(output, cell, seen.weights[..., 0, :], seen.history)
-
-    def _fed(self, projected: Tensor, state: AttendingState) -> Tensor:
-        return projected if self.memory is None else projected + self.owner.feed(state.output)
-
-    def _look(self, h: Tensor, history: Tensor | None) -> Attended:
-        return self.owner.attention(h.unsqueeze(1), self.memory, history, self.owner.dropout)  # type: ignore[misc]
 
 
 class Bridge(nn.Module):
@@ -200,8 +121,11 @@ class Writer(nn.Module):
 
     def forward(self, batch: Batch, previous: Tensor, record: bool = False) -> Output:
         """Write with the right earlier outputs given: ``previous`` (B, Q) or (B, Q, ·), the targets one late."""
-        given = previous.unbind(1)
-        return self._write(batch, len(given), lambda step, _: given[step], record)
+        read, bound, state = self._read(batch, record)
+        # The engine that was asked for reads: not every one has the cell that writes.
+        engine = "reference" if self.recurrent.engine == "reference" else "auto"
+        written = write_all(bound, self.target_embed(previous), state, engine)
+        return Output(self.head(written.outputs), written.weights, read)
 
     def write(
         self, batch: Batch, first: Tensor, steps: int, choose: Callable[[Tensor], Tensor] | slice, record: bool = False

@@ -4,9 +4,10 @@ from torch import nn
 
 from ...attention import Attention, LaggedAttention, ScoreAttention
 from ...errors import ConfigError
+from ...nn.attending import AttendingCell
 from ...nn.build import cell_names, is_reservoir, make_attention, make_cell, make_recurrent
 from ...nn.heads import Head, make_head
-from ...nn.models import AttendingCell, ParallelWriter, Writer
+from ...nn.models import ParallelWriter, Writer
 from ...random import Dropout
 from ...settings.config import Config, ModelSettings
 from .layout import Layout
