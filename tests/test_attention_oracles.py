@@ -339,6 +339,27 @@ def test_location_aware_by_loops(kernel_size: int) -> None:
     check(attention, query, states, mask, by_loops(query, states, row))
 
 
+def test_coverage_by_loops() -> None:
+    query, states, mask = question(D)
+    attention = make("coverage", D, attention_size=3)
+    p = numbers(attention)
+    covered: list[Row] = []
+
+    def row(t: int, s: Row, h: list[Row], previous: Row | None) -> Row:
+        if previous is None:
+            covered.clear()
+        covered.append(previous or [0.0] * T)
+
+        def energy(j: int, step: Row) -> float:
+            so_far = [w[0] * sum(one[j] for one in covered) for w in p["covered.weight"]]
+            mapped = plus(times(p["query.weight"], s), times(p["key.weight"], step), p["key.bias"])
+            return inner(p["energy.weight"][0], tanhs(plus(mapped, so_far)))
+
+        return softmax_over({j: energy(j, step) for j, step in enumerate(h)})
+
+    check(attention, query, states, mask, by_loops(query, states, row))
+
+
 def stopping_chances(attention: Attention, query: Tensor, states: Tensor) -> list[list[Row]]:
     """p[b][t][j] of the monotonic walk, within the length."""
     p = numbers(attention)

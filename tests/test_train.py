@@ -615,6 +615,18 @@ def test_overlap_penalty() -> None:
     torch.testing.assert_close(found[0.5], expected)
 
 
+def test_coverage_penalty() -> None:
+    """The second look pays for what the first one has seen: the sum of the smaller shares, over two looks."""
+    examples = Memorised(Batch(torch.tensor([[3.0, 4.0]])))
+    model = Rows()
+    list(fit(model, Value(), examples, None, make_settings(**ONE_STEP, clip_norm=0.0, coverage_penalty=0.5)))
+    scores = Rows().scores
+    rows = scores.softmax(-1)
+    twice = sum(min(rows[0, j], rows[1, j]) for j in range(3))
+    (expected,) = torch.autograd.grad(0.5 * twice / 2, scores)
+    torch.testing.assert_close(model.scores.grad, expected)
+
+
 @pytest.mark.parametrize(("share", "sharper"), [(0.3, True), (-0.3, False)])
 def test_entropy_penalty(share: float, sharper: bool) -> None:
     model = Line()

@@ -28,6 +28,7 @@ ATTENTIONS = Registry(
         "local_m": Entry("local_m:LocalMonotonicAttention", "a window that moves on with the output"),
         "local_p": Entry("local_p:LocalPredictiveAttention", "a window whose centre is predicted"),
         "location_aware": Entry("location_aware:LocationAwareAttention", "also reads where it looked before"),
+        "coverage": Entry("coverage:CoverageAttention", "also reads how much it has looked at each place so far"),
         "monotonic": Entry("monotonic:MonotonicAttention", "moves forwards through the past, never back"),
     },
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .additive import AdditiveAttention
     from .base import Attended, Attention, Memory, ScoreAttention, SequentialAttention, attend
     from .cosine import CosineAttention
+    from .coverage import CoverageAttention
     from .dot import DotAttention
     from .general import GeneralAttention
     from .key_value import KeyValueAttention
@@ -67,6 +69,7 @@ __all__ = [
     "Attended",
     "Attention",
     "CosineAttention",
+    "CoverageAttention",
     "DotAttention",
     "GeneralAttention",
     "KeyValueAttention",

@@ -5,7 +5,7 @@ from typing import Literal
 
 from .base import Range, setting
 
-ATTENTION_PENALTIES = ("entropy_penalty", "overlap_penalty")  # the settings that weigh where a model looks
+ATTENTION_PENALTIES = ("entropy_penalty", "overlap_penalty", "coverage_penalty")  # the settings that weigh where a model looks
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -41,6 +41,9 @@ class TrainingSettings:
     entropy_penalty: float = setting(0.0, "weight of the attention's entropy in the loss (sharper if > 0)")
     overlap_penalty: float = setting(
         0.0, "weight in the loss of what the attention's looks have in common (each elsewhere if > 0)", low=0
+    )
+    coverage_penalty: float = setting(
+        0.0, "weight in the loss of looks at what was looked at before (each place once if > 0)"
     )
     device: str = setting("auto", "cpu, cuda, or auto for the fastest there is")
     seed: int = setting(0, "the same seed gives the same result on the same machine", low=0, high=2**63 - 1)

@@ -196,8 +196,21 @@ def overlap(weights: Tensor) -> Tensor:
     return (weights @ weights.mT - torch.eye(weights.shape[-2]).to(weights)).square().sum((-2, -1)).mean()
 
 
+def again(weights: Tensor) -> Tensor:
+    """Return the mean ``Σ_j min(a_qj, Σ_{q' < q} a_q'j)`` of attention weights (..., Q, T).
+
+    It is zero where no look falls on what was looked at before (See et al., arXiv 1704.04368).
+    """
+    before = weights.cumsum(-2) - weights
+    return torch.minimum(weights, before).sum(-1).mean()
+
+
 # What each of ATTENTION_PENALTIES weighs.
-PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {"entropy_penalty": entropy, "overlap_penalty": overlap}
+PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "entropy_penalty": entropy,
+    "overlap_penalty": overlap,
+    "coverage_penalty": again,
+}
 
 
 def order_of(examples: Examples, size: int, first: int, count: int, generator: torch.Generator) -> Iterator[Tensor]:
