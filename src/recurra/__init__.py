@@ -12,6 +12,7 @@ _HOMES = {
     "LanguageModel": "tasks.language.estimator",
     "Regressor": "tasks.regress.estimator",
     "Tagger": "tasks.tag.estimator",
+    "Translator": "tasks.seq2seq.estimator",
     "TimeSplit": "tasks.forecast.splitting",
     "RNN": "nn.namesakes",
     "LSTM": "nn.namesakes",
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .tasks.forecast.splitting import TimeSplit
     from .tasks.language.estimator import LanguageModel
     from .tasks.regress.estimator import Regressor
+    from .tasks.seq2seq.estimator import Translator
     from .tasks.tag.estimator import Tagger
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "Stepper",
     "Tagger",
     "TimeSplit",
+    "Translator",
     "__version__",
     "scan",
 ]

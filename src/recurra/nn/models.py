@@ -14,7 +14,7 @@ from ..attention import Attention
 from ..cells import Cell, GatedCell, State, map_state
 from ..data.batch import Batch
 from ..random import Dropout
-from .attending import AttendingCell, AttendingState, BoundCell, write_all
+from .attending import AttendingCell, AttendingState, BoundCell, Written, write_all
 from .layers import Pool, Recurrence, Recurrent, join
 from .scan import ENGINES, EVERY_STEP, SelfFed, scan
 
@@ -121,11 +121,15 @@ class Writer(nn.Module):
 
     def forward(self, batch: Batch, previous: Tensor, record: bool = False) -> Output:
         """Write with the right earlier outputs given: ``previous`` (B, Q) or (B, Q, ·), the targets one late."""
-        read, bound, state = self._read(batch, record)
+        read, written = self.written(batch, previous, record)
+        return Output(self.head(written.outputs), written.weights, read)
+
+    def written(self, batch: Batch, previous: Tensor, record: bool = False) -> tuple[Recurrence, Written]:
+        """Return what was read, and what the decoder made of it, (B, Q, H), before the head says what that means."""
+        read, bound, state = self.begin(batch, record)
         # The engine that was asked for reads: not every one has the cell that writes.
         engine = "reference" if self.recurrent.engine == "reference" else "auto"
-        written = write_all(bound, self.target_embed(previous), state, engine)
-        return Output(self.head(written.outputs), written.weights, read)
+        return read, write_all(bound, self.target_embed(previous), state, engine)
 
     def write(
         self, batch: Batch, first: Tensor, steps: int, choose: Callable[[Tensor], Tensor] | slice, record: bool = False
@@ -139,7 +143,7 @@ class Writer(nn.Module):
         fed = self._self_fed(choose) if steps > 1 else None
         if fed is None:
             return self._write(batch, steps, lambda step, said: said[:, choose] if step else first, record)
-        read, _, start = self._read(batch, record)
+        read, _, start = self.begin(batch, record)
         one = scan(fed.cell, self.target_embed(first.unsqueeze(1)), start.cell, EVERY_STEP, "native")
         rest = scan(fed, first.new_empty(len(first), steps - 1, 0), one.state, EVERY_STEP, "native")
         return Output(self.head(torch.cat([one.outputs, rest.outputs], 1)), None, read)
@@ -162,7 +166,7 @@ class Writer(nn.Module):
 
     def _write(self, batch: Batch, steps: int, previous: Callable[[int, Tensor], Tensor], record: bool) -> Output:
         """Write step by step; ``previous`` says, from the step and the last prediction, what is read before it."""
-        read, bound, state = self._read(batch, record)
+        read, bound, state = self.begin(batch, record)
 
         def loop() -> Output:
             now, predictions, weights = state, [state.output], []
@@ -177,7 +181,8 @@ class Writer(nn.Module):
         answer: Output = self.decoder(loop)
         return answer
 
-    def _read(self, batch: Batch, record: bool) -> tuple[Recurrence, BoundCell, AttendingState]:
+    def begin(self, batch: Batch, record: bool = False) -> tuple[Recurrence, BoundCell, AttendingState]:
+        """Read ``batch.inputs``; return what was read, the decoder that looks at it, and its first state."""
         read = self.recurrent(self.embed(batch.inputs), mask=batch.mask, record=record)
         attention = self.decoder.attention
         memory = None if attention is None else attention.project(read.outputs, batch.mask)

@@ -5,7 +5,11 @@ from typing import Literal
 
 from .base import Range, setting
 
-ATTENTION_PENALTIES = ("entropy_penalty", "overlap_penalty", "coverage_penalty")  # the settings that weigh where a model looks
+ATTENTION_PENALTIES = (
+    "entropy_penalty",
+    "overlap_penalty",
+    "coverage_penalty",
+)  # the settings that weigh where a model looks
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

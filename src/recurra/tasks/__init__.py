@@ -17,6 +17,7 @@ TASKS = {
     "regress": f"{__name__}.regress",
     "tag": f"{__name__}.tag",
     "language": f"{__name__}.language",
+    "seq2seq": f"{__name__}.seq2seq",
 }
 
 if TYPE_CHECKING:

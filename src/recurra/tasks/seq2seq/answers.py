@@ -1,0 +1,201 @@
+"""What a model answers, and where it looked.
+
+Shapes: N texts, R rows, T units of a text and its end, Q units of an answer and its end, V units that are known.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ...compare.metric import Statistics
+from ...data.batch import Batch
+from ...data.text import PADDING, UNKNOWN
+from ...errors import DataError, plural
+from ...nn.attending import BoundCell, take_rows
+from ...nn.beam import Said, Search, Speaker
+from ...nn.surroundings import on_its_own
+from ..base import Exam, Fitted
+from .examples import PairExamples
+from .learned import Seq2seqLearned
+from .metrics import Tokens, text_statistics
+from .network import Seq2seqNet
+from .settings import AnswerAsked
+
+TOGETHER = 64  # texts that are answered at the same time, at most
+UNITS = 20_000  # and the units of those, with padding
+
+
+class Truth(NamedTuple):
+    """The right answers, and what BLEU counts in them."""
+
+    texts: tuple[str, ...]
+    tokens: Tokens
+
+
+class Answer(NamedTuple):
+    """One answer to a text."""
+
+    text: str
+    units: tuple[str, ...]  # as they are written
+    logs: float  # log P(answer | text), that of its end included
+    looked: np.ndarray | None  # (Q, T): where each unit looked in the text, and the end; None without attention
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Texts, and one or more answers to each, the best first."""
+
+    sources: tuple[str, ...]
+    answers: list[list[Answer]]
+    notes: tuple[str, ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """Return ``source, answer, logp``, the logarithm of its probability; with several to each, their ``rank``."""
+        several = any(len(some) > 1 for some in self.answers)
+        rows = [
+            {"source": text, "answer": one.text} | ({"rank": n} if several else {}) | {"logp": one.logs}
+            for text, some in zip(self.sources, self.answers, strict=True)
+            for n, one in enumerate(some, 1)
+        ]
+        return pd.DataFrame(rows)
+
+
+class Decoder:
+    """A network that answers texts row by row, as a beam search asks it."""
+
+    def __init__(self, network: Seq2seqNet, batch: Batch):
+        self.network = network
+        _, self.bound, self.state = network.begin(batch)
+
+    def say(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Read the last ``units`` (R,); return the scores (R, V) of the next ones, and where it looked, (R, T)."""
+        x = self.network.target_embed(units.unsqueeze(1))
+        self.state = self.bound.step(self.bound.project(x)[:, 0], self.state)
+        scores: Tensor = self.network.head(self.state.output)
+        if self.bound.memory is None:
+            return scores, None
+        weights = self.state.weights
+        return scores, weights if weights.dim() == 2 else weights.mean(1)  # over heads
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these ``rows`` of those before."""
+        memory = None if self.bound.memory is None else take_rows(self.bound.memory, rows)
+        self.bound, self.state = BoundCell(self.bound.owner, memory), take_rows(self.state, rows)
+
+
+class Together:
+    """Several that speak as one: ``log 1/M Σ_m P_m``, and where they looked on average."""
+
+    def __init__(self, speakers: Sequence[Speaker]):
+        self.speakers = speakers
+
+    def say(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Read the last ``units`` (R,); return the scores (R, V) of the next ones, and where they looked, (R, T)."""
+        said = [speaker.say(units) for speaker in self.speakers]
+        scores = torch.stack([scores.log_softmax(-1) for scores, _ in said]).logsumexp(0)
+        looked = [where for _, where in said if where is not None]
+        return scores, torch.stack(looked).mean(0) if looked else None
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these ``rows`` of those before."""
+        for speaker in self.speakers:
+            speaker.keep(rows)
+
+
+def ask_network(
+    fitted: Fitted, examples: PairExamples, asked: AnswerAsked | None = None, others: Sequence[Fitted] = ()
+) -> list[list[Answer]]:
+    """Return the best answers to each text, by the network and the ``others`` that decide together with it."""
+    asked = AnswerAsked() if asked is None else asked
+    task, learned = fitted.config.task, fitted.learned
+    beam = max(task.beam if asked.beam is None else asked.beam, asked.best)
+    penalty = task.length_penalty if asked.length_penalty is None else asked.length_penalty
+    how = Search(beam, penalty, learned.target.end, (PADDING,))
+    networks = [one.network for one in (fitted, *others)]
+    found = []
+    for n, some in enumerate(_searched(networks, examples, learned, how)):  # type: ignore[arg-type]
+        read = examples.units(n, learned)
+        found.append([_answer(one, learned, read, asked.copy_unknown) for one in some[: asked.best]])
+    return found
+
+
+@on_its_own
+@torch.no_grad()
+def _searched(
+    networks: Sequence[Seq2seqNet], examples: PairExamples, learned: Seq2seqLearned, how: Search
+) -> list[list[Said]]:
+    """Return what is found for each text."""
+    lengths = examples.read.lengths
+    found: list[list[Said]] = [[]] * len(examples)
+    for places in _batches(lengths):
+        batch = examples.take(torch.from_numpy(places)).to(next(networks[0].parameters()).device)
+        speakers = [Decoder(network.eval(), batch) for network in networks]
+        speaker = speakers[0] if len(speakers) == 1 else Together(speakers)
+        for place, said in zip(places, how(speaker, [learned.most(int(n)) for n in lengths[places]]), strict=True):
+            found[place] = said
+    return found
+
+
+def _batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the places of texts that are answered at the same time, of about one length, the longest first."""
+    order = np.argsort(-lengths, kind="stable")
+    begin = 0
+    while begin < len(order):
+        count = max(1, min(TOGETHER, UNITS // int(lengths[order[begin]])))
+        yield order[begin : begin + count]
+        begin += count
+
+
+def _answer(said: Said, learned: Seq2seqLearned, read: Sequence[str], copy: bool) -> Answer:
+    """Return an answer as text; where a unit is not known, with that of what was ``read`` which it looked at."""
+    looked = None if said.looked is None else said.looked[:, : len(read) + 1].double().cpu().numpy()
+    units = [learned.target.shown(unit) for unit in said.units]
+    if copy and looked is not None and read:
+        for place in (n for n, unit in enumerate(said.units) if unit == UNKNOWN):
+            units[place] = read[int(looked[place, :-1].argmax())]
+    return Answer(learned.target.cutter.join(units), tuple(units), said.logs, looked)
+
+
+@on_its_own
+@torch.no_grad()
+def force(fitted: Fitted, examples: PairExamples) -> list[np.ndarray | None]:
+    """Return where the network looks as it says the right answers: (Q, T) of each pair, None without attention."""
+    network = fitted.network.eval()
+    device = next(network.parameters()).device
+    found: list[np.ndarray | None] = []
+    assert examples.said is not None
+    for place in range(len(examples)):
+        output = network(examples.take(torch.tensor([place])).to(device))
+        weights = output.weights
+        if weights is not None:
+            weights = weights[0].mean(0) if weights.dim() == 4 else weights[0]
+        found.append(None if weights is None else weights.double().cpu().numpy())
+    return found
+
+
+def make_exam(examples: PairExamples, targets: Sequence[str] | None, tokens: Tokens) -> Exam:
+    """Return texts with the right answers as an exam; raises DataError if these are not known."""
+    if targets is None:
+        raise DataError("There are no answers to judge by: give pairs of texts.")
+    if not targets:
+        raise DataError("There is nothing to judge by: no pair is there.")
+    return Exam(examples, Truth(tuple(targets), tokens), f"judged by {len(targets):,} pair{plural(len(targets))}")
+
+
+def statistics_of(truth: Truth, answers: Sequence[str]) -> Statistics:
+    """Return of each answer what it has in common with the right one."""
+    return text_statistics(truth.texts, answers, truth.tokens)
+
+
+def unknown_note(examples: PairExamples) -> list[str]:
+    """Return a warning if units of texts are not known."""
+    numbers = examples.read.numbers
+    share = float(np.mean(numbers == UNKNOWN)) if len(numbers) else 0.0
+    if not share:
+        return []
+    return [f"careful: {100 * share:.2g} % of the units of these texts are not known and are read as one and the same"]

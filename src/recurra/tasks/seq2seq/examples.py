@@ -1,0 +1,127 @@
+"""Pairs of texts as examples, in batches that hold about equal numbers of units.
+
+Shapes: N pairs, B pairs of a batch, T units read, Q units written.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.batch import Batch
+from ...data.text import PADDING
+from .learned import Seq2seqLearned, Side
+from .source import Pairs
+
+BLUR = 0.2  # share by which lengths are off, so that batches are others in every pass
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of numbers of unequal lengths."""
+
+    numbers: np.ndarray
+    ends: np.ndarray  # (N + 1,), where each row begins, and behind the last one
+
+    @classmethod
+    def of(cls, rows: Sequence[np.ndarray]) -> "Ragged":
+        """Put ``rows`` one behind the other."""
+        lengths = [len(row) for row in rows]
+        return cls(np.concatenate([np.zeros(0, np.int64), *rows]), np.cumsum([0, *lengths]))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """How long each row is (N,)."""
+        found: np.ndarray = np.diff(self.ends)
+        return found
+
+    def padded(self, places: np.ndarray) -> np.ndarray:
+        """Return the rows at ``places``, as long as the longest of them."""
+        lengths = self.lengths[places]
+        within = np.arange(lengths.max(initial=1)) < lengths[:, None]
+        at = self.ends[places][:, None] + np.arange(within.shape[1])
+        return np.where(within, self.numbers[np.where(within, at, 0)], PADDING)
+
+
+@dataclass(frozen=True)
+class PairExamples:
+    """Texts to read, and those that answer them where these are known."""
+
+    sources: tuple[str, ...]
+    read: Ragged  # the units of texts, and their ends
+    said: Ragged | None  # the units of answers, and their ends
+
+    @classmethod
+    def of(cls, pairs: Pairs, learned: Seq2seqLearned) -> "PairExamples":
+        """Cut all pairs into units."""
+        said = None if pairs.targets is None else _rows(pairs.targets, learned.target)
+        return cls(pairs.sources, _rows(pairs.sources, learned.source), said)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def units(self, place: int, learned: Seq2seqLearned) -> list[str]:
+        """Return the units of the text at ``place``."""
+        return learned.source.cutter.cut(self.sources[place])
+
+    def within(self, longest: int) -> np.ndarray:
+        """Return the places of pairs of which no text has more units than ``longest``."""
+        assert self.said is not None
+        return np.flatnonzero(np.maximum(self.read.lengths, self.said.lengths) <= longest + 1)
+
+    def some(self, places: np.ndarray) -> "PairExamples":
+        """Return the pairs at ``places``."""
+        sources = tuple(self.sources[n] for n in places)
+        return PairExamples(
+            sources, _taken(self.read, places), None if self.said is None else _taken(self.said, places)
+        )
+
+    def order(self, size: int, first: int, count: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield batches of about equal numbers of units, ``size`` pairs on average, in passes over all of them."""
+        passes = -(-len(self) // size)
+        given = 0
+        while given < count:
+            skipped = first % passes if not given else 0
+            for numbers in self._pass(passes, generator)[skipped:][: count - given]:
+                given += 1
+                yield numbers
+
+    def _pass(self, batches: int, generator: torch.Generator) -> list[Tensor]:
+        """Return all pairs in so many ``batches``, each of texts of about one length."""
+        lengths = self.read.lengths if self.said is None else self.read.lengths + self.said.lengths
+        blurred = torch.from_numpy(lengths) * (1 + BLUR * torch.rand(len(self), generator=generator))
+        order = torch.argsort(blurred, stable=True)
+        units = torch.from_numpy(lengths)[order].cumsum(0)
+        wanted = units[-1] * torch.arange(1, batches) / batches
+        cuts = _apart(torch.searchsorted(units, wanted), len(self))
+        parts = torch.tensor_split(order, cuts)
+        return [parts[n] for n in torch.randperm(len(parts), generator=generator).tolist()]
+
+    def take(self, numbers: Tensor) -> Batch:
+        """Return the pairs with these ``numbers`` (B,): texts (B, T), answers (B, Q), and which units are real."""
+        places = numbers.numpy()
+        read = torch.from_numpy(self.read.padded(places))
+        if self.said is None:
+            return Batch(read, mask=read != PADDING)
+        said = torch.from_numpy(self.said.padded(places))
+        return Batch(read, said, read != PADDING, said != PADDING)
+
+
+def _rows(texts: Sequence[str], side: Side) -> Ragged:
+    return Ragged.of([side.encode(side.cutter.cut(text)) for text in texts])
+
+
+def _taken(rows: Ragged, places: np.ndarray) -> Ragged:
+    return Ragged.of([rows.numbers[rows.ends[n] : rows.ends[n + 1]] for n in places])
+
+
+def _apart(cuts: Tensor, count: int) -> Tensor:
+    """Return the rising ``cuts`` between ``count`` pairs, moved so that none of the batches is empty.
+
+    One may be so, if a pair is longer than many others together.
+    """
+    places = torch.arange(1, len(cuts) + 1)
+    later = torch.cummax((cuts - places).clamp(min=0), 0).values if len(cuts) else cuts
+    return later.clamp(max=count - len(cuts) - 1) + places

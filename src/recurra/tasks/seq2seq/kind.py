@@ -1,0 +1,218 @@
+"""Texts that answer texts, as the verbs see them: translation, and all else of that form."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ...compare.metric import Metric, Statistics
+from ...errors import ConfigError, plural
+from ...nn.build import attentions_in, is_reservoir
+from ...settings import Config
+from ...training.loop import Epoch
+from ...training.task import Task
+from .. import saving
+from ..base import Baseline, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
+from ..last import train_gently
+from .answers import Answer, Answers, Truth, ask_network, make_exam, statistics_of, unknown_note
+from .baselines import make_baselines
+from .columns import Form
+from .examples import PairExamples
+from .learned import Seq2seqLearned
+from .metrics import text_metrics
+from .plan import PairPlan, make_plan
+from .settings import PARTS, AnswerAsked
+from .sizes import sized
+from .source import Pairs, fingerprint, pairs_of
+from .swapped import refuse_answers
+from .task import make_translator
+
+SHOWN = 2_000  # texts that are looked at for what is repeated
+
+
+class Seq2seqKind(Kind):
+    """From a text to the one that answers it."""
+
+    parts = PARTS
+
+    def read(
+        self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
+    ) -> Pairs:
+        """Return a table, two files of lines, or lists of texts as pairs; after the training answers may be missing."""
+        pairs = pairs_of(source, Form.of(config.task), learned is None, most)
+        if learned is not None:
+            refuse_answers(pairs.sources, learned)
+            tell([*pairs.notes, *unknown_note(self.encode(replace(pairs, targets=None), learned))])
+        return pairs
+
+    def fingerprint(self, data: Pairs) -> str:
+        """Return a short text that is another one if any character is."""
+        return fingerprint(data)
+
+    def plan(self, data: Pairs, config: Config, test_size: int | None) -> PairPlan:
+        """Cut the pairs by chance, those with the same text together."""
+        return make_plan(data, config.task, test_size)
+
+    def fill(self, config: Config, plan: PairPlan) -> Config:
+        """Return the settings with what follows from how many pairs there are, and how their answers look."""
+        if is_reservoir(config.model):
+            raise ConfigError("A reservoir is read out in closed form, which writes no text.")
+        return sized(config, plan)
+
+    def learn(self, data: Pairs, plan: PairPlan, config: Config) -> Seq2seqLearned:
+        """Return the units of the training pairs."""
+        return Seq2seqLearned.of(data.part(plan.train), config.task)
+
+    def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Seq2seqLearned:
+        """Return what was learned, from a run."""
+        return Seq2seqLearned.from_plain(plain, arrays)
+
+    def encode(self, data: Pairs, learned: Seq2seqLearned, part: np.ndarray | None = None) -> PairExamples:
+        """Return the pairs at the places in ``part``, or all, in units."""
+        return PairExamples.of(data if part is None else data.part(part), learned)
+
+    def prepare_as(self, data: Pairs, plan: Any, config: Config) -> Prepared:
+        """Learn and encode; pairs that are very long do not train."""
+        prepared = super().prepare_as(data, plan, config)
+        train: Any = prepared.train
+        short = train.within(config.task.longest)
+        long = len(train) - len(short)
+        if not long:
+            return prepared
+        if not len(short):
+            raise ConfigError(
+                f"Every pair has more than {config.task.longest:,} units, so none would train: give a larger longest=."
+            )
+        note = f"careful: {long:,} pair{plural(long)} with more than {config.task.longest:,} units do not train"
+        plan = replace(prepared.plan, notes=(*prepared.plan.notes, note))  # type: ignore[type-var]
+        return replace(prepared, plan=plan, train=train.some(short))
+
+    def repeated(self, data: Pairs, test: Pairs) -> list[str]:
+        """Return a warning if texts of the ``test`` data are also among the ``data`` to train on."""
+        again = len(set(test.sources) & set(data.sources))
+        if not again:
+            return []
+        return [f"careful: {again:,} text{plural(again)} of the test data are in the training data, too"]
+
+    def build(self, config: Config, learned: Seq2seqLearned) -> tuple[nn.Module, Task]:
+        """Make the network."""
+        return make_translator(config, learned)
+
+    def train_on(self, fitted: Fitted, prepared: Prepared) -> Iterator[Epoch]:
+        """Train ``last_epochs`` more on all pairs that are not held out."""
+        plan: Any = prepared.plan
+        every = self.encode(prepared.data, fitted.learned, np.sort(np.concatenate([plan.train, plan.valid])))
+        every = every.some(every.within(fitted.config.task.longest))
+        return train_gently(fitted, every, self.more_epochs(fitted.config))
+
+    def more_epochs(self, config: Config) -> int:
+        """Return how many epochs come after the best one."""
+        epochs: int = config.task.last_epochs
+        return epochs
+
+    def unused(self, config: Config) -> dict[str, str]:
+        """Return what nothing uses."""
+        idle = {}
+        if "attention" not in attentions_in(config.model):
+            idle["feeding"] = "attention='none' sees nothing that it could be fed with"
+        if config.task.shared:
+            idle["target_level"] = "both sides have the same units"
+        return idle
+
+    def ask(self, fitted: Fitted, examples: PairExamples) -> list[str]:
+        """Return the best answer to each text."""
+        return [best[0].text for best in ask_network(fitted, examples)]
+
+    def answer(self, fitted: Fitted, data: Pairs | None, asked: AnswerAsked) -> Answers:
+        """Answer the texts of ``data``, by one row of the table if that is asked for."""
+        assert data is not None  # this kind remembers no data
+        examples = self.encode(replace(data, targets=None), fitted.learned)
+        row = None if asked.model is None else row_of(fitted, asked.model)
+        if row is None:
+            return Answers(data.sources, ask_network(fitted, examples, asked, self._others(fitted, asked)))
+        said = [[Answer(text, (), float("nan"), None)] for text in row.answer(examples)]
+        return Answers(data.sources, said)
+
+    def _others(self, fitted: Fitted, asked: AnswerAsked) -> list[Fitted]:
+        """Return the runs that decide together with this one; raises ConfigError if one has other units."""
+        others = []
+        for folder in asked.ensemble or ():
+            other, _ = saving.load(Path(folder), self, ())
+            if other.learned != fitted.learned:
+                raise ConfigError(
+                    f"The run '{folder}' has other units than this one: only runs that were trained on the same data "
+                    "with the same units can decide together."
+                )
+            others.append(other)
+        return others
+
+    def frame(self, answers: Answers) -> pd.DataFrame:
+        """Return the texts with their answers."""
+        return answers.frame()
+
+    def metrics(self, config: Config) -> tuple[Metric, ...]:
+        """Return the metrics; the first one is that which suits the answers."""
+        return text_metrics(config.task.bleu_tokens or "13a", first=config.task.rank or "bleu")
+
+    def statistics(self, truth: Truth, answers: list[str]) -> Statistics:
+        """Return of each answer what it has in common with the right one."""
+        return statistics_of(truth, answers)
+
+    def baselines(self, config: Config, learned: Seq2seqLearned) -> dict[str, Baseline]:
+        """Return the text itself, and the answer to the nearest one."""
+        return make_baselines()
+
+    def exam(self, data: Pairs, learned: Seq2seqLearned, part: np.ndarray | None) -> Exam:
+        """Make an exam of the pairs at the places in ``part``, or of all."""
+        pairs = data if part is None else data.part(part)
+        examples = self.encode(replace(pairs, targets=None), learned)
+        return make_exam(examples, pairs.targets, learned.tokens)
+
+    def choose(
+        self, data: Pairs, fitted: Fitted, asked: Any, size: int | None, held_out: int | None, tell: Tell = tell_nobody
+    ) -> np.ndarray | None:
+        """Return the pairs that were held out, or ``size`` of them; all of other data, or the first ones."""
+        if held_out is None:
+            return None if size is None else np.arange(min(size, len(data)))
+        if not held_out:
+            tell(["careful: nothing was held out of the training of this run, so it has seen these pairs"])
+            return None if size is None else np.arange(min(size, len(data)))
+        test = self.plan(data, fitted.config, held_out).test
+        if size is None or size <= len(test):
+            return test[:size]
+        others = np.setdiff1d(np.arange(len(data)), test)[: size - len(test)]
+        tell([f"careful: the training of this run has seen {len(others):,} of these {size:,} pairs"])
+        return np.sort(np.concatenate([test, others]))
+
+    def title(self, fitted: Fitted, data: Pairs) -> str:
+        """Return what is read and written."""
+        return f"From {data.names[0]} to {data.names[1]}"
+
+    def sections(self, fitted: Fitted, data: Pairs, judged: Judged | None, asked: Any) -> list[Any]:
+        """Return answers, and where the model looked."""
+        from .report import answer_sections
+
+        return answer_sections(fitted, data, judged)
+
+    def proof(self, fitted: Fitted, data: Pairs, judged: Judged) -> list[Any]:
+        """Return how good answers to texts of each length are."""
+        from .report import proof_sections
+
+        return proof_sections(fitted, judged)
+
+    def glimpse(self, fitted: Fitted, data: Pairs) -> Glimpse:
+        """Return a pair from the middle of the lengths."""
+        learned: Seq2seqLearned = fitted.learned
+        some = self.encode(data.part(np.arange(min(len(data), SHOWN))), learned)
+        order = np.argsort(some.read.lengths, kind="stable")
+        place = int(order[len(order) // 2])
+        units = [*some.units(place, learned), "⏎"]
+        return Glimpse(some.take(torch.tensor([place])), units)
+
+
+KIND = Seq2seqKind()

@@ -1,0 +1,117 @@
+"""What the training pairs teach besides the weights: the units of both sides."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...data.text import UNKNOWN, Vocabulary
+from ...data.text.cutter import Cutter, usual_level
+from ...data.text.vocabulary import FIRST
+from .metrics import Tokens, bleu_tokens
+from .settings import Seq2seqSettings
+from .source import Pairs
+
+END = ""  # the unit behind every text; before an answer it stands, too
+SPARE = 20  # units that an answer may have more than its text makes likely
+
+
+@dataclass(frozen=True)
+class Side:
+    """How the texts of one side are cut, and the numbers of their units."""
+
+    cutter: Cutter
+    vocabulary: Vocabulary
+
+    @classmethod
+    def of(cls, texts: Sequence[str], level: Any, settings: Seq2seqSettings) -> "Side":
+        """Learn the units of ``texts``."""
+        cutter = Cutter.learned(texts, level or usual_level(texts), settings.vocabulary)
+        every = (cutter.cut(text) for text in texts)
+        learned = Vocabulary.of(every, settings.min_count, settings.vocabulary)
+        return cls(cutter, Vocabulary((END, *learned.tokens)))
+
+    @property
+    def end(self) -> int:
+        """The number of the unit that ends a text."""
+        return FIRST
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return len(self.vocabulary)
+
+    def encode(self, units: Sequence[str]) -> np.ndarray:
+        """Return the numbers of ``units``, and of the end behind them (n + 1,), int64."""
+        return self.vocabulary.encode([*units, END])
+
+    def shown(self, number: int) -> str:
+        """Return the unit with this number."""
+        return self.vocabulary.tokens[number - FIRST] if number > UNKNOWN else "<unk>"
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as JSON values, but for the model of pieces."""
+        return {"level": self.cutter.level, "vocabulary": list(self.vocabulary.tokens)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], model: bytes | None) -> "Side":
+        """Return what ``to_plain`` wrote."""
+        return cls(Cutter(plain["level"], model), Vocabulary(tuple(plain["vocabulary"])))
+
+
+@dataclass(frozen=True)
+class Seq2seqLearned:
+    """The units of both sides, one and the same if they are shared, and how long answers are."""
+
+    source: Side
+    target: Side
+    ratio: float  # units of an answer for each of its text, of the longest answers
+    tokens: Tokens  # what BLEU counts in the answers
+
+    @classmethod
+    def of(cls, pairs: Pairs, settings: Seq2seqSettings) -> "Seq2seqLearned":
+        """Learn from training pairs."""
+        assert pairs.targets is not None
+        level = settings.level
+        if settings.shared:
+            source = target = Side.of([*pairs.sources, *pairs.targets], level, settings)
+        else:
+            source = Side.of(pairs.sources, level, settings)
+            target = Side.of(pairs.targets, settings.target_level or level, settings)
+        return cls(source, target, _ratio(pairs, source, target), settings.bleu_tokens or bleu_tokens(pairs.targets))
+
+    @property
+    def shared(self) -> bool:
+        """Whether both sides are one."""
+        return self.source is self.target
+
+    def most(self, length: int) -> int:
+        """Return how many units an answer to a text of ``length`` units may have."""
+        return math.ceil(2 * self.ratio * length) + SPARE
+
+    def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return it as JSON values and arrays."""
+        sides = {"source": self.source} if self.shared else {"source": self.source, "target": self.target}
+        plain = {name: side.to_plain() for name, side in sides.items()}
+        models = {f"{name}_pieces": side.cutter.model for name, side in sides.items()}
+        arrays = {name: np.frombuffer(one, np.uint8).copy() for name, one in models.items() if one is not None}
+        return plain | {"ratio": self.ratio, "tokens": self.tokens}, arrays
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Seq2seqLearned":
+        """Return what ``to_plain`` wrote."""
+        sides = []
+        for name in ("source", "target"):
+            model = arrays.get(f"{name}_pieces")
+            if name in plain:
+                sides.append(Side.from_plain(plain[name], None if model is None else model.tobytes()))
+        return cls(sides[0], sides[-1], plain["ratio"], plain["tokens"])
+
+
+def _ratio(pairs: Pairs, source: Side, target: Side) -> float:
+    assert pairs.targets is not None
+    read = np.array([len(source.cutter.cut(text)) for text in pairs.sources])
+    said = np.array([len(target.cutter.cut(text)) for text in pairs.targets])
+    return float(np.quantile((said + 1) / (read + 1), 0.99))

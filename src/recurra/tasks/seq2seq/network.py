@@ -1,0 +1,97 @@
+"""The network that reads one text and writes another.
+
+Shapes: B texts, T units read, Q units written, E numbers of a unit, H hidden units, V units that are known.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...data.batch import Batch
+from ...data.text import PADDING
+from ...nn.attending import AttendingCell, Written
+from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
+from ...nn.layers import Recurrence, Recurrent
+from ...nn.models import Output, Writer
+from ...random import Dropout
+from ...settings import Config
+from .learned import Seq2seqLearned
+
+
+class Vectors(nn.Module):
+    """A learned vector for each unit, of which some numbers are dropped in training."""
+
+    def __init__(self, size: int, width: int, dropout: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(size, width) * width**-0.5)
+        with torch.no_grad():
+            self.weight[PADDING] = 0.0
+        self.dropout = Dropout(dropout)
+
+    def forward(self, units: Tensor) -> Tensor:
+        """Return vectors (..., E) of ``units`` (...)."""
+        vectors: Tensor = self.dropout(F.embedding(units, self.weight))
+        return vectors
+
+
+class Next(nn.Module):
+    """Which unit comes next: ``W P h~ + b``.
+
+    W are the ``vectors`` of the units themselves if they are tied (Press & Wolf 2017, arXiv 1608.05859), and P takes h~
+    to their width.
+    """
+
+    def __init__(self, size: int, hidden_size: int, vectors: Vectors | None, dropout: float):
+        super().__init__()
+        self.dropout = Dropout(dropout)
+        width = hidden_size if vectors is None else vectors.weight.shape[1]
+        self.narrow = nn.Linear(hidden_size, width, bias=False) if width != hidden_size else None
+        self.weight = nn.Parameter(torch.randn(size, width) * width**-0.5) if vectors is None else vectors.weight
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return the scores (..., V) of the units after ``states`` (..., H)."""
+        states = self.dropout(states)
+        return F.linear(states if self.narrow is None else self.narrow(states), self.weight, self.bias)
+
+
+class Seq2seqNet(Writer):
+    """Encoder, attending decoder, and what says which unit comes next.
+
+    The answers in a batch are its targets; before the first unit of each the decoder reads ``start``.
+    """
+
+    def __init__(
+        self, vectors: tuple[Vectors, Vectors], recurrent: Recurrent, decoder: AttendingCell, head: Next, start: int
+    ):
+        super().__init__(vectors[0], recurrent, decoder, vectors[1], head)
+        self.start = start
+
+    @classmethod
+    def of(cls, config: Config, learned: Seq2seqLearned) -> "Seq2seqNet":
+        """Make an untrained network."""
+        task, model = config.task, config.model
+        width = task.embedding_size or model.hidden_size
+        read = Vectors(learned.source.size, width, task.input_dropout)
+        said = read if learned.shared else Vectors(learned.target.size, width, task.input_dropout)
+        recurrent = make_recurrent(model, width)
+        cell = make_cell(cell_names(model)[-1], width, model.hidden_size, model.chrono)
+        attention = make_attention(model, model.hidden_size, recurrent.output_size)
+        decoder = AttendingCell(cell, attention, model.attention_dropout, task.feeding)
+        head = Next(learned.target.size, model.hidden_size, said if task.tied else None, model.dropout)
+        return cls((read, said), recurrent, decoder, head, learned.target.end)
+
+    def forward(self, batch: Batch, record: bool = False) -> Output:  # type: ignore[override]
+        """Return the scores (B, Q, V) of the answers' units, each after the right ones before it."""
+        assert batch.targets is not None
+        return super().forward(batch, self.previous(batch.targets), record)
+
+    def previous(self, targets: Tensor) -> Tensor:
+        """Return what the decoder reads before each of ``targets`` (B, Q)."""
+        return F.pad(targets[:, :-1], (1, 0), value=self.start)
+
+    def teach(self, batch: Batch, previous: Tensor) -> tuple[Tensor, Recurrence, Written]:
+        """Return the scores (n, V) of the n real units of the answers alone, and what they follow from."""
+        read, written = self.written(batch, previous)
+        states = written.outputs if batch.target_mask is None else written.outputs[batch.target_mask]
+        return self.head(states), read, written

@@ -1,0 +1,106 @@
+"""Which pairs train, validate and test.
+
+Shapes: N pairs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...data.text.cutter import FEW
+from ...errors import ConfigError, DataError, plural
+from .metrics import Tokens, bleu_tokens
+from .settings import Seq2seqSettings
+from .source import Pairs
+
+VALID, TEST = 0.05, 0.1  # shares of the pairs
+MOST = 2_000  # pairs that decide when to stop, or are held out, if nothing is said
+
+
+@dataclass(frozen=True)
+class PairPlan:
+    """The places of the pairs of each part, in the order of the data."""
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray  # empty if nothing is held out
+    tokens: Tokens  # what BLEU counts in such answers
+    rank: str  # the metric that suits them
+    notes: tuple[str, ...] = ()
+
+    @property
+    def test_size(self) -> int:
+        """How many pairs are held out."""
+        return len(self.test)
+
+
+def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) -> PairPlan:
+    """Cut the pairs; about ``test_size`` of them are held out, a tenth if None.
+
+    All pairs with the same text to read are in one part. The cut is the same for every seed. Raises DataError if there
+    are too few pairs, and ConfigError if a size leaves none to train on.
+    """
+    count = len(pairs)
+    if pairs.targets is None:
+        raise DataError("There are no answers to learn from: give pairs of texts.")
+    if count < 2:
+        raise DataError(f"There is {count} pair, and at least one more is needed to decide when to stop.")
+    groups = _groups(pairs.sources)
+    if groups[-1] == groups[0] and len(set(groups.tolist())) == 1:
+        raise DataError("All pairs have the same text to read, so there is nothing to learn from it.")
+    test = min(MOST, round(TEST * count)) if test_size is None else test_size
+    valid = _valid_size(settings, count - test)
+    if test + valid >= count:
+        raise ConfigError(
+            f"Of {count:,} pairs none would be left to train on: hold out fewer with test_size= or validation_size=."
+        )
+    order = _shuffled(groups)
+    ends = _ends(groups[order], (test, test + valid))
+    parts = [np.sort(part) for part in np.split(order, ends)]
+    if not len(parts[2]):
+        raise ConfigError("No pair would be left to train on, as too many have the same text to read.")
+    said = f"{len(parts[2]):,} pair{plural(len(parts[2]))} to train on, {len(parts[1]):,} to decide when to stop"
+    said += f", {len(parts[0]):,} held out to judge" if len(parts[0]) else ""
+    tokens = bleu_tokens(pairs.targets)
+    rank = "exact" if tokens == "13a" and _are_short(pairs.targets) else "bleu"
+    return PairPlan(parts[2], parts[1], parts[0], tokens, rank, (said,))
+
+
+def _are_short(texts: Sequence[str]) -> bool:
+    """Tell whether ``texts`` are a word or two, such as names and dates, of which BLEU says nothing."""
+    counts = sorted(len(text.split()) for text in texts)
+    return counts[len(counts) // 2] <= FEW
+
+
+def _groups(sources: tuple[str, ...]) -> np.ndarray:
+    """Return a number for the text of each pair (N,): the place of the first one like it."""
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(text, place) for place, text in enumerate(sources)])
+
+
+def _shuffled(groups: np.ndarray) -> np.ndarray:
+    """Return the places of all pairs, those of a group together, the groups by chance but always the same."""
+    _, number = np.unique(groups, return_inverse=True)
+    lots = np.random.default_rng(1).permutation(number.max() + 1)
+    return np.argsort(lots[number], kind="stable")
+
+
+def _ends(groups: np.ndarray, wanted: tuple[int, int]) -> list[int]:
+    """Return the nearest places, not before those ``wanted``, at which a group of the ordered ``groups`` begins."""
+    begins = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
+    begins = np.append(begins, len(groups))
+    return [int(begins[np.searchsorted(begins, place)]) for place in wanted]
+
+
+def _valid_size(settings: Seq2seqSettings, left: int) -> int:
+    wanted = settings.validation_size
+    if wanted is None:
+        return max(1, min(MOST, round(VALID * left)))
+    size = round(wanted * left) if wanted < 1 else int(wanted)
+    if size < 1:
+        raise ConfigError(
+            f"validation_size={wanted:g} keeps none of {left:,} pairs, but at least one is needed to decide when to "
+            "stop."
+        )
+    return size

@@ -1,0 +1,137 @@
+"""What a model that answers texts with texts may be told."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ...data.text.units import Level
+from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
+from ...settings.model import AttentionName, CellName
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PairSettings:
+    """Where the two texts of a pair stand."""
+
+    source_column: str | None = setting(
+        None, "column with the texts that are read; found from the data if not given", metavar="COLUMN"
+    )
+    target_column: str | None = setting(
+        None, "column with the texts that answer them; found from the data if not given", metavar="COLUMN"
+    )
+    target_file: str | None = setting(None, "file with the answers, line by line, to the lines of DATA", metavar="FILE")
+    separator: str | None = setting(
+        None, "what stands between the two texts of a line; found from the data if not given", metavar="TEXT"
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Seq2seqSettings(PairSettings):
+    """How texts are cut, what the decoder reads, and how an answer is searched for."""
+
+    level: Level | None = setting(
+        None,
+        "units that are read and written: characters, words and marks, or pieces of words (sentencepiece); found from "
+        "the data if not given",
+    )
+    target_level: Level | None = setting(None, "units of the answers, if others")
+    vocabulary: int = setting(8_000, "most units of each side that are known; of pieces, how many are learned", low=3)
+    min_count: int = setting(1, "times that a unit must be in the training texts to be known by itself", low=1)
+    shared: bool = setting(False, "both sides have the same units, with the same vectors")
+    longest: int = setting(
+        200, "units of a text beyond which its pair does not train, as it would take much time", low=1
+    )
+    validation_size: float | None = setting(
+        None, "pairs kept to decide when to stop, a number or a share below 1; a twentieth if not given", low=0
+    )
+    embedding_size: int | None = setting(
+        None, "numbers that a unit is to the network; hidden_size if not given", low=1, tune=Range(32, 512, log=True)
+    )
+    tied: bool = setting(True, "use the vectors of the answers' units again to say which one comes next")
+    feeding: bool = setting(
+        True, "what the decoder saw at one step is a part of what it reads at the next (input feeding)"
+    )
+    input_dropout: float = setting(
+        0.2, "share of each vector that is dropped before it is read", low=0, high=0.9, tune=Range(0, 0.6)
+    )
+    smoothing: float = setting(
+        0.1, "share of the probability that all units have alike in training (label smoothing)", low=0, high=0.9
+    )
+    sampling: float = setting(
+        0.0,
+        "share of the units before, in training, that are the model's own guesses (scheduled sampling)",
+        low=0,
+        high=1,
+    )
+    beam: int = setting(
+        5, "answers that are followed at the same time (beam search); 1 takes the likeliest unit", low=1
+    )
+    length_penalty: float = setting(
+        1.0,
+        "how much long answers are favoured: the exponent of their length, by which sums are divided",
+        low=0,
+        high=5,
+    )
+    bleu_tokens: Literal["13a", "zh", "char", "none"] | None = setting(
+        None, "what BLEU counts, as sacrebleu calls it; found from the data if not given"
+    )
+    rank: Literal["bleu", "chrf", "exact"] | None = setting(
+        None, "the metric by which models are ranked; found from the data if not given"
+    )
+    last_epochs: int = setting(
+        0, "epochs after the best one, in which the validation pairs train, too; 0 for none", low=0
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Seq2seqModelSettings(ModelSettings):
+    """The encoder, and the cell of the decoder, which is that of its last layer."""
+
+    cell: CellName | str | type | tuple[str | type, ...] = otherwise(ModelSettings, "cell", "gru")
+    hidden_size: int = otherwise(ModelSettings, "hidden_size", 256)
+    bidirectional: bool = otherwise(ModelSettings, "bidirectional", True)
+    attention: AttentionName | type | None = otherwise(ModelSettings, "attention", "additive")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Seq2seqTrainingSettings(TrainingSettings):
+    """How the weights are found; what is left open follows from how many pairs there are."""
+
+    batch_size: int | None = otherwise(TrainingSettings, "batch_size", None)  # type: ignore[assignment]
+    max_epochs: int | None = otherwise(TrainingSettings, "max_epochs", None)  # type: ignore[assignment]
+    epoch_steps: int | None = otherwise(TrainingSettings, "epoch_steps", None)  # type: ignore[assignment]
+    learning_rate: float = otherwise(TrainingSettings, "learning_rate", 2e-3)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AnswerAsked:
+    """How texts are answered."""
+
+    model: str | None = setting(
+        None, "answer by one row of the table: network, copy, nearest; the network if not given"
+    )
+    beam: int | None = setting(None, "answers that are followed at the same time; as in training if not given", low=1)
+    length_penalty: float | None = setting(
+        None, "how much long answers are favoured; as in training if not given", low=0, high=5
+    )
+    best: int = setting(1, "answers to each text, the best ones", low=1)
+    copy_unknown: bool = setting(
+        True, "where the answer has a unit that is not known, write the one of the text that was looked at"
+    )
+    ensemble: tuple[str, ...] | None = setting(
+        None, "folders of other runs, trained on the same data, that decide together with this one", metavar="FOLDERS"
+    )
+
+
+PARTS = Parts(
+    "seq2seq",
+    Seq2seqSettings,
+    model=Seq2seqModelSettings,
+    training=Seq2seqTrainingSettings,
+    predict=AnswerAsked,
+    data=(
+        "DATA is a table with two columns of texts, or a file of lines, whose answers are the lines of target_file=. "
+        "Pairs with the same text to read are never in two parts."
+    ),
+    answer="answer",
+    estimator="Translator",
+)

@@ -1,0 +1,23 @@
+"""How large a training is where that is left open: by how many pairs there are."""
+
+import math
+from dataclasses import replace
+
+from ...settings import Config, filled
+from .plan import PairPlan
+
+BATCHES = 200  # of an epoch at least, unless batches would be too small
+LARGEST, SMALLEST = 64, 16  # pairs of a batch
+STEPS = 12_000  # of a training, about
+EPOCHS, FEWEST = 60, 12
+
+
+def sized(config: Config, plan: PairPlan) -> Config:
+    """Return ``config`` with what was left open."""
+    count = len(plan.train)
+    size = max(SMALLEST, min(LARGEST, count // BATCHES))
+    training = filled(config.training, {"batch_size": size})
+    passes = math.ceil(count / training.batch_size)
+    epochs = max(FEWEST, min(EPOCHS, round(STEPS / passes)))
+    task = filled(config.task, {"bleu_tokens": plan.tokens, "rank": plan.rank})
+    return replace(config, task=task, training=filled(training, {"epoch_steps": passes, "max_epochs": epochs}))

@@ -1,0 +1,61 @@
+"""What a model that answers texts is trained for.
+
+Shapes: B texts, Q units of answers, n of them real, V units that are known.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...data.batch import Batch
+from ...nn.models import Output
+from ...random import current
+from ...settings import Config
+from ...training.task import Loss
+from .learned import Seq2seqLearned
+from .network import Seq2seqNet
+
+
+class Seq2seqTask:
+    """The cross entropy of every unit of an answer, given the text and the units before it.
+
+        −(1 − ε) log P(y_t) − ε/V Σ_v log P(v),  P = P(· | y_1 … y_{t−1}, X)
+
+    ε is the label ``smoothing`` (Szegedy et al. 2016, arXiv 1512.00567), in training only. There, a share ``sampling``
+    of the units before is what the model itself would have said after the right ones, as in parallel scheduled sampling
+    (Bengio et al. 2015, arXiv 1506.03099; Duckworth et al. 2019, arXiv 1906.04331).
+    """
+
+    def __init__(self, smoothing: float = 0.0, sampling: float = 0.0):
+        self.smoothing, self.sampling = smoothing, sampling
+
+    def ask(self, model: nn.Module, batch: Batch) -> Output:
+        """Return the scores (n, V) of the units of all answers."""
+        assert isinstance(model, Seq2seqNet) and batch.targets is not None
+        previous = model.previous(batch.targets)
+        if model.training and self.sampling:
+            previous = self._guessed(model, batch, previous)
+        scores, read, written = model.teach(batch, previous)
+        return Output(scores, written.weights, read)
+
+    @torch.no_grad()
+    def _guessed(self, model: Seq2seqNet, batch: Batch, previous: Tensor) -> Tensor:
+        """Return the units before with some guesses among them."""
+        said = model.head(model.written(batch, previous)[1].outputs)
+        lots = torch.rand(said.shape[:2], generator=current(said.device), device=said.device)
+        guesses = said[:, :-1].argmax(-1)
+        mixed = torch.where(lots[:, :-1] < self.sampling, guesses, previous[:, 1:])
+        return torch.cat([previous[:, :1], mixed], 1)
+
+    def loss(self, output: Output, batch: Batch) -> Loss:
+        """Return the loss over all units of answers, their ends among them."""
+        assert batch.targets is not None
+        targets = batch.targets.flatten() if batch.target_mask is None else batch.targets[batch.target_mask]
+        smoothing = self.smoothing if output.prediction.requires_grad else 0.0
+        total = F.cross_entropy(output.prediction, targets, reduction="sum", label_smoothing=smoothing)
+        return Loss(total, len(targets))
+
+
+def make_translator(config: Config, learned: Seq2seqLearned) -> tuple[Seq2seqNet, Seq2seqTask]:
+    """Make an untrained network, and its task."""
+    return Seq2seqNet.of(config, learned), Seq2seqTask(config.task.smoothing, config.task.sampling)
