@@ -88,7 +88,7 @@ def _read_json(path: Path) -> pd.DataFrame:
     rows = _rows_in(found)
     if not rows:
         raise DataError(
-            f'\'{path.name}\' holds no list of pairs; write [{{"source": .., "target": ..}}, ..] or JSON lines.'
+            f"'{path.name}' holds no list of pairs; give a list of objects with the same two names each, or JSON lines."
         )
     table = pd.DataFrame(rows)
     return unnested(_numbered(table.set_axis([_name_of(one) for one in table.columns], axis=1)))
