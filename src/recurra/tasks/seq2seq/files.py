@@ -87,9 +87,7 @@ def _read_json(path: Path) -> pd.DataFrame:
         ) from None
     rows = _rows_in(found)
     if not rows:
-        raise DataError(
-            f"'{path.name}' holds no list of pairs; give a list of objects with the same two names each, or JSON lines."
-        )
+        raise DataError(f"'{path.name}' holds no list of pairs; give a list of objects with the same two names each.")
     table = pd.DataFrame(rows)
     return unnested(_numbered(table.set_axis([_name_of(one) for one in table.columns], axis=1)))
 
