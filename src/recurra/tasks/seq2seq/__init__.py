@@ -1,0 +1,1 @@
+"""Texts from texts: translations, answers, summaries, other spellings."""

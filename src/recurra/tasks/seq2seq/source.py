@@ -1,0 +1,276 @@
+"""Pairs of texts, what is read and what is written for it, from wherever they come."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...data.cases.texts import listed
+from ...data.tables.columns import as_pandas
+from ...data.tables.json_lines import ENDINGS as JSON_LINES
+from ...data.tables.names import name_of
+from ...errors import DataError, KindError
+from .columns import Form, Sides, find_sides, unnamed
+from .files import TABLES, Read, ending_of, is_side, read_pairs, unnested
+
+FILES = (*TABLES, *JSON_LINES, ".txt", ".text", ".json", ".parquet", ".pq")
+SHOWN = 5  # numbers of lines in a note
+LABELS, TIMES = 20, 50  # so few different texts, each so often on average, look like labels
+
+NAMES = ("source", "target")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Texts to read, and what is to be written for each; '' where it is not known, None if none is."""
+
+    sources: tuple[str, ...]
+    targets: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
+    names: tuple[str, str] = NAMES  # of the columns that they come from, or the languages of two files
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def part(self, numbers: Any) -> "Pairs":
+        """Return the pairs of these ``numbers``, an array (n,) or a slice."""
+        places = range(len(self))[numbers] if isinstance(numbers, slice) else [int(one) for one in numbers]
+        sources = tuple(self.sources[place] for place in places)
+        targets = None if self.targets is None else tuple(self.targets[place] for place in places)
+        return replace(self, sources=sources, targets=targets)
+
+    @property
+    def known(self) -> np.ndarray:
+        """The numbers (n,) of the pairs whose target is known."""
+        return np.flatnonzero([bool(target.strip()) for target in self.targets or ()])
+
+
+def pairs_of(source: Any, form: Form | None = None, answered: bool = True, most: int | None = None) -> Pairs:
+    """Return the pairs in ``source``: a file, two files, a table, a list of pairs, two lists, or texts alone.
+
+    Two files are two paths; two lists are a tuple of both. Texts alone are one text or a list of them, and can only be
+    asked about: where all must be ``answered`` they are refused. ``most`` bounds how many are used. Raises DataError
+    if a side is missing, and KindError for data that are none of texts.
+    """
+    form = form or Form()
+    if isinstance(source, Pairs):
+        return _bounded(source, most)
+    if isinstance(source, (str, Path)) and (answered or isinstance(source, Path) or _is_place(source)):
+        return _from_table(read_pairs(Path(source), form, answered), form, answered, most)
+    if isinstance(source, str):
+        return _only_texts([source], answered)
+    if _are_files(source):
+        first, second = map(str, source)
+        return pairs_of(Path(first), replace(form, target_file=second), answered, most)
+    source = listed(source)
+    if isinstance(source, dict) or hasattr(type(source), "columns") or _all_are(source, dict):
+        table = pd.DataFrame(source) if isinstance(source, (dict, list, tuple)) else as_pandas(source)
+        read = Read(unnested(table.set_axis(range(1, len(table) + 1), axis=0)), (), "row")
+        return _from_table(read, form, answered, most)
+    if not isinstance(source, (list, tuple, np.ndarray)):
+        raise DataError(
+            f"Pairs of texts are needed, and this is {type(source).__name__}: give the name of a file, a table, a list "
+            "of pairs, or two lists."
+        )
+    return _bounded(_from_lists(source, answered), most)
+
+
+def paired(sources: Any, targets: Any) -> Pairs:
+    """Return two lists as pairs; raises DataError if they are not equally long, or hold what is no text."""
+    left, right = _texts(sources, "source"), _texts(targets, "target")
+    if len(left) != len(right):
+        raise DataError(
+            f"There are {len(left):,} sources and {len(right):,} targets; give a target for each of the sources."
+        )
+    return _without_empty(Pairs(left, right), range(1, len(left) + 1), "pair", True)
+
+
+def fingerprint(pairs: Pairs) -> str:
+    """Return 32 hexadecimal digits that are others if any character is."""
+    digest = hashlib.sha256()
+    for texts in (pairs.sources, pairs.targets or ()):
+        for text in (str(len(texts)), *texts):
+            content = text.encode("utf-8", "surrogatepass")
+            digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()[:32]
+
+
+def _is_place(text: str) -> bool:
+    """Tell whether a text names a file, or looks so much like it that it would be one if it were there."""
+    if "\n" in text or len(text) > 1000:
+        return False
+    ending = ending_of(Path(text))
+    named = ending in FILES or is_side(ending) or Path(text).suffix.lower() in (".gz", ".xz", ".bz2", ".zip")
+    return Path(text).exists() or (" " not in text and named)
+
+
+def _are_files(source: Any) -> bool:
+    """Tell whether ``source`` is two paths: of the file that is read, and of the one with what is written."""
+    if not isinstance(source, (list, tuple)) or len(source) != 2:
+        return False
+    return all(isinstance(one, Path) or (isinstance(one, str) and _is_there(one)) for one in source)
+
+
+def _is_there(text: str) -> bool:
+    return "\n" not in text and len(text) < 1000 and Path(text).is_file()
+
+
+def _all_are(source: Any, kind: Any) -> bool:
+    return (
+        isinstance(source, (list, tuple, np.ndarray)) and len(source) > 0 and all(isinstance(o, kind) for o in source)
+    )
+
+
+def _bounded(pairs: Pairs, most: int | None) -> Pairs:
+    return pairs if most is None else pairs.part(slice(0, most))
+
+
+# ---------------------------------------------------------------------------------------------------- lists
+
+
+def _from_lists(source: Any, answered: bool) -> Pairs:
+    if not len(source):
+        raise DataError("There are no texts; give at least one.")
+    if _all_are(source, str):
+        return _only_texts(source, answered)
+    sides = (list, tuple, np.ndarray, pd.Series)
+    if isinstance(source, tuple) and len(source) == 2 and all(isinstance(listed(one), sides) for one in source):
+        return paired(*source)
+    wrong = next((n for n, one in enumerate(source, 1) if not isinstance(one, sides) or len(one) != 2), None)
+    if wrong is not None and len(source) == 2 and all(isinstance(one, sides) for one in source):
+        return paired(*source)
+    if wrong is not None:
+        raise DataError(
+            f"Entry {wrong:,} is no pair of texts but {_cut(repr(source[wrong - 1]))}; give a text and its target for "
+            "each, or two lists."
+        )
+    return paired([one[0] for one in source], [one[1] for one in source])
+
+
+def _only_texts(source: Sequence[Any], answered: bool) -> Pairs:
+    texts = _texts(source, "source")
+    if answered:
+        raise DataError(
+            "These are texts without what is to be written for them; give a list of pairs (source, target), or two "
+            "lists."
+        )
+    empty = next((number for number, text in enumerate(texts, 1) if not text.strip()), None)
+    if empty is not None:
+        raise DataError(f"Text {empty:,} is empty; leave it out, as there is nothing to read.")
+    return Pairs(texts, None)
+
+
+def _texts(values: Any, what: str) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise DataError(f"The {what}s are one text; give a list of texts.")
+    values = listed(values)
+    if not isinstance(values, Iterable):
+        raise DataError(f"The {what}s are {type(values).__name__}; give a list of texts.")
+    texts = [None if _is_missing(one) else one for one in values]
+    wrong = next((number for number, one in enumerate(texts) if not isinstance(one, str | None)), None)
+    if wrong is not None:
+        raise DataError(
+            f"The {what} of pair {wrong + 1:,} is {_cut(repr(texts[wrong]))}, which is no text; give every one as text."
+        )
+    return tuple("" if one is None else str(one) for one in texts)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value))
+
+
+# ---------------------------------------------------------------------------------------------------- tables
+
+
+def _from_table(read: Read, form: Form, answered: bool, most: int | None) -> Pairs:
+    """Return the pairs in a table; rows that lack a side are left out, and it is said which."""
+    table = read.table if most is None else read.table.head(most)
+    if not len(table):
+        raise DataError("The table has no rows; give it at least one pair.")
+    sides = find_sides(table, form if read.names is None else Form(), answered)
+    sources = _column(table, sides.source)
+    targets = None if sides.target is None else _column(table, sides.target)
+    names = read.names or (NAMES if unnamed(table) else (sides.source, sides.target or NAMES[1]))
+    pairs = Pairs(sources, targets, read.notes or tuple(_said(table, sides)), names)
+    if answered:
+        pairs = replace(pairs, notes=(*pairs.notes, *_doubts(pairs, sides)))
+    return _without_empty(pairs, list(table.index), read.row, answered)
+
+
+def _column(table: pd.DataFrame, name: str) -> tuple[str, ...]:
+    """Return the cells of a column as text: a number as it is written, nothing for what is missing."""
+    return tuple(_text(cell, name) for cell in table[name].tolist())
+
+
+def _text(cell: Any, name: str) -> str:
+    if isinstance(cell, str):
+        return cell
+    if _is_missing(cell):
+        return ""
+    if isinstance(cell, (list, tuple, dict, np.ndarray)):
+        raise DataError(
+            f"Column '{name}' has a whole {type(cell).__name__} in a cell, where a text is needed; join its words with "
+            "blanks first."
+        )
+    return name_of(cell, name)
+
+
+def _said(table: pd.DataFrame, sides: Sides) -> list[str]:
+    """Return notes on what is read and what is written."""
+    if sides.target is None:
+        return []
+    left = [name for name in table.columns if name not in sides]
+    if unnamed(table):
+        said = f"no names of columns: column {sides.source} is read, column {sides.target} is written"
+        return [said] + ([f"left out {len(left)} more column(s)"] if left else [])
+    said = f"'{sides.source}' is read, '{sides.target}' is written"
+    shown = ", ".join(f"'{name}'" for name in left[:8])
+    return [said] + ([f"left out {shown} (neither read nor written)"] if left else [])
+
+
+def _without_empty(pairs: Pairs, numbers: Sequence[int], row: str, answered: bool) -> Pairs:
+    """Leave out what has nothing to be read, and where all must be ``answered``, nothing to be written.
+
+    Raises DataError if nothing is left.
+    """
+    read = np.array([bool(text.strip()) for text in pairs.sources], dtype=bool)
+    written = read if pairs.targets is None else np.array([bool(text.strip()) for text in pairs.targets], dtype=bool)
+    if pairs.targets is not None and not answered and not written.any():
+        pairs = replace(pairs, targets=None)
+    kept = np.flatnonzero(read & written if answered else read)
+    if not len(kept):
+        side = "source" if not read.any() else "target"
+        raise DataError(f"There is no pair of texts: no {row} has a {side}.")
+    lost = np.flatnonzero(read ^ written) if answered else np.flatnonzero(~read)
+    if not len(lost):
+        return pairs if len(kept) == len(pairs) else pairs.part(kept)
+    places = ", ".join(str(numbers[place]) for place in lost[:SHOWN]) + (", .." if len(lost) > SHOWN else "")
+    what = "of which one side is empty" if answered else "without a text"
+    note = f"left out {len(lost):,} {row}(s) {what}: {places}"
+    return replace(pairs.part(kept), notes=(*pairs.notes, note))
+
+
+def _doubts(pairs: Pairs, sides: Sides) -> list[str]:
+    """Return a warning if targets look like labels; raises KindError if sources do, or all targets are the same."""
+    labels = [len(set(texts)) for texts in (pairs.sources, pairs.targets or ())]
+    source, target = (count <= LABELS and count * TIMES <= len(pairs) for count in labels)
+    if source or (labels[1] == 1 and len(pairs) > LABELS):
+        number = 0 if source else 1
+        raise KindError(
+            f"Column '{sides[number]}' has only {labels[number]:,} different text(s) in {len(pairs):,} "
+            "pairs, so it looks like a label; name the columns with source_column= and target_column=."
+        )
+    if not target:
+        return []
+    return [
+        f"careful: there are only {labels[1]:,} different targets for {len(pairs):,} texts; labels are what the task "
+        "'classify' is for"
+    ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}.."
