@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.model_selection import RandomizedSearchCV
 
-from recurra import Classifier, Forecaster, LanguageModel, Regressor, Tagger
+from recurra import Classifier, Forecaster, LanguageModel, Regressor, Tagger, Translator
 from recurra.errors import ConfigError, RunError
 from recurra.settings import make_config, settings_of
 from recurra.tasks import TASKS, kind_of, name_of, parts_of, saving
@@ -58,12 +58,20 @@ def verses() -> str:
     return "".join(f"the {'red cat sleeps' if n else 'old dog barks'} again\n" for n in random.integers(0, 2, 60))
 
 
+def phrases() -> list[tuple[str, str]]:
+    """A noun and what it does, and the same with every word the other way round."""
+    random = np.random.default_rng(0)
+    words = [f"{noun}{n} {verb}" for noun in ("cat", "dog", "cow") for verb in ("sits", "runs") for n in range(20)]
+    return [(words[n], " ".join(word[::-1] for word in words[n].split())) for n in random.permutation(len(words))]
+
+
 GIVEN: dict[str, tuple[Any, dict[str, Any]]] = {
     "forecast": (sales(), {"horizon": 7}),
     "classify": (waves(), {}),
     "regress": (heights(), {}),
     "tag": (crests(), {}),
     "language": (verses(), {}),
+    "seq2seq": (phrases(), {}),
 }
 each_kind = pytest.mark.parametrize("task", TASKS)
 OF_CASES = [task for task in TASKS if isinstance(kind_of(task), CaseKind)]
@@ -91,6 +99,7 @@ ESTIMATORS: dict[str, Any] = {
     "regress": Regressor,
     "tag": Tagger,
     "language": LanguageModel,
+    "seq2seq": Translator,
 }
 
 
@@ -222,6 +231,11 @@ def spoilt(task: str, data: Any, plan: Any) -> Any:
     """Return the data with something else where the test is."""
     if task == "language":
         return replace(data, text=data.text[: -plan.test_size] + "?" * plan.test_size)
+    if task == "seq2seq":
+        sides = [list(data.sources), list(data.targets)]
+        for place in plan.test:
+            sides[0][place] = sides[1][place] = f"?{place}"
+        return replace(data, sources=tuple(sides[0]), targets=tuple(sides[1]))
     values = [one.copy() for one in data.values]
     if task == "forecast":
         values[0][-20:] = 1e6

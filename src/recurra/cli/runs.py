@@ -29,5 +29,5 @@ def read_data(fitted: Any, data: str | None) -> Any:
     """Read a file, or standard input, as the run's own data were read; None if no file is named."""
     if data is None:
         return None
-    with standard_input() if data == STANDARD else nullcontext(data) as source:
+    with standard_input() if data == STANDARD else nullcontext(Path(data)) as source:
         return fitted.kind.read(source, fitted.config, fitted.learned, None, print_notes)

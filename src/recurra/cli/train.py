@@ -123,8 +123,10 @@ def read_source(kind: Any, asked: TrainAsked, settings: dict[str, Any]) -> Any:
     from ..verbs.common import Source
 
     config = make_config(kind.parts, settings)
-    read = kind.read(asked.data, config, None, asked.max_rows, print_notes)
-    return Source(read, asked.data or "", asked.max_rows, asked.test_size, asked.test_data or None)
+    # Paths, as a kind that reads texts would take the name of a file that is not there for one.
+    read = kind.read(Path(asked.data or ""), config, None, asked.max_rows, print_notes)
+    test_data = Path(asked.test_data) if asked.test_data else None
+    return Source(read, asked.data or "", asked.max_rows, asked.test_size, test_data)
 
 
 def show_trained(done: Any, as_json: bool) -> None:

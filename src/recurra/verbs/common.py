@@ -129,7 +129,7 @@ def source_of(fitted: Fitted) -> Any:
             f"The file this run was trained on ({record.source or 'unknown'}) is not there. Name the data after the "
             "run."
         )
-    return fitted.kind.read(record.source, fitted.config, fitted.learned, record.max_rows)
+    return fitted.kind.read(Path(record.source), fitted.config, fitted.learned, record.max_rows)
 
 
 def fresh_folder(name: str) -> Path:

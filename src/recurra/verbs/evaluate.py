@@ -57,7 +57,7 @@ def _exam_again(fitted: Fitted, data: Any, size: int | None, asked: Any, notes: 
         prepared = kind.prepare(data, fitted.config, record.test_size)
         notes(put_beside(fitted, fitted_baselines(prepared, fitted.baselines)))
     if same and record.test_source and size is None:
-        test = kind.read(record.test_source, fitted.config, fitted.learned)
+        test = kind.read(Path(record.test_source), fitted.config, fitted.learned)
         notes(kind.repeated(data, test))
         return kind.exam(test, fitted.learned, None)
     part = kind.choose(data, fitted, asked, size, record.test_size if same else None, notes)

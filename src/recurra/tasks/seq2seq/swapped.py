@@ -3,12 +3,15 @@
 import math
 from collections.abc import Sequence
 
+from ...data.text import UNKNOWN
+from ...data.text.vocabulary import FIRST
 from ...errors import DataError
 from .learned import Seq2seqLearned, Side
 
 SOME = 300  # texts that are looked at
 FEWEST = 30  # characters by which that can be told
-CLEARLY = 0.7  # share of its cost as a text that one costs as an answer, if it is one
+LETTER = math.log(30)  # what a letter costs of a unit that is not known
+CLEARLY = 0.8  # share of its cost as a text that one costs as an answer, if it is one
 
 
 def refuse_answers(texts: Sequence[str], learned: Seq2seqLearned) -> None:
@@ -28,6 +31,9 @@ def refuse_answers(texts: Sequence[str], learned: Seq2seqLearned) -> None:
 
 
 def _cost(text: str, side: Side) -> float:
-    numbers = side.vocabulary.encode(side.cutter.cut(text))
-    unknown = side.size + 1  # rarer than all that is known
-    return sum(math.log(int(number) if number > 2 else unknown) for number in numbers)
+    units = side.cutter.cut(text)
+    numbers = side.vocabulary.encode(units).tolist()
+    known = sum(math.log(number - FIRST + 1) for number in numbers if number > UNKNOWN)
+    # One that is not known is rarer than all others, and would have to be spelt.
+    spelt = (math.log(side.size) + LETTER * len(unit) for unit, n in zip(units, numbers, strict=True) if n <= UNKNOWN)
+    return known + sum(spelt)
