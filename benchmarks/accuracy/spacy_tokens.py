@@ -77,10 +77,9 @@ def english_exceptions() -> dict[str, list[str]]:
     whole = (
         "o'clock ma'am a.m. p.m. Mr. Mrs. Ms. Dr. St. Jr. Co. Inc. Ltd. Corp. Mt. No. Prof. Rev. Gen. vs. v.s. e.g. "
     )
-    whole += "i.e. 'S 's ’s ’S 're 'll 'd and/or w/o 'em 'Cause 'cause 'nuff 'Nuff ol' Ol' nothin' Nothin' nuthin' goin' Goin' "
-    whole += (
-        "doin' Doin' havin' Havin' lovin' Lovin' :) :( :D ;) :-) ;-) <3 Jan. Feb. Mar. Apr. Jun. Jul. Aug. Sep. Sept. "
-    )
+    whole += "i.e. 'S 's ’s ’S 're 'll 'd and/or w/o 'em 'Cause 'cause 'nuff 'Nuff ol' Ol' nothin' Nothin' nuthin' "
+    whole += "goin' Goin' doin' Doin' havin' Havin' lovin' Lovin' :) :( :D ;) :-) ;-) <3 Jan. Feb. Mar. Apr. Jun. "
+    whole += "Jul. Aug. Sep. Sept. "
     whole += "Oct. Nov. Dec. Ala. Ariz. Ark. Calif. Colo. Conn. Del. Fla. Ga. Ill. Ind. Kan. Ky. La. Mass. Mich. Minn. "
     whole += "Miss. Mo. Mont. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nev. Okla. Ore. Pa. S.C. Tenn. Va. Wash. Wis. D.C."
     found |= {word: [word] for word in (*whole.split(), *(f"{one}." for one in "abcdefghijklmnopqrstuvwxyz"))}
