@@ -2,11 +2,13 @@
 
 import bz2
 import gzip
+import itertools
 import json
 import lzma
 import re
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import polars as pl
 import pytest
 
 from recurra.errors import DataError, KindError
+from recurra.tasks.seq2seq.baselines import Nearest, make_baselines
 from recurra.tasks.seq2seq.columns import Form, is_language
 from recurra.tasks.seq2seq.source import Pairs, fingerprint, paired, pairs_of
 
@@ -378,3 +381,45 @@ def test_questions_that_are_empty_are_said() -> None:
         pairs_of(["a", " "], answered=False)
     with pytest.raises(DataError, match=r"There is no file 'absent\.txt'"):
         pairs_of("absent.txt", answered=False)
+
+
+# --------------------------------------------------------------------------------------------------- baselines
+
+
+def prepared(pairs: Pairs, train: Any) -> Any:
+    return SimpleNamespace(data=pairs, plan=SimpleNamespace(train=np.array(train), valid=np.array([], dtype=int)))
+
+
+def asked(*texts: str) -> Any:
+    return SimpleNamespace(sources=texts)
+
+
+def test_the_most_similar_pair_answers() -> None:
+    baselines = make_baselines()
+    nearest, copy = baselines["nearest pair"], baselines["copy source"]
+    assert nearest.learns and not nearest.naive and not copy.learns and copy.naive
+    nearest.fit(prepared(pairs_of(ROWS), [0, 1, 3]))
+    questions = asked("Zwei Hunde rennen.", "Tür auf!", 'Was sagt "er"?', "?")
+    assert nearest.answer(questions)[:3] == [ENGLISH[0], ENGLISH[3], ENGLISH[1]]
+    assert copy.answer(questions) == list(questions.sources) and copy.to_arrays() == {}
+    nearest.fit(prepared(paired(["今天天气很好", "我喜欢狗", "你好"], ["weather", "dogs", "hello"]), [0, 1, 2]))
+    assert nearest.answer(asked("他的狗", "天气怎么样", "你")) == ["dogs", "weather", "hello"]
+
+
+def test_what_the_nearest_pair_knows_is_kept() -> None:
+    texts = [f"{one}{other} {number}" for number, (one, other) in enumerate(itertools.product("aä狗\ud800", repeat=2))]
+    nearest = Nearest()
+    nearest.fit(prepared(paired(texts, texts[::-1]), range(16)))
+    arrays = nearest.to_arrays()
+    again = Nearest()
+    again.from_arrays(arrays)
+    assert (again.sources, again.targets) == (nearest.sources, nearest.targets)
+    questions = asked(*texts, "nothing like it")
+    assert again.answer(questions) == nearest.answer(questions) and again.answer(questions)[:16] == texts[::-1]
+
+
+def test_no_more_pairs_are_kept_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recurra.tasks.seq2seq.baselines.MOST", 4)
+    nearest = Nearest()
+    nearest.fit(prepared(paired([f"text {n}" for n in range(10)], ["x"] * 10), range(10)))
+    assert nearest.sources == ("text 0", "text 3", "text 6", "text 9")

@@ -1,0 +1,98 @@
+"""What costs next to nothing: to say what was read again, and what was said of the most similar text.
+
+Shapes: N pairs, Q texts that are asked about.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..base import Baseline, Prepared
+from .examples import PairExamples
+from .source import Pairs
+
+COPY, NEAREST = "copy source", "nearest pair"  # the rows of the table
+MOST = 100_000  # pairs that are kept; of more those that lie evenly among all
+FEATURES = 200_000  # words, and as many runs of characters, that texts are compared by
+WORD = r"[\u2e80-\u9fff]|[^\W\u2e80-\u9fff]+|[^\w\s]"  # Chinese and Japanese characters one by one
+CHARACTERS = (3, 4)  # in a run
+TOGETHER = 200  # texts that are compared with all pairs at a time: so many rows of similarities are in memory
+
+
+class Copy(Baseline):
+    """It answers with what it reads: right where little has to be changed."""
+
+    def answer(self, examples: PairExamples) -> list[str]:
+        """Return the texts themselves."""
+        return list(examples.sources)
+
+
+class Nearest(Baseline):
+    """It answers as the most similar text of the training was answered.
+
+    Texts are as similar as their words and runs of characters: the cosine of their frequencies, each weighed by how
+    few texts have it (TF-IDF), both alike. A run keeps the pairs, and counts again when it answers.
+    """
+
+    naive = False
+    sources: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    seen: "tuple[list[Any], Any] | None" = None  # what counts, and what it counted in the sources (N, F)
+
+    def fit(self, prepared: Prepared) -> None:
+        """Keep the pairs that are not held out."""
+        pairs: Pairs = prepared.data
+        places = np.concatenate([prepared.plan.train, prepared.plan.valid])
+        kept = pairs.part(places[:: -(-len(places) // MOST)])
+        assert kept.targets is not None
+        self.sources, self.targets, self.seen = kept.sources, kept.targets, None
+
+    def answer(self, examples: PairExamples) -> list[str]:
+        """Return the target of the most similar pair for each text; of equals the first."""
+        counters, known = self.seen = self.seen or _counted(self.sources)
+        found: list[str] = []
+        for begin in range(0, len(examples.sources), TOGETHER):
+            asked = _features(counters, examples.sources[begin : begin + TOGETHER])
+            nearest = np.asarray((asked @ known).argmax(1)).ravel()
+            found += [self.targets[place] for place in nearest]
+        return found
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the pairs: all texts as one, and where each ends."""
+        pieces = [text.encode("utf-8", "surrogatepass") for text in (*self.sources, *self.targets)]
+        ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+        return {"texts": np.frombuffer(b"".join(pieces), np.uint8).copy(), "ends": ends}
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the pairs back."""
+        content, ends = arrays["texts"].tobytes(), arrays["ends"].tolist()
+        pieces = (content[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True))
+        texts = [piece.decode("utf-8", "surrogatepass") for piece in pieces]
+        half = len(texts) // 2
+        self.sources, self.targets, self.seen = tuple(texts[:half]), tuple(texts[half:]), None
+
+
+def _counted(sources: Sequence[str]) -> tuple[list[Any], Any]:
+    """Return what counts words and runs of characters, and what they are in ``sources``, (F, N), a sparse matrix."""
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    options: dict[str, Any] = {"sublinear_tf": True, "max_features": FEATURES, "dtype": np.float32}
+    counters = [
+        TfidfVectorizer(analyzer="word", token_pattern=WORD, **options),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=CHARACTERS, **options),
+    ]
+    return counters, hstack([one.fit_transform(sources) for one in counters]).T.tocsr()
+
+
+def _features(counters: Sequence[Any], texts: Sequence[str]) -> Any:
+    """Return what is in ``texts`` (Q, F), a sparse matrix."""
+    from scipy.sparse import hstack
+
+    return hstack([one.transform(texts) for one in counters]).tocsr()
+
+
+def make_baselines() -> dict[str, Baseline]:
+    """Return the rows that stand beside the network."""
+    return {NEAREST: Nearest(), COPY: Copy()}
