@@ -24,7 +24,7 @@ class Table:
 
     def say(self, units: Tensor) -> tuple[Tensor, Tensor]:
         self.asked += len(units)
-        self.before = [before + (unit,) for before, unit in zip(self.before, units.tolist(), strict=True)]
+        self.before = [(*before, unit) for before, unit in zip(self.before, units.tolist(), strict=True)]
         looked = torch.tensor([[float(before[0]), float(len(before))] for before in self.before])
         return torch.stack([self.scores(before) for before in self.before]), looked
 

@@ -66,7 +66,7 @@ def addition(random: np.random.Generator) -> tuple[str, str]:
     ("language", "count", "settings"),
     [
         (reverse, 2000, {}),
-        (copy, 2000, {"attention": "general"}),
+        (copy, 2000, {}),
         (in_order, 2000, {"cell": "lstm", "feeding": True, "max_epochs": 15}),
         (addition, 4000, {"cell": "lstm_gru"}),
     ],
@@ -167,7 +167,7 @@ def test_what_is_found_is_as_likely_as_when_it_is_given(attention: str, feeding:
     config = make_config(PARTS, {"level": "word", "hidden_size": 6, "beam": 4, "length_penalty": 0.5} | settings)
     fitted: Any = type("Fitted", (), {"network": network, "learned": learned, "config": config})()
     some = examples.some(np.array([0, 7, 12, 30]))
-    for n, answers in enumerate(ask_network(fitted, replace(some, said=None), AnswerAsked(best=3))):
+    for n, answers in enumerate(ask_network(fitted, replace(some, said=None), AnswerAsked(best=3, copy_unknown=False))):
         assert len(answers) == 3
         for answer in answers:
             row = learned.target.encode(answer.units)
@@ -209,7 +209,7 @@ def test_sides_share_what_they_are_told_to_share() -> None:
 
 
 def test_label_smoothing_is_its_formula() -> None:
-    network, learned, examples = made(PHRASES)
+    network, _, examples = made(PHRASES)
     batch = examples.take(torch.arange(6))
     assert batch.targets is not None and batch.target_mask is not None
     output = Seq2seqTask(smoothing=0.2).ask(network, batch)
@@ -312,7 +312,7 @@ def test_any_text_can_be_written_again(text: str) -> None:
 
 
 def test_the_level_follows_from_the_texts() -> None:
-    assert usual_level(["2/3/99", "May 4, 2001"]) == "character"
+    assert usual_level(["2/3/99", "4 May", "05.04.2001"]) == "character"
     assert usual_level(["我喜欢猫。", "他们去北京了。"]) == "character"
     assert usual_level(["They went to Peking.", "I like cats a lot."]) == "subword"
 
@@ -331,7 +331,7 @@ def test_lists_of_texts(fitted: Translator) -> None:
     assert same.predict(sources) == fitted.predict(sources)
     assert fitted.predict(sources[3]) == fitted.predict([sources[3]])[0]
     best = fitted.n_best(sources[:2], 3)
-    assert [len(some) for some in best] == [3, 3] and all(some[0][0] for some in best)
+    assert [len(some) for some in best] == [3, 3] and all(some[0][1] < 0 for some in best)
     with pytest.raises(DataError, match="48 sources and 47 targets"):
         Translator(**SMALL).fit(sources, targets[:-1])
 
@@ -346,7 +346,7 @@ def test_where_it_looked(fitted: Translator) -> None:
     source, target = PHRASES[0]
     for table in (fitted.align(source), fitted.align(source, target)):
         assert [*table.columns] == ["▁she", "▁sees", "▁cats", ".", "⏎"]
-        np.testing.assert_allclose(table.sum(1), 1.0, atol=1e-5)
+        np.testing.assert_allclose(table.to_numpy().sum(1), 1.0, atol=1e-5)
     assert [*table.index] == ["▁cats", "▁sees"[:1] + "sees"[::-1], "▁she", "!", "⏎"]
     blind = Translator(**SMALL | {"level": "word", "attention": "none"}).fit(PHRASES)
     with pytest.raises(ConfigError, match="no attention, so it looks nowhere"):
@@ -361,7 +361,7 @@ def test_several_decide_together(fitted: Translator) -> None:
     start = torch.full((3,), fitted.fitted_.learned.target.end)
     with torch.no_grad():
         alone = [Decoder(one, batch).say(start)[0].softmax(-1) for one in networks]  # type: ignore[arg-type]
-        both = Together([Decoder(one, batch) for one in networks]).say(start)[0].exp()  # type: ignore[arg-type]
+        both = Together([Decoder(one, batch) for one in networks]).say(start)[0].softmax(-1)  # type: ignore[arg-type]
     torch.testing.assert_close(both, (alone[0] + alone[1]) / 2)
     texts = [source for source, _ in PHRASES]
     assert fitted.predict(texts, together=[fitted]) == fitted.predict(texts)
@@ -371,12 +371,13 @@ def test_several_decide_together(fitted: Translator) -> None:
 
 
 def test_a_unit_that_is_not_known_is_copied() -> None:
-    names = [f"Nam{n:03}" for n in range(150)]
+    letters = "abcdefghijklm"
+    names = [f"{one.upper()}{two}{three}o" for one in letters for two in "aeiou" for three in letters[:3]]
     pairs = [(f"{name} {verb}", f"{verb} {name}") for name in names for verb in ("sings", "reads")]
-    settings = TOY | {"level": "word", "min_count": 3, "max_epochs": 8}
+    settings = TOY | {"level": "word", "min_count": 3, "max_epochs": 12}
     translator = Translator(**settings).fit(pairs)
     learned = translator.fitted_.learned
-    assert learned.target.encode(["▁Nam001"])[0] == UNKNOWN
+    assert learned.target.encode(["▁Aaao"])[0] == UNKNOWN
     assert translator.predict(["Zoe sings", "Kim reads"]) == ["sings Zoe", "reads Kim"]
     assert translator.predict(["Zoe sings"], copy_unknown=False) == ["sings<unk>"]
 
@@ -441,7 +442,7 @@ def test_data_that_teach_nothing(pairs: Any, message: str) -> None:
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Translator(**SMALL | settings).fit(PHRASES)
+        Translator(**{} if settings.get("cell") == "reservoir" else SMALL, **settings).fit(PHRASES)
 
 
 def test_padding_is_never_said(fitted: Translator) -> None:

@@ -110,7 +110,7 @@ SETS: dict[str, Callable[[Path], Parts]] = {"multi30k": multi30k, "cmn": cmn, "d
 
 def table(done: Fits, names: list[str], how: str, seeds: int) -> Iterator[str]:
     """Return the lines of the table: what ranks, mean and range, the other metrics and rows, and seconds."""
-    yield "| set | metric | mean | range | BLEU over spaCy's tokens | chrF | exact | copy | nearest | params | CPU seconds |"
+    yield "| set | metric | mean | range | by spaCy's tokens | chrF | exact | copy | nearest | params | CPU seconds |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for name in names:
         runs = [done[name, how, seed] for seed in range(seeds)]

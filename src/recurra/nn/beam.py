@@ -95,7 +95,7 @@ class _Followed:
         self._go_on(before[~ended], places[~ended], values[~ended], chosen[~ended])
 
     def _candidates(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logarithms of what may come next, with what was said before, and the numbers of the units (R, C)."""
+        """Return the logarithms of what may come next, with what was said before, and the units (R, C)."""
         scores = scores.double()
         total = scores.logsumexp(-1, keepdim=True)
         if self.search.never:
