@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from recurra.compare.metric import Metric
+from recurra.compare.metric import Metric, ratio
 
 
 def made(better: str) -> Metric:
@@ -25,3 +25,9 @@ def test_which_is_better(better: str, higher_wins: bool, lower_wins: bool) -> No
 def test_a_metric_is_made_of_statistics_per_case() -> None:
     assert made("high").of({"right": np.array([1.0, 0.0, 1.0, 1.0])}) == 0.75
     assert made("high").help == "" and made("high").share
+
+
+def test_differences_of_scores_up_to_100_are_points() -> None:
+    bleu = Metric("bleu", "BLEU", "high", ratio("right", "all"), points=True)
+    assert (bleu.unit, bleu.change(0.2, 49.1), bleu.apart(0.0, 3.25)) == ("points", pytest.approx(48.9), "3.2 points")
+    assert bleu.write(34.1234) == "34.12"

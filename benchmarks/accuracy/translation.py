@@ -119,7 +119,7 @@ def table(done: Fits, names: list[str], how: str, seeds: int) -> Iterator[str]:
         scores = [row[metric] for row in rows]
         spacy = [one["spacy_bleu"] for one in runs if "spacy_bleu" in one]
         chrf, exact = (sum(row[other] for row in rows) / seeds for other in ("chrf", "exact"))
-        others = [runs[0]["metrics"][row][metric] for row in ("copy", "nearest")]
+        others = [runs[0]["metrics"][row][metric] for row in ("copy source", "nearest pair")]
         yield (
             f"| {name} | {metric} | {sum(scores) / seeds:.4g} | {min(scores):.4g} to {max(scores):.4g} | "
             f"{f'{sum(spacy) / seeds:.2f}' if spacy else ''} | {chrf:.1f} | {exact:.4f} | {others[0]:.3g} | "

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .metric import Metric
 
 SURE = 0.05  # a p-value below it says that luck explains a difference badly
-ALIKE = {False: 0.5, True: 0.05}  # percent, or percentage points of a share, below which models are as good
+ALIKE = {False: 0.5, True: 0.05}  # percent, or points of a share or a score, below which models are as good
 
 
 class Advice(NamedTuple):
@@ -37,7 +37,8 @@ class Held(NamedTuple):
     def alike(self, first: str, second: str) -> bool:
         """Tell whether two rows are so near to each other that it makes no difference."""
         one, other = self.scores[first], self.scores[second]
-        return one == other or (bool(other) and abs(self.metric.change(other, one)) < ALIKE[self.metric.share])
+        alike = ALIKE[self.metric.unit == "points"]
+        return one == other or (bool(other) and abs(self.metric.change(other, one)) < alike)
 
     def better(self, first: str, second: str) -> bool:
         """Tell whether a row is better than another by more than nothing."""

@@ -20,6 +20,7 @@ class Metric:
     of: Callable[[Statistics], float]
     help: str = ""  # what it is, one sentence without a full stop
     share: bool = False  # a share between 0 and 1, written in percent
+    points: bool = False  # a number from 0 to 100, of which differences are points as they are
 
     def beats(self, first: float, second: float) -> bool:
         """Tell whether ``first`` is better than ``second``; never, where neither low nor high is better."""
@@ -30,14 +31,16 @@ class Metric:
         return f"{100 * value:.1f} %" if self.share else digits(value)
 
     def change(self, before: float, after: float) -> float:
-        """Return how far it is from ``before`` to ``after``: percentage points of a share, else percent."""
+        """Return how far it is from ``before`` to ``after``: points of a share or a score, else percent."""
+        if self.points:
+            return after - before
         return 100 * (after - before) if self.share else 100 * (after - before) / before
 
     def apart(self, before: float, after: float) -> str:
         """Return how far two values are from each other, without a sign: ``12 %`` or ``3.4 points``."""
-        if not (before or self.share):
+        if not (before or self.unit == "points"):
             return "far"  # there is no percent of nothing
-        return f"{abs(self.change(before, after)):.{1 if self.share else 0}f} {self.unit}"
+        return f"{abs(self.change(before, after)):.{1 if self.unit == 'points' else 0}f} {self.unit}"
 
     @property
     def sentence(self) -> str:
@@ -47,7 +50,7 @@ class Metric:
     @property
     def unit(self) -> str:
         """What ``change`` is measured in."""
-        return "points" if self.share else "%"
+        return "points" if self.share or self.points else "%"
 
 
 def ratio(above: str, below: str) -> Callable[[Statistics], float]:

@@ -170,6 +170,8 @@ class Seq2seqKind(Kind):
     def exam(self, data: Pairs, learned: Seq2seqLearned, part: np.ndarray | None) -> Exam:
         """Make an exam of the pairs at the places in ``part``, or of all."""
         pairs = data if part is None else data.part(part)
+        if pairs.targets is not None and len(pairs.known) < len(pairs):
+            pairs = pairs.part(pairs.known)
         examples = self.encode(replace(pairs, targets=None), learned)
         return make_exam(examples, pairs.targets, learned.tokens)
 

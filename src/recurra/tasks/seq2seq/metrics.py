@@ -141,7 +141,7 @@ def _chrf_of(counts: np.ndarray) -> float:
 
 def _bleu_metric(how: str) -> Metric:
     said = f"BLEU says how many runs of one to four words are those of the right text, 100 for all ({how})"
-    return Metric("bleu", "BLEU", "high", _bleu_of, said)
+    return Metric("bleu", "BLEU", "high", _bleu_of, said, points=True)
 
 
 def _summed_chrf(statistics: Statistics) -> float:
@@ -154,6 +154,7 @@ CHRF = Metric(
     "high",
     _summed_chrf,
     "chrF says how many runs of one to six characters are those of the right text, 100 for all",
+    points=True,
 )
 EXACT = Metric("exact", "exact", "high", ratio("exact", "cases"), "exact is the share of texts that are right", True)
 WER = Metric(

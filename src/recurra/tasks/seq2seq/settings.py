@@ -107,7 +107,7 @@ class AnswerAsked:
     """How texts are answered."""
 
     model: str | None = setting(
-        None, "answer by one row of the table: network, copy, nearest; the network if not given"
+        None, "answer by one row of the table: network, nearest_pair, copy_source; the network if not given"
     )
     beam: int | None = setting(None, "answers that are followed at the same time; as in training if not given", low=1)
     length_penalty: float | None = setting(
