@@ -207,7 +207,9 @@ class Comparison:
 
 def paired_verdict(what: str, pairs: Sequence[tuple[float, float]], against: str, metric: Metric) -> str:
     """Say in one sentence whether the first of each pair is better than the second, with its interval."""
-    pairs = [(with_it, without) for with_it, without in pairs if metric.unit == "points" or without]  # no percent of nothing
+    pairs = [
+        (with_it, without) for with_it, without in pairs if metric.unit == "points" or without
+    ]  # no percent of nothing
     if not pairs:
         return ""
     changes = np.array([metric.change(without, with_it) for with_it, without in pairs])
