@@ -87,7 +87,7 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
         return [[(one.text, one.logs) for one in some] for some in found]
 
     def score(self, sources: Any, targets: Any = None) -> float:
-        """Return how good the answers are, by the metric that ranks: BLEU or chrF (of 100), or the share that is right."""
+        """Return how good the answers are: BLEU, chrF or the share that is right, whatever ranks models."""
         fitted = self._fitted()
         data = self._read_as_learned(_given(sources, targets))
         exam = self.kind.exam(data, fitted.learned, None)
