@@ -118,7 +118,7 @@ def ask_network(
     how = Search(beam, penalty, learned.target.end, (PADDING,))
     networks = [one.network for one in (fitted, *others)]
     found = []
-    for n, some in enumerate(_searched(networks, examples, learned, how)):  # type: ignore[arg-type]
+    for n, some in enumerate(searched(networks, examples, learned, how)):  # type: ignore[arg-type]
         read = examples.units(n, learned)
         found.append([_answer(one, learned, read, asked.copy_unknown) for one in some[: asked.best]])
     return found
@@ -126,7 +126,7 @@ def ask_network(
 
 @on_its_own
 @torch.no_grad()
-def _searched(
+def searched(
     networks: Sequence[Seq2seqNet], examples: PairExamples, learned: Seq2seqLearned, how: Search
 ) -> list[list[Said]]:
     """Return what is found for each text."""
