@@ -71,6 +71,7 @@ class Decoder:
     def __init__(self, network: Seq2seqNet, batch: Batch):
         self.network = network
         _, self.bound, self.state = network.begin(batch)
+        self.memory, self.owners = self.bound.memory, torch.arange(len(batch), device=batch.inputs.device)
 
     def say(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read the last ``units`` (R,); return the scores (R, V) of the next ones, and where it looked, (R, T)."""
@@ -84,8 +85,11 @@ class Decoder:
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these ``rows`` of those before."""
-        memory = None if self.bound.memory is None else take_rows(self.bound.memory, rows)
-        self.bound, self.state = BoundCell(self.bound.owner, memory), take_rows(self.state, rows)
+        self.state = take_rows(self.state, rows)
+        owners = self.owners[rows]
+        if self.memory is not None and not torch.equal(owners, self.owners):  # else all look where they did
+            self.bound = BoundCell(self.bound.owner, take_rows(self.memory, owners))
+        self.owners = owners
 
 
 class Together:
