@@ -37,23 +37,36 @@ struct Term {
   int64_t stride;
 };
 
-// The sum of ``terms`` for ``count`` rows: each(row, first vector, width, numbers of the row).
-template <class T, int N, class Each>
-RECURRA_INLINE void multiply(const Term<T> (&terms)[N], int64_t vectors, int64_t count, Each each) {
+// So many numbers of the rows at once: that much of a panel stays in the nearest cache while all rows meet it.
+constexpr int64_t nearest_depth = 128;
+
+// tiles (rows, vectors) = start + rows · one panel of ``term``; a start_stride of 0 gives every row the same start.
+template <class T>
+RECURRA_INLINE void fill(const Term<T> &term, int64_t panel, int vectors, int64_t count, const T *start, int64_t start_stride,
+                         T *tiles) {
   constexpr int L = lanes<T>();
-  alignas(64) T tile[max_rows * max_vectors * L];
+  for (int64_t k = 0; k < term.depth; k += nearest_depth) {
+    const int64_t depth = least(nearest_depth, term.depth - k);
+    for_pieces({0, count}, rows_for(vectors), [&](int64_t begin, int rows) {
+      const T *at[max_rows];
+      for (int r = 0; r < rows; ++r) at[r] = term.rows + (begin + r) * term.stride + k;
+      product<T>(Rows<T>{at}, rows, vectors, depth, term.panels + panel + k * vectors * L, start + begin * start_stride,
+                 start_stride, tiles + begin * vectors * L);
+    });
+    start = tiles, start_stride = vectors * L;
+  }
+}
+
+// The sum of ``terms`` for ``count`` rows: each(row, first vector, width, numbers of the row). ``tiles`` is for
+// vectors_back vectors of every row.
+template <class T, int N, class Each>
+RECURRA_INLINE void multiply(const Term<T> (&terms)[N], int64_t vectors, int64_t count, T *tiles, Each each) {
+  constexpr int L = lanes<T>();
   alignas(64) static const T zeros[max_vectors * L] = {};
   for_pieces({0, vectors}, vectors_back, [&](int64_t first, int width) {
-    for_pieces({0, count}, rows_for(width), [&](int64_t begin, int rows) {
-      for (int n = 0; n < N; ++n) {
-        const Term<T> &term = terms[n];
-        const T *at[max_rows];
-        for (int r = 0; r < rows; ++r) at[r] = term.rows + (begin + r) * term.stride;
-        product<T>(Rows<T>{at}, rows, width, term.depth, term.panels + first * L * term.depth, n ? tile : zeros,
-                   n ? width * L : 0, tile);
-      }
-      for (int r = 0; r < rows; ++r) each(begin + r, first, width, tile + r * width * L);
-    });
+    for (int n = 0; n < N; ++n)
+      fill(terms[n], first * L * terms[n].depth, width, count, n ? tiles : zeros, n ? width * L : 0, tiles);
+    for (int64_t row = 0; row < count; ++row) each(row, first, width, tiles + row * width * L);
   });
 }
 
@@ -67,6 +80,7 @@ struct AttendSizes {
   const int64_t steps, M, A, V, key_vectors, value_vectors;
   const int64_t stride, key_stride, value_stride;  // of rows in memory, one vector more than a row needs
   const int64_t most_rows;                         // of any thread
+  const bool feeds;                                // whether what was said is read again
   const Range rows;
 
   AttendSizes(const Call &call, int thread)
@@ -82,6 +96,7 @@ struct AttendSizes {
         key_stride(key_vectors * L + L),
         value_stride(value_vectors * L + L),
         most_rows((z.batch + call.threads - 1) / call.threads),
+        feeds(call.scan.weight_ih),
         rows(share(z.batch, thread, call.threads)) {}
 
   int64_t at(int64_t slot, int64_t step) const { return (rows.first + slot) * steps + step; }
@@ -146,7 +161,7 @@ struct AttendPanels {
     const Sizes<T, C> &z = of.z;
     Memory memory = {begin, 0};
     recurrent = memory.take<T>(z.Hq * z.G * z.recurrences());
-    feed = memory.take<T>(z.Hq * z.G * z.units);
+    feed = memory.take<T>(of.feeds ? z.Hq * z.G * z.units : 0);
     bias = memory.take<T>(z.Hq * z.G);
     of_context = memory.take<T>(z.Hq * of.V);
     of_state = memory.take<T>(z.Hq * z.units);
@@ -159,7 +174,7 @@ template <class T, class C>
 struct AttendMemory {
   char *packed;
   T *h = nullptr, *next = nullptr, *c = nullptr, *out = nullptr, *context = nullptr, *query = nullptr;
-  T *energies = nullptr;
+  T *energies = nullptr, *tiles = nullptr, *old = nullptr, *fed = nullptr;  // old and fed: sums of a step, panel by panel
   int64_t *allowed = nullptr;
   int64_t bytes;
 
@@ -168,7 +183,7 @@ struct AttendMemory {
     Memory memory = {call.memory, 0};
     packed = static_cast<char *>(const_cast<void *>(of.look.packed));
     if (!packed) packed = memory.take<char>(AttendPanels<T, C>(of, nullptr).bytes);
-    const int64_t states = of.most_rows * of.stride;
+    const int64_t states = of.most_rows * of.stride, sums = of.most_rows * of.z.G * of.z.Hq;
     for (int other = 0; other < call.threads; ++other) {
       T *const own[] = {memory.take<T>(states),
                         memory.take<T>(states),
@@ -176,11 +191,14 @@ struct AttendMemory {
                         memory.take<T>(states),
                         memory.take<T>(of.most_rows * of.value_stride),
                         memory.take<T>(of.look.query_weight ? of.most_rows * of.key_stride : 0),
-                        memory.take<T>(of.M + of.L)};
+                        memory.take<T>(of.M + of.L),
+                        memory.take<T>(of.most_rows * vectors_back * of.L),
+                        memory.take<T>(C::recurrent && C::reset ? sums : 0),
+                        memory.take<T>(sums)};
       int64_t *const list = memory.take<int64_t>(of.M);
       if (other != thread) continue;
       h = own[0], next = own[1], c = own[2], out = own[3], context = own[4], query = own[5], energies = own[6];
-      allowed = list;
+      tiles = own[7], old = own[8], fed = own[9], allowed = list;
     }
     bytes = memory.used;
   }
@@ -194,7 +212,7 @@ void pack_attend_into(const AttendSizes<T, C> &of, const AttendPanels<T, C> &to,
   const auto mine = [&] { return number++ % threads == thread; };
   for_pieces({0, z.vectors}, C::together, [&](int64_t first, int width) {
     if (!mine()) return;
-    pack_gates<T, C>(z, z.weight(scan.weight_ih), z.units, to.feed, first, width);
+    if (of.feeds) pack_gates<T, C>(z, z.weight(scan.weight_ih), z.units, to.feed, first, width);
     if (C::recurrent) pack_gates<T, C>(z, z.weight(scan.weight_hh), z.units, to.recurrent, first, width);
     pack_gates<T, C>(z, z.weight(scan.bias_hh), 1, to.bias, first, width);
   });
@@ -248,6 +266,7 @@ struct AttendForward {
   }
 
   void begin() const {
+    if (!of.feeds && !one_sum) memset(m.fed, 0, static_cast<size_t>(count * G * z.Hq) * sizeof(T));
     for (int64_t slot = 0; slot < count; ++slot)
       for (int64_t unit = 0; unit < z.Hq; unit += L) {
         const int64_t from = (of.rows.first + slot) * z.units + unit, to = slot * of.stride + unit, left = z.units - unit;
@@ -257,25 +276,23 @@ struct AttendForward {
       }
   }
 
+  // First all products, panel by panel, then all gates, row by row: what is saved of a row lies far from the next one's.
   void gates(int64_t step) const {
-    alignas(64) T old[max_rows * max_vectors * L], fed[max_rows * max_vectors * L];
     alignas(64) static const T zeros[max_vectors * L] = {};
-    for_pieces({0, z.vectors}, C::together, [&](int64_t first, int width) {
-      const int64_t from = first * G * L;
-      for_pieces({0, count}, rows_for(G * width), [&](int64_t begin, int rows) {
-        const T *at[max_rows];
-        for (int r = 0; r < rows; ++r) at[r] = h + (begin + r) * of.stride;
-        if (C::recurrent)
-          product<T>(Rows<T>{at}, rows, G * width, z.units, p.recurrent + from * z.units, p.bias + from, 0, old);
-        for (int r = 0; r < rows; ++r) at[r] = m.out + (begin + r) * of.stride;
-        product<T>(Rows<T>{at}, rows, G * width, z.units, p.feed + from * z.units, one_sum ? old : zeros,
-                   one_sum ? G * width * L : 0, fed);
-        for (int r = 0; r < rows; ++r)
-          for (int v = 0; v < width; ++v)
-            renew(begin + r, step, (first + v) * L, old + (r * G * width + v) * L, fed + (r * G * width + v) * L,
-                  width * L);
-      });
+    const Term<T> recurrent = {p.recurrent, z.units, h, of.stride}, feed = {p.feed, z.units, m.out, of.stride};
+    const auto panels = [&](auto each) { for_pieces({0, z.vectors}, C::together, each); };
+    panels([&](int64_t first, int width) {
+      const int64_t panel = first * G * L, at = panel * count;
+      T *const fed = m.fed + at, *const old = one_sum ? fed : m.old + at;
+      if (C::recurrent) fill(recurrent, panel * z.units, G * width, count, p.bias + panel, 0, old);
+      if (of.feeds) fill(feed, panel * z.units, G * width, count, one_sum ? fed : zeros, one_sum ? G * width * L : 0, fed);
     });
+    for (int64_t slot = 0; slot < count; ++slot)
+      panels([&](int64_t first, int width) {
+        const int64_t at = first * G * L * count + slot * G * width * L;
+        for (int v = 0; v < width; ++v)
+          renew(slot, step, (first + v) * L, m.old + at + v * L, m.fed + at + v * L, width * L);
+      });
   }
 
   // The gate maths of a row for a vector of units.
@@ -313,7 +330,7 @@ struct AttendForward {
   void ask(int64_t step) const {
     if (!of.look.query_weight) return;
     const Term<T> terms[] = {{p.query, z.units, next, of.stride}};
-    multiply<T>(terms, of.key_vectors, count, [&](int64_t slot, int64_t first, int width, const T *sums) {
+    multiply<T>(terms, of.key_vectors, count, m.tiles, [&](int64_t slot, int64_t first, int width, const T *sums) {
       T *to = static_cast<T *>(of.look.queries) + of.at(slot, step) * of.A;
       for (int v = 0; v < width; ++v) {
         const int64_t k = (first + v) * L;
@@ -358,7 +375,7 @@ struct AttendForward {
 
   void combine(int64_t step) const {
     const Term<T> terms[] = {{p.of_context, of.V, m.context, of.value_stride}, {p.of_state, z.units, next, of.stride}};
-    multiply<T>(terms, z.vectors, count, [&](int64_t slot, int64_t first, int width, const T *sums) {
+    multiply<T>(terms, z.vectors, count, m.tiles, [&](int64_t slot, int64_t first, int width, const T *sums) {
       T *to = static_cast<T *>(of.look.outputs) + of.at(slot, step) * z.units;
       for (int v = 0; v < width; ++v) {
         const int64_t unit = (first + v) * L;
@@ -395,7 +412,7 @@ template <class T, class C>
 struct AttendBackMemory {
   T *recurrent, *feed, *of_context, *of_state, *query;  // panels
   T *dh = nullptr, *dc = nullptr, *d_out = nullptr, *d_sum = nullptr, *d_context = nullptr, *d_query = nullptr;
-  T *g = nullptr, *numbers = nullptr;
+  T *g = nullptr, *numbers = nullptr, *tiles = nullptr;
   int64_t *allowed = nullptr;
   int64_t g_stride, bytes;
 
@@ -418,11 +435,12 @@ struct AttendBackMemory {
                         memory.take<T>(of.most_rows * of.value_stride),
                         memory.take<T>(of.most_rows * of.key_stride),
                         memory.take<T>(of.most_rows * g_stride),
-                        memory.take<T>(of.M + of.L)};
+                        memory.take<T>(of.M + of.L),
+                        memory.take<T>(of.most_rows * vectors_back * of.L)};
       int64_t *const list = memory.take<int64_t>(of.M);
       if (other != thread) continue;
       dh = own[0], dc = own[1], d_out = own[2], d_sum = own[3], d_context = own[4], d_query = own[5], g = own[6];
-      numbers = own[7], allowed = list;
+      numbers = own[7], tiles = own[8], allowed = list;
     }
     bytes = memory.used;
   }
@@ -523,7 +541,7 @@ struct AttendBackward {
   // To c and s.
   void through_combine(int64_t step) const {
     const Term<T> to_context[] = {{m.of_context, z.units, m.d_sum, of.stride}};
-    multiply<T>(to_context, of.value_vectors, count, [&](int64_t slot, int64_t first, int width, const T *sums) {
+    multiply<T>(to_context, of.value_vectors, count, m.tiles, [&](int64_t slot, int64_t first, int width, const T *sums) {
       T *to = out(grads.d_contexts) + of.at(slot, step) * of.V;
       for (int v = 0; v < width; ++v) {
         const int64_t k = (first + v) * L;
@@ -537,7 +555,7 @@ struct AttendBackward {
 
   template <int N>
   void add_to_states(const Term<T> (&terms)[N]) const {
-    multiply<T>(terms, z.vectors, count, [&](int64_t slot, int64_t first, int width, const T *sums) {
+    multiply<T>(terms, z.vectors, count, m.tiles, [&](int64_t slot, int64_t first, int width, const T *sums) {
       T *to = m.dh + slot * of.stride + first * L;
       for (int v = 0; v < width; ++v) store(to + v * L, load(to + v * L) + load(sums + v * L));
     });
@@ -637,7 +655,7 @@ struct AttendBackward {
       add_to_states(terms);
     }
     const Term<T> fed[] = {{m.feed, G * z.Hq, m.g, m.g_stride}};
-    multiply<T>(fed, z.vectors, count, [&](int64_t slot, int64_t first, int width, const T *sums) {
+    multiply<T>(fed, z.vectors, count, m.tiles, [&](int64_t slot, int64_t first, int width, const T *sums) {
       for (int v = 0; v < width; ++v) store(m.d_out + slot * of.stride + (first + v) * L, load(sums + v * L));
     });
   }

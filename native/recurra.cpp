@@ -299,11 +299,14 @@ int32_t run(const Kernel &kernel, const recurra_scan &scan, const recurra_grads 
   return RECURRA_NO_MEMORY;
 }
 
+// Fewer rows take a thread as long: until then it waits for the weights.
+constexpr int64_t fewest_rows = 4;
+
 // A cell that looks at a memory: each thread has some rows.
 Call attending(int threads, const recurra_scan &scan, const recurra_attend &attend, const recurra_attend_grads *grads) {
   Call call = {};
   call.scan = scan;
-  call.threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, scan.batch)));
+  call.threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, scan.batch / fewest_rows)));
   call.team_size = 1;
   call.attend = &attend;
   call.attend_grads = grads;
@@ -481,6 +484,7 @@ int32_t recurra_chain_best(const recurra_chain *chain) { return recurra::run(rec
 int32_t recurra_attend_forward(const recurra_scan *scan, const recurra_attend *attend) {
   if (!recurra::fits(*scan) || !recurra::fits(*attend)) return RECURRA_OTHER_VERSION;
   const int threads = recurra::threads_for(scan->threads);
+  if (scan->saved) recurra::use_large_pages(scan->saved, recurra::saved_bytes(*scan));
   return recurra::run(recurra::cell_of(*scan).attend_forward[scan->dtype],
                       recurra::attending(threads, *scan, *attend, nullptr));
 }

@@ -118,8 +118,9 @@ typedef struct {
 } recurra_chain;
 
 // A cell that looks at a memory after each step of a scan, and is fed with what it saw (native/attend.h). Of the scan, x
-// is (B, T, G*H) what the inputs contribute, weight_ih (G*H, H) is for what was said before, and outputs are those of the
-// cell; there is no bias_ih, no mask, no keep, no direction, no self_fed, and no cell that normalises.
+// is (B, T, G*H) what the inputs contribute, weight_ih (G*H, H) is for what was said before (null forwards: that is not
+// read again), and outputs are those of the cell, which may lie where h does if T is 1, as h0 and c0 may lie where h and
+// c do, and first where outputs do; there is no bias_ih, no mask, no keep, no direction, no self_fed, and no cell that normalises.
 // M rows of memory of S steps, A the width of keys, V that of values.
 typedef struct {
   int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_attend)

@@ -20,6 +20,7 @@ from recurra.cells import CELLS, GRUCell, State, map_state, state_tensors
 from recurra.errors import ConfigError
 from recurra.native import library
 from recurra.nn.attending import AttendingCell, AttendingState, BoundCell, Written, take_rows, write_all
+from recurra.nn.attending_stepper import AttendingStepper
 from recurra.nn.engines.attending import Given, read_weights, run_attending
 
 B, T, Q, I, H, K = 3, 6, 4, 2, 5, 5  # noqa: E741
@@ -405,10 +406,11 @@ def test_auto_says_what_ran_and_what_is_refused_says_why() -> None:
     assert write_all(bound, x, state).engine == "native"
     with torch.autocast("cpu"), pytest.raises(ConfigError, match="does not take part in autocast"):
         write_all(bound, x, state, "native")
-    with pytest.raises(ConfigError, match="transforms of torch.func"):
+    with pytest.raises(ConfigError, match=r"transforms of torch\.func"):
         torch.func.grad(lambda x: write_all(bound, x, state, "native").outputs.sum())(x)
     slope = torch.func.grad(lambda x: write_all(bound, x, state).outputs.sum())(x)
-    agree([slope], torch.autograd.grad(write_all(bound, x.requires_grad_(), state).outputs.sum(), x), 1e-10)
+    (expected,) = torch.autograd.grad(write_all(bound, x.requires_grad_(), state).outputs.sum(), x)
+    agree([slope.detach()], [expected], 1e-10)
 
 
 @needs_library
@@ -441,3 +443,105 @@ def test_what_does_not_fit_is_never_read_by_the_library() -> None:
     for reason, other, begun in cases:
         with pytest.raises(ConfigError, match=reason):
             write_all(given.owner.bind(other), given.x, begun, "native")
+
+
+# One step at a time.
+
+
+def decoded(stepper: AttendingStepper, given: Problem, orders: list[Tensor]) -> list[Tensor]:
+    """What comes out step by step, with other rows before each step but the first."""
+    owner = given.owner
+    assert owner.attention is not None
+    stepper.begin(owner.attention.project(given.states, given.mask), given.first)
+    rows, answered = torch.arange(len(given.x)), []
+    for step in range(given.x.shape[1]):
+        if step and orders:
+            stepper.take(orders[step - 1])
+            rows = rows[orders[step - 1]]
+        answered += [part.clone() for part in stepper.step(owner.cell.project(given.x[rows, step]))]
+    return [part.detach() for part in (*answered, *state_tensors(stepper.state.cell))]
+
+
+@pytest.mark.parametrize("engine", ["reference", pytest.param("native", marks=needs_library)])
+@pytest.mark.parametrize("feeding", [True, False])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mingru", "peephole"])
+@pytest.mark.parametrize("name", ["additive", "scaled_dot", "general"])
+def test_a_stepper_says_what_all_steps_at_once_say(name: str, cell: str, feeding: bool, engine: str) -> None:
+    given = problem(name, cell, Sizes(5, 4, 7, 19, 19, 21), masked=True)
+    if not feeding:
+        plain = AttendingCell(given.owner.cell, given.owner.attention, feeding=False).double()
+        given = given._replace(owner=plain)
+    stepper = AttendingStepper(given.owner, engine)
+    assert stepper.engine == engine
+    for _ in range(2):  # it can begin again
+        parts = decoded(stepper, given, [])
+        bound = bind(given.owner, given.states, given.mask)
+        done = write_all(bound, given.x, bound.initial(given.first), "reference")
+        assert done.weights is not None
+        agree(
+            [torch.stack(parts[: 2 * Q : 2], 1), torch.stack(parts[1 : 2 * Q : 2], 1)],
+            [done.outputs.detach(), done.weights.detach()],
+            1e-10,
+        )
+
+
+@needs_library
+@pytest.mark.parametrize("dtype", WITHIN)
+def test_beams_share_what_they_look_at(dtype: torch.dtype) -> None:
+    given = problem("additive", "lstm", Sizes(3, 4, 7, 19, 18, 21), masked=True)
+    orders = [torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([1, 0, 2, 2, 5, 4]), torch.tensor([4, 0])]
+    ours, theirs = given.to(dtype), given
+    native, plain = AttendingStepper(ours.owner, "native"), AttendingStepper(theirs.owner, "reference")
+    agree(decoded(native, ours, orders), decoded(plain, theirs, orders), WITHIN[dtype])
+
+
+def test_any_attention_can_be_decoded() -> None:
+    for name in ATTENTIONS:
+        owner = make(name, "parallel")
+        given = Problem(owner, normal(B, Q, I), normal(B, T, K), MASK, begin(owner), normal(B, H))
+        stepper = AttendingStepper(owner)
+        assert stepper.engine == "reference"
+        orders = [torch.tensor([1, 0, 0, 2]), torch.tensor([0, 1, 2, 3]), torch.tensor([3])]
+        last = decoded(stepper, given, orders)[-5]
+        rows = torch.tensor([1, 0, 0, 2])[[3]]
+        bound = bind(owner, given.states)
+        done = write_all(bound, given.x, bound.initial(given.first))
+        same(last, done.outputs[rows, -1].detach(), name) if last.shape == (1, H) else None
+
+
+@needs_library
+def test_a_stepper_has_its_own_weights_and_its_own_state() -> None:
+    given = problem("additive", "lstm", Sizes())
+    stepper = AttendingStepper(given.owner)
+    before = decoded(stepper, given, [])
+    first, cell = map_state(Tensor.clone, given.first), given.owner.cell
+    outside = cell.weight_ih, cell.bias_ih, given.owner.attention.key.weight  # type: ignore[union-attr]
+    with torch.no_grad():
+        for parameter in given.owner.parameters():
+            if all(parameter is not one for one in outside):
+                parameter.add_(1.0)
+    agree(decoded(stepper, given, []), before, 0.0)
+    agree(state_tensors(given.first), state_tensors(first), 0.0)
+    output, _ = stepper.step(given.x.new_zeros(B, 4 * H))
+    version = output._version
+    stepper.step(given.x.new_zeros(B, 4 * H))
+    assert output._version > version and not output.requires_grad
+
+
+@needs_library
+def test_what_a_stepper_refuses() -> None:
+    given = problem("additive", "lstm", Sizes())
+    with pytest.raises(ConfigError, match="with an attention"):
+        AttendingStepper(make(None))
+    with pytest.raises(ConfigError, match="no kernel for the score of LocationAwareAttention"):
+        AttendingStepper(make("location_aware"), "native")
+    with pytest.raises(ConfigError, match="engine"):
+        AttendingStepper(given.owner, "quantum")
+    stepper = AttendingStepper(given.owner)
+    memory = given.owner.attention.project(given.states)  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="keys must have shape"):
+        stepper.begin(memory._replace(keys=memory.keys[..., :2], mask=None), given.first._replace())
+    stepper.begin(memory, given.first)
+    for wrong in (normal(B, 4 * H + 1), normal(B + 1, 4 * H), torch.zeros(B, 4 * H)):
+        with pytest.raises(ConfigError, match="takes what inputs contribute in shape"):
+            stepper.step(wrong)

@@ -151,7 +151,7 @@ def _fed_steps(bound: BoundCell, x: Tensor, state: AttendingState, engine: str) 
 
 
 class Writer(NamedTuple):
-    """A way to run an attending cell that is fed with what it said, and the reason why it cannot, or an empty string."""
+    """A way to run an attending cell that is fed with what it said, and the reason why it cannot, or nothing."""
 
     run: Callable[[BoundCell, Tensor, AttendingState], Written]
     refuses: Callable[[BoundCell, AttendingState], str]

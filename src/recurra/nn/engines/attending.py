@@ -33,7 +33,7 @@ from ...native.library import (
 )
 from ...native.threads import threads_for_scan
 from .native import cell_refusal, kernel_name, per_unit
-from .operators import _cell_type, _check_one
+from .operators import check_one, kind_of
 
 
 class Form(NamedTuple):
@@ -48,7 +48,7 @@ class Given(NamedTuple):
     """The tensors that all steps read."""
 
     x: Tensor  # (B, Q, G·H), what the inputs contribute
-    feed: Tensor  # (G·H, H)
+    feed: Tensor | None  # (G·H, H); None: what was said is not read again, for which there are no gradients
     weight_hh: Tensor | None  # (G·H, H), unless the gates read the input alone
     bias_hh: Tensor | None  # (G·H)
     per_unit: Tensor | None  # (P·H)
@@ -83,11 +83,17 @@ def attending_refuses(owner: Any, tensors: Sequence[Tensor | None]) -> str:
 
     ``owner`` is the AttendingCell, its cell settled; ``tensors`` are those that it reads.
     """
-    cell, attention = owner.cell, owner.attention
     if absent():
         return absent().replace("The ", "the ", 1).rstrip(".")
-    if reason := cell_refusal(cell):
+    if reason := cell_refusal(owner.cell) or _owner_refusal(owner):
         return reason
+    if not is_eager(tensors):
+        return "the native engine runs an attending cell where nobody compiles, traces or transforms it"
+    return ""
+
+
+def _owner_refusal(owner: Any) -> str:
+    cell, attention = owner.cell, owner.attention
     if not isinstance(cell, GatedCell) or cell.projects:
         return f"the native engine does not feed a {type(cell).__name__} with what it saw"
     if "as_score" not in vars(type(attention)):
@@ -96,10 +102,9 @@ def attending_refuses(owner: Any, tensors: Sequence[Tensor | None]) -> str:
         return "the native engine normalises attention by softmax alone"
     if owner.dropout and attention.training:
         return "the native engine drops no weights of an attention in training"
-    if not all(map(_is_plain, (owner.feed, owner.combine, *attention.children()))) or _has_hooks(attention):
+    layers = (*([owner.feed] if owner.feeding else []), owner.combine, *attention.children())
+    if not all(map(_is_plain, layers)) or _has_hooks(attention):
         return "the native engine does not call the layers of an attending cell, of which one is changed or has hooks"
-    if not is_eager(tensors):
-        return "the native engine runs an attending cell where nobody compiles, traces or transforms it"
     return ""
 
 
@@ -118,7 +123,7 @@ def read_weights(owner: Any) -> tuple[Form, dict[str, Tensor | None]]:
     name = kernel_name(cell)
     assert name is not None  # of one that is not refused
     weights = {
-        "feed": owner.feed.weight,
+        "feed": owner.feed.weight if owner.feeding else None,
         "weight_hh": cell.weight_hh,
         "bias_hh": cell.bias_hh,
         "per_unit": per_unit(cell),
@@ -143,7 +148,7 @@ def run_attending(form: Form, given: Given) -> Four:
 
 def by_steps(form: Form, given: Given) -> Four:
     """Return the same by operators of torch: what can be differentiated twice."""
-    kind, out = _cell_type(form.cell), given.first
+    kind, out = kind_of(form.cell), given.first
     hidden = out.shape[1]
     state = kind.state_type(*[part for part in (given.h0, given.c0) if part is not None])
     weights: dict[str, Any] = {"weight_hh": given.weight_hh, "bias_hh": given.bias_hh}
@@ -153,7 +158,7 @@ def by_steps(form: Form, given: Given) -> Four:
     cell = kind.holding(weights, {}, bare(0, hidden))
     outputs, looked = [], []
     for projected in given.x.unbind(1):
-        state = cell.step(projected + F.linear(out, given.feed), state)
+        state = cell.step(projected + F.linear(out, given.feed), state)  # type: ignore[arg-type]
         scores = _scores(form, given, state[0])
         share = softmax(scores, spread(given.mask, scores))
         context = (share.unsqueeze(1) @ given.values).squeeze(1)
@@ -167,7 +172,7 @@ def by_steps(form: Form, given: Given) -> Four:
 def _scores(form: Form, given: Given, h: Tensor) -> Tensor:
     query = (h if given.query is None else F.linear(h, given.query)).unsqueeze(1)
     if form.additive:
-        return torch.tanh(query + given.keys) @ given.vector
+        return torch.tanh(query + given.keys) @ given.vector  # type: ignore[operator]
     return form.scale * (query @ given.keys.mT).squeeze(1)
 
 
@@ -214,8 +219,11 @@ def _empty(form: Form, given: Given, save: bool) -> tuple[Kept, Tensor, Tensor]:
     blocks = load().recurra_saved_blocks(cell_number(form.cell), 0) if save else 0
     widths = hidden, given.keys.shape[1], hidden, given.values.shape[2], queries
     saved = new(batch, steps, blocks * ((hidden + PAD - 1) // PAD * PAD))
-    kept = Kept(*[new(batch, steps, width) for width in widths], saved)
-    return kept, new(batch, hidden), new(0) if given.c0 is None else new(batch, hidden)
+    return (
+        Kept._make([*[new(batch, steps, width) for width in widths], saved]),
+        new(batch, hidden),
+        new(0) if given.c0 is None else new(batch, hidden),
+    )
 
 
 def scan_arguments(form: Form, given: Given) -> ScanArguments:
@@ -225,7 +233,7 @@ def scan_arguments(form: Form, given: Given) -> ScanArguments:
     threads = threads_for_scan(batch * steps * sum(weight.numel() for weight in weights if weight is not None))
     scan = ScanArguments(*SCAN_HEAD, cell_number(form.cell), DTYPES[given.x.dtype], 0, threads, 0)
     scan.batch, scan.steps, scan.input, scan.hidden = batch, steps, hidden, hidden
-    scan.x, scan.weight_ih, scan.weight_hh = given.x.data_ptr(), given.feed.data_ptr(), _pointer(given.weight_hh)
+    scan.x, scan.weight_ih, scan.weight_hh = given.x.data_ptr(), _pointer(given.feed), _pointer(given.weight_hh)
     scan.bias_hh, scan.per_unit = _pointer(given.bias_hh), _pointer(given.per_unit)
     scan.h0, scan.c0 = given.h0.data_ptr(), _pointer(given.c0)
     return scan
@@ -253,10 +261,11 @@ def _pointer(tensor: Tensor | None) -> int | None:
 
 def check(form: Form, given: Given) -> None:
     """Refuse what would make the library read beyond the end of an array, or read it as another type."""
-    kind, hidden = _cell_type(form.cell), given.h0.shape[-1]
-    rows, dtype = kind.blocks * hidden, given.feed.dtype
+    kind, hidden = kind_of(form.cell), given.h0.shape[-1]
+    rows, dtype = kind.blocks * hidden, given.combine.dtype
     batch, steps = given.x.shape[:2] if given.x.dim() == 3 else (-1, -1)
-    memory, keys, values = (*given.keys.shape[1:], given.values.shape[-1]) if given.keys.dim() == 3 else (-1, -1, -1)
+    memory, values = given.keys.shape[1] if given.keys.dim() == 3 else -1, given.combine.shape[-1] - hidden
+    keys = hidden if given.query is None else len(given.query)
     shapes: dict[str, tuple[int, ...]] = {
         "x": (batch, steps, rows),
         "feed": (rows, hidden),
@@ -266,7 +275,7 @@ def check(form: Form, given: Given) -> None:
         "query": (keys, hidden),
         "vector": (keys,),
         "combine": (hidden, values + hidden),
-        "keys": (batch, memory, keys if given.query is not None else hidden),
+        "keys": (batch, memory, keys),
         "values": (batch, memory, values),
         "first": (batch, hidden),
         "h0": (batch, hidden),
@@ -274,7 +283,7 @@ def check(form: Form, given: Given) -> None:
         "mask": (batch, memory),
     }
     for name, tensor in given._asdict().items():
-        _check_one(name, tensor, shapes[name], torch.bool if name == "mask" else dtype)
+        check_one(name, tensor, shapes[name], torch.bool if name == "mask" else dtype)
     if steps < 1 or memory < 1:
         raise ConfigError("There is no step to run over, or none to look at: x or the memory has length 0 in time.")
     if (given.c0 is None) == ("c" in kind.state_type._fields):  # type: ignore[attr-defined]
@@ -325,7 +334,6 @@ def _of_weights(given: Given, kept: Kept, d: Any, wanted: Sequence[bool]) -> lis
         return torch.cat([first.unsqueeze(1), outputs[:, :-1]], 1)
 
     found = {
-        "x": lambda: d["d_x"],
         "feed": lambda: product(d["d_x"], before(given.first, kept.outputs)),
         "weight_hh": lambda: product(recurrent, before(given.h0, kept.states)),
         "bias_hh": lambda: recurrent.sum((0, 1)),
@@ -333,10 +341,9 @@ def _of_weights(given: Given, kept: Kept, d: Any, wanted: Sequence[bool]) -> lis
         "query": lambda: product(d["d_queries"], kept.states),
         "vector": lambda: d["d_vector"].sum(0),
         "combine": lambda: product(d["d_combined"], torch.cat([kept.contexts, kept.states], -1)),
-        **{name: lambda name=name: d[f"d_{name}"] for name in ("keys", "values", "first", "h0", "c0")},
     }
     leaves = zip(Given._fields[:LEAVES], wanted, strict=True)
-    return [found[name]() if want else None for name, want in leaves]
+    return [(found[name]() if name in found else d[f"d_{name}"]) if want else None for name, want in leaves]
 
 
 def _plain_grads(
