@@ -16,7 +16,8 @@ from ...compare.metric import Statistics
 from ...data.batch import Batch
 from ...data.text import PADDING, UNKNOWN
 from ...errors import DataError, plural
-from ...nn.attending import BoundCell, take_rows
+from ...nn.attending import take_rows
+from ...nn.attending_stepper import AttendingStepper
 from ...nn.beam import Said, Search, Speaker
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
@@ -69,27 +70,28 @@ class Decoder:
     """A network that answers texts row by row, as a beam search asks it."""
 
     def __init__(self, network: Seq2seqNet, batch: Batch):
-        self.network = network
+        self.network, self.cell = network, network.decoder.cell
         _, self.bound, self.state = network.begin(batch)
-        self.memory, self.owners = self.bound.memory, torch.arange(len(batch), device=batch.inputs.device)
+        self.stepper = None if self.bound.memory is None else AttendingStepper(network.decoder)
+        if self.stepper is not None and self.bound.memory is not None:
+            self.stepper.begin(self.bound.memory, self.state.cell)
 
     def say(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read the last ``units`` (R,); return the scores (R, V) of the next ones, and where it looked, (R, T)."""
-        x = self.network.target_embed(units.unsqueeze(1))
-        self.state = self.bound.step(self.bound.project(x)[:, 0], self.state)
-        scores: Tensor = self.network.head(self.state.output)
-        if self.bound.memory is None:
-            return scores, None
-        weights = self.state.weights
-        return scores, weights if weights.dim() == 2 else weights.mean(1)  # over heads
+        projected = self.cell.project(self.network.target_embed(units))
+        if self.stepper is None:
+            self.state = self.bound.step(projected, self.state)
+            return self.network.head(self.state.output), None
+        output, weights = self.stepper.step(projected)
+        # Of heads the mean; of others a copy, as the next step overwrites them.
+        return self.network.head(output), weights.clone() if weights.dim() == 2 else weights.mean(1)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these ``rows`` of those before."""
-        self.state = take_rows(self.state, rows)
-        owners = self.owners[rows]
-        if self.memory is not None and not torch.equal(owners, self.owners):  # else all look where they did
-            self.bound = BoundCell(self.bound.owner, take_rows(self.memory, owners))
-        self.owners = owners
+        if self.stepper is None:
+            self.state = take_rows(self.state, rows)
+        else:
+            self.stepper.take(rows)
 
 
 class Together:
