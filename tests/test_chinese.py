@@ -171,6 +171,7 @@ NAMES = set(
     seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
     heads forecast classify regress price ridge random_convolutions language generate unigram grams _grams
+    seq2seq BLEU chrF CER WER copy_source nearest_pair nrefs case mixed eff no tok smooth exp version
         """,
     )
 )
@@ -197,6 +198,9 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     reviews = [f"房间{'很好' if n % 2 else '太差'}。早餐{'一般' if n % 3 else '不错'}。" for n in range(40)]
     texts = pd.DataFrame({"text": reviews, "label": ["slow", "fast"] * 20})
     texts.to_csv("texts.csv", index=False)
+    couplets = [f"{one}{other}" for one in "天地日月春秋" for other in "高远明清暖凉"]
+    couplets = pd.DataFrame({"上联": couplets, "下联": [text[::-1] for text in couplets]})
+    couplets.sample(400, replace=True, random_state=0).to_csv("couplets.csv", index=False)
     Path("book.txt").write_text("天地玄黄，宇宙洪荒。\n日月盈昃，辰宿列张。\n" * 40, encoding="utf-8")
     texts.assign(label=["|".join(["slow"] * (n % 2) + ["fast"] * (n % 3 == 0)) for n in range(40)]).to_csv(
         "several.csv", index=False
@@ -236,6 +240,10 @@ def words_left(answer: Answer) -> set[str]:
         ["train", "cases.csv", "--task", "regress", "--target", "label"],
         ["train", "cases.csv", "--task", "tag"],
         ["train", "steps.csv", "--task", "tag", "--target", "id"],
+        ["train", "couplets.csv", "--task", "seq2seq", "--target-column", "上"],
+        ["train", "couplets.csv", "--task", "seq2seq", "--longest", 1],
+        ["train", "couplets.csv", "--task", "seq2seq", "--cell", "reservoir"],
+        ["train", "book.txt", "--task", "seq2seq"],
         ["predict", "runs"],
         ["predict", "run"],
         ["trian"],
@@ -273,6 +281,7 @@ def page_left(path: str) -> set[str]:
         ("regress", "numbers.csv", ["--target", "price"]),
         ("tag", "steps.csv", []),
         ("language", "book.txt", []),
+        ("seq2seq", "couplets.csv", ["--no-bidirectional"]),
     ],
 )
 def test_a_task_speaks_chinese_from_data_to_answers(run: Run, task: str, data: str, more: list[object]) -> None:

@@ -143,7 +143,8 @@ NAMES = set(
         "train infer lengths step memory B T I H network linear seasonal_naive nearest_neighbour most_frequent_class "
         "ridge nearest_neighbours target targetLabel "
         "tag window_regression most_frequent_label random_convolutions MiniRocket naive_Bayes linear_SVM n_gram_SVM F1 "
-        "language n_grams unigram Kneser Ney sentencepiece"
+        "language n_grams unigram Kneser Ney sentencepiece "
+        "seq2seq nearest_pair copy_source BLEU sacrebleu input feeding"
     )
 )
 

@@ -285,6 +285,24 @@ def test_pairs_with_the_same_text_are_in_one_part() -> None:
     assert sorted([*plan.train, *plan.valid, *plan.test]) == list(range(200)) and 30 <= plan.test_size < 40
 
 
+@pytest.mark.parametrize(
+    ("targets", "metric"),
+    [
+        (["we went home", "they stayed here"], "bleu"),
+        (["2024-05-01", "May Day"], "exact"),
+        (["天高云淡望", "地远山清听"], "bleu"),
+        (["天高", "地远"], "exact"),
+        (["とき", "かわ"], "exact"),
+    ],
+)
+def test_short_answers_are_ranked_by_whether_they_are_right(targets: list[str], metric: str) -> None:
+    pairs = [(f"text {n}", targets[n % 2]) for n in range(30)]
+    config = make_config(PARTS, {"level": "character"})
+    data = KIND.read(pairs, config)
+    filled = KIND.fill(config, KIND.plan(data, config, 5))
+    assert KIND.metrics(filled)[0].name == metric
+
+
 # Units
 
 

@@ -45,9 +45,10 @@ class Seq2seqKind(Kind):
     ) -> Pairs:
         """Return a table, two files of lines, or lists of texts as pairs; after the training answers may be missing."""
         pairs = pairs_of(source, Form.of(config.task), learned is None, most)
+        tell(pairs.notes)
         if learned is not None:
             refuse_answers(pairs.sources, learned)
-            tell([*pairs.notes, *unknown_note(self.encode(replace(pairs, targets=None), learned))])
+            tell(unknown_note(self.encode(replace(pairs, targets=None), learned)))
         return pairs
 
     def fingerprint(self, data: Pairs) -> str:

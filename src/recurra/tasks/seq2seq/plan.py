@@ -14,6 +14,7 @@ from .metrics import Tokens, bleu_tokens
 from .settings import Seq2seqSettings
 from .source import Pairs
 
+CHARACTERS = 3  # of a Chinese or Japanese word or two: without a run of four, which BLEU counts
 VALID, TEST = 0.05, 0.1  # shares of the pairs
 MOST = 2_000  # pairs that decide when to stop, or are held out, if nothing is said
 
@@ -63,14 +64,15 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     said = f"{len(parts[2]):,} pair{plural(len(parts[2]))} to train on, {len(parts[1]):,} to decide when to stop"
     said += f", {len(parts[0]):,} held out to judge" if len(parts[0]) else ""
     tokens = bleu_tokens(pairs.targets)
-    rank = "exact" if tokens == "13a" and _are_short(pairs.targets) else "bleu"
+    rank = "exact" if _are_short(pairs.targets, tokens) else "bleu"
     return PairPlan(parts[2], parts[1], parts[0], tokens, rank, (said,))
 
 
-def _are_short(texts: Sequence[str]) -> bool:
+def _are_short(texts: Sequence[str], tokens: Tokens) -> bool:
     """Tell whether ``texts`` are a word or two, such as names and dates, of which BLEU says nothing."""
-    counts = sorted(len(text.split()) for text in texts)
-    return counts[len(counts) // 2] <= FEW
+    words = tokens in ("13a", "none")
+    counts = sorted(len(text.split() if words else "".join(text.split())) for text in texts)
+    return counts[len(counts) // 2] <= (FEW if words else CHARACTERS)
 
 
 def _groups(sources: tuple[str, ...]) -> np.ndarray:

@@ -113,7 +113,7 @@ class AnswerAsked:
     length_penalty: float | None = setting(
         None, "how much long answers are favoured; as in training if not given", low=0, high=5
     )
-    best: int = setting(1, "answers to each text, the best ones", low=1)
+    best: int = setting(1, "how many of the best answers to each text are given", low=1)
     copy_unknown: bool = setting(
         True, "where the answer has a unit that is not known, write the one of the text that was looked at"
     )
@@ -129,7 +129,7 @@ PARTS = Parts(
     training=Seq2seqTrainingSettings,
     predict=AnswerAsked,
     data=(
-        "DATA is a table with two columns of texts, or a file of lines, whose answers are the lines of target_file=. "
+        "DATA is a table with two columns of texts, or a file of lines beside one with their answers. "
         "Pairs with the same text to read are never in two parts."
     ),
     answer="answer",
