@@ -14,7 +14,7 @@ from ..cells import Cell, Gates, State, map_state, state_tensors
 from ..cells.base import is_settled, settled
 from ..errors import ConfigError, pick
 from .engines.attending import Given, attending_refuses, read_weights, run_attending
-from .scan import EVERY_STEP, scan
+from .scan import EVERY_STEP, choose_engine, scan
 
 Rows = TypeVar("Rows")  # an AttendingState, the state of a cell, or a Memory
 
@@ -58,6 +58,13 @@ class AttendingCell(nn.Module):
     def forward(self, loop: Callable[[], Any]) -> Any:
         """Return what ``loop``, which steps this cell, returns; what torch has hooked onto the cells acts before it."""
         return self.cell(None, None, EVERY_STEP, lambda *_: loop())
+
+    def engine(self) -> str:
+        """Return which engine ``write_all`` runs this cell on."""
+        if not self.feeding:
+            return choose_engine(self.cell, EVERY_STEP)
+        reason = self(lambda: attending_refuses(settled_owner(self), list(self.parameters())))
+        return "reference" if reason else "native"
 
     def bind(self, memory: Memory | None) -> "BoundCell":
         """Return what ``scan`` and ``write_all`` can run: this cell looking at one memory."""
