@@ -49,7 +49,7 @@ sanitize: .venv/dev | $(CMAKE)
 	@$(if $(ASAN),,echo "make sanitize needs GCC with libasan: install g++, or name one that has it (make sanitize CXX=g++)."; exit 1)
 	CXX="$(CXX)" $(CMAKE) -S native -B build/sanitize $(GENERATOR) -DRECURRA_SANITIZE=memory -DRECURRA_WERROR=ON
 	$(CMAKE) --build build/sanitize --parallel 4
-	$(WATCH) $(BIN)/python -m pytest --capture=sys tests/test_native.py tests/test_energy.py tests/test_crf.py
+	$(WATCH) $(BIN)/python -m pytest --capture=sys tests/test_native.py tests/test_energy.py tests/test_crf.py tests/test_attending.py
 
 # The engine in many threads at once, with every access watched that two of them make without waiting for each other.
 # A program of its own, native/race.cpp. ThreadSanitizer wants its memory where it always is, not at random places.

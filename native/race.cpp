@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <cstddef>
 #include <random>
 #include <sstream>
 #include <string>
@@ -146,6 +147,59 @@ Numbers chained(int threads) {
   return found;
 }
 
+// A cell that looks at a memory: all that comes out and all gradients, one after the other, and a step of packed weights.
+Numbers attended(const char *name, int64_t gates, bool additive, int threads) {
+  const int64_t batch = 13, steps = 3, hidden = 40, memory = 6, keys = additive ? 24 : 40, values = 30;
+  std::mt19937 source(3);
+  const auto draw = [&](int64_t count) { return drawn(count, source); };
+  const Numbers x = draw(batch * steps * gates * hidden), feed = draw(gates * hidden * hidden), recurrent = draw(gates * hidden * hidden);
+  const Numbers bias = draw(gates * hidden), state = draw(batch * hidden), key = draw(batch * memory * keys);
+  const Numbers value = draw(batch * memory * values), query = draw(keys * hidden), vector = draw(keys);
+  const Numbers combine = draw(hidden * (values + hidden)), ends = draw(batch * steps * hidden);
+  std::vector<uint8_t> mask;
+  for (int64_t i = 0; i < batch * memory; ++i) mask.push_back(i % 5 != 2);
+  Numbers all(static_cast<size_t>(batch * steps * (4 * hidden + 2 * memory + 2 * values + 2 * keys + 2 * gates * hidden) +
+                                  batch * (5 * hidden + memory * (keys + values) + keys)));
+  float *at = all.data();
+  const auto next = [&](int64_t count) {
+    float *const piece = at;
+    at += count;
+    return piece;
+  };
+  recurra_scan scan = {};
+  scan.version = RECURRA_VERSION, scan.size = sizeof(scan), scan.cell = recurra_cell(name), scan.threads = threads;
+  scan.batch = batch, scan.steps = steps, scan.input = scan.hidden = hidden, scan.x = x.data(), scan.weight_ih = feed.data();
+  scan.weight_hh = recurrent.data(), scan.bias_hh = bias.data(), scan.h0 = scan.c0 = state.data();
+  Numbers saved(static_cast<size_t>(batch * steps * recurra_saved_blocks(scan.cell, 0) * (hidden + RECURRA_PAD)));
+  scan.saved = saved.data(), scan.outputs = next(batch * steps * hidden);
+  scan.h = next(batch * hidden), scan.c = next(batch * hidden);
+  recurra_attend attend = {};
+  attend.version = RECURRA_VERSION, attend.size = sizeof(attend), attend.additive = additive, attend.scale = 0.5;
+  attend.memory_steps = memory, attend.key_width = keys, attend.value_width = values;
+  attend.keys = key.data(), attend.values = value.data(), attend.mask = mask.data(), attend.combine = combine.data();
+  attend.first = state.data(), attend.outputs = next(batch * steps * hidden);
+  attend.weights = next(batch * steps * memory), attend.contexts = next(batch * steps * values);
+  if (additive) attend.query_weight = query.data(), attend.vector = vector.data(), attend.queries = next(batch * steps * keys);
+  recurra_attend_grads grads = {};
+  grads.version = RECURRA_VERSION, grads.size = sizeof(grads), grads.d_outputs = grads.d_h = grads.d_c = ends.data();
+  grads.d_x = next(batch * steps * gates * hidden), grads.d_recurrent = next(batch * steps * gates * hidden);
+  grads.d_combined = next(batch * steps * hidden), grads.d_contexts = next(batch * steps * values);
+  grads.d_energies = next(batch * steps * memory), grads.d_keys = next(batch * memory * keys);
+  grads.d_values = next(batch * memory * values), grads.d_h0 = next(batch * hidden), grads.d_c0 = next(batch * hidden);
+  grads.d_first = next(batch * hidden);
+  if (additive) grads.d_queries = next(batch * steps * keys), grads.d_vector = next(batch * keys);
+  if (recurra_attend_forward(&scan, &attend) != RECURRA_OK) return {};
+  if (recurra_attend_backward(&scan, &attend, &grads) != RECURRA_OK) return {};
+  std::vector<std::max_align_t> packed(static_cast<size_t>(recurra_attend_pack(&scan, &attend, nullptr)) / sizeof(std::max_align_t) + 8);
+  void *const aligned = reinterpret_cast<void *>((reinterpret_cast<uintptr_t>(packed.data()) + 63) / 64 * 64);
+  recurra_attend_pack(&scan, &attend, aligned);
+  Numbers once(all.begin(), all.begin() + (at - all.data()));  // what one step writes goes over the first steps of all
+  scan.steps = 1, scan.saved = nullptr, attend.packed = aligned;
+  if (recurra_attend_forward(&scan, &attend) != RECURRA_OK) return {};
+  once.insert(once.end(), all.begin(), all.begin() + batch * hidden);
+  return once;
+}
+
 std::vector<Numbers> answers(const std::vector<Problem> &problems) {
   std::vector<Numbers> all;
   for (const Problem &problem : problems) {
@@ -153,7 +207,10 @@ std::vector<Numbers> answers(const std::vector<Problem> &problems) {
       for (const bool masked : {false, true}) all.push_back(scanned(problem, threads, masked));
     all.push_back(stepped(problem));
   }
-  for (const int threads : {1, 3, 4}) all.push_back(scored(threads)), all.push_back(chained(threads));
+  for (const int threads : {1, 3, 4}) {
+    all.push_back(scored(threads)), all.push_back(chained(threads));
+    all.push_back(attended("lstm", 4, true, threads)), all.push_back(attended("gru", 3, false, threads));
+  }
   return all;
 }
 

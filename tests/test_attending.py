@@ -401,9 +401,11 @@ def test_auto_says_what_ran_and_what_is_refused_says_why() -> None:
         with pytest.raises(ConfigError, match=reason):
             write_all(bound, x.to(dtype), state, "native")
         assert write_all(bound, x.to(dtype), state).engine == "reference"
+        assert owner.engine() == "reference"
     bound = bind(plain.owner, states)
     state = bound.initial(plain.first)
-    assert write_all(bound, x, state).engine == "native"
+    assert write_all(bound, x, state).engine == plain.owner.engine() == "native"
+    assert make("location_aware", feeding=False).engine() == "native"
     with torch.autocast("cpu"), pytest.raises(ConfigError, match="does not take part in autocast"):
         write_all(bound, x, state, "native")
     with pytest.raises(ConfigError, match=r"transforms of torch\.func"):

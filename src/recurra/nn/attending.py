@@ -60,10 +60,11 @@ class AttendingCell(nn.Module):
         return self.cell(None, None, EVERY_STEP, lambda *_: loop())
 
     def engine(self) -> str:
-        """Return which engine would write, one step known after the other."""
+        """Return which engine ``write_all`` runs this cell on."""
         if not self.feeding:
             return choose_engine(self.cell, EVERY_STEP)
-        return "reference" if attending_refuses(settled_owner(self), list(self.parameters())) else "native"
+        reason = self(lambda: attending_refuses(settled_owner(self), list(self.parameters())))
+        return "reference" if reason else "native"
 
     def bind(self, memory: Memory | None) -> "BoundCell":
         """Return what ``scan`` and ``write_all`` can run: this cell looking at one memory."""

@@ -37,8 +37,8 @@ class AttendingStepper:
         reason = owner(lambda: attending_refuses(settled_owner(owner), list(owner.parameters())))
         self.engine = ("reference" if reason else "native") if engine == "auto" else engine
         made = pick({"native": _Native, "reference": _Reference}, self.engine, "engine")
-        if reason and self.engine == "native":
-            raise ConfigError(f"The engine 'native' cannot run this: {reason}. Use 'auto' or 'reference'.")
+        if reason and made is _Native:
+            raise ConfigError(f"The engine '{engine}' cannot run this: {reason}. Use 'auto' or 'reference'.")
         with torch.inference_mode(False), torch.no_grad():
             self._run: _Native | _Reference = owner(lambda: made(owner))
 
