@@ -22,10 +22,12 @@ from recurra.errors import ConfigError, DataError
 from recurra.nn.models import Output
 from recurra.settings import make_config
 from recurra.tasks.base import Fitted
+from recurra.tasks.language.adaptive import Adaptive
 from recurra.tasks.language.answers import Truth, ask_network, in_order, statistics_of
 from recurra.tasks.language.examples import Chunks
 from recurra.tasks.language.kind import KIND
 from recurra.tasks.language.learned import LanguageLearned
+from recurra.tasks.language.looking import Boom
 from recurra.tasks.language.metrics import BITS, NATS, PERPLEXITY
 from recurra.tasks.language.network import LanguageNet
 from recurra.tasks.language.ngrams import NGrams
@@ -34,6 +36,7 @@ from recurra.tasks.language.settings import PARTS, LanguageSettings, WritingAske
 from recurra.tasks.language.source import Book, book_of
 from recurra.tasks.language.task import LanguageTask
 from recurra.tasks.language.writing import Reading, Sampling, write
+from recurra.tasks.session import Session
 
 TINY: dict[str, Any] = {"hidden_size": 12, "max_epochs": 1, "epoch_steps": 4, "batch_size": 4, "steps": 8}
 RHYME = "the cat sat on the mat\nthe dog sat on the log\n" * 30
@@ -244,8 +247,8 @@ def test_the_loss_and_its_penalties() -> None:
     network = network_of()
     x, mask = torch.randint(9, (2, 5)), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     batch = Batch(x, torch.randint(9, (2, 5)), mask, mask)
-    output: Output = network(batch)
-    logs = output.prediction.log_softmax(-1).gather(-1, batch["target"].unsqueeze(-1))[..., 0]
+    output: Output = network(batch, judge=True)
+    logs = network(batch).prediction.log_softmax(-1).gather(-1, batch["target"].unsqueeze(-1))[..., 0]
     plain = LanguageTask().loss(output, batch)
     assert float(plain.count) == 8
     torch.testing.assert_close(plain.mean, -logs[mask].mean())
@@ -255,7 +258,7 @@ def test_the_loss_and_its_penalties() -> None:
     task = LanguageTask(2.0, 3.0)
     torch.testing.assert_close(task.loss(output, batch).mean, plain.mean + more)
     with torch.no_grad():
-        torch.testing.assert_close(task.loss(network(batch), batch).mean, plain.mean.detach())
+        torch.testing.assert_close(task.loss(network(batch, judge=True), batch).mean, plain.mean.detach())
 
 
 def test_a_text_is_judged_as_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,10 +340,172 @@ def balanced(line: str) -> bool:
     return not depth
 
 
+# -------------------------------------------------------------------------------------------------- looking back
+
+LOOKING = ["dot", "additive", "key_value", "cosine", "multi_head"]
+
+
+def looking(name: str, lookback: int = 5, **settings: Any) -> LanguageNet:
+    torch.manual_seed(0)
+    network = network_of(attention=name, lookback=lookback, **settings).double().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.5 * torch.randn(parameter.shape, dtype=torch.float64))
+    return network
+
+
+def test_looking_back_by_loops() -> None:
+    network, x = looking("scaled_dot", lookback=3).requires_grad_(False), torch.randint(9, (2, 7))
+    look = network.look
+    assert look is not None
+    output = network(Batch(x))
+    h = network.recurrent(network.read(x)).outputs
+    assert output.weights is not None and output.weights.shape == (2, 7, 7)
+    for b, t in itertools.product(range(2), range(7)):
+        before = range(max(0, t - 3), t)
+        query, keys = look.query_norm(h[b, t]), [look.norm(h[b, j]) for j in before]
+        shares = torch.tensor([float(query @ key) / 6**0.5 for key in keys], dtype=torch.float64).softmax(0)
+        seen = sum((share * key for share, key in zip(shares, keys, strict=True)), torch.zeros(6, dtype=torch.float64))
+        expected = network.scores(h[b, t] + look.out.weight @ seen)
+        torch.testing.assert_close(output.prediction[b, t], expected)
+        weights = torch.zeros(7, dtype=torch.float64)
+        weights[list(before)] = shares
+        torch.testing.assert_close(output.weights[b, t], weights)
+
+
+@pytest.mark.parametrize("name", ["scaled_dot", "scaled_general", "linear", "normed_additive", *LOOKING])
+def test_a_text_in_chunks_is_as_all_at_once(name: str) -> None:
+    settings = {"heads": 2} if name == "multi_head" else {}
+    network, x = looking(name, **settings), torch.randint(9, (2, 23))
+    whole = network(Batch(x)).prediction
+    for cuts in ((4, 9, 17), (1, 2, 3, 4, 20)):
+        carried: tuple[Tensor, ...] = ()
+        found = []
+        for part in x.tensor_split(cuts, 1):
+            output = network(Batch(part, carried=carried))
+            found.append(output.prediction)
+            carried = output.carried
+            assert carried[-2].shape[1] <= 5
+        torch.testing.assert_close(torch.cat(found, 1), whole)
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_nothing_comes_from_the_future(name: str) -> None:
+    settings = {"heads": 2} if name == "multi_head" else {}
+    network, x = looking(name, boom=20, **settings), torch.randint(9, (1, 16))
+    first = network(Batch(x)).prediction
+    for at in (3, 9, 15):
+        other = x.clone()
+        other[0, at] = (x[0, at] + 1) % 9
+        changed = network(Batch(other)).prediction
+        assert torch.equal(changed[:, :at], first[:, :at]) and not torch.equal(changed[:, at:], first[:, at:])
+
+
+def test_what_is_not_real_is_not_looked_at() -> None:
+    network, x = looking("general"), torch.randint(9, (2, 6))
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    first = network(Batch(x, mask=mask))
+    later = torch.randint(9, (2, 5))
+    other = x.clone()
+    other[1, 4:] = (x[1, 4:] + 1) % 9
+    second = network(Batch(other, mask=mask))
+    for one, two in zip(first.carried[:-2], second.carried[:-2], strict=True):
+        torch.testing.assert_close(one, two)
+    one, two = (network(Batch(later, carried=output.carried)).prediction for output in (first, second))
+    torch.testing.assert_close(one, two)
+
+
+def test_the_wide_layer_by_hand() -> None:
+    torch.manual_seed(0)
+    boom, h = Boom(4, 10), torch.randn(3, 4)
+    wide = F.gelu(boom.wide(F.layer_norm(h, (4,))))
+    folded = torch.stack([wide[:, n] + wide[:, n + 4] + (wide[:, n + 8] if n < 2 else 0) for n in range(4)], -1)
+    torch.testing.assert_close(boom(h), h + folded)
+
+
+def test_how_far_it_looks_back_if_not_told() -> None:
+    assert fitted_on(RHYME).config.task.lookback is None
+    fitted = fitted_on(RHYME, attention="additive")
+    assert fitted.config.task.lookback == 16 and fitted.network.look is not None
+    assert fitted.network.look.reach == 16
+
+
+def test_a_training_that_looks_back_goes_on_as_if_never_stopped() -> None:
+    settings = TINY | {"attention": "scaled_dot", "boom": 24, "max_epochs": 4}
+    once = LanguageModel(**settings).fit(RHYME).fitted_
+    config = LanguageModel(**settings)._config()
+    prepared = KIND.prepare(book_of(RHYME), config)
+    first = Session(prepared)
+    for epoch in first.epochs():
+        if epoch.number == 2:
+            break
+    weights = {name: value.clone() for name, value in first.fitted.network.state_dict().items()}
+    second = Session(prepared, first.progress, weights)
+    assert [epoch.number for epoch in second.epochs()] == [3, 4]
+    for name, value in once.network.state_dict().items():
+        torch.testing.assert_close(second.fitted.network.state_dict()[name], value, msg=name)
+
+
+def test_copying_from_far_back_is_learned_by_looking() -> None:
+    """A mark brings back the sign behind the same mark before: an LSTM of three units cannot keep them all."""
+    random, said = np.random.default_rng(0), []
+    for _ in range(700):
+        held = dict(zip("ABCD", random.choice(list("0123456789"), 4), strict=True))
+        said.append(
+            "".join(k + v for k, v in held.items()) + "".join(k + held[k] for k in random.permutation(list("ABCD")))
+        )
+    text = "\n".join(said)
+    how = {"hidden_size": 24, "steps": 36, "batch_size": 8, "dropout": 0.0, "learning_rate": 1e-2, "max_epochs": 12}
+    without = LanguageModel(**how, epoch_steps=40).fit(text[:9000])
+    looking = LanguageModel(**how, epoch_steps=40, attention="multi_head", heads=2).fit(text[:9000])
+    assert -looking.score(text[9000:]) < 0.9 * -without.score(text[9000:])
+
+
+# -------------------------------------------------------------------------------------------- an adaptive softmax
+
+
+def test_an_adaptive_softmax_beside_its_formula() -> None:
+    torch.manual_seed(0)
+    adaptive, states = Adaptive(16, 60), torch.randn(2, 3, 16)
+    torch.testing.assert_close(adaptive.scores(states).exp().sum(-1), torch.ones(2, 3))
+    targets = torch.tensor([[0, 5, 40], [59, 2, 12]])
+    found = adaptive.nats(states, targets)
+    torch.testing.assert_close(found, -adaptive.scores(states).gather(-1, targets.unsqueeze(-1))[..., 0])
+    head = adaptive.softmax.head(states).log_softmax(-1)  # 2 frequent ones, then 2 groups
+    torch.testing.assert_close(found[0, 0], -head[0, 0, 0])
+    group = adaptive.softmax.tail[0](states[0, 1]).log_softmax(-1)
+    torch.testing.assert_close(found[0, 1], -head[0, 1, 2] - group[3])
+
+
+@pytest.mark.parametrize("size", [4, 5, 9, 26, 33_278])
+def test_an_adaptive_softmax_of_any_size(size: int) -> None:
+    adaptive = Adaptive(2, size)
+    assert adaptive.scores(torch.zeros(2)).shape == (size,)
+
+
+def test_an_adaptive_model_learns_and_writes(tmp_path: Path) -> None:
+    model = LanguageModel(**(TINY | {"max_epochs": 30}), level="word", adaptive=True, learning_rate=1e-2).fit(RHYME)
+    assert model.network_.weight is None and model.network_.bias is None
+    assert model.perplexity("the cat sat on the mat\n") < 6 < model.perplexity("mat the on sat cat the\n")
+    assert all(word in RHYME.split() for word in model.generate("the cat", length=30).split())
+    assert LanguageModel.load(model.save(tmp_path / "run")).perplexity("the cat") == model.perplexity("the cat")
+
+
 # ------------------------------------------------------------------------------------------------------- writing
 
 
-@pytest.mark.parametrize("settings", [{}, {"cell": "lstm/gru"}, {"residual": True, "num_layers": 2}, {"level": "word"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"cell": "lstm/gru"},
+        {"residual": True, "num_layers": 2},
+        {"level": "word"},
+        {"embedding_size": 5, "boom": 30},
+        {"adaptive": True},
+        *({"attention": name, "lookback": 20} for name in LOOKING),
+    ],
+)
 def test_unit_by_unit_is_as_all_at_once(settings: dict[str, Any]) -> None:
     fitted = fitted_on(RHYME, **settings)
     network, numbers = fitted.network, KIND.encode(Book(RHYME[:60]), fitted.learned).numbers
@@ -445,7 +610,11 @@ def test_words_that_are_rare_are_one_and_the_same() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"attention": "additive"}, "attention has no effect"),
+        ({"attention": "local_m"}, "no use for.*Choose one of: dot, scaled_dot"),
+        ({"attention": "monotonic"}, "no use for"),
+        ({"lookback": 20}, "lookback has no effect"),
+        ({"attention": "dot", "heads": 2}, "heads has no effect"),
+        ({"adaptive": True, "tied": False}, "tied has no effect"),
         ({"bidirectional": True}, "bidirectional has no effect"),
         ({"cell": "reservoir"}, "read out in closed form"),
         ({"level": "letters"}, "character, word, subword"),
@@ -491,7 +660,7 @@ def test_bad_input_is_said(run: Run, tmp_path: Path) -> None:
     for arguments, message in (
         (("train", tmp_path / "none.txt", "--task=language"), "There is no file"),
         (("train", book, "--task=language", "--test-size=99999"), "left to learn from"),
-        (("train", book, "--task=language", "--attention=dot"), "attention has no effect"),
+        (("train", book, "--task=language", "--attention=local_p"), "no use for"),
         (("generate", tmp_path / "none"), "none"),
     ):
         answer = run(*arguments)

@@ -21,6 +21,7 @@ from .answers import Surprises, Truth, ask_network, make_exam, statistics_of, un
 from .baselines import make_baselines
 from .examples import Chunks
 from .learned import LanguageLearned
+from .looking import require_scores
 from .metrics import language_metrics
 from .plan import Part, TextPlan, make_plan
 from .settings import PARTS, SurpriseAsked, WritingAsked
@@ -74,6 +75,7 @@ class LanguageKind(Kind):
             raise ConfigError(
                 "A reservoir is read out in closed form, which says nothing of what comes next in a text."
             )
+        require_scores(config.model)
         return sized(config, plan)
 
     def learn(self, data: Book, plan: TextPlan, config: Config) -> LanguageLearned:
@@ -104,10 +106,12 @@ class LanguageKind(Kind):
         return epochs
 
     def unused(self, config: Config) -> dict[str, str]:
-        """Return what nothing uses: a text is read forwards, and there is no attention yet."""
-        why = "a language model does not look back yet"
-        idle = dict.fromkeys(("attention", "attention_size", "heads", "window", "normaliser"), why)
-        idle["bidirectional"] = "what comes next must not be read before it is said"
+        """Return what nothing uses: a text is read forwards, and where nothing looks back it does so nowhere far."""
+        idle = {"bidirectional": "what comes next must not be read before it is said"}
+        if config.model.attention == "none":
+            idle["lookback"] = "attention='none' looks nowhere"
+        if config.task.adaptive:
+            idle["tied"] = "adaptive=True has vectors of its own"
         return idle
 
     def ask(self, fitted: Fitted, examples: Chunks) -> np.ndarray:

@@ -36,6 +36,20 @@ class LanguageSettings:
         tune=Range(32, 512, log=True),
     )
     tied: bool = setting(True, "use the vectors of the units again to say which one comes next")
+    adaptive: bool = setting(
+        False,
+        "say the next unit in two steps, in which group it is and which one of it: faster where very many are known "
+        "(adaptive softmax; not tied)",
+    )
+    lookback: int | None = setting(
+        None,
+        "units before each one that attention looks back over; twice the steps if not given",
+        low=1,
+        tune=Range(50, 1000, log=True),
+    )
+    boom: int = setting(
+        0, "units of a wide layer behind the recurrent ones and attention, folded onto their width; 0 for none", low=0
+    )
     embedding_dropout: float = setting(
         0.0, "share of the units whose vector is dropped in a training step", low=0, high=0.9, tune=Range(0, 0.3)
     )

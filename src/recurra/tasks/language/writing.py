@@ -17,6 +17,7 @@ from ...nn.layers import Recurrent
 from ...nn.stepper import Stepper
 from ..base import Fitted
 from .learned import LanguageLearned
+from .looking import LookingOn
 from .network import LanguageNet
 from .settings import WritingAsked
 
@@ -56,10 +57,13 @@ class Reading:
     def __init__(self, network: LanguageNet):
         self.network = network
         self.step = _steps(network.recurrent)
+        self.look = None if network.look is None else LookingOn(network.look)
 
     def next(self, number: int) -> Tensor:
         """Read a unit; return the scores (V,) of the one that comes next."""
-        return self.network.scores(self.step(F.embedding(torch.tensor([number]), self.network.embed)))[0]
+        state = self.step(F.embedding(torch.tensor([number]), self.network.embed))
+        state = state if self.look is None else self.look.next(state)
+        return self.network.scores(state if self.network.boom is None else self.network.boom(state))[0]
 
 
 def _steps(recurrent: Recurrent) -> Callable[[Tensor], Tensor]:
