@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -175,10 +176,14 @@ class LanguageKind(Kind):
 
     def glimpse(self, fitted: Fitted, data: Book) -> Glimpse:
         """Return the beginning of the text."""
+        from .report import looked_sections
+
         learned: LanguageLearned = fitted.learned
         examples = replace(self.encode(data, learned, (0, min(len(data), 20 * learned.steps))), steps=GLIMPSED)
         batch = examples.take(torch.arange(1))
-        return Glimpse(batch, list(examples.units[:GLIMPSED]), STEPS[learned.level])
+        units = list(examples.units[:GLIMPSED])
+        looked = partial(looked_sections, units, learned.level)
+        return Glimpse(batch, units, STEPS[learned.level], attention=looked)
 
 
 KIND = LanguageKind()
