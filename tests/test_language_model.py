@@ -21,8 +21,9 @@ from recurra.data.text.learned_pieces import learn_pieces
 from recurra.data.text.units import LINE, units_of, written
 from recurra.errors import ConfigError, DataError
 from recurra.nn.models import Output
-from recurra.settings import make_config
+from recurra.settings import make_config, make_part
 from recurra.tasks.base import Fitted
+from recurra.tasks.language.adapting import ask_adapting
 from recurra.tasks.language.adaptive import Adaptive
 from recurra.tasks.language.answers import Truth, ask_network, in_order, statistics_of
 from recurra.tasks.language.examples import Chunks
@@ -34,7 +35,7 @@ from recurra.tasks.language.network import LanguageNet
 from recurra.tasks.language.ngrams import NGrams
 from recurra.tasks.language.plan import make_plan
 from recurra.tasks.language.report import how_far, looked_sections
-from recurra.tasks.language.settings import PARTS, LanguageSettings, WritingAsked
+from recurra.tasks.language.settings import PARTS, AdaptAsked, LanguageSettings, WritingAsked
 from recurra.tasks.language.source import Book, book_of
 from recurra.tasks.language.task import LanguageTask
 from recurra.tasks.language.writing import Reading, Sampling, write
@@ -486,6 +487,100 @@ def test_a_report_says_where_it_looked(run: Run, tmp_path: Path) -> None:
         page = (out / "report.html").read_text(encoding="utf-8")
         assert "Where it looked back" in page and "looked at" in page
         assert run("generate", out, "--length=5").code == 0
+
+
+# ------------------------------------------------------------------------------------- adapting to what is read
+
+
+def states_of(fitted: Fitted, text: str) -> tuple[Tensor, Tensor, np.ndarray]:
+    """Return the states, what follows them, and −log of its probability, of a text read in one go."""
+    numbers = KIND.encode(Book(text), fitted.learned).numbers
+    network: Any = fitted.network
+    with torch.no_grad():
+        states = network.hear(Batch(numbers[None, :-1])).states
+        return states[0].double(), numbers[1:], network.nats(states, numbers[None, 1:])[0].double().numpy()
+
+
+@pytest.mark.parametrize("settings", [{}, {"attention": "dot"}, {"adaptive": True}, {"level": "word"}])
+def test_a_cache_by_loops(settings: dict[str, Any]) -> None:
+    fitted, text = fitted_on(RHYME, **settings), RHYME[:160]
+    states, following, plain = states_of(fitted, text)
+    asked = make_part(AdaptAsked, {"cache": 11, "cache_sharpness": 0.7, "cache_share": 0.3})
+    expected = []
+    for t in range(len(following)):
+        before = range(max(0, t - 11), t)
+        scores = [exp(0.7 * float(states[t] @ states[i])) for i in before]
+        hit = sum(score for score, i in zip(scores, before, strict=True) if following[i] == following[t])
+        p = exp(-plain[t])
+        expected.append(-log(0.7 * p + 0.3 * hit / sum(scores)) if scores else plain[t])
+    examples = KIND.encode(Book(text), fitted.learned)
+    np.testing.assert_allclose(ask_adapting(fitted, examples, asked), expected, rtol=1e-4)
+    nothing = make_part(AdaptAsked, {"cache": 11, "cache_share": 0})
+    np.testing.assert_allclose(ask_adapting(fitted, examples, nothing), plain, rtol=1e-4)
+
+
+def test_dynamic_evaluation_by_hand() -> None:
+    fitted, text = fitted_on(RHYME, clip_norm=0.0), RHYME[:20]  # three chunks, the last one short
+    before = {name: value.clone() for name, value in fitted.network.state_dict().items()}
+    asked = make_part(AdaptAsked, {"dynamic": 0.5, "dynamic_decay": 0.1})
+    found = ask_adapting(fitted, KIND.encode(Book(text), fitted.learned), asked)
+    for name, value in fitted.network.state_dict().items():
+        assert torch.equal(value, before[name]), "the weights of the run stay"
+    network: Any = LanguageNet.of(fitted.config, fitted.learned.size).eval()
+    network.load_state_dict(before)
+    numbers = KIND.encode(Book(text), fitted.learned).numbers
+    carried: tuple[Tensor, ...] = ()
+    expected = []
+    for x, y in zip(numbers[:-1].split(8), numbers[1:].split(8), strict=True):
+        output = network(Batch(x[None], y[None], carried=carried), judge=True)
+        expected.append(output.prediction[0].detach())
+        network.zero_grad()
+        output.prediction.mean().backward()
+        with torch.no_grad():
+            for name, weight in network.named_parameters():
+                weight.add_(0.1 * (before[name] - weight) - 0.5 * weight.grad)
+        carried = tuple(part.detach() for part in output.carried)
+    np.testing.assert_allclose(found, torch.cat(expected), rtol=1e-4)
+    with torch.no_grad():
+        plain = ask_network(fitted, KIND.encode(Book(text), fitted.learned))
+    np.testing.assert_allclose(found[:8], plain[:8], rtol=1e-4)
+    assert not np.allclose(found[8:], plain[8:], rtol=1e-3)
+
+
+def test_nothing_adapts_to_what_comes_later() -> None:
+    fitted = fitted_on(RHYME, attention="scaled_dot")
+    asked = make_part(AdaptAsked, {"cache": 50, "dynamic": 0.2})
+    one, two = (
+        ask_adapting(fitted, KIND.encode(Book(text), fitted.learned), asked)
+        for text in (RHYME[:120], RHYME[:90] + RHYME[:30])
+    )
+    np.testing.assert_array_equal(one[:90], two[:90])
+
+
+def test_what_is_like_the_text_before_is_less_of_a_surprise() -> None:
+    model = LanguageModel(**(TINY | {"max_epochs": 8}), level="word").fit(RHYME)
+    new = "the dog sat on the cat\nthe log sat on the cat\n" * 20
+    plain = model.perplexity(new)
+    assert model.perplexity(new, cache=100, cache_share=0.5) < 0.9 * plain
+    assert model.perplexity(new, dynamic=1.0) < 0.9 * plain
+    assert model.perplexity(new) == plain
+    assert model.predict(new, cache=100)["bits"].iloc[0] == pytest.approx(model.predict(new)["bits"].iloc[0], rel=1e-4)
+
+
+def test_adapting_is_said_wherever_it_is_asked_for(run: Run, tmp_path: Path) -> None:
+    book, out = tmp_path / "book.txt", tmp_path / "run"
+    book.write_text(RHYME)
+    assert run("train", book, "--task=language", *FLAGS, f"--out={out}").code == 0
+    metrics = json.loads(run("evaluate", out, "--cache=20", "--dynamic=0.1", "--json").out)
+    assert list(metrics)[:2] == ["this model", "this model, cache 20 (θ=0.3, λ=0.1), dynamic 0.1"]
+    assert list(json.loads(run("evaluate", out, "--json").out)) == ["this model", "6-grams", "unigram"]
+    metrics = json.loads(run("evaluate", out, "--dynamic=0.1", "--dynamic-decay=0.01", "--json").out)
+    assert "this model, dynamic 0.1 (decay 0.01)" in metrics
+    answer = run("predict", out, book, "--cache=20")
+    assert answer.code == 0 and "adapts to the text as it reads it: cache 20" in answer.err
+    answer = run("predict", out, book, "--cache=20", "--model=6_grams")
+    assert answer.code == 2 and "Only the network adapts" in answer.err.replace("\n", " ")
+    assert run("evaluate", out, "--cache=20", "--cache-share=2").code == 2
 
 
 # -------------------------------------------------------------------------------------------- an adaptive softmax

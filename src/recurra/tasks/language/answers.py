@@ -41,6 +41,7 @@ class Surprises:
     learned: LanguageLearned
     units: tuple[str, ...]
     nats: np.ndarray  # (L,)
+    notes: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
         """Return ``place, unit, bits, p``: the units by their place in the text, counted from 0."""

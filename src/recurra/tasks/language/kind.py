@@ -18,6 +18,7 @@ from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
 from ..last import train_gently
+from .adapting import adapted_as, adapts, ask_adapting
 from .answers import Surprises, Truth, ask_network, make_exam, statistics_of, unknown_note
 from .baselines import make_baselines
 from .examples import Chunks
@@ -25,7 +26,7 @@ from .learned import LanguageLearned
 from .looking import require_scores
 from .metrics import language_metrics
 from .plan import Part, TextPlan, make_plan
-from .settings import PARTS, SurpriseAsked, WritingAsked
+from .settings import PARTS, AdaptAsked, SurpriseAsked, WritingAsked
 from .sizes import sized
 from .source import Book, book_of, fingerprint
 from .task import make_language_model
@@ -124,8 +125,23 @@ class LanguageKind(Kind):
         assert data is not None  # this kind remembers no data
         examples = self.encode(data, fitted.learned)
         row = None if asked.model is None else row_of(fitted, asked.model)
-        nats = self.ask(fitted, examples) if row is None else row.answer(examples)
-        return Surprises(fitted.learned, examples.units, nats)
+        if not adapts(asked):
+            nats = self.ask(fitted, examples) if row is None else row.answer(examples)
+            return Surprises(fitted.learned, examples.units, nats)
+        if row is not None:
+            raise ConfigError(
+                f"Only the network adapts to what it reads, and model='{asked.model}' is another row: leave out "
+                "model=, or cache= and dynamic=."
+            )
+        notes = (f"the network adapts to the text as it reads it: {adapted_as(asked)}",)
+        return Surprises(fitted.learned, examples.units, self._adapting(fitted, examples, asked), notes)
+
+    def other_answers(self, fitted: Fitted, examples: Chunks, asked: AdaptAsked) -> dict[str, np.ndarray]:
+        """Return the answers of the network that adapts, if it is asked to."""
+        return {adapted_as(asked): self._adapting(fitted, examples, asked)} if adapts(asked) else {}
+
+    def _adapting(self, fitted: Fitted, examples: Chunks, asked: AdaptAsked) -> np.ndarray:
+        return ask_adapting(fitted, examples, asked) if examples.units else np.zeros(0)
 
     def frame(self, answers: Surprises) -> pd.DataFrame:
         """Return the units, with how surprising each was."""

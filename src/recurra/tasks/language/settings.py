@@ -88,7 +88,28 @@ class LanguageTrainingSettings(TrainingSettings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SurpriseAsked:
+class AdaptAsked:
+    """How a network adapts to the text that it reads; not at all by default."""
+
+    cache: int = setting(
+        0,
+        "last units that are remembered: what followed like states is likelier again (neural cache); 0 for none",
+        low=0,
+    )
+    cache_sharpness: float = setting(0.3, "how much more the likest states of the cache count (theta)", low=0)
+    cache_share: float = setting(0.1, "share of the cache in what is said (lambda)", low=0, high=1)
+    dynamic: float = setting(
+        0.0,
+        "rate at which a copy of the weights learns on from what was read (dynamic evaluation); 0 for not at all",
+        low=0,
+    )
+    dynamic_decay: float = setting(
+        0.0, "share of the way back to the trained weights that it takes at each step", low=0, high=1
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SurpriseAsked(AdaptAsked):
     """What may be asked about a text."""
 
     model: str | None = setting(
@@ -119,6 +140,7 @@ PARTS = Parts(
     model=LanguageModelSettings,
     training=LanguageTrainingSettings,
     predict=SurpriseAsked,
+    evaluate=AdaptAsked,
     generate=WritingAsked,
     data=(
         "DATA is a plain text file, packed or not, or a folder of them. Its end is held out to judge by, and what "
