@@ -96,8 +96,8 @@ class AdaptAsked:
         "last units that are remembered: what followed like states is likelier again (neural cache); 0 for none",
         low=0,
     )
-    cache_sharpness: float = setting(0.3, "how much more the likest states of the cache count (theta)", low=0)
-    cache_share: float = setting(0.1, "share of the cache in what is said (lambda)", low=0, high=1)
+    cache_sharpness: float = setting(0.3, "how much more the likest states of the cache count (θ)", low=0)
+    cache_share: float = setting(0.1, "share of the cache in what is said (λ)", low=0, high=1)
     dynamic: float = setting(
         0.0,
         "rate at which a copy of the weights learns on from what was read (dynamic evaluation); 0 for not at all",
