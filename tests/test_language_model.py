@@ -519,6 +519,13 @@ def test_a_cache_by_loops(settings: dict[str, Any]) -> None:
     np.testing.assert_allclose(ask_adapting(fitted, examples, nothing), plain, rtol=1e-4)
 
 
+def test_weights_that_run_away_are_of_no_use_and_no_error() -> None:
+    model = LanguageModel(**TINY, clip_norm=0.0).fit(RHYME)
+    assert model.perplexity(RHYME[:80], dynamic=1000) > 100
+    with pytest.raises(ConfigError, match="dynamic must be at most"):
+        model.perplexity(RHYME, dynamic=1e9)
+
+
 def test_dynamic_evaluation_by_hand() -> None:
     fitted, text = fitted_on(RHYME, clip_norm=0.0), RHYME[:20]  # three chunks, the last one short
     before = {name: value.clone() for name, value in fitted.network.state_dict().items()}
@@ -586,28 +593,34 @@ def test_adapting_is_said_wherever_it_is_asked_for(run: Run, tmp_path: Path) -> 
 # -------------------------------------------------------------------------------------------- an adaptive softmax
 
 
-def test_an_adaptive_softmax_beside_its_formula() -> None:
+@pytest.mark.parametrize("settings", [{}, {"tied": False}, {"embedding_size": 4}])
+def test_an_adaptive_softmax_beside_its_formula(settings: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    adaptive, states = Adaptive(16, 60), torch.randn(2, 3, 16)
-    torch.testing.assert_close(adaptive.scores(states).exp().sum(-1), torch.ones(2, 3))
-    targets = torch.tensor([[0, 5, 40], [59, 2, 12]])
-    found = adaptive.nats(states, targets)
-    torch.testing.assert_close(found, -adaptive.scores(states).gather(-1, targets.unsqueeze(-1))[..., 0])
-    head = adaptive.softmax.head(states).log_softmax(-1)  # 2 frequent ones, then 2 groups
-    torch.testing.assert_close(found[0, 0], -head[0, 0, 0])
-    group = adaptive.softmax.tail[0](states[0, 1]).log_softmax(-1)
-    torch.testing.assert_close(found[0, 1], -head[0, 1, 2] - group[3])
+    config = make_config(PARTS, {"hidden_size": 6, "dropout": 0.0, "adaptive": True} | settings)
+    network, targets = LanguageNet.of(config, 60).double().eval(), torch.tensor([[0, 5, 40], [59, 2, 12]])
+    states, adaptive = torch.randn(2, 3, 6, dtype=torch.float64), network.adaptive
+    assert adaptive is not None and adaptive.borders == [2, 12, 60]
+    with torch.no_grad():
+        network.bias.normal_(), adaptive.bias.normal_()
+        found, scores = network.nats(states, targets), network.scores(states)
+        torch.testing.assert_close(scores.exp().sum(-1), torch.ones(2, 3, dtype=torch.float64))
+        torch.testing.assert_close(found, -scores.gather(-1, targets.unsqueeze(-1))[..., 0])
+        weight = network.embed if network.weight is None else network.weight
+        state = states if network.narrow is None else network.narrow(states)
+        first = torch.cat([state @ weight[:2].T + network.bias[:2], state @ adaptive.groups.T + adaptive.bias], -1)
+        group = (state @ weight[2:12].T + network.bias[2:12]).log_softmax(-1)
+        torch.testing.assert_close(found[0, 0], -first.log_softmax(-1)[0, 0, 0])
+        torch.testing.assert_close(found[0, 1], -first.log_softmax(-1)[0, 1, 2] - group[0, 1, 3])
 
 
 @pytest.mark.parametrize("size", [4, 5, 9, 26, 33_278])
 def test_an_adaptive_softmax_of_any_size(size: int) -> None:
     adaptive = Adaptive(2, size)
-    assert adaptive.scores(torch.zeros(2)).shape == (size,)
+    assert adaptive.scores(torch.zeros(2), torch.zeros(size, 2), torch.zeros(size)).shape == (size,)
 
 
 def test_an_adaptive_model_learns_and_writes(tmp_path: Path) -> None:
     model = LanguageModel(**(TINY | {"max_epochs": 30}), level="word", adaptive=True, learning_rate=1e-2).fit(RHYME)
-    assert model.network_.weight is None and model.network_.bias is None
     assert model.perplexity("the cat sat on the mat\n") < 6 < model.perplexity("mat the on sat cat the\n")
     assert all(word in RHYME.split() for word in model.generate("the cat", length=30).split())
     assert LanguageModel.load(model.save(tmp_path / "run")).perplexity("the cat") == model.perplexity("the cat")
@@ -753,7 +766,8 @@ def test_words_that_are_rare_are_one_and_the_same() -> None:
         ({"attention": "monotonic"}, "no use for"),
         ({"lookback": 20}, "lookback has no effect"),
         ({"attention": "dot", "heads": 2}, "heads has no effect"),
-        ({"adaptive": True, "tied": False}, "tied has no effect"),
+        ({"vocabulary": 10**20}, "vocabulary must be at most"),
+        ({"attention": "dot", "lookback": 10**20}, "lookback must be at most"),
         ({"bidirectional": True}, "bidirectional has no effect"),
         ({"cell": "reservoir"}, "read out in closed form"),
         ({"level": "letters"}, "character, word, subword"),

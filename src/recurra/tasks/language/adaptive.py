@@ -1,9 +1,11 @@
-"""An adaptive softmax, for very many units.
+"""A softmax in two steps, for very many units.
 
-Shapes: H units of a state, V units that are known.
+Shapes: E numbers of a unit, V units that are known, G groups of rare ones, F units that are frequent.
 """
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Adaptive(nn.Module):
@@ -11,24 +13,48 @@ class Adaptive(nn.Module):
 
         P(w) = P(w | frequent or a group) for frequent ones, else P(group of w) P(w | its group)
 
-    The twenty-fifth part of the units is frequent, the fifth behind it is one group, the rest another; the rarer, the
-    narrower the vectors of a group are. Units are numbered by how frequent they are, so this goes by their numbers.
-    Grave et al. 2017, https://arxiv.org/abs/1609.04309.
+    Each of them is a softmax over vectors of units and groups, so that a step of training computes the rare ones only
+    where they are. The twenty-fifth part of the units is frequent, the fifth behind it is one group, the rest another:
+    they are numbered by how frequent they are. Grave et al. 2017, https://arxiv.org/abs/1609.04309, but with vectors of
+    one width, so that they can be those of the units themselves.
     """
 
     def __init__(self, size: int, vocabulary: int):
         super().__init__()
         shares = {max(1, vocabulary // 25), max(2, vocabulary // 5)}
-        borders = sorted(border for border in shares if border < vocabulary)
-        narrower = max(1, min(4, int(size**0.5)))
-        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(size, vocabulary, borders, narrower, head_bias=True)
+        self.borders = [*sorted(border for border in shares if border < vocabulary), vocabulary]
+        self.groups = nn.Parameter(torch.randn(len(self.borders) - 1, size) * 0.1)
+        self.bias = nn.Parameter(torch.zeros(len(self.groups)))
 
-    def scores(self, states: Tensor) -> Tensor:
-        """Return the log-probabilities (…, V) after ``states`` (…, H)."""
-        logs: Tensor = self.softmax.log_prob(states.reshape(-1, states.shape[-1]))
-        return logs.view(*states.shape[:-1], -1)
+    def scores(self, states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return the log-probabilities (…, V) after ``states`` (…, E), by vectors (V, E) and biases (V) of units."""
+        frequent, groups = self._first(states, weight, bias).split([self.borders[0], len(self.groups)], -1)
+        parts = [frequent]
+        for number, (first, end) in enumerate(self._parts()):
+            rare = F.linear(states, weight[first:end], bias[first:end]).log_softmax(-1)
+            parts.append(rare + groups[..., number : number + 1])
+        return torch.cat(parts, -1)
 
-    def nats(self, states: Tensor, targets: Tensor) -> Tensor:
-        """Return −log of the probability of each of ``targets`` (…) after ``states`` (…, H)."""
-        found: Tensor = self.softmax(states.flatten(0, -2), targets.flatten()).output
-        return -found.view(targets.shape)
+    def nats(self, states: Tensor, targets: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return −log of the probability of each of ``targets`` (N,) after ``states`` (N, E)."""
+        where = targets.clone()
+        members = []
+        for number, (first, end) in enumerate(self._parts()):
+            rows = ((targets >= first) & (targets < end)).nonzero()[:, 0]
+            where[rows] = self.borders[0] + number
+            members.append((rows, first, end))
+        nats = F.cross_entropy(self._first(states, weight, bias), where, reduction="none")
+        for rows, first, end in members:
+            scores = F.linear(states[rows], weight[first:end], bias[first:end])
+            nats = nats.index_add(0, rows, F.cross_entropy(scores, targets[rows] - first, reduction="none"))
+        return nats
+
+    def _first(self, states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return the log-probabilities (…, F + G) of frequent units and of groups."""
+        size = self.borders[0]
+        vectors, biases = torch.cat([weight[:size], self.groups]), torch.cat([bias[:size], self.bias])
+        return F.linear(states, vectors, biases).log_softmax(-1)
+
+    def _parts(self) -> list[tuple[int, int]]:
+        """Return the first and the last number of every group."""
+        return list(zip(self.borders[:-1], self.borders[1:], strict=True))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from ...training.loop import Epoch, Progress
 from ..estimator import Estimator
 from .answers import Surprises
 from .kind import KIND
+from .metrics import perplexity
 from .settings import (
     LanguageModelSettings,
     LanguageSettings,
@@ -80,7 +80,7 @@ class LanguageModel(LanguageTrainingSettings, LanguageModelSettings, LanguageSet
         """
         wanted = {"cache": cache, "cache_sharpness": cache_sharpness, "cache_share": cache_share}
         nats = self._surprises(text, wanted | {"dynamic": dynamic, "dynamic_decay": dynamic_decay}).nats
-        return exp(nats.mean()) if len(nats) else float("nan")
+        return perplexity(float(nats.mean())) if len(nats) else float("nan")
 
     def predict(
         self,

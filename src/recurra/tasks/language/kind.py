@@ -112,8 +112,6 @@ class LanguageKind(Kind):
         idle = {"bidirectional": "what comes next must not be read before it is said"}
         if config.model.attention == "none":
             idle["lookback"] = "attention='none' looks nowhere"
-        if config.task.adaptive:
-            idle["tied"] = "adaptive=True has vectors of its own"
         return idle
 
     def ask(self, fitted: Fitted, examples: Chunks) -> np.ndarray:

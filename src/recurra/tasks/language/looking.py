@@ -62,7 +62,7 @@ class LookingOn:
     def __init__(self, look: LookBack):
         self.look, self.count = look, 0
         none = look.attention.project(look.norm.weight.new_zeros(1, 1, len(look.norm.weight)))
-        self.keys, self.values = (_room(part, look.reach) for part in (none.keys, none.values))
+        self.keys, self.values = none.keys, none.values
 
     def next(self, state: Tensor) -> Tensor:
         """Return a state (1, H) that has looked back at those before it."""
@@ -76,6 +76,8 @@ class LookingOn:
 
     def _keep(self, state: Tensor) -> None:
         at = self.count % self.look.reach  # where it stands does not matter to a score
+        if at == self.keys.shape[-2]:
+            self.keys, self.values = _doubled(self.keys), _doubled(self.values)
         new = self.look.attention.project(state)
         self.keys[..., at, :], self.values[..., at, :] = new.keys[..., 0, :], new.values[..., 0, :]
         self.count += 1
@@ -130,6 +132,6 @@ def _behind(past: Past, now: Past) -> Past:
     return Past(torch.cat([past.states, now.states], 1), torch.cat([past.real, now.real], 1))
 
 
-def _room(part: Tensor, reach: int) -> Tensor:
-    """Return room for ``reach`` keys or values like ``part`` (…, 1, ·)."""
-    return part.new_zeros(*part.shape[:-2], reach, part.shape[-1])
+def _doubled(part: Tensor) -> Tensor:
+    """Return keys or values (…, M, ·) with room for as many more."""
+    return torch.cat([part, torch.zeros_like(part)], -2)

@@ -33,10 +33,10 @@ class LanguageNet(nn.Module):
     """Read a text, and say at every unit which one comes next: ``softmax(W P h_t + b)``.
 
     W are the vectors of the units themselves if they are ``tied`` (Press & Wolf 2017, arXiv 1608.05859), and P takes
-    the states to their width; ``adaptive`` stands in the place of both. It goes on from what the batch before
-    ``carried``. Behind the recurrent layers a state may ``look`` back, and be widened by a ``boom``. In training
-    vectors of whole units are dropped, then numbers of all of them, the same at every step, as in the AWD-LSTM (Merity
-    et al., arXiv 1708.02182).
+    the states to their width; the softmax may be ``adaptive``. It goes on from what the batch before ``carried``.
+    Behind the recurrent layers a state may ``look`` back, and be widened by a ``boom``. In training vectors of whole
+    units are dropped, then numbers of all of them, the same at every step, as in the AWD-LSTM (Merity et al., arXiv
+    1708.02182).
     """
 
     def __init__(
@@ -54,11 +54,10 @@ class LanguageNet(nn.Module):
         size = recurrent.input_size
         self.embed = nn.Parameter(torch.randn(vocabulary, size) * 0.1)
         self.recurrent, self.look, self.boom, self.adaptive = recurrent, look, boom, adaptive
-        tied, whole, same = tied and adaptive is None, adaptive is None, recurrent.output_size == size
+        same = recurrent.output_size == size
         self.narrow = nn.Linear(recurrent.output_size, size, bias=False) if tied and not same else None
-        own = whole and not tied
-        self.weight = nn.Parameter(torch.randn(vocabulary, recurrent.output_size) * 0.05) if own else None
-        self.bias = nn.Parameter(torch.zeros(vocabulary)) if whole else None
+        self.weight = None if tied else nn.Parameter(torch.randn(vocabulary, recurrent.output_size) * 0.05)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
 
     @classmethod
     def of(cls, config: Config, vocabulary: int) -> "LanguageNet":
@@ -73,7 +72,7 @@ class LanguageNet(nn.Module):
             (task.embedding_dropout, task.input_dropout, model.dropout),
             make_look_back(config, size),
             Boom(size, task.boom) if task.boom else None,
-            Adaptive(size, vocabulary) if task.adaptive else None,
+            Adaptive(recurrent.input_size if task.tied else size, vocabulary) if task.adaptive else None,
         )
 
     def forward(self, batch: Batch, record: bool = False, judge: bool = False) -> Output:
@@ -104,17 +103,23 @@ class LanguageNet(nn.Module):
 
     def scores(self, states: Tensor) -> Tensor:
         """Return the scores (…, V) of what comes after ``states`` (…, H)."""
+        states, weight = self._answering(states)
         if self.adaptive is not None:
-            return self.adaptive.scores(states)
-        states = states if self.narrow is None else self.narrow(states)
-        return F.linear(states, self.embed if self.weight is None else self.weight, self.bias)
+            return self.adaptive.scores(states, weight, self.bias)
+        return F.linear(states, weight, self.bias)
 
     def nats(self, states: Tensor, targets: Tensor) -> Tensor:
         """Return −log of the probability of each of ``targets`` (B, T) after ``states`` (B, T, H)."""
+        states, weight = self._answering(states)
+        flat, wanted = states.flatten(0, 1), targets.flatten()
         if self.adaptive is not None:
-            return self.adaptive.nats(states, targets)
-        scores = self.scores(states).flatten(0, 1)
-        return F.cross_entropy(scores, targets.flatten(), reduction="none").view(targets.shape)
+            return self.adaptive.nats(flat, wanted, weight, self.bias).view(targets.shape)
+        return F.cross_entropy(F.linear(flat, weight, self.bias), wanted, reduction="none").view(targets.shape)
+
+    def _answering(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is compared: ``states`` (…, H or E), and a vector (V, H or E) of each unit."""
+        states = states if self.narrow is None else self.narrow(states)
+        return states, self.embed if self.weight is None else self.weight
 
     def first(self, tensors: tuple[Tensor, ...]) -> tuple[States, Past | None]:
         """Return what was carried: the states, and what can be looked back at."""

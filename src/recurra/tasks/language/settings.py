@@ -6,6 +6,8 @@ from ...data.text.units import Level
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 from ...settings.model import AttentionName, CellName
 
+MOST = 10_000_000  # units that anything may be about
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LanguageSettings:
@@ -16,7 +18,10 @@ class LanguageSettings:
         "units that are read and written: characters, words between white space, or pieces of words (sentencepiece)",
     )
     vocabulary: int = setting(
-        50_000, "most units that are known, the most frequent ones; of pieces, how many are learned", low=2
+        50_000,
+        "most units that are known, the most frequent ones; of pieces, how many are learned",
+        low=2,
+        high=MOST,
     )
     min_count: int = setting(1, "times that a unit must be in the training text to be known by itself", low=1)
     validation_size: float | None = setting(
@@ -39,12 +44,13 @@ class LanguageSettings:
     adaptive: bool = setting(
         False,
         "say the next unit in two steps, in which group it is and which one of it: faster where very many are known "
-        "(adaptive softmax; not tied)",
+        "(adaptive softmax)",
     )
     lookback: int | None = setting(
         None,
         "units before each one that attention looks back over; twice the steps if not given",
         low=1,
+        high=MOST,
         tune=Range(50, 1000, log=True),
     )
     boom: int = setting(
@@ -102,6 +108,7 @@ class AdaptAsked:
         0.0,
         "rate at which a copy of the weights learns on from what was read (dynamic evaluation); 0 for not at all",
         low=0,
+        high=1000,
     )
     dynamic_decay: float = setting(
         0.0, "share of the way back to the trained weights that it takes at each step", low=0, high=1
