@@ -807,6 +807,23 @@ def test_the_verbs(run: Run, tmp_path: Path) -> None:
     assert compared.code == 0 and "unigram" in compared.out, compared.err
 
 
+@pytest.mark.parametrize("name", ["awd_lstm", "sha_rnn"])
+def test_a_recipe_is_a_file_of_settings(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "book.txt").write_text(RHYME)
+    recipe, out = Path(__file__).parents[1] / "examples" / f"{name}.toml", tmp_path / "run"
+    small = [*FLAGS, "--embedding-size=12", f"--out={out}"]
+    done = run("train", tmp_path / "book.txt", f"--config={recipe}", *small)
+    assert done.code == 0, done.err
+    config = LanguageModel.load(out).fitted_.config
+    if name == "awd_lstm":
+        assert config.model.weight_drop == 0.5 and config.training.average == 0.999 and config.task.activation == 2
+        assert config.task.level == "word" and config.model.num_layers == 3
+    else:
+        assert config.task.boom == 4096 and config.task.lookback == 5000 and config.model.heads == 1
+        assert config.model.residual and config.model.layer_norm
+    assert run("generate", out, "--length=5").code == 0
+
+
 def test_bad_input_is_said(run: Run, tmp_path: Path) -> None:
     book, out = tmp_path / "book.txt", tmp_path / "run"
     book.write_text(RHYME)
