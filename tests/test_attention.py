@@ -9,6 +9,7 @@ from torch import Tensor
 
 from laws_attention import (
     Sizes,
+    law_a_mask_for_each_query,
     law_distribution,
     law_dropout_is_in_the_sum_only,
     law_extreme_scores,
@@ -119,6 +120,12 @@ def test_order_of_steps(name: str, options: dict, sizes: Sizes) -> None:
     else:
         with pytest.raises(AssertionError, match="shuffled"):
             law_order_of_steps_is_free(attention, sizes)
+
+
+@every_case
+def test_a_mask_for_each_query(name: str, options: dict, sizes: Sizes) -> None:
+    if name in CONTENT:
+        law_a_mask_for_each_query(build(ATTENTIONS[name], options, sizes), sizes)
 
 
 @every_case
