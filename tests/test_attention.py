@@ -356,6 +356,13 @@ class TransposesWeights(DotAttention):
         return got._replace(weights=got.weights.mT)
 
 
+class SharesTheMask(DotAttention):
+    def weigh(self, query: Tensor, memory: Memory, history: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        assert memory.mask is not None
+        mask = memory.mask if memory.mask.dim() == 2 else memory.mask.any(1)
+        return super().weigh(query, memory._replace(mask=mask), history)
+
+
 class HidesItsHistory(MonotonicAttention):
     sequential = False
 
@@ -376,6 +383,7 @@ BROKEN = [
     (MasksAfterwards, law_distribution),
     (LeaksMask, law_masked_steps_are_invisible),
     (MasksWeakly, law_masked_steps_are_invisible),
+    (SharesTheMask, law_a_mask_for_each_query),
     (LeaksMask, law_padding_is_inert),
     (CountsPadding, law_padding_is_inert),
     (CountsGridPositions, law_padding_is_inert),
