@@ -615,6 +615,17 @@ def test_an_adaptive_softmax_of_any_size(size: int) -> None:
     assert adaptive.scores(torch.zeros(2), torch.zeros(size, 2), torch.zeros(size)).shape == (size,)
 
 
+def test_where_very_many_are_known_the_softmax_is_adaptive() -> None:
+    for count, wanted, adaptive in (
+        (19_999, None, False),
+        (20_000, None, True),
+        (20_000, False, False),
+        (9, True, True),
+    ):
+        network = LanguageNet.of(make_config(PARTS, {"hidden_size": 2, "adaptive": wanted}), count)
+        assert (network.adaptive is not None) == adaptive
+
+
 def test_an_adaptive_model_learns_and_writes(tmp_path: Path) -> None:
     model = LanguageModel(**(TINY | {"max_epochs": 30}), level="word", adaptive=True, learning_rate=1e-2).fit(RHYME)
     assert model.perplexity("the cat sat on the mat\n") < 6 < model.perplexity("mat the on sat cat the\n")

@@ -38,7 +38,7 @@ class Texts(NamedTuple):
     test: str
 
 
-WORDS = {"level": "word", "hidden_size": 200, "adaptive": True, "epoch_steps": 510, "max_epochs": 20}  # ten times over
+WORDS = {"level": "word", "hidden_size": 200, "epoch_steps": 510, "max_epochs": 20}  # ten times over
 HEAD = {"attention": "scaled_dot"}
 SIZE = 256  # of the network without a head
 CACHES = list(product((500, 2000), (0.1, 0.3, 1.0), (0.05, 0.1, 0.2)))  # units, θ, λ

@@ -19,6 +19,8 @@ from ...settings import Config
 from .adaptive import Adaptive
 from .looking import Boom, LookBack, Past, make_look_back
 
+MANY = 20_000  # units, from which on the softmax is adaptive
+
 
 class Heard(NamedTuple):
     """What a network made of the units that it read."""
@@ -65,6 +67,7 @@ class LanguageNet(nn.Module):
         task, model = config.task, config.model
         recurrent = make_recurrent(model, task.embedding_size or model.hidden_size)
         size = recurrent.output_size
+        adaptive = vocabulary >= MANY if task.adaptive is None else task.adaptive
         return cls(
             vocabulary,
             recurrent,
@@ -72,7 +75,7 @@ class LanguageNet(nn.Module):
             (task.embedding_dropout, task.input_dropout, model.dropout),
             make_look_back(config, size),
             Boom(size, task.boom) if task.boom else None,
-            Adaptive(recurrent.input_size if task.tied else size, vocabulary) if task.adaptive else None,
+            Adaptive(recurrent.input_size if task.tied else size, vocabulary) if adaptive else None,
         )
 
     def forward(self, batch: Batch, record: bool = False, judge: bool = False) -> Output:

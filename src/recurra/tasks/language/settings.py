@@ -41,10 +41,10 @@ class LanguageSettings:
         tune=Range(32, 512, log=True),
     )
     tied: bool = setting(True, "use the vectors of the units again to say which one comes next")
-    adaptive: bool = setting(
-        False,
-        "say the next unit in two steps, in which group it is and which one of it: faster where very many are known "
-        "(adaptive softmax)",
+    adaptive: bool | None = setting(
+        None,
+        "say the next unit in two steps, in which group it is and which one of it (adaptive softmax): faster, and done "
+        "from 20,000 units on if not given",
     )
     lookback: int | None = setting(
         None,
