@@ -99,6 +99,17 @@ def law_masked_steps_are_invisible(attention: Attention, sizes: Sizes) -> None:
     all_same(answer(attention, given._replace(states=other)), got, "what a masked step holds")
 
 
+def law_a_mask_for_each_query(attention: Attention, sizes: Sizes) -> None:
+    """A mask (B, Q, T) is for every query what a mask (B, T) is for one that is asked alone."""
+    given = problem(sizes)
+    own = torch.ones(Q, T, dtype=torch.bool).tril(-1) & given.mask.unsqueeze(1)  # the first query may see nothing
+    got = attention(given.query, attention.project(given.states, own))
+    for at in range(Q):
+        alone = attention(given.query[:, at : at + 1], attention.project(given.states, own[:, at]))
+        same(got.context[:, at], alone.context[:, 0], "the context under a mask of its own")
+        same(got.weights[..., at, :], alone.weights[..., 0, :], "the weights under a mask of its own")
+
+
 def law_padding_is_inert(attention: Attention, sizes: Sizes) -> None:
     """Masked steps before or after the memory change nothing."""
     given = problem(sizes)

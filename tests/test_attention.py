@@ -9,6 +9,7 @@ from torch import Tensor
 
 from laws_attention import (
     Sizes,
+    law_a_mask_for_each_query,
     law_distribution,
     law_dropout_is_in_the_sum_only,
     law_extreme_scores,
@@ -120,6 +121,12 @@ def test_order_of_steps(name: str, options: dict, sizes: Sizes) -> None:
     else:
         with pytest.raises(AssertionError, match="shuffled"):
             law_order_of_steps_is_free(attention, sizes)
+
+
+@every_case
+def test_a_mask_for_each_query(name: str, options: dict, sizes: Sizes) -> None:
+    if name in CONTENT:
+        law_a_mask_for_each_query(build(ATTENTIONS[name], options, sizes), sizes)
 
 
 @every_case
@@ -350,6 +357,13 @@ class TransposesWeights(DotAttention):
         return got._replace(weights=got.weights.mT)
 
 
+class SharesTheMask(DotAttention):
+    def weigh(self, query: Tensor, memory: Memory, history: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        assert memory.mask is not None
+        mask = memory.mask if memory.mask.dim() == 2 else memory.mask.any(1)
+        return super().weigh(query, memory._replace(mask=mask), history)
+
+
 class HidesItsHistory(MonotonicAttention):
     sequential = False
 
@@ -370,6 +384,7 @@ BROKEN = [
     (MasksAfterwards, law_distribution),
     (LeaksMask, law_masked_steps_are_invisible),
     (MasksWeakly, law_masked_steps_are_invisible),
+    (SharesTheMask, law_a_mask_for_each_query),
     (LeaksMask, law_padding_is_inert),
     (CountsPadding, law_padding_is_inert),
     (CountsGridPositions, law_padding_is_inert),

@@ -19,7 +19,7 @@ class Memory(NamedTuple):
 
     keys: Tensor  # (B, T, ·), or (B, N, T, ·) with heads
     values: Tensor  # (B, T, V), or (B, N, T, ·) with heads
-    mask: Tensor | None  # (B, T), True where a step may be attended to
+    mask: Tensor | None  # (B, T), True where a step may be attended to; scores also take (B, Q, T), one per query
 
 
 class Attended(NamedTuple):
@@ -122,10 +122,10 @@ class SequentialAttention(Attention):
 
 
 def spread(mask: Tensor | None, scores: Tensor) -> Tensor | None:
-    """Give the (B, T) ``mask`` the dimensions of ``scores`` (B, ..., T)."""
-    if mask is None:
-        return None
-    return mask.view(mask.shape[0], *[1] * (scores.dim() - 2), mask.shape[1])
+    """Give the (B, T) or (B, Q, T) ``mask`` the dimensions of ``scores`` (B, Q, T), or (B, N, Q, T) with heads."""
+    while mask is not None and mask.dim() < scores.dim():
+        mask = mask.unsqueeze(1)
+    return mask
 
 
 def ranks(memory: Memory) -> Tensor:

@@ -289,6 +289,13 @@ class Kind(ABC):
         """Return what ``ask`` does, and, if others join in it, the network by itself, which comparisons go by."""
         return self.ask(fitted, examples), None
 
+    def other_answers(self, fitted: Fitted, examples: Any, asked: Any) -> dict[str, Any]:
+        """Return other answers of the network that are ``asked`` for, each by the end of the name of its row.
+
+        ``asked`` is of ``parts.evaluate``.
+        """
+        return {}
+
     @abstractmethod
     def answer(self, fitted: Fitted, data: Any | None, asked: Any) -> Any:
         """Return typed answers about ``data``, or about what was trained on; ``asked`` is of ``parts.predict``."""

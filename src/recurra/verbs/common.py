@@ -61,10 +61,13 @@ def prepare(kind: Kind, source: Source, config: Config, tell: Tell = tell_nobody
     return prepared, kind.exam(source.data, prepared.learned, prepared.plan.test)
 
 
-def judge(fitted: Fitted, exam: Exam, name: str = THIS_MODEL) -> Judged:
-    """Let the model and its baselines answer an exam."""
+def judge(fitted: Fitted, exam: Exam, name: str = THIS_MODEL, asked: Any = None) -> Judged:
+    """Let the model and its baselines answer an exam, and the model in other ways that are ``asked`` for."""
     whole, alone = fitted.kind.ask_both(fitted, exam.examples)
     answers = {name: whole} if alone is None else {name: whole, THE_NETWORK: alone}
+    if asked is not None:
+        others = fitted.kind.other_answers(fitted, exam.examples, asked)
+        answers |= {f"{name}, {how}": answer for how, answer in others.items()}
     return judge_beside(fitted, judged_by(fitted, exam, name, answers))
 
 

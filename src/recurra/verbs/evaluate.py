@@ -23,7 +23,7 @@ def evaluate(
     ``size`` is how much of the data is judged, ``asked`` an object of the kind's settings for this verb.
     """
     data = source_of(fitted) if data is None else data
-    judged = judge(fitted, _exam_again(fitted, data, size, asked, notes))
+    judged = judge(fitted, _exam_again(fitted, data, size, asked, notes), asked=asked)
     notes([judged.exam.said])
     return judged
 

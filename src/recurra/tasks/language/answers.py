@@ -41,6 +41,7 @@ class Surprises:
     learned: LanguageLearned
     units: tuple[str, ...]
     nats: np.ndarray  # (L,)
+    notes: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
         """Return ``place, unit, bits, p``: the units by their place in the text, counted from 0."""
@@ -60,11 +61,10 @@ def ask_network(fitted: Fitted, examples: Chunks) -> np.ndarray:
         batch = examples.take(numbers).with_carried(carried).to(device)
         output = fitted.task.ask(network, batch)
         carried = output.carried
-        assert batch.targets is not None and batch.mask is not None
-        logs = output.prediction.double().log_softmax(-1).gather(-1, batch.targets.unsqueeze(-1))[..., 0]
+        assert batch.mask is not None
         places = numbers.unsqueeze(1) * examples.steps + torch.arange(examples.steps)
         real = batch.mask.cpu()
-        nats[places[real]] = -logs.cpu()[real]
+        nats[places[real]] = output.prediction.cpu().double()[real]
     return nats.numpy()
 
 

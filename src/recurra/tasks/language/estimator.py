@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +11,9 @@ import torch
 from ...settings import make_part
 from ...training.loop import Epoch, Progress
 from ..estimator import Estimator
+from .answers import Surprises
 from .kind import KIND
+from .metrics import perplexity
 from .settings import (
     LanguageModelSettings,
     LanguageSettings,
@@ -63,14 +64,41 @@ class LanguageModel(LanguageTrainingSettings, LanguageModelSettings, LanguageSet
         data = self.kind.read(text, config)
         return self._begin(self.kind.prepare(data, config, held_out), progress, weights)
 
-    def perplexity(self, text: Any) -> float:
-        """Return ``exp(−1/L Σ_t log P(w_t | w_1 … w_{t−1}))`` of a text, over the units of the level."""
-        nats = self._surprises(text).nats
-        return exp(nats.mean()) if len(nats) else float("nan")
+    def perplexity(
+        self,
+        text: Any,
+        *,
+        cache: int = 0,
+        cache_sharpness: float = 0.3,
+        cache_share: float = 0.1,
+        dynamic: float = 0.0,
+        dynamic_decay: float = 0.0,
+    ) -> float:
+        """Return ``exp(−1/L Σ_t log P(w_t | w_1 … w_{t−1}))`` of a text, over the units of the level.
 
-    def predict(self, text: Any) -> pd.DataFrame:
-        """Return how surprising each unit of a text is: ``place, unit, bits, p``."""
-        return self._surprises(text).frame()
+        The network may adapt to the text as it reads it, see ``predict``.
+        """
+        wanted = {"cache": cache, "cache_sharpness": cache_sharpness, "cache_share": cache_share}
+        nats = self._surprises(text, wanted | {"dynamic": dynamic, "dynamic_decay": dynamic_decay}).nats
+        return perplexity(float(nats.mean())) if len(nats) else float("nan")
+
+    def predict(
+        self,
+        text: Any,
+        *,
+        cache: int = 0,
+        cache_sharpness: float = 0.3,
+        cache_share: float = 0.1,
+        dynamic: float = 0.0,
+        dynamic_decay: float = 0.0,
+    ) -> pd.DataFrame:
+        """Return how surprising each unit of a text is: ``place, unit, bits, p``.
+
+        With ``cache`` what followed like states among so many units before is likelier again; with ``dynamic`` a copy
+        of the weights learns on at this rate. Both are off by default.
+        """
+        wanted = {"cache": cache, "cache_sharpness": cache_sharpness, "cache_share": cache_share}
+        return self._surprises(text, wanted | {"dynamic": dynamic, "dynamic_decay": dynamic_decay}).frame()
 
     def score(self, text: Any) -> float:
         """Return the mean logarithm of the probability of a unit, in nats: the higher, the better."""
@@ -112,5 +140,6 @@ class LanguageModel(LanguageTrainingSettings, LanguageModelSettings, LanguageSet
         wanted = {"prompt": prompt, "length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p}
         return write(self._fitted(), make_part(WritingAsked, wanted | {"stop": stop, "seed": seed}))
 
-    def _surprises(self, text: Any) -> Any:
-        return self.kind.answer(self._fitted(), self._read_as_learned(text), SurpriseAsked())
+    def _surprises(self, text: Any, wanted: dict[str, Any] | None = None) -> Surprises:
+        asked = make_part(SurpriseAsked, wanted or {})
+        return self.kind.answer(self._fitted(), self._read_as_learned(text), asked)

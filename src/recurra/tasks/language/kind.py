@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,15 @@ from ...training.loop import Epoch
 from ...training.task import Task
 from ..base import Baseline, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
 from ..last import train_gently
+from .adapting import adapted_as, adapts, ask_adapting
 from .answers import Surprises, Truth, ask_network, make_exam, statistics_of, unknown_note
 from .baselines import make_baselines
 from .examples import Chunks
 from .learned import LanguageLearned
+from .looking import require_scores
 from .metrics import language_metrics
 from .plan import Part, TextPlan, make_plan
-from .settings import PARTS, SurpriseAsked, WritingAsked
+from .settings import PARTS, AdaptAsked, SurpriseAsked, WritingAsked
 from .sizes import sized
 from .source import Book, book_of, fingerprint
 from .task import make_language_model
@@ -74,6 +77,7 @@ class LanguageKind(Kind):
             raise ConfigError(
                 "A reservoir is read out in closed form, which says nothing of what comes next in a text."
             )
+        require_scores(config.model)
         return sized(config, plan)
 
     def learn(self, data: Book, plan: TextPlan, config: Config) -> LanguageLearned:
@@ -104,10 +108,10 @@ class LanguageKind(Kind):
         return epochs
 
     def unused(self, config: Config) -> dict[str, str]:
-        """Return what nothing uses: a text is read forwards, and there is no attention yet."""
-        why = "a language model does not look back yet"
-        idle = dict.fromkeys(("attention", "attention_size", "heads", "window", "normaliser"), why)
-        idle["bidirectional"] = "what comes next must not be read before it is said"
+        """Return what nothing uses: a text is read forwards, and where nothing looks back it does so nowhere far."""
+        idle = {"bidirectional": "what comes next must not be read before it is said"}
+        if config.model.attention == "none":
+            idle["lookback"] = "attention='none' looks nowhere"
         return idle
 
     def ask(self, fitted: Fitted, examples: Chunks) -> np.ndarray:
@@ -119,8 +123,23 @@ class LanguageKind(Kind):
         assert data is not None  # this kind remembers no data
         examples = self.encode(data, fitted.learned)
         row = None if asked.model is None else row_of(fitted, asked.model)
-        nats = self.ask(fitted, examples) if row is None else row.answer(examples)
-        return Surprises(fitted.learned, examples.units, nats)
+        if not adapts(asked):
+            nats = self.ask(fitted, examples) if row is None else row.answer(examples)
+            return Surprises(fitted.learned, examples.units, nats)
+        if row is not None:
+            raise ConfigError(
+                f"Only the network adapts to what it reads, and model='{asked.model}' is another row: leave out "
+                "model=, or cache= and dynamic=."
+            )
+        notes = (f"the network adapts to the text as it reads it: {adapted_as(asked)}",)
+        return Surprises(fitted.learned, examples.units, self._adapting(fitted, examples, asked), notes)
+
+    def other_answers(self, fitted: Fitted, examples: Chunks, asked: AdaptAsked) -> dict[str, np.ndarray]:
+        """Return the answers of the network that adapts, if it is asked to."""
+        return {adapted_as(asked): self._adapting(fitted, examples, asked)} if adapts(asked) else {}
+
+    def _adapting(self, fitted: Fitted, examples: Chunks, asked: AdaptAsked) -> np.ndarray:
+        return ask_adapting(fitted, examples, asked) if examples.units else np.zeros(0)
 
     def frame(self, answers: Surprises) -> pd.DataFrame:
         """Return the units, with how surprising each was."""
@@ -171,10 +190,14 @@ class LanguageKind(Kind):
 
     def glimpse(self, fitted: Fitted, data: Book) -> Glimpse:
         """Return the beginning of the text."""
+        from .report import looked_sections
+
         learned: LanguageLearned = fitted.learned
         examples = replace(self.encode(data, learned, (0, min(len(data), 20 * learned.steps))), steps=GLIMPSED)
         batch = examples.take(torch.arange(1))
-        return Glimpse(batch, list(examples.units[:GLIMPSED]), STEPS[learned.level])
+        units = list(examples.units[:GLIMPSED])
+        looked = partial(looked_sections, units, learned.level)
+        return Glimpse(batch, units, STEPS[learned.level], attention=looked)
 
 
 KIND = LanguageKind()

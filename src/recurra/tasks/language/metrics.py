@@ -7,9 +7,13 @@ import numpy as np
 from ...compare.metric import Metric, Statistics, ratio
 
 
-def _perplexity(statistics: Statistics) -> float:
-    nats = ratio("nats", "units")(statistics)
+def perplexity(nats: float) -> float:
+    """Return among how many equally likely units one of so many ``nats`` would have to be guessed."""
     return exp(nats) if nats < 700 else inf
+
+
+def _perplexity(statistics: Statistics) -> float:
+    return perplexity(ratio("nats", "units")(statistics))
 
 
 def _bits(statistics: Statistics) -> float:

@@ -1,9 +1,12 @@
-"""What a report of a language model shows: a text it wrote, and what surprised it."""
+"""What a report of a language model shows: a text it wrote, what surprised it, and where it looked back."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from ...data.text.units import LINE, written
+from ...report.figures import attention_map
 from ...report.marked import Line, Marked
 from ...report.page import Section
 from ..base import Fitted, Judged
@@ -16,6 +19,7 @@ SAMPLE = 300  # units that are written
 WORST = 3  # stretches that are shown
 MOST_BITS = 12.0  # of a unit that is as dark as can be
 LISTED = 15  # units that were the hardest
+LOOKS = 5  # of the last units that are shown one by one
 
 
 def answer_sections(fitted: Fitted, judged: Judged | None) -> list[Section]:
@@ -69,6 +73,37 @@ def _hardest(truth: Truth, nats: np.ndarray) -> Section:
     )
     text = "What the model found hardest: the units on which most of all bits are spent."
     return Section("Where the bits go", text, table=table, own=("rows",))
+
+
+def looked_sections(units: Sequence[str], level: str, weights: np.ndarray) -> list[Section]:
+    """Return which of the ``units`` (T,) each of them looked back at, by its ``weights`` (T, T)."""
+    mean, half = how_far(weights)
+    text = (
+        f"Every unit looks at units before it and adds what it saw before the next one is said: {mean:.1f} units back "
+        f"on average, half of all looks no farther than {half:,}. Below are the last units of the beginning of the "
+        "text; the darker a unit, the longer the look."
+    )
+    marked = [_look(units, level, weights, at) for at in range(len(units) - LOOKS, len(units)) if at > 0]
+    shown = [_shown(unit) for unit in units]
+    return [Section("Where it looked back", text, attention_map(weights, shown, shown, "unit"), marked=marked)]
+
+
+def how_far(weights: np.ndarray) -> tuple[float, int]:
+    """Return how many units back the looks went on average, and within how many half of them went; (T, T)."""
+    places = np.arange(len(weights))
+    back = (places[:, None] - places).clip(min=0)
+    looks = np.bincount(back.ravel(), weights.ravel(), minlength=len(weights)).astype(float)
+    shares = looks / max(float(looks.sum()), 1e-12)
+    return float(shares @ places), int(np.searchsorted(shares.cumsum(), 0.5))
+
+
+def _look(units: Sequence[str], level: str, weights: np.ndarray, at: int) -> Marked:
+    shares = weights[at, :at] / max(float(weights[at, :at].max()), 1e-12)
+    pieces = [
+        (piece.replace(LINE, "⏎ "), float(share))
+        for piece, share in zip(written(units[:at], level), shares, strict=True)
+    ]
+    return Marked(f"behind unit {at + 1:,}, {_shown(units[at])}", [Line("looked at", pieces)])
 
 
 def _shown(unit: str) -> str:

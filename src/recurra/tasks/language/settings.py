@@ -6,6 +6,8 @@ from ...data.text.units import Level
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 from ...settings.model import AttentionName, CellName
 
+MOST = 10_000_000  # units that anything may be about
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LanguageSettings:
@@ -16,7 +18,10 @@ class LanguageSettings:
         "units that are read and written: characters, words between white space, or pieces of words (sentencepiece)",
     )
     vocabulary: int = setting(
-        50_000, "most units that are known, the most frequent ones; of pieces, how many are learned", low=2
+        50_000,
+        "most units that are known, the most frequent ones; of pieces, how many are learned",
+        low=2,
+        high=MOST,
     )
     min_count: int = setting(1, "times that a unit must be in the training text to be known by itself", low=1)
     validation_size: float | None = setting(
@@ -36,6 +41,21 @@ class LanguageSettings:
         tune=Range(32, 512, log=True),
     )
     tied: bool = setting(True, "use the vectors of the units again to say which one comes next")
+    adaptive: bool | None = setting(
+        None,
+        "say the next unit in two steps, in which group it is and which one of it (adaptive softmax): faster, and done "
+        "from 20,000 units on if not given",
+    )
+    lookback: int | None = setting(
+        None,
+        "units before each one that attention looks back over; twice the steps if not given",
+        low=1,
+        high=MOST,
+        tune=Range(50, 1000, log=True),
+    )
+    boom: int = setting(
+        0, "units of a wide layer behind the recurrent ones and attention, folded onto their width; 0 for none", low=0
+    )
     embedding_dropout: float = setting(
         0.0, "share of the units whose vector is dropped in a training step", low=0, high=0.9, tune=Range(0, 0.3)
     )
@@ -74,7 +94,29 @@ class LanguageTrainingSettings(TrainingSettings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SurpriseAsked:
+class AdaptAsked:
+    """How a network adapts to the text that it reads; not at all by default."""
+
+    cache: int = setting(
+        0,
+        "last units that are remembered: what followed like states is likelier again (neural cache); 0 for none",
+        low=0,
+    )
+    cache_sharpness: float = setting(0.3, "how much more the likest states of the cache count (θ)", low=0)
+    cache_share: float = setting(0.1, "share of the cache in what is said (λ)", low=0, high=1)
+    dynamic: float = setting(
+        0.0,
+        "rate at which a copy of the weights learns on from what was read (dynamic evaluation); 0 for not at all",
+        low=0,
+        high=1000,
+    )
+    dynamic_decay: float = setting(
+        0.0, "share of the way back to the trained weights that it takes at each step", low=0, high=1
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SurpriseAsked(AdaptAsked):
     """What may be asked about a text."""
 
     model: str | None = setting(
@@ -105,6 +147,7 @@ PARTS = Parts(
     model=LanguageModelSettings,
     training=LanguageTrainingSettings,
     predict=SurpriseAsked,
+    evaluate=AdaptAsked,
     generate=WritingAsked,
     data=(
         "DATA is a plain text file, packed or not, or a folder of them. Its end is held out to judge by, and what "

@@ -22,4 +22,6 @@ def sized(config: Config, plan: TextPlan) -> Config:
     training = filled(config.training, {"batch_size": readers, "max_epochs": EPOCHS})
     passes = math.ceil(units / (steps * training.batch_size))
     training = filled(training, {"epoch_steps": max(1, min(MOST, passes))})
-    return replace(config, task=replace(config.task, steps=steps), training=training)
+    task = replace(config.task, steps=steps)
+    task = task if config.model.attention == "none" else filled(task, {"lookback": 2 * steps})
+    return replace(config, task=task, training=training)

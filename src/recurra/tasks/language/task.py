@@ -1,10 +1,9 @@
 """What a language model is trained for, and the network that it is made of.
 
-Shapes: B texts, T units, V units that are known.
+Shapes: B texts, T units.
 """
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...data.batch import Batch
 from ...nn.models import Output
@@ -26,14 +25,12 @@ class LanguageTask:
         self.activation, self.slowness = activation, slowness
 
     def ask(self, model: nn.Module, batch: Batch) -> Output:
-        """Run the model."""
-        return model(batch)
+        """Run the model, and have it say how improbable each unit was."""
+        return model(batch, judge=True)
 
     def loss(self, output: Output, batch: Batch) -> Loss:
         """Return the loss over all units that are real."""
-        assert batch.targets is not None
-        losses = F.cross_entropy(output.prediction.flatten(0, 1), batch.targets.flatten(), reduction="none")
-        loss = Loss.over(losses.view(batch.targets.shape), batch.target_mask)
+        loss = Loss.over(output.prediction, batch.target_mask)
         if not output.prediction.requires_grad or not (self.activation or self.slowness):
             return loss
         return Loss((loss.mean + self._penalty(output)) * loss.count, loss.count)
