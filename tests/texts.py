@@ -137,6 +137,8 @@ class Package:
         if name not in names:
             return []
         at = names.index(name) - (names[0] in ("self", "cls"))
+        if at < 0:  # an object is no text
+            return []
         found: list[str] = []
         for home, call in self.calls.get(function.name, []):
             named = [one.value for one in call.keywords if one.arg == name]
