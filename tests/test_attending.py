@@ -21,7 +21,7 @@ from recurra.errors import ConfigError
 from recurra.native import library
 from recurra.nn.attending import AttendingCell, AttendingState, BoundCell, Written, take_rows, write_all
 from recurra.nn.attending_stepper import AttendingStepper
-from recurra.nn.engines.attending import Given, read_weights, run_attending
+from recurra.nn.engines.attending import Form, Given, read_weights, run_attending
 
 B, T, Q, I, H, K = 3, 6, 4, 2, 5, 5  # noqa: E741
 MASK = torch.arange(T) < torch.tensor([6, 2, 4]).unsqueeze(1)
@@ -287,18 +287,31 @@ def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def as_given(given: Problem) -> tuple[Form, Given]:
+    """What the library is called with."""
+    form, weights = read_weights(given.owner)
+    memory = given.owner.attention.project(given.states, given.mask)  # type: ignore[union-attr]
+    starts = {"first": given.said, "h0": given.first.h, "c0": getattr(given.first, "c", None)}
+    return form, Given(given.owner.cell.project(given.x), **weights, **memory._asdict(), **starts)  # type: ignore[arg-type]
+
+
 @needs_library
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("cell", ["lstm", "gru", "peephole"])
 @pytest.mark.parametrize("name", ["additive", "scaled_dot"])
 def test_threads_change_no_bit(name: str, cell: str) -> None:
-    for sizes in (Sizes(), Sizes(11, 5, 7, 40, 40, 24), Sizes(batch=2)):
-        given = problem(name, cell, sizes, masked=True)
-        shared = answers(given, "native")
-        torch.set_num_threads(1)
-        alone = answers(given, "native")
-        torch.set_num_threads(3)
-        assert all(torch.equal(one, other) for one, other in zip(shared, alone, strict=True))
+    """Of the library: the products of all steps, which are the gradients of the weights, are torch's."""
+    for sizes in (Sizes(), Sizes(13, 5, 7, 40, 40, 24), Sizes(64, 20, 9, 64, 64, 64)):
+        form, whole = as_given(problem(name, cell, sizes, masked=True))
+        names = [key for key in ("x", "keys", "values", "first", "h0", "c0") if getattr(whole, key) is not None]
+        runs = []
+        for threads in (3, 1):
+            torch.set_num_threads(threads)
+            leaves = [getattr(whole, key).detach().requires_grad_() for key in names]
+            done = run_attending(form, whole._replace(**dict(zip(names, leaves, strict=True))))
+            total = sum((n + 1) * part.square().sum() for n, part in enumerate(done))
+            runs.append([*done, *torch.autograd.grad(total, leaves)])  # type: ignore[arg-type]
+        assert all(torch.equal(one, other) for one, other in zip(*runs, strict=True))
 
 
 @needs_library
@@ -307,10 +320,7 @@ def test_threads_change_no_bit(name: str, cell: str) -> None:
 def test_first_and_second_derivatives(name: str, cell: str) -> None:
     given = problem(name, cell, Sizes(2, 3, 4, 3, 3, 2))
     mask = torch.tensor([[True, True, False, True], [True, False, True, True]])
-    form, weights = read_weights(given.owner)
-    memory = given.owner.attention.project(given.states, mask)  # type: ignore[union-attr]
-    starts = {"first": given.said, "h0": given.first.h, "c0": getattr(given.first, "c", None)}
-    whole = Given(given.owner.cell.project(given.x), **weights, **memory._asdict(), **starts)  # type: ignore[arg-type]
+    form, whole = as_given(given._replace(mask=mask))
     names = [key for key, part in whole._asdict().items() if part is not None and key != "mask"]
 
     def run(*tensors: Tensor) -> list[Tensor]:
@@ -426,6 +436,33 @@ def test_weights_that_torch_computes_are_those_of_the_moment() -> None:
     prune.l1_unstructured(pruned.owner.cell, "weight_hh", 0.5)
     ours, theirs = (answers(pruned, engine) for engine in ("native", "reference"))
     agree(ours, theirs, 1e-10)
+
+
+class Whole(nn.Module):
+    """An attending cell as a module of tensors."""
+
+    def __init__(self, owner: AttendingCell) -> None:
+        super().__init__()
+        self.owner = owner
+
+    def forward(self, x: Tensor, states: Tensor) -> Tensor:
+        bound = bind(self.owner, states)
+        return write_all(bound, x, bound.initial(self.owner.cell.initial(B))).outputs
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own use of it
+@pytest.mark.parametrize("feeding", [True, False])
+def test_compilers_and_tracers_see_operators(feeding: bool) -> None:
+    torch.compiler.reset()
+    model = Whole(make("additive", "lstm", feeding))
+    x, states = normal(B, Q, I), normal(B, T, K)
+    with torch.no_grad():
+        expected = model(x, states)
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True)(x, states)
+        traced = torch.jit.trace(model, (x, states), check_trace=False)(x, states)
+        exported = torch.export.export(model, (x, states)).module()(x, states)
+    for other in (compiled, traced, exported):
+        agree([other], [expected], 1e-12)
 
 
 @needs_library
