@@ -3,7 +3,8 @@
 ``python benchmarks/attending_decoder.py`` prints two tables. All runs of a row take turns in one process, and every
 figure is the fastest of its rounds, as a machine may do other work. A training step is forwards and backwards of the
 decoder alone, what it looks at included: 64 sentences, 15 steps written, 15 looked at, embeddings 256 wide, gradients
-to the memory and the embeddings. "plain loop" is what a person writes with ``nn.LSTMCell`` or ``nn.GRUCell`` and linear
+to the memory and the embeddings.
+"plain loop" is what a person writes with ``nn.LSTMCell`` or ``nn.GRUCell`` and linear
 layers. The figures that were found are in README.md.
 """
 
