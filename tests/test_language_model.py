@@ -39,7 +39,9 @@ from recurra.tasks.language.settings import PARTS, AdaptAsked, LanguageSettings,
 from recurra.tasks.language.source import Book, book_of
 from recurra.tasks.language.task import LanguageTask
 from recurra.tasks.language.writing import Reading, Sampling, write
+from recurra.tasks.pages import held
 from recurra.tasks.session import Session
+from recurra.verbs.evaluate import evaluate
 
 TINY: dict[str, Any] = {"hidden_size": 12, "max_epochs": 1, "epoch_steps": 4, "batch_size": 4, "steps": 8}
 RHYME = "the cat sat on the mat\nthe dog sat on the log\n" * 30
@@ -579,11 +581,21 @@ def test_adapting_is_said_wherever_it_is_asked_for(run: Run, tmp_path: Path) -> 
     assert list(json.loads(run("evaluate", out, "--json").out)) == ["this model", "6-grams", "unigram"]
     metrics = json.loads(run("evaluate", out, "--dynamic=0.1", "--dynamic-decay=0.01", "--json").out)
     assert "this model, dynamic 0.1 (decay 0.01)" in metrics
+    assert run("report", out, "--cache=20").code == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "this model, cache 20 (θ=0.3, λ=0.1)" in page
     answer = run("predict", out, book, "--cache=20")
     assert answer.code == 0 and "adapts to the text as it reads it: cache 20" in answer.err
     answer = run("predict", out, book, "--cache=20", "--model=6_grams")
     assert answer.code == 2 and "Only the network adapts" in answer.err.replace("\n", " ")
     assert run("evaluate", out, "--cache=20", "--cache-share=2").code == 2
+
+
+def test_what_adapts_is_no_row_to_use_by_itself() -> None:
+    fitted = fitted_on(RHYME)
+    judged = evaluate(fitted, Book(RHYME), 500, make_part(AdaptAsked, {"cache": 50}))
+    assert len(judged.metrics) == len(held(fitted, judged).scores) + 1
+    assert not any("cache" in label for label in held(fitted, judged).scores)
 
 
 # -------------------------------------------------------------------------------------------- an adaptive softmax
@@ -846,4 +858,13 @@ def test_bad_input_is_said(run: Run, tmp_path: Path) -> None:
     assert run("train", book, "--task=language", *FLAGS, f"--out={out}").code == 0
     answer = run("generate", out, "--prompt=漢字")
     assert answer.code == 2 and "Nothing of the prompt" in answer.err
-    assert run("generate", out, "--top-p=3").code == 2
+    for wrong in ("--top-p=3", "--top-k=-1", "--temperature=-1", "--length=0"):
+        assert run("generate", out, wrong).code == 2
+    book.write_text("word " * 500)
+    answer = run("train", book, "--task=language", "--level=word", *FLAGS, f"--out={tmp_path / 'one'}")
+    assert answer.code == 2 and "one and the same unit only" in answer.err.replace("\n", " ")
+    book.write_text(RHYME)
+    flags = [*FLAGS, f"--out={tmp_path / 'large'}"]
+    for wrong in ("--embedding-size=100000000000", "--boom=100000000000"):
+        answer = run("train", book, "--task=language", *flags, wrong)
+        assert answer.code == 2 and "does not fit into memory" in answer.err.replace("\n", " ")

@@ -292,7 +292,7 @@ class Kind(ABC):
     def other_answers(self, fitted: Fitted, examples: Any, asked: Any) -> dict[str, Any]:
         """Return other answers of the network that are ``asked`` for, each by the end of the name of its row.
 
-        ``asked`` is of ``parts.evaluate``.
+        ``asked`` is of ``parts.evaluate``, or of ``parts.report``.
         """
         return {}
 

@@ -229,7 +229,9 @@ def held(fitted: Fitted, judged: Judged) -> Held:
     """Return the rows of a table, held against the model that answers."""
     kind = fitted.kind
     metric = kind.metrics(fitted.config)[0]
-    scores = {label: row[metric.name] for label, row in judged.metrics.items()}
+    others = f"{judged.name}, "  # what it was asked for besides is no row to use by itself
+    rows = [label for label in judged.metrics if not label.startswith(others) or label == _mine(judged)]
+    scores = {label: judged.metrics[label][metric.name] for label in rows}
     naive = [label for label in scores if is_naive(fitted, label)]
 
     def chance(first: str, second: str) -> float:

@@ -40,7 +40,9 @@ def rebuild_report(fitted: Fitted, history: History, folder: Path, data: Any = N
     judged = None
     if not nothing_held_out:
         exam = _exam_again(fitted, data, None, None, ignore)
-        judged = judge_beside(fitted, judge_network(fitted, exam, name)) if compared else judge(fitted, exam)
+        judged = (
+            judge_beside(fitted, judge_network(fitted, exam, name)) if compared else judge(fitted, exam, asked=asked)
+        )
     if compared is not None and judged is not None:
         html = comparison_page(fitted, history, data, judged, compared, folder, asked)
     else:

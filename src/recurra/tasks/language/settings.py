@@ -148,6 +148,7 @@ PARTS = Parts(
     training=LanguageTrainingSettings,
     predict=SurpriseAsked,
     evaluate=AdaptAsked,
+    report=AdaptAsked,
     generate=WritingAsked,
     data=(
         "DATA is a plain text file, packed or not, or a folder of them. Its end is held out to judge by, and what "
