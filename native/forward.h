@@ -47,21 +47,26 @@ struct ForwardMemory {
   }
 };
 
+// to[k * apart + row] = from[row * stride + k] for ``count`` rows, of which the first ``real`` are there; the others are
+// zero. In blocks, so that a cache line that is written is written whole.
+template <class T>
+void transpose(const T *from, int64_t stride, int64_t real, int64_t depth, T *to, int64_t apart, int64_t count) {
+  constexpr int64_t block = 64 / sizeof(T);
+  for (int64_t first = 0; first < depth; first += block) {
+    const int64_t last = least(first + block, depth);
+    for (int64_t row = 0; row < count; ++row)
+      for (int64_t k = first; k < last; ++k) to[k * apart + row] = row < real ? from[row * stride + k] : T(0);
+  }
+}
+
 // Lay a (G·H, K) matrix out in panels of G gates times some vectors of units; pad with zeros.
 template <class T, class C>
 void pack_gates(const Sizes<T, C> &z, const T *weight, int64_t depth, T *panels, int64_t first, int width) {
   constexpr int L = Sizes<T, C>::L, G = Sizes<T, C>::G;
   T *to = panels + first * G * L * depth;
   for (int gate = 0; gate < G; ++gate)
-    for (int lane = 0; lane < width * L; ++lane) {
-      const int64_t unit = first * L + lane;
-      T *out = to + gate * width * L + lane;
-      const T *from = weight ? weight + (C::order[gate] * z.units + unit) * depth : nullptr;
-      if (!weight || unit >= z.units)
-        for (int64_t k = 0; k < depth; ++k) out[k * G * width * L] = 0;
-      else
-        for (int64_t k = 0; k < depth; ++k) out[k * G * width * L] = from[k];
-    }
+    transpose(weight ? weight + (C::order[gate] * z.units + first * L) * depth : nullptr, depth,
+              weight ? z.units - first * L : 0, depth, to + gate * width * L, G * width * L, width * L);
 }
 
 template <class T, class C>

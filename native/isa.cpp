@@ -1,4 +1,5 @@
 // Everything that runs vectors, for one instruction set: compiled once for each with -DRECURRA_ISA=name.
+#include "attend.h"
 #include "chain.h"
 #include "energy.h"
 #include "finish.h"
@@ -44,6 +45,27 @@ template <class T, class C>
 constexpr Kernel backward_kernel() {
   return {backward_bytes<T, C>, pack_backward<T, C>, run_backward<T, C>, finish_backward<T, C>};
 }
+template <class T, class C>
+constexpr Kernel attend_forward_kernel() {
+  if constexpr (C::normalised)
+    return {};
+  else
+    return {attend_forward_bytes<T, C>, pack_attend_forward<T, C>, run_attend_forward<T, C>, nothing};
+}
+template <class T, class C>
+constexpr Kernel attend_backward_kernel() {
+  if constexpr (C::normalised)
+    return {};
+  else
+    return {attend_backward_bytes<T, C>, pack_attend_backward<T, C>, run_attend_backward<T, C>, nothing};
+}
+template <class T, class C>
+constexpr AttendPack attend_packer() {
+  if constexpr (C::normalised)
+    return nullptr;
+  else
+    return pack_attend<T, C>;
+}
 template <class C>
 constexpr CellKernels kernels_of() {
   return {C::name,
@@ -51,8 +73,12 @@ constexpr CellKernels kernels_of() {
           Sizes<float, C>::saved_blocks,
           C::recurrent,
           C::normalised,
+          C::reset,
           {forward_kernel<float, C>(), forward_kernel<double, C>()},
-          {backward_kernel<float, C>(), backward_kernel<double, C>()}};
+          {backward_kernel<float, C>(), backward_kernel<double, C>()},
+          {attend_forward_kernel<float, C>(), attend_forward_kernel<double, C>()},
+          {attend_backward_kernel<float, C>(), attend_backward_kernel<double, C>()},
+          {attend_packer<float, C>(), attend_packer<double, C>()}};
 }
 
 template <class Cells>

@@ -39,6 +39,8 @@ struct Call {
   int64_t most_rows;  // of any group
   Barrier *barriers;  // one per team
   char *memory;       // as much as the kernel's ``bytes`` asked for
+  const recurra_attend *attend = nullptr;  // of a cell that looks at a memory; then there are no groups and no teams
+  const recurra_attend_grads *attend_grads = nullptr;
 
   // Inlined everywhere: it must not be shared between instruction sets.
   inline __attribute__((always_inline)) int teams() const { return threads / team_size; }
@@ -52,13 +54,20 @@ struct Kernel {
   void (*finish)(const Call &call, int thread);
 };
 
+// Lays the weights of a cell that looks at a memory out, for many calls, and returns how many bytes that takes; to null
+// it only counts.
+using AttendPack = int64_t (*)(const Call &call, void *to);
+
 // A cell as an instruction set knows it: all that is outside its struct in cells.h is computed from it.
 struct CellKernels {
   const char *name;    // in Python
   int blocks, saved;   // gates; vectors that a step saves, h left out
   bool recurrent;      // whether there is a product with the old output
   bool normalised;     // whether a step needs all units of a row at once
+  bool reset;          // whether a gate multiplies what the old output contributes to another one
   Kernel forward[2], backward[2];  // by type
+  Kernel attend_forward[2], attend_backward[2];  // of a cell that looks at a memory; null where it is normalised
+  AttendPack attend_pack[2];
 };
 
 // A part of an additive score: that of one thread of ``job.threads``.

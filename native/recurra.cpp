@@ -299,6 +299,31 @@ int32_t run(const Kernel &kernel, const recurra_scan &scan, const recurra_grads 
   return RECURRA_NO_MEMORY;
 }
 
+// Fewer rows take a thread as long: until then it waits for the weights.
+constexpr int64_t fewest_rows = 4;
+
+// A cell that looks at a memory: each thread has some rows.
+Call attending(int threads, const recurra_scan &scan, const recurra_attend &attend, const recurra_attend_grads *grads) {
+  Call call = {};
+  call.scan = scan;
+  call.threads = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, scan.batch / fewest_rows)));
+  call.team_size = 1;
+  call.attend = &attend;
+  call.attend_grads = grads;
+  return call;
+}
+
+int32_t run(const Kernel &kernel, Call call) {
+  for (;; call.threads = 1) {
+    Block memory = pool().take(kernel.bytes(call));
+    call.memory = memory.begin();
+    if (!call.memory) return RECURRA_NO_MEMORY;
+    const bool done = call.threads > 1 ? run_together(kernel, call) : (run_alone(kernel, call), true);
+    pool().give(std::move(memory));
+    if (done) return RECURRA_OK;
+  }
+}
+
 // Parts that know nothing of each other: whoever is there takes the next one.
 template <class Job>
 void run_parts(void (*kernel)(const Job &, int), const Job &job) {
@@ -414,14 +439,14 @@ int32_t recurra_saved_blocks(int32_t cell, int32_t masked) {
   return recurra::chosen()->cells[cell].saved + (masked ? 1 : 0);
 }
 
-void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads, int32_t *energy, int32_t *sparse,
-                    int32_t *chain) {
-  *version = RECURRA_VERSION;
-  *scan = sizeof(recurra_scan);
-  *grads = sizeof(recurra_grads);
-  *energy = sizeof(recurra_energy);
-  *sparse = sizeof(recurra_sparse);
-  *chain = sizeof(recurra_chain);
+int32_t recurra_cell_resets(int32_t cell) { return recurra::chosen()->cells[cell].reset; }
+
+int32_t recurra_number(int32_t which) {
+  constexpr size_t numbers[] = {RECURRA_VERSION,         sizeof(recurra_scan),  sizeof(recurra_grads),
+                                sizeof(recurra_energy),  sizeof(recurra_sparse), sizeof(recurra_chain),
+                                sizeof(recurra_attend),  sizeof(recurra_attend_grads)};
+  const bool known = which >= 0 && which < static_cast<int32_t>(sizeof(numbers) / sizeof(*numbers));
+  return known ? static_cast<int32_t>(numbers[which]) : -1;
 }
 
 int32_t recurra_forward(const recurra_scan *scan) {
@@ -455,6 +480,27 @@ int32_t recurra_chain_backward(const recurra_chain *chain) {
 }
 
 int32_t recurra_chain_best(const recurra_chain *chain) { return recurra::run(recurra::chosen()->chain_best, *chain); }
+
+int32_t recurra_attend_forward(const recurra_scan *scan, const recurra_attend *attend) {
+  if (!recurra::fits(*scan) || !recurra::fits(*attend)) return RECURRA_OTHER_VERSION;
+  const int threads = recurra::threads_for(scan->threads);
+  if (scan->saved) recurra::use_large_pages(scan->saved, recurra::saved_bytes(*scan));
+  return recurra::run(recurra::cell_of(*scan).attend_forward[scan->dtype],
+                      recurra::attending(threads, *scan, *attend, nullptr));
+}
+
+int32_t recurra_attend_backward(const recurra_scan *scan, const recurra_attend *attend,
+                                const recurra_attend_grads *grads) {
+  if (!recurra::fits(*scan) || !recurra::fits(*attend) || !recurra::fits(*grads)) return RECURRA_OTHER_VERSION;
+  const int threads = recurra::threads_for(scan->threads);
+  return recurra::run(recurra::cell_of(*scan).attend_backward[scan->dtype],
+                      recurra::attending(threads, *scan, *attend, grads));
+}
+
+int64_t recurra_attend_pack(const recurra_scan *scan, const recurra_attend *attend, void *to) {
+  if (!recurra::fits(*scan) || !recurra::fits(*attend)) return -1;
+  return recurra::cell_of(*scan).attend_pack[scan->dtype](recurra::attending(1, *scan, *attend, nullptr), to);
+}
 
 void *recurra_stepper_new(const recurra_scan *scan) try {
   if (!recurra::fits(*scan)) return nullptr;

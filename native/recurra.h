@@ -22,7 +22,7 @@ enum { RECURRA_OK = 0, RECURRA_NO_MEMORY = 1, RECURRA_OTHER_VERSION = 2 };
 
 // Of this interface. It rises with every change to what follows, so that a library that was built for another one is
 // told from this one. All structs begin with it and with their own size, which the library compares with its own.
-enum { RECURRA_VERSION = 4 };
+enum { RECURRA_VERSION = 5 };
 
 // Hidden sizes are padded to a multiple of this inside ``saved``, whatever the machine's vectors are.
 enum { RECURRA_PAD = 16 };
@@ -117,9 +117,53 @@ typedef struct {
   void *memory;             // of the library
 } recurra_chain;
 
-// What this library was built for: the version of the interface and the sizes of the five structs.
-RECURRA_API void recurra_layout(int32_t *version, int32_t *scan, int32_t *grads, int32_t *energy, int32_t *sparse,
-                                int32_t *chain);
+// A cell that looks at a memory after each step of a scan, and is fed with what it saw (native/attend.h). Of the scan, x
+// is (B, T, G*H) what the inputs contribute, weight_ih (G*H, H) is for what was said before (null forwards: that is not
+// read again), and outputs are those of the cell, which may lie where h does if T is 1, as h0 and c0 may lie where h and
+// c do, and first where outputs do; there is no bias_ih, no mask, no keep, no direction, no self_fed, and no cell that normalises.
+// M rows of memory of S steps, A the width of keys, V that of values.
+typedef struct {
+  int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_attend)
+  int32_t additive;       // the score: the sum over A of vector * tanh(query + key), or of scale * query * key
+  int64_t memory_steps, key_width, value_width;  // S, A, V
+  double scale;
+  const void *keys;          // (M, S, A)
+  const void *values;        // (M, S, V)
+  const uint8_t *mask;       // (M, S), or null: where 0 nothing is seen, nor read
+  const int64_t *rows;       // (B), the row of memory that each looks at; null: its own, and M is B
+  const void *query_weight;  // (A, H), or null: the output is the query, and A is H
+  const void *vector;        // (A), or null
+  const void *combine;       // (H, V+H)
+  const void *first;         // (B, H) what was said before the first step
+  const void *packed;        // what recurra_attend_pack wrote of the same weights, or null
+  void *outputs;             // (B, T, H) what is said
+  void *weights;             // (B, T, S) where each step looked
+  void *contexts;            // (B, T, V) what it saw
+  void *queries;             // (B, T, A), null where query_weight is
+} recurra_attend;
+
+// What the backward pass reads and writes, all of it, beside the scan and what the forward pass wrote. The gradients of
+// the weights are products of these: of weight_ih, d_x with what was said before; of weight_hh, d_recurrent with the old
+// outputs; of combine, d_combined with [contexts; outputs of the cell]; of query_weight, d_queries with those outputs.
+typedef struct {
+  int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_attend_grads)
+  const void *d_outputs;  // (B, T, H), or null for zeros
+  const void *d_weights;  // (B, T, S), or null for zeros
+  const void *d_h, *d_c;  // (B, H), or null for zeros
+  void *d_x;              // (B, T, G*H)
+  void *d_recurrent;      // (B, T, G*H); null for a cell without a reset gate, where it would be d_x
+  void *d_combined;       // (B, T, H)
+  void *d_contexts;       // (B, T, V)
+  void *d_energies;       // (B, T, S)
+  void *d_queries;        // (B, T, A), null where query_weight is
+  void *d_keys, *d_values;  // (B, S, A) and (B, S, V)
+  void *d_vector;         // (B, A), of each row; null where vector is
+  void *d_per_unit;       // (B, P*H), of each row; null where per_unit is
+  void *d_h0, *d_c0, *d_first;  // (B, H)
+} recurra_attend_grads;
+
+// What this library was built for: 0 is the version of the interface, 1 to 7 are the sizes of the seven structs; -1 beyond.
+RECURRA_API int32_t recurra_number(int32_t which);
 
 // The names of all cells: a comma-separated list.
 RECURRA_API const char *recurra_cells(void);
@@ -129,6 +173,9 @@ RECURRA_API int32_t recurra_cell(const char *name);
 
 // How many blocks of padded H numbers a step saves; a scan with a mask saves one more.
 RECURRA_API int32_t recurra_saved_blocks(int32_t cell, int32_t masked);
+
+// Whether the gradients of what inputs and old outputs contribute to a gate differ, as one multiplies the other.
+RECURRA_API int32_t recurra_cell_resets(int32_t cell);
 
 // Both return RECURRA_OK, RECURRA_NO_MEMORY or RECURRA_OTHER_VERSION. T must be at least 1; B may be 0. The memory for
 // their work is kept for later calls, at most 64 MB of it in the process, and given back when it has lain idle.
@@ -147,6 +194,17 @@ RECURRA_API int32_t recurra_sparse_forward(const recurra_sparse *sparse);
 RECURRA_API int32_t recurra_chain_forward(const recurra_chain *chain);
 RECURRA_API int32_t recurra_chain_backward(const recurra_chain *chain);
 RECURRA_API int32_t recurra_chain_best(const recurra_chain *chain);
+
+// Both return RECURRA_OK, RECURRA_NO_MEMORY or RECURRA_OTHER_VERSION. T and S must be at least 1; B may be 0. Gradients are
+// for scans with ``saved`` and memories without ``rows``.
+RECURRA_API int32_t recurra_attend_forward(const recurra_scan *scan, const recurra_attend *attend);
+RECURRA_API int32_t recurra_attend_backward(const recurra_scan *scan, const recurra_attend *attend,
+                                            const recurra_attend_grads *grads);
+
+// Lays the weights out as ``packed``, which the forward pass does each time where it gets none, and returns how many
+// bytes that takes, or -1 if a struct is of another version. With ``to`` null it only counts. ``to`` must lie on a
+// multiple of 64.
+RECURRA_API int64_t recurra_attend_pack(const recurra_scan *scan, const recurra_attend *attend, void *to);
 
 // Streaming. A stepper holds its own copy of the weights, laid out for the kernel (of ``scan`` it reads the cell, the
 // type, the sizes but T, and the weights); a step moves h and c (B, H) on in place and allocates nothing. One stepper

@@ -5,7 +5,7 @@ Shapes: B batch, Q queries, T steps, D query width, K key width, A attention wid
 
 from torch import Tensor, nn
 
-from .base import ScoreAttention, require_positive
+from .base import Score, ScoreAttention, require_positive
 from .energy import additive_energy
 from .normalise import pick_normaliser
 
@@ -41,3 +41,6 @@ class AdditiveAttention(ScoreAttention):
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         return additive_energy(self.query(query), keys, self.energy.weight.squeeze(0))
+
+    def as_score(self) -> Score:
+        return Score(self.query.weight, self.energy.weight.squeeze(0))

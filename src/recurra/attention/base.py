@@ -74,8 +74,19 @@ class Attention(nn.Module, ABC):
         return Attended(self.merge(attend(dropped, memory.values)), weights, history)
 
 
+class Score(NamedTuple):
+    """A score as a kernel knows it: ``c (W s) · k``, or with a vector ``v · tanh(W s + k)``."""
+
+    query: Tensor | None = None  # W (A, D); None: the query is compared as it is
+    vector: Tensor | None = None  # v (A)
+    scale: float = 1.0  # c
+
+
 class ScoreAttention(Attention):
-    """An attention whose weights are a normalised score of query and key, independent of other queries."""
+    """An attention whose weights are a normalised score of query and key, independent of other queries.
+
+    One whose score is of a form that kernels know returns it from a method ``as_score``, which is not inherited.
+    """
 
     normaliser: Normaliser
 

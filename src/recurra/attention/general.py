@@ -5,7 +5,7 @@ Shapes: B batch, Q queries, T steps, D query width, K key width.
 
 from torch import Tensor, nn
 
-from .base import ScoreAttention
+from .base import Score, ScoreAttention
 from .normalise import pick_normaliser
 
 
@@ -26,3 +26,6 @@ class GeneralAttention(ScoreAttention):
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         return self.query(query) @ keys.mT
+
+    def as_score(self) -> Score:
+        return Score(self.query.weight)

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .base import ScoreAttention, require_positive
+from .base import Score, ScoreAttention, require_positive
 from .energy import additive_energy
 from .normalise import pick_normaliser
 
@@ -46,6 +46,9 @@ class NormedAdditiveAttention(ScoreAttention):
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         return additive_energy(self.query(query), keys, normed(self.direction, self.gain))
+
+    def as_score(self) -> Score:
+        return Score(self.query.weight, normed(self.direction, self.gain))
 
 
 def normed(direction: Tensor, gain: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ Shapes: B batch, Q queries, T steps, K width of query and key.
 
 from torch import Tensor
 
-from .base import ScoreAttention, require_equal_widths
+from .base import Score, ScoreAttention, require_equal_widths
 from .normalise import pick_normaliser
 
 
@@ -26,3 +26,6 @@ class ScaledDotAttention(ScoreAttention):
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         return (query * query.shape[-1] ** -0.5) @ keys.mT
+
+    def as_score(self) -> Score:
+        return Score(scale=self.context_size**-0.5)

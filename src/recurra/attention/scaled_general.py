@@ -6,6 +6,7 @@ Shapes: B batch, Q queries, T steps, D query width, K key width.
 import torch
 from torch import Tensor, nn
 
+from .base import Score
 from .general import GeneralAttention
 
 
@@ -24,3 +25,6 @@ class ScaledGeneralAttention(GeneralAttention):
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         return super().score(self.gain * query, keys)
+
+    def as_score(self) -> Score:
+        return Score(self.gain * self.query.weight)

@@ -6,7 +6,7 @@ Shapes: B batch, Q queries, T steps, D query width, K key width.
 import torch
 from torch import Tensor, nn
 
-from .base import ScoreAttention
+from .base import Score, ScoreAttention
 from .normalise import pick_normaliser
 
 
@@ -32,3 +32,6 @@ class TanhDotAttention(ScoreAttention):
 
     def score(self, query: Tensor, keys: Tensor) -> Tensor:
         return query @ keys.mT
+
+    def as_score(self) -> Score:
+        return Score()

@@ -14,7 +14,7 @@ FILE = "recurra_native.dylib" if sys.platform == "darwin" else "recurra_native.s
 VARIABLE = "RECURRA_NATIVE_LIBRARY"  # names another file, as one that was built with sanitizers
 PAD = 16  # RECURRA_PAD
 NO_MEMORY, OTHER_VERSION = 1, 2  # RECURRA_NO_MEMORY, RECURRA_OTHER_VERSION
-VERSION = 4  # RECURRA_VERSION
+VERSION = 5  # RECURRA_VERSION
 DTYPES = {torch.float32: 0, torch.float64: 1}
 
 
@@ -80,17 +80,46 @@ class ChainArguments(ctypes.Structure):
     ]
 
 
+class AttendArguments(ctypes.Structure):
+    """``recurra_attend`` of recurra.h."""
+
+    _fields_ = [
+        *_HEAD,
+        ("additive", c_int32),
+        *[(name, c_int64) for name in ("memory_steps", "key_width", "value_width")],
+        ("scale", c_double),
+        *[
+            (name, c_void_p)
+            for name in ("keys", "values", "mask", "rows", "query_weight", "vector", "combine", "first")
+        ],
+        *[(name, c_void_p) for name in ("packed", "outputs", "weights", "contexts", "queries")],
+    ]
+
+
+class AttendGradArguments(ctypes.Structure):
+    """``recurra_attend_grads`` of recurra.h."""
+
+    _fields_ = [
+        *_HEAD,
+        *[(name, c_void_p) for name in ("d_outputs", "d_weights", "d_h", "d_c", "d_x", "d_recurrent", "d_combined")],
+        *[(name, c_void_p) for name in ("d_contexts", "d_energies", "d_queries", "d_keys", "d_values", "d_vector")],
+        *[(name, c_void_p) for name in ("d_per_unit", "d_h0", "d_c0", "d_first")],
+    ]
+
+
 # The first two values of each: with them the library knows that it reads what was meant.
 SCAN_HEAD, GRAD_HEAD = (VERSION, ctypes.sizeof(ScanArguments)), (VERSION, ctypes.sizeof(GradArguments))
 ENERGY_HEAD, SPARSE_HEAD = (VERSION, ctypes.sizeof(EnergyArguments)), (VERSION, ctypes.sizeof(SparseArguments))
-CHAIN_HEAD = (VERSION, ctypes.sizeof(ChainArguments))
+CHAIN_HEAD, ATTEND_HEAD = (VERSION, ctypes.sizeof(ChainArguments)), (VERSION, ctypes.sizeof(AttendArguments))
+ATTEND_GRAD_HEAD = (VERSION, ctypes.sizeof(AttendGradArguments))
 
 # The result and the arguments of every function of recurra.h.
 FUNCTIONS = {
-    "recurra_layout": (None, [POINTER(c_int32)] * 6),
+    "recurra_number": (c_int32, [c_int32]),
     "recurra_cells": (c_char_p, []),
     "recurra_cell": (c_int32, [c_char_p]),
     "recurra_saved_blocks": (c_int32, [c_int32, c_int32]),
+    "recurra_cell_resets": (c_int32, [c_int32]),
     "recurra_forward": (c_int32, [POINTER(ScanArguments)]),
     "recurra_backward": (c_int32, [POINTER(ScanArguments), POINTER(GradArguments)]),
     "recurra_energy_forward": (c_int32, [POINTER(EnergyArguments)]),
@@ -99,6 +128,12 @@ FUNCTIONS = {
     "recurra_chain_forward": (c_int32, [POINTER(ChainArguments)]),
     "recurra_chain_backward": (c_int32, [POINTER(ChainArguments)]),
     "recurra_chain_best": (c_int32, [POINTER(ChainArguments)]),
+    "recurra_attend_forward": (c_int32, [POINTER(ScanArguments), POINTER(AttendArguments)]),
+    "recurra_attend_backward": (
+        c_int32,
+        [POINTER(ScanArguments), POINTER(AttendArguments), POINTER(AttendGradArguments)],
+    ),
+    "recurra_attend_pack": (c_int64, [POINTER(ScanArguments), POINTER(AttendArguments), c_void_p]),
     "recurra_stepper_new": (c_void_p, [POINTER(ScanArguments)]),
     "recurra_stepper_step": (None, [c_void_p, c_void_p, c_void_p, c_void_p]),
     "recurra_stepper_free": (None, [c_void_p]),
@@ -137,11 +172,9 @@ def _is_of_this_version(library: ctypes.CDLL) -> bool:
             function.restype, function.argtypes = result, arguments
     except AttributeError:
         return False
-    there = [c_int32() for _ in range(6)]
-    library.recurra_layout(*map(ctypes.byref, there))
     structs = ScanArguments, GradArguments, EnergyArguments, SparseArguments, ChainArguments
-    here = (VERSION, *map(ctypes.sizeof, structs))
-    return tuple(number.value for number in there) == here
+    here = (VERSION, *map(ctypes.sizeof, (*structs, AttendArguments, AttendGradArguments)))
+    return all(library.recurra_number(which) == number for which, number in enumerate(here))
 
 
 # Loaded with this file, so with the first use of an engine: torch.compile could not trace a load inside a call.

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ..attention import Attended, Attention, Memory, SequentialAttention
-from ..cells import Cell, Gates, State, map_state
+from ..cells import Cell, Gates, State, map_state, state_tensors
+from ..cells.base import is_settled, settled
 from ..errors import ConfigError, pick
-from .scan import EVERY_STEP, scan
+from .engines.attending import Given, attending_refuses, read_weights, run_attending
+from .scan import EVERY_STEP, choose_engine, scan
 
 Rows = TypeVar("Rows")  # an AttendingState, the state of a cell, or a Memory
 
@@ -56,6 +58,12 @@ class AttendingCell(nn.Module):
     def forward(self, loop: Callable[[], Any]) -> Any:
         """Return what ``loop``, which steps this cell, returns; what torch has hooked onto the cells acts before it."""
         return self.cell(None, None, EVERY_STEP, lambda *_: loop())
+
+    def engine(self) -> str:
+        """Return which engine would write, one step known after the other."""
+        if not self.feeding:
+            return choose_engine(self.cell, EVERY_STEP)
+        return "reference" if attending_refuses(settled_owner(self), list(self.parameters())) else "native"
 
     def bind(self, memory: Memory | None) -> "BoundCell":
         """Return what ``scan`` and ``write_all`` can run: this cell looking at one memory."""
@@ -125,7 +133,8 @@ def write_all(bound: BoundCell, x: Tensor, state: AttendingState, engine: str = 
     the engine asked for cannot do what is asked.
     """
     if bound.owner.feeding:
-        return _fed_steps(bound, x, state, engine)
+        written: Written = bound.owner(lambda: _fed_steps(bound, x, state, engine))
+        return written
     done = scan(bound.owner.cell, x, state.cell, EVERY_STEP, engine)
     if bound.memory is None:
         last = AttendingState(done.outputs[:, -1], done.state, state.weights, None)
@@ -139,9 +148,19 @@ def write_all(bound: BoundCell, x: Tensor, state: AttendingState, engine: str = 
 def _fed_steps(bound: BoundCell, x: Tensor, state: AttendingState, engine: str) -> Written:
     if not torch.jit.is_tracing() and x.shape[1] == 0:
         raise ConfigError("There is no step to run over: the input has length 0 in time.")
-    run = pick(WRITERS, "reference" if engine == "auto" else engine, "engine")
-    written: Written = bound.owner(lambda: run(bound, x, state))
-    return written
+    if engine == "auto":
+        engine = next(name for name, writer in WRITERS.items() if not writer.refuses(bound, state))
+    writer = pick(WRITERS, engine, "engine")
+    if reason := writer.refuses(bound, state):
+        raise ConfigError(f"The engine '{engine}' cannot run this: {reason}. Use 'auto' or 'reference'.")
+    return writer.run(bound, x, state)
+
+
+class Writer(NamedTuple):
+    """A way to run an attending cell that is fed with what it said, and the reason why it cannot, or nothing."""
+
+    run: Callable[[BoundCell, Tensor, AttendingState], Written]
+    refuses: Callable[[BoundCell, AttendingState], str]
 
 
 def write_by_steps(bound: BoundCell, x: Tensor, state: AttendingState) -> Written:
@@ -154,5 +173,35 @@ def write_by_steps(bound: BoundCell, x: Tensor, state: AttendingState) -> Writte
     return Written(torch.stack(outputs, 1), torch.stack(weights, -2), state, "reference")
 
 
-# The ways to run an attending cell that is fed with what it said.
-WRITERS: dict[str, Callable[[BoundCell, Tensor, AttendingState], Written]] = {"reference": write_by_steps}
+def write_natively(bound: BoundCell, x: Tensor, state: AttendingState) -> Written:
+    """Run all steps by the compiled library.
+
+    Raises ConfigError if the shape, type or device of what it reads does not go with the weights.
+    """
+    owner, memory = settled_owner(bound.owner), bound.memory
+    assert memory is not None
+    form, weights = read_weights(owner)
+    starts = {"first": state.output, "h0": state.cell.h, "c0": getattr(state.cell, "c", None)}
+    given = Given(x=owner.cell.project(x), **weights, **memory._asdict(), **starts)  # type: ignore[arg-type]
+    outputs, looked, h, c = run_attending(form, given)
+    kind = type(state.cell)
+    last = AttendingState(outputs[:, -1], kind(h) if given.c0 is None else kind(h, c), looked[:, -1], None)
+    return Written(outputs, looked, last, "native")
+
+
+def native_refuses(bound: BoundCell, state: AttendingState) -> str:
+    """Return why the compiled library cannot run this, or an empty string if it can."""
+    tensors = [*bound.owner.parameters(), *state_tensors(bound.memory), *state_tensors(state)]
+    return attending_refuses(settled_owner(bound.owner), tensors)
+
+
+def settled_owner(owner: AttendingCell) -> Any:
+    """Return an attending cell with its weights as they are now."""
+    return owner if is_settled(owner) else settled(owner)
+
+
+# The ways to run an attending cell that is fed with what it said, the fastest first.
+WRITERS: dict[str, Writer] = {
+    "native": Writer(write_natively, native_refuses),
+    "reference": Writer(write_by_steps, lambda bound, state: ""),
+}

@@ -72,7 +72,8 @@ class _Followed:
 
     def __init__(self, search: Search, speaker: Speaker, most: Tensor):
         count = len(most)
-        self.search, self.speaker, self.most = search, speaker, most
+        self.search, self.speaker, self.most, self.soonest = search, speaker, most, int(most.min()) if count else 0
+        self.never = torch.tensor(search.never, dtype=torch.long)
         self.found: list[list[Said]] = [[] for _ in range(count)]
         self.left = torch.full((count,), search.beam)  # answers that may still end
         self.owners, self.slots = torch.arange(count), torch.zeros(count, dtype=torch.long)
@@ -84,43 +85,45 @@ class _Followed:
         """Say one unit more."""
         scores, looked = self.speaker.say(self.units[:, -1])
         logs, units = self._candidates(scores)
-        places, values, rows = self._best(logs)
-        chosen = units.flatten()[rows]
+        texts, values, places = self._best(logs)
+        chosen = units.flatten()[places]
         if looked is not None:
             looked = looked.unsqueeze(1)
             self.looked = looked if self.looked is None else torch.cat([self.looked, looked], 1)
-        before = rows // units.shape[1]
+        rows = places // units.shape[1]
         ended = chosen == self.search.end
-        self._note(before[ended], places[ended], values[ended])
-        self._go_on(before[~ended], places[~ended], values[~ended], chosen[~ended])
+        if ended.any():
+            self._note(rows[ended], texts[ended], values[ended])
+            rows, texts, values, chosen = rows[~ended], texts[~ended], values[~ended], chosen[~ended]
+        self._go_on(rows, texts, values, chosen)
 
     def _candidates(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logarithms of what may come next, with what was said before, and the units (R, C)."""
-        scores = scores.double()
         total = scores.logsumexp(-1, keepdim=True)
-        if self.search.never:
-            scores = scores.index_fill(1, torch.tensor(self.search.never), -torch.inf)
-        width = min(self.search.beam, scores.shape[1])
-        logs, units = scores.topk(width, -1)
-        last = self.units.shape[1] > self.most[self.owners]  # nothing but the end may come
-        if last.any():
+        scores = scores.index_fill(1, self.never, -torch.inf) if len(self.never) else scores
+        logs, units = scores.topk(min(self.search.beam, scores.shape[1]), -1)
+        if self.units.shape[1] > self.soonest:
+            last = self.units.shape[1] > self.most[self.owners]  # nothing but the end may come
             logs[last], units[last] = -torch.inf, self.search.end
             logs[last, 0] = scores[last, self.search.end]
-        return logs - total + self.logs.unsqueeze(1), units
+        return (logs - total).double() + self.logs.unsqueeze(1), units
 
     def _best(self, logs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the texts of the best candidates, their logarithms, and where these stand in ``logs`` (R, C)."""
+        if len(self.found) == 1:
+            values, places = logs.flatten().topk(min(int(self.left), logs.numel()))
+            good = values > -torch.inf
+            return torch.zeros_like(places[good]), values[good], places[good]
         count, beam, width = len(self.found), self.search.beam, logs.shape[1]
         table = logs.new_full((count, beam, width), -torch.inf)
         table[self.owners, self.slots] = logs
         row_of = torch.zeros(count, beam, dtype=torch.long)
         row_of[self.owners, self.slots] = torch.arange(len(logs))
-        values, at = torch.sort(table.flatten(1), dim=-1, descending=True, stable=True)
-        values, at = values[:, :beam], at[:, :beam]
+        values, at = table.flatten(1).topk(min(beam, beam * width), -1)
         good = (torch.arange(values.shape[1]) < self.left.unsqueeze(1)) & (values > -torch.inf)
         texts = torch.arange(count).unsqueeze(1).expand_as(at)[good]
-        rows = row_of[texts, at[good] // width] * width + at[good] % width
-        return texts, values[good], rows
+        places = row_of[texts, at[good] // width] * width + at[good] % width
+        return texts, values[good], places
 
     def _note(self, rows: Tensor, texts: Tensor, logs: Tensor) -> None:
         """Keep the answers that have ended: those of ``rows``, with an end behind them."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..nn.attending import AttendingCell
 from ..nn.layers import Recurrent
 from ..version import __version__
 from .loop import Progress
@@ -22,7 +23,7 @@ class Record:
     torch: str = str(torch.__version__)
     device: str = "auto"
     threads: int = 0
-    engines: list[str] = field(default_factory=list)  # what ran each layer
+    engines: list[str] = field(default_factory=list)  # what ran each layer, and what wrote
     parameters: int = 0
     stopped_by: str = ""
     epochs: int = 0
@@ -44,10 +45,11 @@ class Record:
     def of(cls, network: nn.Module, device: str) -> "Record":
         """Begin the record of a training of ``network``."""
         stacks = [module for module in network.modules() if isinstance(module, Recurrent)]
+        writers = [module.engine() for module in network.modules() if isinstance(module, AttendingCell)]
         return cls(
             device=device,
             threads=torch.get_num_threads(),
-            engines=[engine for stack in stacks for engine in stack.engines()],
+            engines=[*(engine for stack in stacks for engine in stack.engines()), *writers],
             parameters=sum(p.numel() for p in network.parameters()),
         )
 

@@ -130,7 +130,7 @@ def _scan_arguments(inputs: Inputs) -> ScanArguments:
 
 def _check(inputs: Inputs) -> None:
     """Refuse what would make the library read beyond the end of an array, or read it as another type."""
-    kind, hidden = _cell_type(inputs.cell), inputs.h0.shape[-1]
+    kind, hidden = kind_of(inputs.cell), inputs.h0.shape[-1]
     weight = inputs.weight_hh if inputs.weight_ih is None else inputs.weight_ih
     if (
         weight is None
@@ -141,17 +141,17 @@ def _check(inputs: Inputs) -> None:
     batch, steps = inputs.x.shape[:2] if inputs.x.dim() == 3 else (-1, -1)  # -1: any number, in messages only
     rows, dtype, fields = kind.blocks * hidden, weight.dtype, _fields(inputs.cell)
     self_fed, width = inputs.x.shape[-1] == 0, rows if kind.projects else weight.shape[1]
-    _check_one("x", inputs.x, (batch, steps, 0 if self_fed and not kind.projects else width), dtype)
-    _check_one("weight_ih", inputs.weight_ih, (rows, hidden if self_fed else width), dtype)
-    _check_one("weight_hh", inputs.weight_hh, (rows, hidden), dtype)
-    _check_one("bias_ih", inputs.bias_ih, (rows,), dtype)
-    _check_one("bias_hh", inputs.bias_hh, (rows,), dtype)
+    check_one("x", inputs.x, (batch, steps, 0 if self_fed and not kind.projects else width), dtype)
+    check_one("weight_ih", inputs.weight_ih, (rows, hidden if self_fed else width), dtype)
+    check_one("weight_hh", inputs.weight_hh, (rows, hidden), dtype)
+    check_one("bias_ih", inputs.bias_ih, (rows,), dtype)
+    check_one("bias_hh", inputs.bias_hh, (rows,), dtype)
     if inputs.per_unit is not None:
-        _check_one("per_unit", inputs.per_unit, (sum(kind.per_unit.values()) * hidden,), dtype)
-    _check_one("the state h", inputs.h0, (batch, hidden), dtype)
-    _check_one("the state c", inputs.c0, (batch, hidden), dtype)
-    _check_one("mask", inputs.mask, (batch, steps), torch.bool)
-    _check_one("keep", inputs.keep, (batch, steps, hidden), dtype)
+        check_one("per_unit", inputs.per_unit, (sum(kind.per_unit.values()) * hidden,), dtype)
+    check_one("the state h", inputs.h0, (batch, hidden), dtype)
+    check_one("the state c", inputs.c0, (batch, hidden), dtype)
+    check_one("mask", inputs.mask, (batch, steps), torch.bool)
+    check_one("keep", inputs.keep, (batch, steps, hidden), dtype)
     if steps < 1:
         raise ConfigError("There is no step to run over: x has length 0 in time.")
     if (inputs.per_unit is None) == bool(kind.per_unit):
@@ -162,7 +162,8 @@ def _check(inputs: Inputs) -> None:
         raise ConfigError(f"The native engine computes in float32 or float64, and the weights are {dtype}.")
 
 
-def _check_one(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def check_one(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Raise ConfigError if a tensor that is there has another shape, type or device."""
     if tensor is not None and (tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_cpu):
         raise ConfigError(
             f"{name} must have shape {shape} and type {dtype} on 'cpu', as the weights and x say, but it has shape "
@@ -174,11 +175,11 @@ def _check_ends(inputs: Inputs, saved: Tensor, ends: Sequence[Tensor | None]) ->
     (batch, steps, _), hidden, dtype = inputs.x.shape, inputs.h0.shape[1], inputs.x.dtype
     if saved.shape != (batch, steps, _saved_width(inputs)):
         raise ConfigError("The scan saved nothing for its backward pass: run it with save=True.")
-    _check_one("saved", saved, tuple(saved.shape), dtype)
+    check_one("saved", saved, tuple(saved.shape), dtype)
     whole, last = (batch, steps, hidden), (batch, hidden)
     names = ("outputs", "d_outputs", "d_h", "d_c")
     for name, end, shape in zip(names, ends, (whole, whole, last, last), strict=True):
-        _check_one(name, end, shape, dtype)
+        check_one(name, end, shape, dtype)
 
 
 def _saved_width(inputs: Inputs) -> int:
@@ -234,7 +235,7 @@ def _differentiable_grads(inputs: Inputs, ends: Sequence[Tensor | None], wanted:
     inputs = _each(lambda tensor: tensor.view_as(tensor), inputs)
     x, mask = inputs.x, inputs.mask
     kept_out = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0.0)  # what is masked is never read
-    kind, hidden = _cell_type(inputs.cell), inputs.h0.shape[1]
+    kind, hidden = kind_of(inputs.cell), inputs.h0.shape[1]
     state = kind.state_type(*[part for part in (inputs.h0, inputs.c0) if part is not None])
     weights = {name: getattr(inputs, name) for name in WEIGHTS[:-1]}
     if inputs.per_unit is not None:
@@ -257,14 +258,15 @@ def _differentiable_grads(inputs: Inputs, ends: Sequence[Tensor | None], wanted:
 _TYPES = {name: kind for kind in CELLS.values() if issubclass(kind, GatedCell) and (name := vars(kind).get("native"))}
 
 
-def _cell_type(name: str) -> type[GatedCell]:
+def kind_of(name: str) -> type[GatedCell]:
+    """Return the class of the cell that the library calls ``name``. Raises ConfigError if there is none."""
     if name not in _TYPES:
         raise ConfigError(f"The native engine has no cell '{name}'. Choose one of: {', '.join(sorted(_TYPES))}.")
     return _TYPES[name]
 
 
 def _fields(name: str) -> tuple[str, ...]:
-    return _cell_type(name).state_type._fields  # type: ignore[attr-defined]
+    return kind_of(name).state_type._fields  # type: ignore[attr-defined]
 
 
 _LIB.impl("scan", _forward, "CPU")

@@ -16,7 +16,8 @@ from ...compare.metric import Statistics
 from ...data.batch import Batch
 from ...data.text import PADDING, UNKNOWN
 from ...errors import DataError, plural
-from ...nn.attending import BoundCell, take_rows
+from ...nn.attending import take_rows
+from ...nn.attending_stepper import AttendingStepper
 from ...nn.beam import Said, Search, Speaker
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
@@ -70,23 +71,28 @@ class Decoder:
     """A network that answers texts row by row, as a beam search asks it."""
 
     def __init__(self, network: Seq2seqNet, batch: Batch):
-        self.network = network
+        self.network, self.cell = network, network.decoder.cell
         _, self.bound, self.state = network.begin(batch)
+        self.stepper = None if self.bound.memory is None else AttendingStepper(network.decoder)
+        if self.stepper is not None and self.bound.memory is not None:
+            self.stepper.begin(self.bound.memory, self.state.cell)
 
     def say(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read the last ``units`` (R,); return the scores (R, V) of the next ones, and where it looked, (R, T)."""
-        x = self.network.target_embed(units.unsqueeze(1))
-        self.state = self.bound.step(self.bound.project(x)[:, 0], self.state)
-        scores: Tensor = self.network.head(self.state.output)
-        if self.bound.memory is None:
-            return scores, None
-        weights = self.state.weights
-        return scores, weights if weights.dim() == 2 else weights.mean(1)  # over heads
+        projected = self.cell.project(self.network.target_embed(units))
+        if self.stepper is None:
+            self.state = self.bound.step(projected, self.state)
+            return self.network.head(self.state.output), None
+        output, weights = self.stepper.step(projected)
+        # Of heads the mean; of others a copy, as the next step overwrites them.
+        return self.network.head(output), weights.clone() if weights.dim() == 2 else weights.mean(1)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these ``rows`` of those before."""
-        memory = None if self.bound.memory is None else take_rows(self.bound.memory, rows)
-        self.bound, self.state = BoundCell(self.bound.owner, memory), take_rows(self.state, rows)
+        if self.stepper is None:
+            self.state = take_rows(self.state, rows)
+        else:
+            self.stepper.take(rows)
 
 
 class Together:
@@ -119,7 +125,7 @@ def ask_network(
     how = Search(beam, penalty, learned.target.end, (PADDING,))
     networks = [one.network for one in (fitted, *others)]
     found = []
-    for n, some in enumerate(_searched(networks, examples, learned, how)):  # type: ignore[arg-type]
+    for n, some in enumerate(searched(networks, examples, learned, how)):  # type: ignore[arg-type]
         read = examples.units(n, learned)
         found.append([_answer(one, learned, read, asked.copy_unknown) for one in some[: asked.best]])
     return found
@@ -127,7 +133,7 @@ def ask_network(
 
 @on_its_own
 @torch.no_grad()
-def _searched(
+def searched(
     networks: Sequence[Seq2seqNet], examples: PairExamples, learned: Seq2seqLearned, how: Search
 ) -> list[list[Said]]:
     """Return what is found for each text."""
