@@ -92,8 +92,7 @@ def test_columns_are_found_by_their_names(tmp_path: Path, names: tuple[str, str]
 
 def test_blank_lines_between_pairs_are_no_tags(tmp_path: Path) -> None:
     path = written(tmp_path, "a.tsv", "\n\n".join(f"{one}\t{other}" for one, other in ROWS))
-    pairs = pairs_of(path)
-    assert same(pairs) and pairs.notes[-1] == "left out 3 line(s) of which one side is empty: 2, 4, 6"
+    assert same(pairs_of(path))
 
 
 def test_columns_can_be_named_or_counted(tmp_path: Path) -> None:
