@@ -125,6 +125,11 @@ def test_with_sentences_and_long_texts() -> None:
     assert any(re.match(r"\d+ text\(s\) have more than 6 tokens", note) for note in model.notes_)
 
 
+def test_more_pieces_than_there_can_be_are_asked_for() -> None:
+    """The package would not end with billions, of which it does not learn more than there are."""
+    assert learn_pieces(TEXTS, 4_000_000_000) == learn_pieces(TEXTS, 100_000)
+
+
 def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="vocabulary=9 is less than the characters of these texts"):
         Classifier(**TINY | {"vocabulary": 9}).fit(TEXTS, LABELS)

@@ -427,6 +427,13 @@ def test_pairs_that_are_too_long_do_not_train() -> None:
         Translator(**SMALL | {"level": "word", "longest": 1}).fit(PHRASES)
 
 
+def test_an_answer_to_an_endless_text_ends(fitted: Translator) -> None:
+    """A network that never says the end would go on for twice the units of a text, at each of which it looks."""
+    learned = fitted.fitted_.learned
+    assert learned.most(4) == math.ceil(8 * learned.ratio) + 20 and learned.most(10_000) == 1_000
+    assert replace(learned, longest=700).most(10_000) == 3_500
+
+
 def test_units_that_are_not_known_are_told(fitted: Translator) -> None:
     with pytest.warns(UserWarning, match="units of these texts are not known"):
         fitted.predict(["xyzzy plugh she"])

@@ -134,7 +134,7 @@ class Package:
 
     def _given(self, module: Module, function: ast.FunctionDef, name: str) -> list[str]:
         names = [one.arg for one in function.args.args]
-        if name not in names:
+        if name not in names or name in ("self", "cls"):
             return []
         at = names.index(name) - (names[0] in ("self", "cls"))
         if at < 0:  # an object is no text

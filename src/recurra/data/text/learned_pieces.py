@@ -12,6 +12,7 @@ LEARNED = "sentencepiece"  # as tokens are called
 BEGINS = "▁"  # stands for the beginning of a word
 WORD = re.compile(r"\S+")
 LINE = 1000  # characters that are learned from at a time
+PIECES = 1_000_000  # that the package begins with, so there are never more; with billions it does not end
 MOST = 10_000_000  # characters to learn from; of more the texts are taken that lie evenly among all
 REMEMBERED = 100_000  # words whose pieces are looked up
 
@@ -29,7 +30,7 @@ def learn_pieces(texts: Sequence[str], size: int, lowercase: bool = False) -> by
             sentence_iterator=_lines(texts[::every], lowercase),
             model_writer=made,
             model_type="unigram",
-            vocab_size=size,
+            vocab_size=min(size, PIECES),
             hard_vocab_limit=False,
             normalization_rule_name="identity",  # so that every character stays where it is
             bos_id=-1,
@@ -42,7 +43,7 @@ def learn_pieces(texts: Sequence[str], size: int, lowercase: bool = False) -> by
             raise
         raise ConfigError(
             f"vocabulary={size:,} is less than the characters of these texts, of which each is a piece; give a larger "
-            "one, or tokens='words'."
+            "one, or read words and not pieces."
         ) from None
     return made.getvalue()
 
@@ -116,6 +117,6 @@ def _package() -> Any:
         import sentencepiece
     except ImportError:
         raise ConfigError(
-            "tokens='sentencepiece' needs the package sentencepiece: pip install 'recurra[text]'."
+            "Reading pieces of words needs the package sentencepiece: pip install 'recurra[text]'."
         ) from None
     return sentencepiece

@@ -29,6 +29,7 @@ from .settings import AnswerAsked
 
 TOGETHER = 64  # texts that are answered at the same time, at most
 UNITS = 20_000  # and the units of those, with padding
+ROWS = 1_000  # and the answers that are followed of those
 
 
 class Truth(NamedTuple):
@@ -138,7 +139,7 @@ def searched(
     """Return what is found for each text."""
     lengths = examples.read.lengths
     found: list[list[Said]] = [[]] * len(examples)
-    for places in _batches(lengths):
+    for places in _batches(lengths, how.beam):
         batch = examples.take(torch.from_numpy(places)).to(next(networks[0].parameters()).device)
         speakers = [Decoder(network.eval(), batch) for network in networks]
         speaker = speakers[0] if len(speakers) == 1 else Together(speakers)
@@ -147,12 +148,12 @@ def searched(
     return found
 
 
-def _batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
+def _batches(lengths: np.ndarray, beam: int) -> Iterator[np.ndarray]:
     """Yield the places of texts that are answered at the same time, of about one length, the longest first."""
     order = np.argsort(-lengths, kind="stable")
     begin = 0
     while begin < len(order):
-        count = max(1, min(TOGETHER, UNITS // int(lengths[order[begin]])))
+        count = max(1, min(TOGETHER, UNITS // int(lengths[order[begin]]), ROWS // beam))
         yield order[begin : begin + count]
         begin += count
 

@@ -45,6 +45,11 @@ def read_pairs(path: Path, form: Form, answered: bool) -> Read:
         return Read(unnested(read_json_lines(path)), (), "line")
     if ending == ".json":
         return Read(_read_json(path), (), "row")
+    if not answered and " " in path.name and not path.exists():
+        raise DataError(
+            f"There is no file '{path}'; texts are answered from a file with one in each line, or from standard input: "
+            "give - for the file."
+        )
     if not path.is_file() or not path.stat().st_size:
         check_there(path)
     if is_parquet(path):
@@ -139,7 +144,7 @@ def _read_text(path: Path, form: Form) -> Read:
             f"No line of '{path.name}' holds the separator '{form.separator}'; give what stands between a text and its "
             f"target: the first line is '{lines[0][:40]}'."
         )
-    if not told and are_columns("\n".join(lines[:LOOKED_AT]), ending_of(path)):
+    if not told and _are_tagged(lines[:LOOKED_AT], separator, ending_of(path)):
         raise KindError(f"'{path.name}' has a token and its tag in each line, and no text with another.")
     numbers, rows = zip(*_rows(lines, separator, path.name), strict=True)
     header = is_header(rows[0], form) or _looks_named(rows, separator)
@@ -154,6 +159,13 @@ def _read_text(path: Path, form: Form) -> Read:
         raise DataError(f"The file '{path.name}' has a header but no rows of data.")
     cells = [[*row, *[""] * (width - len(row))][:width] for row in rows]
     return Read(pd.DataFrame(cells, columns=names, index=list(numbers), dtype=object), (), "line")
+
+
+def _are_tagged(lines: Sequence[str], separator: str | None, ending: str) -> bool:
+    """Tell whether there is a token with its tag in each line: no cell is then more than a word."""
+    if separator == "\t" and any(len(cell.split()) > 1 for line in lines for cell in line.split("\t")):
+        return False
+    return are_columns("\n".join(lines), ending)
 
 
 def _looks_named(rows: Sequence[list[str]], separator: str | None) -> bool:
@@ -246,11 +258,11 @@ def partner(path: Path, form: Form, answered: bool) -> Path | None:
     side = ending_of(path).removeprefix(".")
     if form.target_file is not None:
         told = Path(form.target_file)
-        if (answered and not is_side(ending_of(told))) or _stem(told) == _stem(path):
+        if answered or _stem(told) == _stem(path):
             return told
         if not is_side(ending_of(told)):
             return told if told.is_file() and len(lines_of(told)) == len(lines_of(path)) else None
-        return _beside(path, ending_of(told)) or (told if answered else None)
+        return _beside(path, ending_of(told))
     if not is_side(side):
         return None
     found = [one for one in _siblings(path) if _fits(side, ending_of(one).removeprefix("."))]

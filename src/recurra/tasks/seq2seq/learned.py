@@ -16,6 +16,8 @@ from .source import Pairs
 
 END = ""  # the unit behind every text; before an answer it stands, too
 SPARE = 20  # units that an answer may have more than its text makes likely
+FURTHER = 5  # times as long as those of the training an answer may be
+MOST = 1_000  # units of an answer, if those of the training are short: where it looked at each step is in memory
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Seq2seqLearned:
     source: Side
     target: Side
     ratio: float  # units of an answer for each of its text, of the longest answers
+    longest: int  # units of those
     tokens: Tokens  # what BLEU counts in the answers
 
     @classmethod
@@ -80,7 +83,8 @@ class Seq2seqLearned:
         else:
             source = Side.of(pairs.sources, level, settings)
             target = Side.of(pairs.targets, settings.target_level or level, settings)
-        return cls(source, target, _ratio(pairs, source, target), settings.bleu_tokens or bleu_tokens(pairs.targets))
+        tokens = settings.bleu_tokens or bleu_tokens(pairs.targets)
+        return cls(source, target, *_lengths(pairs, source, target), tokens)
 
     @property
     def shared(self) -> bool:
@@ -89,7 +93,7 @@ class Seq2seqLearned:
 
     def most(self, length: int) -> int:
         """Return how many units an answer to a text of ``length`` units may have."""
-        return math.ceil(2 * self.ratio * length) + SPARE
+        return min(math.ceil(2 * self.ratio * length) + SPARE, max(FURTHER * self.longest, MOST))
 
     def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return it as JSON values and arrays."""
@@ -97,7 +101,7 @@ class Seq2seqLearned:
         plain = {name: side.to_plain() for name, side in sides.items()}
         models = {f"{name}_pieces": side.cutter.model for name, side in sides.items()}
         arrays = {name: np.frombuffer(one, np.uint8).copy() for name, one in models.items() if one is not None}
-        return plain | {"ratio": self.ratio, "tokens": self.tokens}, arrays
+        return plain | {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens}, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Seq2seqLearned":
@@ -107,11 +111,12 @@ class Seq2seqLearned:
             model = arrays.get(f"{name}_pieces")
             if name in plain:
                 sides.append(Side.from_plain(plain[name], None if model is None else model.tobytes()))
-        return cls(sides[0], sides[-1], plain["ratio"], plain["tokens"])
+        return cls(sides[0], sides[-1], plain["ratio"], plain["longest"], plain["tokens"])
 
 
-def _ratio(pairs: Pairs, source: Side, target: Side) -> float:
+def _lengths(pairs: Pairs, source: Side, target: Side) -> tuple[float, int]:
+    """Return how many units answers have for each of their texts, and in all; of the longest ones."""
     assert pairs.targets is not None
     read = np.array([len(source.cutter.cut(text)) for text in pairs.sources])
     said = np.array([len(target.cutter.cut(text)) for text in pairs.targets])
-    return float(np.quantile((said + 1) / (read + 1), 0.99))
+    return float(np.quantile((said + 1) / (read + 1), 0.99)), int(np.quantile(said, 0.99))

@@ -7,6 +7,8 @@ from ...data.text.units import Level
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 from ...settings.model import AttentionName, CellName
 
+WIDEST = 1_000  # answers to a text at the same time: as many scores of all units are in memory
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PairSettings:
@@ -63,7 +65,10 @@ class Seq2seqSettings(PairSettings):
         high=1,
     )
     beam: int = setting(
-        5, "answers that are followed at the same time (beam search); 1 takes the likeliest unit", low=1
+        5,
+        "answers that are followed at the same time (beam search); 1 takes the likeliest unit",
+        low=1,
+        high=WIDEST,
     )
     length_penalty: float = setting(
         1.0,
@@ -109,11 +114,13 @@ class AnswerAsked:
     model: str | None = setting(
         None, "answer by one row of the table: network, nearest_pair, copy_source; the network if not given"
     )
-    beam: int | None = setting(None, "answers that are followed at the same time; as in training if not given", low=1)
+    beam: int | None = setting(
+        None, "answers that are followed at the same time; as in training if not given", low=1, high=WIDEST
+    )
     length_penalty: float | None = setting(
         None, "how much long answers are favoured; as in training if not given", low=0, high=5
     )
-    best: int = setting(1, "how many of the best answers to each text are given", low=1)
+    best: int = setting(1, "how many of the best answers to each text are given", low=1, high=WIDEST)
     copy_unknown: bool = setting(
         True, "where the answer has a unit that is not known, write the one of the text that was looked at"
     )
