@@ -255,6 +255,26 @@ def test_tables_write_numbers_as_people_do():
     assert cells(table)[2] == ["−5", "1.0e−07", "–", "∞", "no", "–", "–"]
 
 
+def test_long_texts_are_broken_and_those_of_users_stay():
+    table = pd.DataFrame({"answer": ["mean", "x " * 30], "size": [1, 2]}, index=pd.Index(["mean", "b"], name="text"))
+    page = table_html(table)
+    assert page.startswith('<div class="table texts"') and '<td data-name="answer">mean</td>' in page
+    assert "data-name" not in table_html(table.head(1)), "short ones need no lines"
+    with speaking("zh"):
+        for own, kept in (((), 0), (("rows",), 1), (("rows", "cells"), 2)):
+            assert table_html(table, own=own).count(">mean<") == kept
+
+
+def test_a_wide_figure_is_scrolled_and_its_own_names_stay():
+    figure = attention_map(np.eye(2), ["mean", "b"], ["c", "d"])
+    with speaking("zh"):
+        assert '"mean"' not in unpacked(report_html("t", [], [Section("s", figure=figure)], {}), "figures")
+    figure.layout.meta = {"least": 400, "own": ["ticktext"]}
+    with speaking("zh"):
+        page = report_html("t", [], [Section("s", figure=[figure, figure])], {})
+    assert '"mean"' in unpacked(page, "figures") and 'class="grid one"' in page and page.count("min-width:400px") == 2
+
+
 def test_tables_mark_the_best_and_name_their_rows():
     table = pd.DataFrame({"error": [2.0, 1.0, 1.0, np.nan], "score": [1, 3, 2, 0]}, index=list("abcd"))
     found = cells(table, {"error": "low", "score": "high"})
@@ -447,7 +467,7 @@ def test_importing_the_report_imports_neither_plotly_nor_jinja2():
 
 def test_a_template_that_is_given_too_little_says_so():
     with pytest.raises(UndefinedError, match="rows"):
-        render("table.html.j2", {"head": []})
+        render("table.html.j2", {"head": [], "long": False})
 
 
 def test_heads_are_averaged_for_pictures():

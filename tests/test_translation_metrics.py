@@ -106,6 +106,13 @@ def test_which_metric_is_first_and_when_words_are_counted() -> None:
     assert "tok:zh" in text_metrics("zh")[0].help and not any(" " in metric.title for metric in text_metrics())
 
 
+def test_bleu_says_nothing_of_single_words_where_it_does_not_rank() -> None:
+    statistics = text_statistics(["walked", "tried"], ["walked", "tryed"])
+    exact, bleu, *_ = text_metrics(first="exact")
+    assert exact.of(statistics) == 0.5 and np.isnan(bleu.of(statistics)) and text_metrics()[0].of(statistics) == 0.0
+    assert bleu.of(text_statistics(["a b c d"], ["a b c d"])) == pytest.approx(100)
+
+
 def test_what_bleu_counts_is_seen_in_the_texts() -> None:
     assert bleu_tokens(TRUTH) == bleu_tokens(["1970-09-10"]) == bleu_tokens([]) == "13a"
     assert bleu_tokens(CHINESE) == "zh" and bleu_tokens(["これは本です。", "猫がいる"]) == "char"

@@ -20,10 +20,12 @@ from recurra.data.text.cutter import Cutter, usual_level
 from recurra.errors import ConfigError, DataError
 from recurra.settings import make_config
 from recurra.tasks import kind_of
+from recurra.tasks.base import Judged
 from recurra.tasks.seq2seq.answers import Decoder, Together, ask_network
 from recurra.tasks.seq2seq.examples import PairExamples
 from recurra.tasks.seq2seq.learned import Seq2seqLearned
 from recurra.tasks.seq2seq.network import Seq2seqNet
+from recurra.tasks.seq2seq.report import answer_sections
 from recurra.tasks.seq2seq.settings import PARTS, AnswerAsked, Seq2seqSettings
 from recurra.tasks.seq2seq.source import Pairs
 from recurra.tasks.seq2seq.task import Seq2seqTask
@@ -369,6 +371,24 @@ def test_where_it_looked(fitted: Translator) -> None:
     blind = Translator(**SMALL | {"level": "word", "attention": "none"}).fit(PHRASES)
     with pytest.raises(ConfigError, match="no attention, so it looks nowhere"):
         blind.align(source)
+
+
+def test_its_report_shows_answers_once_and_names_every_unit(fitted: Translator) -> None:
+    sources, targets = (list(side) for side in zip(*PHRASES, strict=True))
+    texts = [*sources[:20], *sources[:20], "she sees " * 300]
+    pairs = Pairs((*texts,), (*targets[:20], *targets[:20], "x"))
+    exam = KIND.exam(pairs, fitted.fitted_.learned, None)
+    answers = KIND.ask(fitted.fitted_, exam.examples)
+    judged = Judged("model", exam, {"model": answers}, {"model": KIND.statistics(exam.truth, answers)}, {})
+    best, looked, worst = answer_sections(fitted.fitted_, pairs, judged)
+    assert best.table is not None and best.table.index.is_unique and len(best.table) == 8
+    assert worst.table is not None and max(map(len, worst.table.index)) < 250 and set(worst.own) >= {"rows", "cells"}
+    figures: Any = looked.figure
+    assert len(figures) == 3 and len({figure.layout.title.text for figure in figures}) == 3
+    for figure in figures:
+        rows, columns = figure.data[0].z.shape
+        assert len(figure.layout.yaxis.ticktext) == rows and len(figure.layout.xaxis.ticktext) == columns < 20
+        assert figure.layout.meta["least"] > 18 * columns and not figure.data[0].showscale
 
 
 def test_several_decide_together(fitted: Translator) -> None:

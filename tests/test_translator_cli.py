@@ -175,6 +175,14 @@ def test_cells_and_attentions_are_compared(run: Run, tmp_path: Path) -> None:
     assert run("report", tmp_path / "both").code == 0
 
 
+def test_what_ranks_is_told_of_every_training(run: Run, tmp_path: Path) -> None:
+    words = tabbed([(f"{stem}e {n}", f"{stem}ed") for n in range(12) for stem in ("bak", "danc", "lik", "lov", "mov")])
+    (tmp_path / "words.tsv").write_text(words, encoding="utf-8")
+    models = ["--cells", "gru", "--attentions", "none,additive", "--seeds", 1]
+    answer = run("compare", tmp_path / "words.tsv", *SMALL, *models, "--out", tmp_path / "both")
+    assert answer.code == 0 and answer.err.count("seed 0  exact ") == 2, answer.err
+
+
 # What is said, and goes on
 
 

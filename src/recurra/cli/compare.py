@@ -125,6 +125,7 @@ def run_comparison(kind: Any, source: Any, lineup: Any, folder: Path, asked: Com
     console = err()
 
     def tell(outcome: Any) -> None:
+        metric = known[next(iter(outcome.metrics))]  # the first one ranks, which may follow from the data
         console.print(
             f"{tally.count()}  {outcome.candidate.label:{width}}  seed {outcome.seed}  "
             f"{metric.title} {shown_score(outcome.metrics[metric.name], metric)}  {outcome.effort.epochs} epochs"
@@ -133,7 +134,7 @@ def run_comparison(kind: Any, source: Any, lineup: Any, folder: Path, asked: Com
             soft_wrap=True,
         )
 
-    metric = kind.metrics(make_config(kind.parts, candidates[0].settings))[0]
+    known = {metric.name: metric for metric in kind.metrics(make_config(kind.parts, candidates[0].settings))}
     live = moves(console) and not asked.json
     shown_by = meter(console, tally) if live else meter_for(quiet=True)
     with stoppable(folder, lineup.verb), shown_by as shown:

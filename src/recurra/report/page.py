@@ -37,6 +37,7 @@ STROKES = {
 }
 
 LOW = 120  # pixels; figures that are lower need not be wide
+SMALL = 310  # pixels that a figure has at least, of several beside each other
 TEXTS = ("text", "name", "ticktext", "hovertemplate", "customdata", "hovertext")  # of a figure, that people read
 
 
@@ -53,7 +54,7 @@ class Section:
     points: Sequence[str] = ()  # a list below the text
     marked: Sequence[Marked] = ()  # texts with marks
     folded: bool = False  # whether only the heading is seen at first
-    own: Collection[str] = ()  # which names of the tables are the user's own, never translated: "rows", "columns"
+    own: Collection[str] = ()  # what of the tables is the user's own, never translated: "rows", "columns", "cells"
 
 
 def write_report(
@@ -98,6 +99,7 @@ class Place(NamedTuple):
     height: int
     json: str  # the figure without title and legend, which stand in the page, where they wrap
     legend: list["Key"]
+    least: int  # pixels that it must be wide; 0 if any width will do
 
 
 class Key(NamedTuple):
@@ -147,9 +149,17 @@ def _part(section: Section) -> Part:
 
 def _width(figures: "Sequence[Figure]") -> str:
     """Return the class that says how wide each of some figures must be."""
+    if any(_least(figure) > SMALL for figure in figures):
+        return "one"
     if len(figures) > 1 and all((figure.layout.height or LOW) < LOW for figure in figures):
         return "tiny"
     return {1: "one", 2: "wide", 4: "wide"}.get(len(figures), "small")
+
+
+def _least(figure: "Figure") -> int:
+    """Return how many pixels wide a figure must be; where there are fewer, it is scrolled."""
+    least: int = (figure.layout.meta or {}).get("least", 0)
+    return least
 
 
 def _listed(figure: "Figure | Sequence[Figure] | None") -> "list[Figure]":
@@ -164,17 +174,22 @@ def _place(figure: "Figure") -> Place:
     bare = go.Figure(figure)
     bare.layout.title.text = None
     bare.layout.showlegend = False
-    text = bare.to_json() if current() == ENGLISH else json.dumps(_told(json.loads(bare.to_json())), ensure_ascii=False)
-    return Place(translated(figure.layout.title.text or ""), figure.layout.height or 400, text, _legend(figure))
+    text = bare.to_json()
+    if current() != ENGLISH:
+        names = {*TEXTS} - {*(figure.layout.meta or {}).get("own", ())}
+        text = json.dumps(_told(json.loads(text), names), ensure_ascii=False)
+    return Place(
+        translated(figure.layout.title.text or ""), figure.layout.height or 400, text, _legend(figure), _least(figure)
+    )
 
 
-def _told(part: Any, name: str = "") -> Any:
-    """Return a figure as plain data with its texts in the language that is spoken."""
+def _told(part: Any, names: Collection[str], name: str = "") -> Any:
+    """Return a figure as plain data, with the texts that have these ``names`` in the language that is spoken."""
     if isinstance(part, dict):
-        return {key: _told(value, key) for key, value in part.items()}
+        return {key: _told(value, names, key) for key, value in part.items()}
     if isinstance(part, list):
-        return [_told(value, name) for value in part]
-    return translated(part) if isinstance(part, str) and name in TEXTS else part
+        return [_told(value, names, name) for value in part]
+    return translated(part) if isinstance(part, str) and name in names else part
 
 
 def _legend(figure: "Figure") -> list[Key]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LONG = 40  # characters of a text that is broken into lines
+
+
 class Cell(NamedTuple):
     """One cell: what it says and how it is set."""
 
@@ -27,9 +30,9 @@ class Cell(NamedTuple):
 def table_html(table: "pd.DataFrame", best: Mapping[str, str] | None = None, own: Collection[str] = ()) -> str:
     """Return ``table`` as HTML; in the columns of ``best`` the 'low' or the 'high' value is bold.
 
-    Its texts are in the language that is spoken, but for names of the user's ``own``: "rows", "columns". An index that
-    only counts the rows is left out. Raises ConfigError if ``best`` names a column that is not there, or another
-    direction.
+    Its texts are in the language that is spoken, but for what is the user's ``own``: the names of "rows" and "columns",
+    and the rest, "cells". An index that only counts the rows is left out. Long texts are broken into lines. Raises
+    ConfigError if ``best`` names a column that is not there, or another direction.
     """
     counted = table.index.name is None and list(table.index) == list(range(len(table)))
     frame = table if counted else table.rename_axis(table.index.names if any(table.index.names) else "").reset_index()
@@ -42,9 +45,10 @@ def table_html(table: "pd.DataFrame", best: Mapping[str, str] | None = None, own
     cells = []
     for n, values in enumerate(columns):
         winners = bold.get(str(values.name), set())
-        texts = _texts(values, n >= names or "rows" not in own)
+        texts = _texts(values, ("rows" if n < names else "cells") not in own)
         cells.append([Cell(text, numeric[n], n < names, row in winners) for row, text in enumerate(texts)])
-    return render("table.html.j2", {"head": head, "rows": list(zip(*cells, strict=True))})
+    long = any(len(cell.text) > LONG for column in cells for cell in column)
+    return render("table.html.j2", {"head": head, "rows": list(zip(*cells, strict=True)), "long": long})
 
 
 def _winners(columns: Mapping[str, "pd.Series"], best: Mapping[str, str]) -> dict[str, set[int]]:

@@ -32,10 +32,10 @@ class Nearest(Baseline):
     """It answers as the most similar text of the training was answered.
 
     Texts are as similar as their words and runs of characters: the cosine of their frequencies, each weighed by how
-    few texts have it (TF-IDF), both alike. A run keeps the pairs, and counts again when it answers.
+    few texts have it (TF-IDF), both alike. It is not trained, so it counts as naive. A run keeps the pairs, and counts
+    again when it answers.
     """
 
-    naive = False
     sources: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     seen: "tuple[list[Any], Any] | None" = None  # what counts, and what it counted in the sources (N, F)

@@ -3,6 +3,7 @@
 Shapes: N cases, O orders of runs.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -62,7 +63,7 @@ def text_statistics(
 def text_metrics(tokens: Tokens = "13a", lowercase: bool = False, first: str = "bleu") -> tuple[Metric, ...]:
     """Return the metrics, of which the ``first`` one ranks; words are counted where blanks stand between them."""
     words = (WER,) if tokens in ("13a", "none") else ()
-    every = (_bleu_metric(signature(tokens, lowercase)), CHRF, EXACT, *words, CER)
+    every = (_bleu_metric(signature(tokens, lowercase), first == "bleu"), CHRF, EXACT, *words, CER)
     return tuple(sorted(every, key=lambda metric: metric.name != first))
 
 
@@ -128,6 +129,11 @@ def _bleu_of(statistics: Statistics) -> float:
     return float(_bleu("13a", False)._compute_score_from_stats([int(count) for count in summed]).score)
 
 
+def _bleu_of_long(statistics: Statistics) -> float:
+    """Return BLEU, but NaN instead of 0 where no right text is so long as the longest runs."""
+    return _bleu_of(statistics) if statistics["bleu"][:, 1].max(initial=0) >= WORDS else math.nan
+
+
 def _chrf_of(counts: np.ndarray) -> float:
     """Return chrF from its counts (18,): of each order how many runs were said, were right, and were both."""
     said, right, both = counts.reshape(CHARACTERS, 3).T
@@ -139,9 +145,9 @@ def _chrf_of(counts: np.ndarray) -> float:
     return float(100 * (1 + BETA**2) * precision * recall / below) if below else 0.0
 
 
-def _bleu_metric(how: str) -> Metric:
+def _bleu_metric(how: str, ranks: bool) -> Metric:
     said = f"BLEU says how many runs of one to four words are those of the right text, 100 for all ({how})"
-    return Metric("bleu", "BLEU", "high", _bleu_of, said, points=True)
+    return Metric("bleu", "BLEU", "high", _bleu_of if ranks else _bleu_of_long, said, points=True)
 
 
 def _summed_chrf(statistics: Statistics) -> float:

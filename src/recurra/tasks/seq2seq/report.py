@@ -6,18 +6,20 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ...report.figures import attention_map
 from ...report.page import Section
 from ..base import Fitted, Judged
 from .answers import Answer, Truth, ask_network
 from .examples import PairExamples
+from .figures import alignment
 from .learned import Seq2seqLearned
-from .metrics import case_chrf, text_metrics
+from .metrics import case_chrf
 from .source import Pairs
 
 PICTURED = 3  # pairs of which it is shown where the model looked
 LISTED = 8  # answers in a table
-LONGEST = 40  # units of a text that is pictured
+LONGEST = 40  # units of a text that is pictured, if there are texts so short
+CUT, TITLE = 240, 100  # characters of a text in a table, above a picture
+OWN = ("rows", "cells")  # texts of the user
 BANDS = 5  # lengths of texts
 END = "⏎"
 
@@ -29,20 +31,28 @@ def answer_sections(fitted: Fitted, data: Pairs, judged: Judged | None) -> list[
         answers = ask_network(fitted, examples)
         table = pd.DataFrame({"text": examples.sources, "answer": [some[0].text for some in answers]})
         text = "What the model answers to the first texts it was trained on; nothing was held out to judge by."
-        return [Section("Answers", text, table=_listed(table), own=("rows",))]
+        return [Section("Answers", text, table=_listed(table), own=OWN)]
     examples, truth = judged.exam.examples, judged.exam.truth
     assert isinstance(examples, PairExamples)
     scores = case_chrf(judged.statistics[judged.name])
-    order = np.argsort(-scores, kind="stable")
+    order = _once(examples, np.argsort(-scores, kind="stable"))
     middle = order[np.linspace(0, len(order) - 1, min(LISTED, len(order))).astype(int)]
     said = judged.answers[judged.name]
     ways = "From the best to the worst, at even distances, of all texts that the model had not seen."
-    sections = [Section("Answers", ways, table=_table(examples, truth, said, scores, middle), own=("rows",))]
+    sections = [Section("Answers", ways, table=_table(examples, truth, said, scores, middle), own=OWN)]
     sections += _pictures(fitted, examples, scores)
     worst = order[::-1][:LISTED]
     text = "The answers that have least in common with the right ones, the worst first."
     table = _table(examples, truth, said, scores, worst)
-    return [*sections, Section("The worst answers", text, table=table, own=("rows",), folded=True)]
+    return [*sections, Section("The worst answers", text, table=table, own=OWN, folded=True)]
+
+
+def _once(examples: PairExamples, order: np.ndarray) -> np.ndarray:
+    """Return the places in ``order`` without those of texts that came before."""
+    first: dict[str, int] = {}
+    for place in order.tolist():
+        first.setdefault(examples.sources[place], place)
+    return np.array([*first.values()])
 
 
 def _table(
@@ -53,30 +63,40 @@ def _table(
 
 
 def _listed(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose rows are named by their texts."""
-    return table.set_index("text")
+    """Return a table whose rows are named by their texts, of which each has an end."""
+    texts = table.select_dtypes(exclude="number").columns
+    return table.assign(**{name: [_cut(text) for text in table[name]] for name in texts}).set_index("text")
+
+
+def _cut(text: str, most: int = CUT) -> str:
+    return text if len(text) <= most else f"{text[:most].rstrip()} …"
 
 
 def _pictures(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> list[Section]:
     """Return where the model looked as it answered some texts."""
-    learned: Seq2seqLearned = fitted.learned
-    short = np.flatnonzero(examples.read.lengths <= LONGEST)
-    if not len(short):
-        return []
-    order = short[np.argsort(-scores[short], kind="stable")]
-    long = order[examples.read.lengths[order] >= np.median(examples.read.lengths[order])]
-    places = np.unique(long[np.linspace(0, len(long) - 1, min(PICTURED, len(long))).astype(int)])
+    places = _pictured(examples, scores)
     answers = [some[0] for some in ask_network(fitted, examples.some(places))]
-    if answers[0].looked is None:
-        return []
-    figures = [_figure(answer, examples.units(int(n), learned)) for n, answer in zip(places, answers, strict=True)]
-    text = "A row is a unit that was written, a column one that was read. ⏎ is the end."
-    return [Section("Where it looked", text, figures)]
+    figures = [_figure(fitted, examples, int(n), answer) for n, answer in zip(places, answers, strict=True)]
+    text = "As it answered some texts that are not very short, the best answer first."
+    return [Section("Where it looked", text, found)] if (found := [one for one in figures if one is not None]) else []
 
 
-def _figure(answer: Answer, read: Sequence[str]):  # type: ignore[no-untyped-def]
-    assert answer.looked is not None
-    return attention_map(answer.looked, _apart([*read, END]), _apart([*answer.units, END]), "unit")
+def _pictured(examples: PairExamples, scores: np.ndarray) -> np.ndarray:
+    """Return the places of texts that are neither very short nor long, the best answer first."""
+    lengths = examples.read.lengths
+    short = np.flatnonzero(lengths <= max(LONGEST, np.sort(lengths)[:PICTURED].max()))
+    order = _once(examples, short[np.argsort(-scores[short], kind="stable")])
+    long = order[lengths[order] >= np.median(lengths[order])]
+    return long[np.unique(np.linspace(0, len(long) - 1, min(PICTURED, len(long))).astype(int))]
+
+
+def _figure(fitted: Fitted, examples: PairExamples, place: int, answer: Answer):  # type: ignore[no-untyped-def]
+    """Return where the model looked as it answered the text at ``place``; None if nowhere, or at far too much."""
+    learned: Seq2seqLearned = fitted.learned
+    if answer.looked is None or len(answer.units) > 2 * LONGEST:
+        return None
+    read, said = (_apart([*units, END]) for units in (examples.units(place, learned), answer.units))
+    return alignment(answer.looked, read, said, f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}")
 
 
 def _apart(units: Sequence[str]) -> list[str]:
@@ -92,17 +112,21 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
     if len(lengths) < 10 * BANDS:
         return []
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, BANDS + 1)).astype(int))
-    metric = text_metrics(judged.exam.truth.tokens)[0]
+    metric = fitted.kind.metrics(fitted.config)[0]
+    scale = 100 if metric.share else 1
     rows = {}
     for low, high in pairwise(edges):
         last = high == edges[-1]
         some = np.flatnonzero((lengths >= low) & (lengths < high + last))
         if len(some):
             table = {
-                name: metric.of({key: one[some] for key, one in statistics.items()})
+                name: scale * metric.of({key: one[some] for key, one in statistics.items()})
                 for name, statistics in judged.statistics.items()
             }
             rows[f"{low}–{high if last else high - 1}"] = {"texts": len(some), **table}
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("units of a text")
-    text = "BLEU of answers to texts of each length: without attention, long texts are answered worse."
+    text = (
+        f"{metric.title} of answers to texts of each length{', in percent' if metric.share else ''}; without an "
+        "attention long texts are often answered worse."
+    )
     return [Section("Long texts", text, table=frame, own=("rows", "columns"))]
