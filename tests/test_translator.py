@@ -25,7 +25,7 @@ from recurra.tasks.seq2seq.answers import Decoder, Together, ask_network
 from recurra.tasks.seq2seq.examples import PairExamples
 from recurra.tasks.seq2seq.learned import Seq2seqLearned
 from recurra.tasks.seq2seq.network import Seq2seqNet
-from recurra.tasks.seq2seq.report import answer_sections
+from recurra.tasks.seq2seq.report import answer_sections, proof_sections
 from recurra.tasks.seq2seq.settings import PARTS, AnswerAsked, Seq2seqSettings
 from recurra.tasks.seq2seq.source import Pairs
 from recurra.tasks.seq2seq.task import Seq2seqTask
@@ -337,6 +337,16 @@ def test_the_level_follows_from_the_texts() -> None:
     assert usual_level(["They went to Peking.", "I like cats a lot."]) == "subword"
 
 
+def test_dates_are_read_letter_by_letter_however_many_words_they_have() -> None:
+    dates = [(f"{n % 27 + 1} May {1900 + n}", f"{1900 + n}-05-{n % 27 + 1:02}") for n in range(90)]
+    phrases = [(f"Tell me what day it was, {source}, please.", target) for source, target in dates]
+    chinese = [(source, f"第{'天地玄黄宇宙洪荒'[n % 8]}日") for n, (source, _) in enumerate(dates)]
+    for pairs, level in ((dates, "character"), (phrases, "subword"), (chinese, "subword")):
+        data = KIND.read(pairs, make_config(PARTS, {}))
+        learned = Seq2seqLearned.of(data, Seq2seqSettings(vocabulary=100))
+        assert (learned.source.cutter.level, learned.target.cutter.level) == (level, "character")
+
+
 # For people
 
 
@@ -389,6 +399,18 @@ def test_its_report_shows_answers_once_and_names_every_unit(fitted: Translator) 
         rows, columns = figure.data[0].z.shape
         assert len(figure.layout.yaxis.ticktext) == rows and len(figure.layout.xaxis.ticktext) == columns < 20
         assert figure.layout.meta["least"] > 18 * columns and not figure.data[0].showscale
+
+
+def test_its_report_says_how_good_answers_to_long_texts_are(fitted: Translator) -> None:
+    pairs = Pairs(tuple("she " * (1 + n % 7) for n in range(70)), tuple("she" if n % 7 else "he" for n in range(70)))
+    exam = KIND.exam(pairs, fitted.fitted_.learned, None)
+    answers = ["she"] * 70
+    config = replace(fitted.fitted_.config, task=replace(fitted.fitted_.config.task, rank="exact"))
+    judged = Judged("model", exam, {"model": answers}, {"model": KIND.statistics(exam.truth, answers)}, {})
+    (section,) = proof_sections(replace(fitted.fitted_, config=config), judged)
+    assert section.table is not None and list(section.table.index) == ["1", "2", "3–4", "5", "6–7"]
+    assert list(section.table["texts"]) == [10, 10, 20, 10, 20] and "(% exact)" in section.text
+    assert list(section.table["model"]) == [0, 100, 100, 100, 100]
 
 
 def test_several_decide_together(fitted: Translator) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 
 from ...data.text import UNKNOWN, Vocabulary
 from ...data.text.cutter import Cutter, usual_level
+from ...data.text.units import Level
 from ...data.text.vocabulary import FIRST
 from .metrics import Tokens, bleu_tokens
 from .settings import Seq2seqSettings
 from .source import Pairs
 
 END = ""  # the unit behind every text; before an answer it stands, too
+SHORT = 24  # characters of a text that is read letter by letter, where the answer is a word or two
 SPARE = 20  # units that an answer may have more than its text makes likely
 FURTHER = 5  # times as long as those of the training an answer may be
 MOST = 1_000  # units of an answer, if those of the training are short: where it looked at each step is in memory
@@ -77,7 +79,7 @@ class Seq2seqLearned:
     def of(cls, pairs: Pairs, settings: Seq2seqSettings) -> "Seq2seqLearned":
         """Learn from training pairs."""
         assert pairs.targets is not None
-        level = settings.level
+        level = settings.level or _letters(pairs)
         if settings.shared:
             source = target = Side.of([*pairs.sources, *pairs.targets], level, settings)
         else:
@@ -112,6 +114,14 @@ class Seq2seqLearned:
             if name in plain:
                 sides.append(Side.from_plain(plain[name], None if model is None else model.tobytes()))
         return cls(sides[0], sides[-1], plain["ratio"], plain["longest"], plain["tokens"])
+
+
+def _letters(pairs: Pairs) -> Level | None:
+    """Return characters for both sides where short texts are answered by a word or two, as dates and spellings are."""
+    assert pairs.targets is not None
+    lengths = sorted(map(len, pairs.sources))
+    short = lengths[len(lengths) // 2] <= SHORT and bleu_tokens(pairs.targets) == "13a"
+    return "character" if short and usual_level(pairs.targets) == "character" else None
 
 
 def _lengths(pairs: Pairs, source: Side, target: Side) -> tuple[float, int]:

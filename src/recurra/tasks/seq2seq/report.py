@@ -123,10 +123,11 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
                 name: scale * metric.of({key: one[some] for key, one in statistics.items()})
                 for name, statistics in judged.statistics.items()
             }
-            rows[f"{low}–{high if last else high - 1}"] = {"texts": len(some), **table}
+            end = high if last else high - 1
+            rows[f"{low}–{end}" if low < end else f"{low}"] = {"texts": len(some), **table}
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("units of a text")
     text = (
-        f"{metric.title} of answers to texts of each length{', in percent' if metric.share else ''}; without an "
+        f"How good answers to texts of each length are ({'% ' if metric.share else ''}{metric.title}); without an "
         "attention long texts are often answered worse."
     )
     return [Section("Long texts", text, table=frame, own=("rows", "columns"))]
