@@ -476,6 +476,14 @@ def test_an_answer_to_an_endless_text_ends(fitted: Translator) -> None:
     assert replace(learned, longest=700).most(10_000) == 3_500
 
 
+def test_a_wide_beam_answers_fewer_texts_at_a_time(fitted: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+    say = Decoder.say
+    monkeypatch.setattr(Decoder, "say", lambda self, units: rows.append(len(units)) or say(self, units))
+    assert len(fitted.n_best([source for source, _ in PHRASES], 40)[47]) == 40
+    assert 40 <= max(rows) <= 1_000 < 40 * len(PHRASES)
+
+
 def test_units_that_are_not_known_are_told(fitted: Translator) -> None:
     with pytest.warns(UserWarning, match="units of these texts are not known"):
         fitted.predict(["xyzzy plugh she"])
