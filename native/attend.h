@@ -47,10 +47,14 @@ RECURRA_INLINE void fill(const Term<T> &term, int64_t panel, int vectors, int64_
   constexpr int L = lanes<T>();
   for (int64_t k = 0; k < term.depth; k += nearest_depth) {
     const int64_t depth = least(nearest_depth, term.depth - k);
+    const T *const numbers = term.panels + panel + k * vectors * L;
     for_pieces({0, count}, rows_for(vectors), [&](int64_t begin, int rows) {
+      // What comes next lies behind: a share of it for each piece of rows, or the first of them would wait for all.
+      const Range ahead = {depth * vectors * begin / count, depth * vectors * (begin + rows) / count};
+      for (int64_t v = ahead.first; v < ahead.last; ++v) __builtin_prefetch(numbers + (depth * vectors + v) * L, 0, 2);
       const T *at[max_rows];
       for (int r = 0; r < rows; ++r) at[r] = term.rows + (begin + r) * term.stride + k;
-      product<T>(Rows<T>{at}, rows, vectors, depth, term.panels + panel + k * vectors * L, start + begin * start_stride,
+      product<T>(Rows<T>{at}, rows, vectors, depth, numbers, start + begin * start_stride,
                  start_stride, tiles + begin * vectors * L);
     });
     start = tiles, start_stride = vectors * L;
