@@ -125,7 +125,7 @@ def test_order_of_steps(name: str, options: dict, sizes: Sizes) -> None:
 
 @every_case
 def test_a_mask_for_each_query(name: str, options: dict, sizes: Sizes) -> None:
-    if name in CONTENT:
+    if name in CONTENT and not ATTENTIONS[name].sequential:
         law_a_mask_for_each_query(build(ATTENTIONS[name], options, sizes), sizes)
 
 

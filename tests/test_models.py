@@ -453,7 +453,7 @@ def test_writing_step_by_step_equals_writing_at_once(name: str, cell: str) -> No
         assert forced.weights.shape == (B, Q, T)
         assert not forced.weights.masked_select(~MASK.unsqueeze(1)).any()
     # The same decoder through the loop over time, all steps in one scan.
-    _, bound, state = writer._read(batch, False)
+    _, bound, state = writer.begin(batch)
     done = scan(bound, writer.target_embed(previous), state)
     same(writer.head(done.outputs), forced.prediction, "one scan")
 

@@ -4,15 +4,21 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
-from ..nn.attending import AttendingCell
 from ..nn.layers import Recurrent
 from ..version import __version__
 from .loop import Progress
+
+
+@runtime_checkable
+class Knowing(Protocol):
+    """A network that says which engines run it, where that is more than its recurrent layers."""
+
+    def engines(self) -> Sequence[str]: ...
 
 
 @dataclass
@@ -44,12 +50,10 @@ class Record:
     @classmethod
     def of(cls, network: nn.Module, device: str) -> "Record":
         """Begin the record of a training of ``network``."""
-        stacks = [module for module in network.modules() if isinstance(module, Recurrent)]
-        writers = [module.engine() for module in network.modules() if isinstance(module, AttendingCell)]
         return cls(
             device=device,
             threads=torch.get_num_threads(),
-            engines=[*(engine for stack in stacks for engine in stack.engines()), *writers],
+            engines=_engines(network),
             parameters=sum(p.numel() for p in network.parameters()),
         )
 
@@ -80,3 +84,11 @@ class Record:
 
 def _counted(epochs: int) -> str:
     return f"{epochs} epoch{'s' if epochs != 1 else ''}"
+
+
+def _engines(network: nn.Module) -> list[str]:
+    """Return what runs each layer: as the network says, or else all stacks in it."""
+    if isinstance(network, Knowing):
+        return list(network.engines())
+    stacks = [module for module in network.modules() if isinstance(module, Recurrent)]
+    return [engine for stack in stacks for engine in stack.engines()]

@@ -86,6 +86,11 @@ class Seq2seqNet(Writer):
         assert batch.targets is not None
         return super().forward(batch, self.previous(batch.targets), record)
 
+    def engines(self) -> list[str]:
+        """Return what runs each layer that reads, and what writes."""
+        slow = self.recurrent.engine == "reference"
+        return [*self.recurrent.engines(), "reference" if slow else self.decoder.engine()]
+
     def previous(self, targets: Tensor) -> Tensor:
         """Return what the decoder reads before each of ``targets`` (B, Q)."""
         return F.pad(targets[:, :-1], (1, 0), value=self.start)
