@@ -23,7 +23,7 @@ from pathlib import Path
 import pandas as pd
 import sacrebleu
 from fits import Fit, Fits, judged, trained
-from spacy_tokens import tokens
+from spacy_tokens import spacy_tokens
 
 Pair = tuple[str, str]
 Parts = tuple[list[Pair], list[Pair], list[Pair]]  # what trains, what settings are chosen by, the test
@@ -62,7 +62,7 @@ def run(name: str, train: Sequence[Pair], judge: Sequence[Pair], seed: int, sett
 
 def by_spacy(said: Sequence[str], right: Sequence[str]) -> float:
     """Return BLEU over the tokens that spaCy would cut."""
-    cut = [[" ".join(tokens(text)) for text in texts] for texts in (said, right)]
+    cut = [[" ".join(spacy_tokens(text)) for text in texts] for texts in (said, right)]
     return float(sacrebleu.corpus_bleu(cut[0], [cut[1]], tokenize="none", force=True).score)
 
 
