@@ -28,7 +28,7 @@ from .metrics import text_metrics
 from .plan import PairPlan, make_plan
 from .settings import PARTS, AnswerAsked
 from .sizes import sized
-from .source import Pairs, fingerprint, pairs_of
+from .source import Pairs, digests, fingerprint, pairs_of
 from .swapped import refuse_answers
 from .task import make_translator
 
@@ -95,10 +95,7 @@ class Seq2seqKind(Kind):
 
     def repeated(self, data: Pairs, test: Pairs) -> list[str]:
         """Return a warning if texts of the ``test`` data are also among the ``data`` to train on."""
-        again = len(set(test.sources) & set(data.sources))
-        if not again:
-            return []
-        return [f"careful: {again:,} text{plural(again)} of the test data are in the training data, too"]
+        return _repeated(test, digests(data.sources))
 
     def build(self, config: Config, learned: Seq2seqLearned) -> tuple[nn.Module, Task]:
         """Make the network."""
@@ -181,7 +178,9 @@ class Seq2seqKind(Kind):
     ) -> np.ndarray | None:
         """Return the pairs that were held out, or ``size`` of them; all of other data, or the first ones."""
         if held_out is None:
-            return None if size is None else np.arange(min(size, len(data)))
+            some = np.arange(len(data) if size is None else min(size, len(data)))
+            tell(_repeated(data.part(some), fitted.learned.seen))
+            return some
         if not held_out:
             tell(["careful: nothing was held out of the training of this run, so it has seen these pairs"])
             return None if size is None else np.arange(min(size, len(data)))
@@ -216,6 +215,21 @@ class Seq2seqKind(Kind):
         place = int(order[len(order) // 2])
         units = [*some.units(place, learned), "⏎"]
         return Glimpse(some.take(torch.tensor([place])), units)
+
+
+def _repeated(test: Pairs, seen: np.ndarray) -> list[str]:
+    """Return a warning that says how many texts of the ``test`` data a model was trained on, whose digests these are.
+
+    A run keeps eight bytes of each text.
+    """
+    again = int(np.isin(digests(test.sources), seen).sum())
+    if not again:
+        return []
+    are = "are" if again > 1 else "is"
+    return [
+        f"careful: {again:,} of {len(test):,} test texts {are} also among the training texts, so results look better "
+        "than they are"
+    ]
 
 
 KIND = Seq2seqKind()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ...data.text.units import Level
 from ...data.text.vocabulary import FIRST
 from .metrics import Tokens, bleu_tokens
 from .settings import Seq2seqSettings
-from .source import Pairs
+from .source import Pairs, digests
 
 END = ""  # the unit behind every text; before an answer it stands, too
 SHORT = 24  # characters of a text that is read letter by letter, where the answer is a word or two
@@ -74,6 +74,7 @@ class Seq2seqLearned:
     ratio: float  # units of an answer for each of its text, of the longest answers
     longest: int  # units of those
     tokens: Tokens  # what BLEU counts in the answers
+    seen: np.ndarray = field(compare=False, repr=False)  # the digests of all texts of the training
 
     @classmethod
     def of(cls, pairs: Pairs, settings: Seq2seqSettings) -> "Seq2seqLearned":
@@ -86,7 +87,7 @@ class Seq2seqLearned:
             source = Side.of(pairs.sources, level, settings)
             target = Side.of(pairs.targets, settings.target_level or level, settings)
         tokens = settings.bleu_tokens or bleu_tokens(pairs.targets)
-        return cls(source, target, *_lengths(pairs, source, target), tokens)
+        return cls(source, target, *_lengths(pairs, source, target), tokens, np.unique(digests(pairs.sources)))
 
     @property
     def shared(self) -> bool:
@@ -103,7 +104,8 @@ class Seq2seqLearned:
         plain = {name: side.to_plain() for name, side in sides.items()}
         models = {f"{name}_pieces": side.cutter.model for name, side in sides.items()}
         arrays = {name: np.frombuffer(one, np.uint8).copy() for name, one in models.items() if one is not None}
-        return plain | {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens}, arrays
+        sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens}
+        return plain | sizes, arrays | {"seen": self.seen}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Seq2seqLearned":
@@ -113,7 +115,7 @@ class Seq2seqLearned:
             model = arrays.get(f"{name}_pieces")
             if name in plain:
                 sides.append(Side.from_plain(plain[name], None if model is None else model.tobytes()))
-        return cls(sides[0], sides[-1], plain["ratio"], plain["longest"], plain["tokens"])
+        return cls(sides[0], sides[-1], plain["ratio"], plain["longest"], plain["tokens"], arrays["seen"])
 
 
 def _letters(pairs: Pairs) -> Level | None:
