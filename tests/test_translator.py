@@ -223,7 +223,7 @@ def test_label_smoothing_is_its_formula() -> None:
     assert loss.count == int(batch.target_mask.sum()) == len(logs)
     with torch.no_grad():
         judged = Seq2seqTask(smoothing=0.2).loss(Seq2seqTask(smoothing=0.2).ask(network, batch), batch)
-    torch.testing.assert_close(judged.sum, -right.sum(), msg="only training is smoothed")
+    torch.testing.assert_close(judged.sum, expected, msg="validation is smoothed, too")
 
 
 def test_scheduled_sampling_reads_its_own_guesses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ class Seq2seqSettings(PairSettings):
         0.2, "share of each vector that is dropped before it is read", low=0, high=0.9, tune=Range(0, 0.6)
     )
     smoothing: float = setting(
-        0.1, "share of the probability that all units have alike in training (label smoothing)", low=0, high=0.9
+        0.1, "share of the probability that all units have alike in the loss (label smoothing)", low=0, high=0.9
     )
     sampling: float = setting(
         0.0,

@@ -21,9 +21,9 @@ class Seq2seqTask:
 
         −(1 − ε) log P(y_t) − ε/V Σ_v log P(v),  P = P(· | y_1 … y_{t−1}, X)
 
-    ε is the label ``smoothing`` (Szegedy et al. 2016, arXiv 1512.00567), in training only. There, a share ``sampling``
-    of the units before is what the model itself would have said after the right ones, as in parallel scheduled sampling
-    (Bengio et al. 2015, arXiv 1506.03099; Duckworth et al. 2019, arXiv 1906.04331).
+    ε is the label ``smoothing`` (Szegedy et al. 2016, arXiv 1512.00567). In training a share ``sampling`` of the units
+    before is what the model itself would have said after the right ones, as in parallel scheduled sampling (Bengio et
+    al. 2015, arXiv 1506.03099; Duckworth et al. 2019, arXiv 1906.04331).
     """
 
     def __init__(self, smoothing: float = 0.0, sampling: float = 0.0):
@@ -51,8 +51,8 @@ class Seq2seqTask:
         """Return the loss over all units of answers, their ends among them."""
         assert batch.targets is not None
         targets = batch.targets.flatten() if batch.target_mask is None else batch.targets[batch.target_mask]
-        smoothing = self.smoothing if output.prediction.requires_grad else 0.0
-        total = F.cross_entropy(output.prediction, targets, reduction="sum", label_smoothing=smoothing)
+        # Of validation, too: what is trained to be less than sure would look worse there the better it gets.
+        total = F.cross_entropy(output.prediction, targets, reduction="sum", label_smoothing=self.smoothing)
         return Loss(total, len(targets))
 
 
