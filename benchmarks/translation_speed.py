@@ -87,11 +87,16 @@ def made() -> list[tuple[str, str]]:
     """Return texts of random units, and answers that say each in other units, a little shorter or longer."""
     random = np.random.default_rng(0)
     shares = 1 / np.arange(1, UNITS + 1) / np.sum(1 / np.arange(1, UNITS + 1))
-    texts = [random.choice(UNITS, random.integers(7, 20), p=shares) for _ in range(PAIRS)]
+    texts = [random.choice(UNITS, random.integers(7, 20), p=shares).tolist() for _ in range(PAIRS)]
     return [
-        (" ".join(f"a{n}x" for n in one), " ".join(f"b{n}x" for n in one[: len(one) - n % 3]))
+        (" ".join(_word("q", unit) for unit in one), " ".join(_word("z", unit) for unit in one[: len(one) - n % 3]))
         for n, one in enumerate(texts)
     ]
+
+
+def _word(first: str, number: int) -> str:
+    """Return a word of letters alone, which is one unit."""
+    return first + "".join(chr(ord("a") + int(digit)) for digit in str(number))
 
 
 class Ours:
