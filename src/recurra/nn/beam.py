@@ -119,7 +119,7 @@ class _Followed:
         table[self.owners, self.slots] = logs
         row_of = torch.zeros(count, beam, dtype=torch.long)
         row_of[self.owners, self.slots] = torch.arange(len(logs))
-        values, at = table.flatten(1).topk(min(beam, beam * width), -1)
+        values, at = table.flatten(1).topk(beam, -1)
         good = (torch.arange(values.shape[1]) < self.left.unsqueeze(1)) & (values > -torch.inf)
         texts = torch.arange(count).unsqueeze(1).expand_as(at)[good]
         places = row_of[texts, at[good] // width] * width + at[good] % width

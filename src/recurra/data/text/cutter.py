@@ -3,11 +3,10 @@
 import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-from .learned_pieces import BEGINS, learn_pieces, piece_cutter
+from .learned_pieces import BEGINS, learn_pieces
 from .tokens import CHARACTER_WORD, Token, words
-from .units import Level
+from .units import Level, cut_by
 
 FEW = 2  # words of the median text, up to which it is cut into characters
 LOOKED_AT = 2_000  # texts by which that is found
@@ -38,17 +37,12 @@ class Cutter:
             return list(" ".join(text.split()))
         if self.level == "word":
             return [BEGINS + token.text if _begins(token, text) else token.text for token in words(text)]
-        return [piece for word in text.split() for piece in self._pieces(word)]
+        return cut_by(self.model)(text)
 
     def join(self, units: Iterable[str]) -> str:
         """Return the text that is made of ``units``."""
         text = "".join(units)
         return (text if self.level == "character" else text.replace(BEGINS, " ")).strip()
-
-    @cached_property
-    def _pieces(self):  # type: ignore[no-untyped-def]
-        assert self.model is not None
-        return piece_cutter(self.model)
 
 
 def _begins(token: Token, text: str) -> bool:

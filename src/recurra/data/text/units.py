@@ -19,7 +19,7 @@ def units_of(text: str, level: str, model: bytes | None = None) -> list[str]:
     """
     if level == "character":
         return list(text)
-    cut = str.split if level == "word" else _pieces(model)
+    cut = str.split if level == "word" else cut_by(model)
     found: list[str] = []
     for number, line in enumerate(text.split(LINE)):
         if number:
@@ -42,7 +42,8 @@ def written(units: Iterable[str], level: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=8)
-def _pieces(model: bytes | None) -> Callable[[str], list[str]]:
+def cut_by(model: bytes | None) -> Callable[[str], list[str]]:
+    """Return what cuts a line into the pieces of a ``model``."""
     assert model is not None, "pieces are learned before anything is cut into them"
     cut = piece_cutter(model)
     return lambda line: [piece for word in line.split() for piece in cut(word)]

@@ -126,8 +126,11 @@ def ask_network(
     networks = [one.network for one in (fitted, *others)]
     found = []
     for n, some in enumerate(searched(networks, examples, learned, how)):  # type: ignore[arg-type]
-        read = examples.units(n, learned)
-        found.append([_answer(one, learned, read, asked.copy_unknown) for one in some[: asked.best]])
+        # Most answers need no unit of their text, so that it is not cut again.
+        copied = asked.copy_unknown and any(UNKNOWN in one.units for one in some[: asked.best])
+        read = examples.units(n, learned) if copied else []
+        length = int(examples.read.lengths[n])
+        found.append([_answer(one, learned, read, length) for one in some[: asked.best]])
     return found
 
 
@@ -158,11 +161,14 @@ def _batches(lengths: np.ndarray, beam: int) -> Iterator[np.ndarray]:
         begin += count
 
 
-def _answer(said: Said, learned: Seq2seqLearned, read: Sequence[str], copy: bool) -> Answer:
-    """Return an answer as text; where a unit is not known, with that of what was ``read`` which it looked at."""
-    looked = None if said.looked is None else said.looked[:, : len(read) + 1].double().cpu().numpy()
+def _answer(said: Said, learned: Seq2seqLearned, read: Sequence[str], length: int) -> Answer:
+    """Return an answer as text; where a unit is not known, with that of what was ``read`` which it looked at.
+
+    The text and its end have ``length`` units; what is behind them is padding.
+    """
+    looked = None if said.looked is None else said.looked[:, :length].double().cpu().numpy()
     units = [learned.target.shown(unit) for unit in said.units]
-    if copy and looked is not None and read:
+    if looked is not None and read:
         for place in (n for n, unit in enumerate(said.units) if unit == UNKNOWN):
             units[place] = read[int(looked[place, :-1].argmax())]
     return Answer(learned.target.cutter.join(units), tuple(units), said.logs, looked)
@@ -170,19 +176,14 @@ def _answer(said: Said, learned: Seq2seqLearned, read: Sequence[str], copy: bool
 
 @on_its_own
 @torch.no_grad()
-def force(fitted: Fitted, examples: PairExamples) -> list[np.ndarray | None]:
-    """Return where the network looks as it says the right answers: (Q, T) of each pair, None without attention."""
+def force(fitted: Fitted, pair: PairExamples) -> np.ndarray | None:
+    """Return where the network looks as it says the right answer of one pair: (Q, T), None without attention."""
+    from ...report.inside import mean_over_heads  # only here
+
     network = fitted.network.eval()
-    device = next(network.parameters()).device
-    found: list[np.ndarray | None] = []
-    assert examples.said is not None
-    for place in range(len(examples)):
-        output = network(examples.take(torch.tensor([place])).to(device))
-        weights = output.weights
-        if weights is not None:
-            weights = weights[0].mean(0) if weights.dim() == 4 else weights[0]
-        found.append(None if weights is None else weights.double().cpu().numpy())
-    return found
+    batch = pair.take(torch.arange(1)).to(next(network.parameters()).device)
+    weights = network(batch).weights
+    return None if weights is None else mean_over_heads(weights[0])
 
 
 def make_exam(examples: PairExamples, targets: Sequence[str] | None, tokens: Tokens) -> Exam:

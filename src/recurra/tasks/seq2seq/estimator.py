@@ -14,10 +14,9 @@ from ..estimator import Estimator
 from .answers import Answer, ask_network, force
 from .examples import PairExamples
 from .kind import KIND
+from .learned import END_SHOWN
 from .settings import AnswerAsked, Seq2seqModelSettings, Seq2seqSettings, Seq2seqTrainingSettings
 from .source import Pairs
-
-END = "⏎"  # how the end of a text is shown
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -107,11 +106,11 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
             looked, said = answer.looked, list(answer.units)
         else:
             data = self._read_as_learned([(source, target)])
-            looked, said = force(fitted, self.kind.encode(data, learned))[0], learned.target.cutter.cut(target)
+            looked, said = force(fitted, self.kind.encode(data, learned)), learned.target.cutter.cut(target)
         if looked is None:
             raise ConfigError("This model has no attention, so it looks nowhere: train one with attention='additive'.")
         read = learned.source.cutter.cut(source)
-        return pd.DataFrame(looked, index=[*said, END], columns=[*read, END])
+        return pd.DataFrame(looked, index=[*said, END_SHOWN], columns=[*read, END_SHOWN])
 
     def _ask(self, sources: Any, asked: dict[str, Any], together: "Sequence[Translator]" = ()) -> list[list[Answer]]:
         fitted = self._fitted()

@@ -23,7 +23,7 @@ from .answers import Answer, Answers, Truth, ask_network, make_exam, statistics_
 from .baselines import make_baselines
 from .columns import Form
 from .examples import PairExamples
-from .learned import Seq2seqLearned
+from .learned import END_SHOWN, Seq2seqLearned
 from .metrics import text_metrics
 from .plan import PairPlan, make_plan
 from .settings import PARTS, AnswerAsked
@@ -32,7 +32,7 @@ from .source import Pairs, digests, fingerprint, pairs_of
 from .swapped import refuse_answers
 from .task import make_translator
 
-SHOWN = 2_000  # texts that are looked at for what is repeated
+SHOWN = 2_000  # texts among which one of a middle length is shown
 
 
 class Seq2seqKind(Kind):
@@ -213,7 +213,7 @@ class Seq2seqKind(Kind):
         some = self.encode(data.part(np.arange(min(len(data), SHOWN))), learned)
         order = np.argsort(some.read.lengths, kind="stable")
         place = int(order[len(order) // 2])
-        units = [*some.units(place, learned), "⏎"]
+        units = [*some.units(place, learned), END_SHOWN]
         return Glimpse(some.take(torch.tensor([place])), units)
 
 

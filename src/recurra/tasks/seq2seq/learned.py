@@ -16,6 +16,7 @@ from .settings import Seq2seqSettings
 from .source import Pairs, digests
 
 END = ""  # the unit behind every text; before an answer it stands, too
+END_SHOWN = "⏎"
 SHORT = 24  # characters of a text that is read letter by letter, where the answer is a word or two
 SPARE = 20  # units that an answer may have more than its text makes likely
 FURTHER = 5  # times as long as those of the training an answer may be

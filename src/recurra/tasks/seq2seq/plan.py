@@ -48,7 +48,7 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     if count < 2:
         raise DataError(f"There is {count} pair, and at least one more is needed to decide when to stop.")
     groups = _groups(pairs.sources)
-    if groups[-1] == groups[0] and len(set(groups.tolist())) == 1:
+    if not groups.any():
         raise DataError("All pairs have the same text to read, so there is nothing to learn from it.")
     test = min(MOST, round(TEST * count)) if test_size is None else test_size
     valid = _valid_size(settings, count - test)

@@ -11,7 +11,7 @@ from ..base import Fitted, Judged
 from .answers import Answer, Truth, ask_network
 from .examples import PairExamples
 from .figures import alignment
-from .learned import Seq2seqLearned
+from .learned import END_SHOWN, Seq2seqLearned
 from .metrics import case_chrf
 from .source import Pairs
 
@@ -21,7 +21,6 @@ LONGEST = 40  # units of a text that is pictured, if there are texts so short
 CUT, TITLE = 240, 100  # characters of a text in a table, above a picture
 OWN = ("rows", "cells")  # texts of the user
 BANDS = 5  # lengths of texts
-END = "⏎"
 
 
 def answer_sections(fitted: Fitted, data: Pairs, judged: Judged | None) -> list[Section]:
@@ -95,7 +94,7 @@ def _figure(fitted: Fitted, examples: PairExamples, place: int, answer: Answer):
     learned: Seq2seqLearned = fitted.learned
     if answer.looked is None or len(answer.units) > 2 * LONGEST:
         return None
-    read, said = (_apart([*units, END]) for units in (examples.units(place, learned), answer.units))
+    read, said = (_apart([*units, END_SHOWN]) for units in (examples.units(place, learned), answer.units))
     return alignment(answer.looked, read, said, f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}")
 
 
