@@ -129,7 +129,7 @@ def _is_plain(recurrent: Recurrent) -> bool:
 
 def _saying(network: LanguageNet) -> Callable[[Tensor], Tensor]:
     """Return what makes scores (V,) of a state (1, H), as ``network.scores`` does."""
-    if network.adaptive is not None or network.narrow is not None or network.bias is None:
+    if network.adaptive is not None or network.narrow is not None:
         return lambda state: network.scores(state)[0]
     weight, bias = (network.embed if network.weight is None else network.weight).detach(), network.bias.detach()
     return lambda state: torch.addmv(bias, weight, state[0])
