@@ -26,6 +26,7 @@ void pack_columns(const T *weight, int64_t depth, int64_t columns, int64_t strid
       const int64_t column = (first + v) * L;
       store(to, load_some(weight + k * stride + column, columns - column));
     }
+  round_panel(panels + first * L * depth, depth, width);
 }
 
 // Rows of numbers, and the panels that they are multiplied with.
@@ -45,10 +46,11 @@ template <class T>
 RECURRA_INLINE void fill(const Term<T> &term, int64_t panel, int vectors, int64_t count, const T *start, int64_t start_stride,
                          T *tiles) {
   constexpr int L = lanes<T>();
-  for (int64_t k = 0; k < term.depth; k += nearest_depth) {
-    const int64_t depth = least(nearest_depth, term.depth - k);
+  const int64_t at_once = rounded<T>(term.depth) ? term.depth : nearest_depth;  // rounded ones come in pieces anyway
+  for (int64_t k = 0; k < term.depth; k += at_once) {
+    const int64_t depth = least(at_once, term.depth - k);
     const T *const numbers = term.panels + panel + k * vectors * L;
-    for_pieces({0, count}, rows_for(vectors), [&](int64_t begin, int rows) {
+    for_pieces({0, count}, rows_for<T>(vectors, depth), [&](int64_t begin, int rows) {
       // What comes next lies behind: a share of it for each piece of rows, or the first of them would wait for all.
       const Range ahead = {depth * vectors * begin / count, depth * vectors * (begin + rows) / count};
       for (int64_t v = ahead.first; v < ahead.last; ++v) __builtin_prefetch(numbers + (depth * vectors + v) * L, 0, 2);
@@ -226,6 +228,7 @@ void pack_attend_into(const AttendSizes<T, C> &of, const AttendPanels<T, C> &to,
       const int64_t begin = first * z.L;
       transpose(weight + begin * stride, stride, rows - begin, depth, panels + begin * depth, width * z.L,
                 width * z.L);
+      round_panel(panels + begin * depth, depth, width);
     });
   };
   pack(z.weight(of.look.combine), z.units, of.V, of.V + z.units, to.of_context);

@@ -67,6 +67,7 @@ void pack_back(const Sizes<T, C> &z, const T *weight, int64_t columns, bool of_h
         store(to + v * L, unit < z.units ? load_some(from, columns - column) : Vec<T>{});
       }
   }
+  round_panel(panels + first * L * G * z.Hq, G * z.Hq, width);
 }
 
 template <class T, class C>
@@ -241,7 +242,7 @@ struct Backward {
     alignas(64) T tile[max_rows * max_vectors * L];
     for_pieces(own, vectors_back, [&](int64_t first, int width) {
       const int64_t panel = first * L * m.sums;
-      for_pieces({0, count}, rows_for(width), [&](int64_t begin, int rows) {
+      for_pieces({0, count}, rows_for<T>(width, m.sums), [&](int64_t begin, int rows) {
         const T *at[max_rows];
         for (int r = 0; r < rows; ++r) at[r] = m.g + (number + begin + r) * m.stride + (D - G) * z.Hq;
         if (C::recurrent) product<T>(Rows<T>{at}, rows, width, m.sums, m.weight_hh + panel, m.zeros, 0, tile);
@@ -263,6 +264,7 @@ struct Backward {
     if (grads.d_x) inputs(count);
     if (wants_hh || wants_ih) remember(count);
     meet();
+    if (rounded<T>(count) && (wants_hh || wants_ih)) round_met(count);
     if (wants_hh) add(m.d_weight_hh, z.vectors, D - G, m.met, count);
     if (wants_ih) add(m.d_weight_ih, z.input_vectors, 0, m.met + count * z.Hq, count);
     if (wants_bias) add_bias(count);
@@ -274,7 +276,7 @@ struct Backward {
     alignas(64) T tile[max_rows * max_vectors * L];
     for_pieces({0, z.input_vectors}, vectors_back, [&](int64_t first, int width) {
       const T *panel = m.weight_ih + first * L * m.sums;
-      for_pieces(share(count, rank, z.call.team_size), rows_for(width), [&](int64_t begin, int rows) {
+      for_pieces(share(count, rank, z.call.team_size), rows_for<T>(width, m.sums), [&](int64_t begin, int rows) {
         const T *at[max_rows];
         for (int r = 0; r < rows; ++r) at[r] = m.g + (begin + r) * m.stride;
         product<T>(Rows<T>{at}, rows, width, m.sums, panel, m.zeros, 0, tile);
@@ -309,12 +311,24 @@ struct Backward {
     });
   }
 
+  void round_met(int64_t count) const {
+    int number = 0;
+    const auto panels = [&](T *met, int64_t vectors) {
+      for_pieces({0, vectors}, vectors_back, [&](int64_t first, int width) {
+        if (number++ % z.call.team_size == rank) round_panel(met + first * L * count, count, width);
+      });
+    };
+    if (wants_hh) panels(m.met, z.vectors);
+    if (wants_ih) panels(m.met + count * z.Hq, z.input_vectors);
+    meet();
+  }
+
   // sums += (gate gradients)' · met, over the entries of a chunk.
   void add(T *sums, int64_t vectors, int first_gate, const T *met, int64_t count) const {
     for_pieces({0, vectors}, vectors_back, [&](int64_t first, int width) {
       const T *panel = met + first * L * count;
       T *to = sums + first * L * m.sums;
-      for_pieces(share(m.sums, rank, z.call.team_size), rows_for(width), [&](int64_t begin, int rows) {
+      for_pieces(share(m.sums, rank, z.call.team_size), rows_for<T>(width, count), [&](int64_t begin, int rows) {
         T *const at = to + begin * width * L;
         product<T>(Columns<T>{m.g + first_gate * z.Hq + begin, m.stride}, rows, width, count, panel, at, width * L, at);
       });

@@ -67,6 +67,7 @@ void pack_gates(const Sizes<T, C> &z, const T *weight, int64_t depth, T *panels,
   for (int gate = 0; gate < G; ++gate)
     transpose(weight ? weight + (C::order[gate] * z.units + first * L) * depth : nullptr, depth,
               weight ? z.units - first * L : 0, depth, to + gate * width * L, G * width * L, width * L);
+  round_panel(to, depth, G * width);
 }
 
 template <class T, class C>
@@ -163,7 +164,7 @@ struct Forward {
     alignas(64) T tile[max_rows * max_vectors * L];
     for_pieces(own, C::together, [&](int64_t first, int width) {
       const T *panel = m.weight_ih + first * G * L * z.inputs, *bias = m.bias_ih + first * G * L;
-      for_pieces({0, count}, rows_for(G * width), [&](int64_t begin, int rows) {
+      for_pieces({0, count}, rows_for<T>(G * width, z.inputs), [&](int64_t begin, int rows) {
         const T *at[max_rows];
         for (int r = 0; r < rows; ++r)
           at[r] = z.self_fed() ? h + m.entries[begin + r].slot * z.Hq : z.input(m.entries[begin + r].at);
@@ -183,7 +184,7 @@ struct Forward {
     for_pieces(own, C::together, [&](int64_t first, int width) {
       if (!C::recurrent) return gates(number, static_cast<int>(count), nullptr, first, width);
       const T *panel = m.weight_hh + first * G * L * z.units, *bias = m.bias_hh + first * G * L;
-      for_pieces({0, count}, rows_for(G * width), [&](int64_t begin, int rows) {
+      for_pieces({0, count}, rows_for<T>(G * width, z.units), [&](int64_t begin, int rows) {
         const T *at[max_rows];
         for (int r = 0; r < rows; ++r) at[r] = h + (begin + r) * z.Hq;
         product<T>(Rows<T>{at}, rows, G * width, z.units, panel, bias, 0, tile);

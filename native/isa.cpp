@@ -37,27 +37,33 @@ int32_t map(const char *function, int32_t dtype, int64_t n, const void *in, void
 
 inline void nothing(const Call &, int) {}
 
+template <void (*run)(const Call &, int)>
+void with_tiles(const Call &call, int thread) {
+  const Tiles tiles;
+  run(call, thread);
+}
+
 template <class T, class C>
 constexpr Kernel forward_kernel() {
-  return {forward_bytes<T, C>, pack_forward<T, C>, run_forward<T, C>, nothing};
+  return {forward_bytes<T, C>, pack_forward<T, C>, with_tiles<run_forward<T, C>>, nothing};
 }
 template <class T, class C>
 constexpr Kernel backward_kernel() {
-  return {backward_bytes<T, C>, pack_backward<T, C>, run_backward<T, C>, finish_backward<T, C>};
+  return {backward_bytes<T, C>, pack_backward<T, C>, with_tiles<run_backward<T, C>>, finish_backward<T, C>};
 }
 template <class T, class C>
 constexpr Kernel attend_forward_kernel() {
   if constexpr (C::normalised)
     return {};
   else
-    return {attend_forward_bytes<T, C>, pack_attend_forward<T, C>, run_attend_forward<T, C>, nothing};
+    return {attend_forward_bytes<T, C>, pack_attend_forward<T, C>, with_tiles<run_attend_forward<T, C>>, nothing};
 }
 template <class T, class C>
 constexpr Kernel attend_backward_kernel() {
   if constexpr (C::normalised)
     return {};
   else
-    return {attend_backward_bytes<T, C>, pack_attend_backward<T, C>, run_attend_backward<T, C>, nothing};
+    return {attend_backward_bytes<T, C>, pack_attend_backward<T, C>, with_tiles<run_attend_backward<T, C>>, nothing};
 }
 template <class T, class C>
 constexpr AttendPack attend_packer() {

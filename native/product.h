@@ -6,35 +6,29 @@
 #ifndef RECURRA_PRODUCT_H
 #define RECURRA_PRODUCT_H
 
+#include "rounded.h"
+#include "rows.h"
 #include "simd.h"
 
 namespace recurra {
 namespace RECURRA_ISA {
 
 constexpr int max_vectors = 6;  // of a panel
-constexpr int max_rows = 8;     // of a block
+constexpr int exact_rows = 8;   // of a block, in registers
+constexpr int max_rows = rounds<float>() ? 16 : exact_rows;  // of any block
 
 // Sums for which there are registers; the rest hold the panel's vectors and a row's number.
 constexpr int sums = RECURRA_REGISTERS == 32 ? 24 : 12;
 
-constexpr int rows_for(int vectors) {
-  return sums / vectors < max_rows ? sums / vectors : max_rows;
+constexpr int exact_rows_for(int vectors) {
+  return sums / vectors < exact_rows ? sums / vectors : exact_rows;
 }
 
-// Where the numbers of a block's rows are: anywhere, each row with its numbers side by side ...
+// How many rows a block of a product over ``depth`` numbers has, at most.
 template <class T>
-struct Rows {
-  const T *const *at;
-  RECURRA_INLINE T operator()(int row, int64_t k) const { return at[row][k]; }
-};
-
-// ... or the rows side by side, number after number (a transposed matrix).
-template <class T>
-struct Columns {
-  const T *at;
-  int64_t stride;
-  RECURRA_INLINE T operator()(int row, int64_t k) const { return at[k * stride + row]; }
-};
+RECURRA_INLINE int rows_for(int vectors, int64_t depth) {
+  return rounded<T>(depth) ? max_rows : exact_rows_for(vectors);
+}
 
 template <class T, class A, int R, int N>
 void product_of(A rows, int64_t depth, const T *panel, const T *start, int64_t start_stride, T *out) {
@@ -69,25 +63,28 @@ using Product = void (*)(A, int64_t, const T *, const T *, int64_t, T *);
 template <class T, class A, int N>
 struct ProductsOf {
   static Product<T, A> pick(int rows) {
-    static const Product<T, A> of_rows[max_rows] = {
-        product_of<T, A, rows_for(N) < 1 ? 1 : 1, N>,
-        product_of<T, A, rows_for(N) < 2 ? 1 : 2, N>,
-        product_of<T, A, rows_for(N) < 3 ? 1 : 3, N>,
-        product_of<T, A, rows_for(N) < 4 ? 1 : 4, N>,
-        product_of<T, A, rows_for(N) < 5 ? 1 : 5, N>,
-        product_of<T, A, rows_for(N) < 6 ? 1 : 6, N>,
-        product_of<T, A, rows_for(N) < 7 ? 1 : 7, N>,
-        product_of<T, A, rows_for(N) < 8 ? 1 : 8, N>,
+    static const Product<T, A> of_rows[exact_rows] = {
+        product_of<T, A, exact_rows_for(N) < 1 ? 1 : 1, N>,
+        product_of<T, A, exact_rows_for(N) < 2 ? 1 : 2, N>,
+        product_of<T, A, exact_rows_for(N) < 3 ? 1 : 3, N>,
+        product_of<T, A, exact_rows_for(N) < 4 ? 1 : 4, N>,
+        product_of<T, A, exact_rows_for(N) < 5 ? 1 : 5, N>,
+        product_of<T, A, exact_rows_for(N) < 6 ? 1 : 6, N>,
+        product_of<T, A, exact_rows_for(N) < 7 ? 1 : 7, N>,
+        product_of<T, A, exact_rows_for(N) < 8 ? 1 : 8, N>,
     };
     return of_rows[rows - 1];
   }
 };
 
-// out (rows, vectors) = start + rows · panel. ``rows`` is at most rows_for(vectors); a start_stride of 0 gives every
+// out (rows, vectors) = start + rows · panel. ``rows`` is at most rows_for(vectors, depth); a start_stride of 0 gives every
 // row the same start (a bias).
 template <class T, class A>
 RECURRA_INLINE void product(A block, int rows, int vectors, int64_t depth, const T *panel, const T *start,
                             int64_t start_stride, T *out) {
+  if constexpr (rounds<T>()) {
+    if (rounded<T>(depth)) return rounded_product(block, rows, vectors, depth, panel, start, start_stride, out);
+  }
   Product<T, A> run;
   switch (vectors) {
     case 1: run = ProductsOf<T, A, 1>::pick(rows); break;

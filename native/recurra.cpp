@@ -23,12 +23,22 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(RECURRA_HAS_BFLOAT16)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include "job.h"
 #include "pool.h"
 
 namespace recurra {
 
+#if defined(RECURRA_HAS_BFLOAT16)
+namespace bfloat16 {
+extern const Instructions instructions;
+}
+#endif
 #if defined(RECURRA_HAS_AVX512)
 namespace avx512 {
 extern const Instructions instructions;
@@ -69,7 +79,36 @@ const Instructions *&chosen() {
   return set;
 }
 
-const CellKernels &cell_of(const recurra_scan &scan) { return chosen()->cells[scan.cell]; }
+#if defined(RECURRA_HAS_BFLOAT16)
+// Tiles are large, so that Linux saves them for no process that has not asked for it.
+bool may_use_tiles() {
+  constexpr int ask_for = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  constexpr unsigned bfloat16_tiles = 1u << 22, tiles = 1u << 24, bfloat16_vectors = 1u << 5;
+  unsigned a, b, c, of_tiles, of_vectors;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &of_tiles) || !__get_cpuid_count(7, 1, &of_vectors, &b, &c, &a)) return false;
+  const bool there = (of_tiles & bfloat16_tiles) && (of_tiles & tiles) && (of_vectors & bfloat16_vectors);
+  return there && syscall(SYS_arch_prctl, ask_for, tile_data) == 0;
+}
+#endif
+
+// The instruction set that rounds the factors of products, or null.
+const Instructions *rounding() {
+#if defined(RECURRA_HAS_BFLOAT16)
+  static const bool there = strcmp(instruction_sets().front()->name, "avx512") == 0 && may_use_tiles();
+  return there ? &bfloat16::instructions : nullptr;
+#else
+  return nullptr;
+#endif
+}
+
+bool is_float(const recurra_scan &scan) { return scan.dtype != RECURRA_DOUBLE; }
+int64_t bytes_of_number(const recurra_scan &scan) { return is_float(scan) ? 4 : 8; }
+int type_of(const recurra_scan &scan) { return is_float(scan) ? 0 : 1; }
+
+const CellKernels &cell_of(const recurra_scan &scan) {
+  const Instructions *const rounded = scan.dtype == RECURRA_ROUNDED ? rounding() : nullptr;
+  return (rounded ? rounded : chosen())->cells[scan.cell];
+}
 
 // Never destroyed: at the end of the process some thread may still scan.
 Pool &pool() {
@@ -129,7 +168,7 @@ Sharing share_among(const recurra_scan &scan, int64_t threads) {
   const CellKernels &cell = cell_of(scan);
   const int64_t weights = cell.recurrent ? cell.blocks * scan.hidden * scan.hidden : 0;
   const int64_t inputs = cell.blocks * scan.hidden * scan.input;
-  const int64_t size = scan.dtype == RECURRA_FLOAT ? 4 : 8;
+  const int64_t size = bytes_of_number(scan);
   // A team waits at every step, so it must not be larger than what can run at once.
   const int64_t largest = std::max<int64_t>(1, std::min({threads, processors(), scan.hidden / RECURRA_PAD}));
   if (weights * size > far_bytes && scan.batch < 16 * threads && !cell.normalised) return {1, static_cast<int>(largest)};
@@ -207,7 +246,7 @@ void use_large_pages(void *memory, int64_t bytes) {
 int64_t saved_bytes(const recurra_scan &scan) {
   const int64_t padded = (scan.hidden + RECURRA_PAD - 1) / RECURRA_PAD * RECURRA_PAD;
   return scan.batch * scan.steps * recurra_saved_blocks(scan.cell, scan.mask != nullptr) * padded *
-         (scan.dtype == RECURRA_FLOAT ? 4 : 8);
+         bytes_of_number(scan);
 }
 
 // Everything about a call but its memory.
@@ -451,12 +490,12 @@ int32_t recurra_number(int32_t which) {
 
 int32_t recurra_forward(const recurra_scan *scan) {
   if (!recurra::fits(*scan)) return RECURRA_OTHER_VERSION;
-  return recurra::run(recurra::cell_of(*scan).forward[scan->dtype], *scan, nullptr);
+  return recurra::run(recurra::cell_of(*scan).forward[recurra::type_of(*scan)], *scan, nullptr);
 }
 
 int32_t recurra_backward(const recurra_scan *scan, const recurra_grads *grads) {
   if (!recurra::fits(*scan) || !recurra::fits(*grads)) return RECURRA_OTHER_VERSION;
-  return recurra::run(recurra::cell_of(*scan).backward[scan->dtype], *scan, grads);
+  return recurra::run(recurra::cell_of(*scan).backward[recurra::type_of(*scan)], *scan, grads);
 }
 
 int32_t recurra_energy_forward(const recurra_energy *energy) {
@@ -485,7 +524,7 @@ int32_t recurra_attend_forward(const recurra_scan *scan, const recurra_attend *a
   if (!recurra::fits(*scan) || !recurra::fits(*attend)) return RECURRA_OTHER_VERSION;
   const int threads = recurra::threads_for(scan->threads);
   if (scan->saved) recurra::use_large_pages(scan->saved, recurra::saved_bytes(*scan));
-  return recurra::run(recurra::cell_of(*scan).attend_forward[scan->dtype],
+  return recurra::run(recurra::cell_of(*scan).attend_forward[recurra::type_of(*scan)],
                       recurra::attending(threads, *scan, *attend, nullptr));
 }
 
@@ -493,13 +532,13 @@ int32_t recurra_attend_backward(const recurra_scan *scan, const recurra_attend *
                                 const recurra_attend_grads *grads) {
   if (!recurra::fits(*scan) || !recurra::fits(*attend) || !recurra::fits(*grads)) return RECURRA_OTHER_VERSION;
   const int threads = recurra::threads_for(scan->threads);
-  return recurra::run(recurra::cell_of(*scan).attend_backward[scan->dtype],
+  return recurra::run(recurra::cell_of(*scan).attend_backward[recurra::type_of(*scan)],
                       recurra::attending(threads, *scan, *attend, grads));
 }
 
 int64_t recurra_attend_pack(const recurra_scan *scan, const recurra_attend *attend, void *to) {
   if (!recurra::fits(*scan) || !recurra::fits(*attend)) return -1;
-  return recurra::cell_of(*scan).attend_pack[scan->dtype](recurra::attending(1, *scan, *attend, nullptr), to);
+  return recurra::cell_of(*scan).attend_pack[recurra::type_of(*scan)](recurra::attending(1, *scan, *attend, nullptr), to);
 }
 
 void *recurra_stepper_new(const recurra_scan *scan) try {
@@ -510,7 +549,7 @@ void *recurra_stepper_new(const recurra_scan *scan) try {
   one.reverse = one.self_fed = 0;
   one.mask = nullptr;
   one.keep = one.saved = nullptr;
-  auto *stepper = new recurra::Stepper(one, recurra::cell_of(one).forward[one.dtype]);
+  auto *stepper = new recurra::Stepper(one, recurra::cell_of(one).forward[recurra::type_of(one)]);
   recurra::Call &call = stepper->prepared.call;
   stepper->memory = recurra::Block::of(stepper->kernel.bytes(call));
   call.memory = stepper->memory.begin();
@@ -556,6 +595,8 @@ int32_t recurra_use_instruction_set(const char *name) {
     }
   return -1;
 }
+
+int32_t recurra_rounds(void) { return recurra::rounding() ? 1 : 0; }
 
 int32_t recurra_map(const char *function, int32_t dtype, int64_t n, const void *in, void *out) {
   return recurra::chosen()->map(function, dtype, n, in, out);

@@ -17,12 +17,14 @@
 extern "C" {
 #endif
 
-enum { RECURRA_FLOAT = 0, RECURRA_DOUBLE = 1 };
+// Rounded: floats, but the factors of products may be rounded to bfloat16 where the machine multiplies these faster; sums
+// are floats. What was packed for a call, and the call, are of one type.
+enum { RECURRA_FLOAT = 0, RECURRA_DOUBLE = 1, RECURRA_ROUNDED = 2 };
 enum { RECURRA_OK = 0, RECURRA_NO_MEMORY = 1, RECURRA_OTHER_VERSION = 2 };
 
 // Of this interface. It rises with every change to what follows, so that a library that was built for another one is
 // told from this one. All structs begin with it and with their own size, which the library compares with its own.
-enum { RECURRA_VERSION = 5 };
+enum { RECURRA_VERSION = 6 };
 
 // Hidden sizes are padded to a multiple of this inside ``saved``, whatever the machine's vectors are.
 enum { RECURRA_PAD = 16 };
@@ -31,7 +33,7 @@ enum { RECURRA_PAD = 16 };
 typedef struct {
   int32_t version, size;  // RECURRA_VERSION, sizeof(recurra_scan)
   int32_t cell;      // from recurra_cell()
-  int32_t dtype;     // RECURRA_FLOAT or RECURRA_DOUBLE
+  int32_t dtype;     // RECURRA_FLOAT, RECURRA_DOUBLE or RECURRA_ROUNDED
   int32_t reverse;   // from the last step to the first
   int32_t threads;   // at most so many
   int32_t self_fed;  // the input of a step is the old output: x is not read, and I is H
@@ -221,6 +223,9 @@ RECURRA_API void recurra_stepper_free(void *stepper);
 RECURRA_API const char *recurra_instruction_sets(void);
 RECURRA_API const char *recurra_instruction_set(void);
 RECURRA_API int32_t recurra_use_instruction_set(const char *name);
+
+// Whether this library and this machine round what is RECURRA_ROUNDED; else that is computed as RECURRA_FLOAT.
+RECURRA_API int32_t recurra_rounds(void);
 
 // The vectorised functions by themselves, for tests of their error: "exp", "sigmoid" or "tanh" of n numbers.
 RECURRA_API int32_t recurra_map(const char *function, int32_t dtype, int64_t n, const void *in, void *out);

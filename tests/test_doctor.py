@@ -30,13 +30,18 @@ def test_without_the_library_it_says_why_and_what_to_do(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("used", ["avx512", "plain"])
 def test_it_names_the_instruction_sets_and_the_one_in_use(monkeypatch: pytest.MonkeyPatch, used: str) -> None:
     stand_in = SimpleNamespace(
-        recurra_instruction_set=used.encode, recurra_instruction_sets=lambda: b"avx512,avx2,plain"
+        recurra_instruction_set=used.encode,
+        recurra_instruction_sets=lambda: b"avx512,avx2,plain",
+        recurra_rounds=lambda: used == "avx512",
     )
     monkeypatch.setattr(library, "absent", lambda: "")
     monkeypatch.setattr(library, "load", lambda: stand_in)
     monkeypatch.setattr("recurra.verbs.doctor.ENGINES", {})
     said = "avx512, avx2, plain".replace(used, f"{used} (in use)")
-    assert examine()["instruction sets"] == said
+    found = examine()
+    assert found["instruction sets"] == said
+    rounds = "here (train with --precision bfloat16)" if used == "avx512" else "not on this machine"
+    assert found["bfloat16 products"] == rounds
 
 
 @pytest.mark.skipif(bool(library.absent()), reason="the native engine is not here")

@@ -144,7 +144,7 @@ NAMES = set(
         "ridge nearest_neighbours target targetLabel "
         "tag window_regression most_frequent_label random_convolutions MiniRocket naive_Bayes linear_SVM n_gram_SVM F1 "
         "language n_grams unigram Kneser Ney sentencepiece "
-        "seq2seq nearest_pair copy_source BLEU sacrebleu input feeding"
+        "seq2seq nearest_pair copy_source BLEU sacrebleu input feeding float32 bfloat16"
     )
 )
 
@@ -230,7 +230,7 @@ def test_what_click_says_of_a_wrong_line_is_chinese(arguments: list[str], capsys
 
 
 def test_what_the_doctor_finds_is_told_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
-    named = [*CELLS, *ATTENTIONS, *ENGINES, "Linux macOS Windows", "avx512 avx2 plain pip install recurra sparse"]
+    named = [*CELLS, *ATTENTIONS, *ENGINES, "Linux macOS Windows", "avx512 avx2 plain bfloat16 pip install recurra sparse"]
     found = list(examine().items())
     monkeypatch.setattr(library, "absent", lambda: "The native engine was not built: run pip install again.")
     monkeypatch.setattr("recurra.verbs.doctor.PACKAGES", ("entmax_is_not_here", "entmax"))

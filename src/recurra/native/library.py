@@ -14,8 +14,9 @@ FILE = "recurra_native.dylib" if sys.platform == "darwin" else "recurra_native.s
 VARIABLE = "RECURRA_NATIVE_LIBRARY"  # names another file, as one that was built with sanitizers
 PAD = 16  # RECURRA_PAD
 NO_MEMORY, OTHER_VERSION = 1, 2  # RECURRA_NO_MEMORY, RECURRA_OTHER_VERSION
-VERSION = 5  # RECURRA_VERSION
+VERSION = 6  # RECURRA_VERSION
 DTYPES = {torch.float32: 0, torch.float64: 1}
+ROUNDED = 2  # RECURRA_ROUNDED
 
 
 _HEAD = [("version", c_int32), ("size", c_int32)]
@@ -140,6 +141,7 @@ FUNCTIONS = {
     "recurra_instruction_sets": (c_char_p, []),
     "recurra_instruction_set": (c_char_p, []),
     "recurra_use_instruction_set": (c_int32, [c_char_p]),
+    "recurra_rounds": (c_int32, []),
     "recurra_map": (c_int32, [c_char_p, c_int32, c_int64, c_void_p, c_void_p]),
 }
 
@@ -204,6 +206,15 @@ def cell_number(name: str) -> int:
             raise ConfigError(f"The native engine has no cell '{name}': run pip install again to bring it up to date.")
         _NUMBERS[name] = number
     return _NUMBERS[name]
+
+
+def scan_type(dtype: torch.dtype) -> int:
+    """Return the library's number of the type in which a scan computes, now.
+
+    Floats are rounded in products where torch may do that, too (``torch.set_float32_matmul_precision("medium")``).
+    """
+    rounds = dtype is torch.float32 and torch.get_float32_matmul_precision() == "medium"
+    return ROUNDED if rounds else DTYPES[dtype]
 
 
 def succeed(code: int) -> None:

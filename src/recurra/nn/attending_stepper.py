@@ -3,6 +3,7 @@
 Shapes: R rows, M rows of the memory, T steps of the memory, H hidden units, G gate blocks.
 """
 
+import copy
 import ctypes
 from typing import Any
 
@@ -41,6 +42,12 @@ class AttendingStepper:
             raise ConfigError(f"The engine '{engine}' cannot run this: {reason}. Use 'auto' or 'reference'.")
         with torch.inference_mode(False), torch.no_grad():
             self._run: _Native | _Reference = owner(lambda: made(owner))
+
+    def another(self) -> "AttendingStepper":
+        """Return one that has begun nothing and shares the weights, for another thread or other rows."""
+        made = copy.copy(self)
+        made._run = copy.copy(self._run)
+        return made
 
     @torch.no_grad()
     def begin(self, memory: Memory, state: State) -> None:
@@ -115,6 +122,7 @@ class _Native:
         one = new(1, self.hidden)
         given = Given(new(1, 1, self.gates), **self.weights, **memory._asdict(), first=one, h0=one, c0=None)
         scan, attend = scan_arguments(self.form, given), attend_arguments(self.form, given)
+        self.type = scan.dtype  # in which it is packed, whatever torch is told later
         arguments = ctypes.byref(scan), ctypes.byref(attend)
         pack = load().recurra_attend_pack
         packed = torch.empty(pack(*arguments, None), dtype=torch.uint8)
@@ -142,6 +150,7 @@ class _Native:
         given = self._given(self.memory, self.state)
         self.shape, like = given.x[:, 0].shape, given.x
         self.scan, self.attend = scan_arguments(self.form, given), attend_arguments(self.form, given)
+        self.scan.dtype = self.type
         self.contexts = like.new_empty(len(like), given.values.shape[2])
         self.queries = None if given.query is None else like.new_empty(len(like), given.keys.shape[2])
         self.state = self.state._replace(weights=like.new_empty(len(like), given.keys.shape[1]))

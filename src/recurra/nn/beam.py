@@ -5,8 +5,9 @@ Shapes: S texts, K answers that are followed of each, R rows that are still foll
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,84 +62,109 @@ class Search:
 
         The speaker begins with one row for each text.
         """
-        followed = _Followed(self, speaker, torch.tensor([*most]))
+        followed = _Followed(self, speaker, np.array([*most], dtype=np.int64))
         while len(followed.owners):
             followed.step()
         return [sorted(found, key=lambda one: -one.score) for found in followed.found]
 
 
-class _Followed:
-    """The answers that have not ended: which text each belongs to, its units, its logarithm, where it looked."""
+class _Step(NamedTuple):
+    """What was said at one step: of each row the unit before it, where it looked, and its row of the step before."""
 
-    def __init__(self, search: Search, speaker: Speaker, most: Tensor):
+    units: np.ndarray  # (R,)
+    looked: Tensor | None  # (R, T)
+    parents: np.ndarray  # (R,)
+
+
+class _Followed:
+    """The answers that have not ended: which text each belongs to, its last unit, its logarithm, how it came about.
+
+    All but the scores are small, and arrays of NumPy, whose functions are called sooner than those of torch.
+    """
+
+    def __init__(self, search: Search, speaker: Speaker, most: np.ndarray):
         count = len(most)
         self.search, self.speaker, self.most, self.soonest = search, speaker, most, int(most.min()) if count else 0
         self.never = torch.tensor(search.never, dtype=torch.long)
         self.found: list[list[Said]] = [[] for _ in range(count)]
-        self.left = torch.full((count,), search.beam)  # answers that may still end
-        self.owners, self.slots = torch.arange(count), torch.zeros(count, dtype=torch.long)
-        self.logs = torch.zeros(count, dtype=torch.float64)
-        self.units = torch.full((count, 1), search.end)
-        self.looked: Tensor | None = None
+        self.left = np.full(count, search.beam)  # answers that may still end
+        self.owners, self.slots = np.arange(count), np.zeros(count, dtype=np.int64)
+        self.logs = np.zeros(count)
+        self.units, self.parents = np.full(count, search.end), np.arange(count)
+        self.past: list[_Step] = []
 
     def step(self) -> None:
         """Say one unit more."""
-        scores, looked = self.speaker.say(self.units[:, -1])
+        scores, looked = self.speaker.say(torch.from_numpy(self.units))
+        self.past.append(_Step(self.units, looked, self.parents))
         logs, units = self._candidates(scores)
         texts, values, places = self._best(logs)
-        chosen = units.flatten()[places]
-        if looked is not None:
-            looked = looked.unsqueeze(1)
-            self.looked = looked if self.looked is None else torch.cat([self.looked, looked], 1)
-        rows = places // units.shape[1]
+        chosen, rows = units.reshape(-1)[places], places // units.shape[1]
         ended = chosen == self.search.end
         if ended.any():
             self._note(rows[ended], texts[ended], values[ended])
-            rows, texts, values, chosen = rows[~ended], texts[~ended], values[~ended], chosen[~ended]
+            goes_on = ~ended
+            rows, texts, values, chosen = rows[goes_on], texts[goes_on], values[goes_on], chosen[goes_on]
         self._go_on(rows, texts, values, chosen)
 
-    def _candidates(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def _candidates(self, scores: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithms of what may come next, with what was said before, and the units (R, C)."""
-        total = scores.logsumexp(-1, keepdim=True)
-        scores = scores.index_fill(1, self.never, -torch.inf) if len(self.never) else scores
-        logs, units = scores.topk(min(self.search.beam, scores.shape[1]), -1)
-        if self.units.shape[1] > self.soonest:
-            last = self.units.shape[1] > self.most[self.owners]  # nothing but the end may come
-            logs[last], units[last] = -torch.inf, self.search.end
-            logs[last, 0] = scores[last, self.search.end]
-        return (logs - total).double() + self.logs.unsqueeze(1), units
+        scores = scores.log_softmax(-1)
+        if len(self.never):
+            scores.index_fill_(1, self.never.to(scores.device), -torch.inf)
+        best = scores.max(-1, keepdim=True) if self.search.beam == 1 else scores.topk(self._width(scores), -1)
+        logs, units = best.values.double().cpu().numpy(), best.indices.cpu().numpy()
+        if len(self.past) > self.soonest:
+            last = len(self.past) > self.most[self.owners]  # nothing but the end may come
+            logs[last], units[last] = -np.inf, self.search.end
+            logs[last, 0] = scores[:, self.search.end].double().cpu().numpy()[last]
+        return logs + self.logs[:, None], units
 
-    def _best(self, logs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _width(self, scores: Tensor) -> int:
+        return min(self.search.beam, scores.shape[1])
+
+    def _best(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the texts of the best candidates, their logarithms, and where these stand in ``logs`` (R, C)."""
-        if len(self.found) == 1:
-            values, places = logs.flatten().topk(min(int(self.left), logs.numel()))
-            good = values > -torch.inf
-            return torch.zeros_like(places[good]), values[good], places[good]
+        if self.search.beam == 1:
+            rows = np.flatnonzero(logs[:, 0] > -np.inf)
+            return self.owners[rows], logs[rows, 0], rows
         count, beam, width = len(self.found), self.search.beam, logs.shape[1]
-        table = logs.new_full((count, beam, width), -torch.inf)
+        table = np.full((count, beam, width), -np.inf)
         table[self.owners, self.slots] = logs
-        row_of = torch.zeros(count, beam, dtype=torch.long)
-        row_of[self.owners, self.slots] = torch.arange(len(logs))
-        values, at = table.flatten(1).topk(beam, -1)
-        good = (torch.arange(values.shape[1]) < self.left.unsqueeze(1)) & (values > -torch.inf)
-        texts = torch.arange(count).unsqueeze(1).expand_as(at)[good]
+        row_of = np.zeros((count, beam), dtype=np.int64)
+        row_of[self.owners, self.slots] = np.arange(len(logs))
+        of_text = table.reshape(count, -1)
+        at = np.argsort(-of_text, axis=1, kind="stable")[:, :beam]
+        values = np.take_along_axis(of_text, at, 1)
+        good = (np.arange(beam) < self.left[:, None]) & (values > -np.inf)
+        texts = np.nonzero(good)[0]
         places = row_of[texts, at[good] // width] * width + at[good] % width
         return texts, values[good], places
 
-    def _note(self, rows: Tensor, texts: Tensor, logs: Tensor) -> None:
+    def _note(self, rows: np.ndarray, texts: np.ndarray, logs: np.ndarray) -> None:
         """Keep the answers that have ended: those of ``rows``, with an end behind them."""
-        length = self.units.shape[1]
-        units = self.units[rows, 1:].tolist()
+        units, looked = self._way(rows)
         for n, (text, one) in enumerate(zip(texts.tolist(), logs.tolist(), strict=True)):
-            looked = None if self.looked is None else self.looked[rows[n]].clone()
-            self.found[text].append(Said(tuple(units[n]), self.search.score(one, length), one, looked))
-            self.left[text] -= 1
+            score = self.search.score(one, len(self.past))
+            self.found[text].append(Said(tuple(units[n]), score, one, None if looked is None else looked[n]))
+        np.subtract.at(self.left, texts, 1)
 
-    def _go_on(self, rows: Tensor, texts: Tensor, logs: Tensor, chosen: Tensor) -> None:
+    def _way(self, rows: np.ndarray) -> tuple[list[list[int]], Tensor | None]:
+        """Return the units of ``rows`` (R, Q) but the end before them, and where all looked (R, Q, T)."""
+        units, looked = [], []
+        for step in reversed(self.past):
+            units.append(step.units[rows])
+            looked.append(None if step.looked is None else step.looked[torch.from_numpy(rows).to(step.looked.device)])
+            rows = step.parents[rows]
+        seen = [one for one in reversed(looked) if one is not None]
+        return np.stack(units[-2::-1], 1).tolist() if units[1:] else [[]] * len(rows), torch.stack(
+            seen, 1
+        ) if seen else None
+
+    def _go_on(self, rows: np.ndarray, texts: np.ndarray, logs: np.ndarray, chosen: np.ndarray) -> None:
         """Follow the answers of ``rows``, each with one unit more."""
-        self.speaker.keep(rows)
-        self.units = torch.cat([self.units[rows], chosen.unsqueeze(1)], 1)
-        self.looked = None if self.looked is None else self.looked[rows]
-        self.owners, self.logs = texts, logs
-        first = torch.searchsorted(texts, texts)  # texts come in order, so this is where the rows of each begin
-        self.slots = torch.arange(len(texts)) - first
+        if len(rows) != len(self.owners) or (rows[1:] - rows[:-1] != 1).any():  # else all go on as they are
+            self.speaker.keep(torch.from_numpy(rows))
+        self.units, self.parents, self.owners, self.logs = chosen, rows, texts, logs
+        first = np.searchsorted(texts, texts)  # texts come in order, so this is where the rows of each begin
+        self.slots = np.arange(len(texts)) - first

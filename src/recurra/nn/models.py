@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..attention import Attention
+from ..attention import Attention, Memory
 from ..cells import Cell, GatedCell, State, map_state
 from ..data.batch import Batch
 from ..random import Dropout
@@ -183,11 +183,16 @@ class Writer(nn.Module):
 
     def begin(self, batch: Batch, record: bool = False) -> tuple[Recurrence, BoundCell, AttendingState]:
         """Read ``batch.inputs``; return what was read, the decoder that looks at it, and its first state."""
+        read, memory, state = self.read(batch, record)
+        bound = self.decoder.bind(memory)
+        return read, bound, bound.initial(state)
+
+    def read(self, batch: Batch, record: bool = False) -> tuple[Recurrence, Memory | None, State]:
+        """Read ``batch.inputs``; return what was read, what there is to look at, and the first state of the cell."""
         read = self.recurrent(self.embed(batch.inputs), mask=batch.mask, record=record)
         attention = self.decoder.attention
         memory = None if attention is None else attention.project(read.outputs, batch.mask)
-        bound = self.decoder.bind(memory)
-        return read, bound, bound.initial(self.bridge(read))
+        return read, memory, self.bridge(read)
 
 
 class ParallelWriter(nn.Module):

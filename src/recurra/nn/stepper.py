@@ -16,7 +16,7 @@ from ..cells import CELLS, Cell, GatedCell, State, map_state
 from ..cells.base import settled
 from ..errors import ConfigError
 from ..native import library
-from ..native.library import DTYPES, SCAN_HEAD, ScanArguments
+from ..native.library import SCAN_HEAD, ScanArguments
 from .engines.native import cell_refusal, kernel_name, per_unit
 
 
@@ -124,7 +124,9 @@ def _make(cell: GatedCell, batch_size: int) -> c_void_p:
     """Return a stepper of the library, which has its own copy of the weights."""
     name = kernel_name(cell)
     assert name is not None
-    scan = ScanArguments(*SCAN_HEAD, library.cell_number(name), DTYPES[cell.weight_ih.dtype], 0, 1, 0, batch_size, 1)
+    scan = ScanArguments(
+        *SCAN_HEAD, library.cell_number(name), library.scan_type(cell.weight_ih.dtype), 0, 1, 0, batch_size, 1
+    )
     scan.input, scan.hidden = cell.input_size, cell.hidden_size
     given = {field: getattr(cell, field) for field in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
     given["per_unit"] = per_unit(cell)

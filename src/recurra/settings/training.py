@@ -49,5 +49,8 @@ class TrainingSettings:
     coverage_penalty: float = setting(
         0.0, "weight in the loss of looks at what was looked at before (each place once if > 0)"
     )
+    precision: Literal["float32", "bfloat16"] = setting(
+        "float32", "what factors of products are rounded to in training (doctor says whether that is faster here)"
+    )
     device: str = setting("auto", "cpu, cuda, or auto for the fastest there is")
     seed: int = setting(0, "the same seed gives the same result on the same machine", low=0, high=2**63 - 1)

@@ -22,6 +22,7 @@ from ..nn.models import Output
 from ..random import drawing, using, watching
 from ..settings.config import TrainingSettings
 from .adamw import AdamW
+from .precision import multiplying_in
 from .task import Examples, Loss, Ordered, Task, Unequal
 
 Carried = tuple[Tensor, ...]
@@ -291,7 +292,8 @@ class _Loop:
         number = progress.epoch + 1
         # Every epoch has its own seed, so a resumed training draws what an uninterrupted one would have drawn.
         generator = self._generator(number)
-        with using(generator), threads_for(self.settings.batch_size, self.parameters):
+        threads = threads_for(self.settings.batch_size, self.parameters)
+        with using(generator), threads, multiplying_in(self.settings.precision):
             train_loss, norms = self._train(train, progress, generator)
         generator = self._generator(0)  # validation draws the same in every epoch
         with self.optimiser.averaged():

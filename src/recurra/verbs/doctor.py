@@ -35,6 +35,7 @@ def examine() -> dict[str, str]:
     }
     findings |= {name: _version(name) for name in PACKAGES}
     findings["instruction sets"] = _instruction_sets()
+    findings["bfloat16 products"] = _rounded_products()
     findings |= {f"engine {name}": _agreement(name) for name in ENGINES}
     return findings
 
@@ -54,6 +55,13 @@ def _instruction_sets() -> str:
     used = native.recurra_instruction_set().decode()
     names = native.recurra_instruction_sets().decode().split(",")
     return ", ".join(f"{name} (in use)" if name == used else name for name in names)
+
+
+def _rounded_products() -> str:
+    """Say whether a training with precision='bfloat16' is another one here."""
+    if library.absent() or not library.load().recurra_rounds():
+        return "not on this machine"
+    return "here (train with --precision bfloat16)"
 
 
 def _agreement(engine: str) -> str:

@@ -20,7 +20,6 @@ from ...native.eager import is_eager
 from ...native.library import (
     ATTEND_GRAD_HEAD,
     ATTEND_HEAD,
-    DTYPES,
     PAD,
     SCAN_HEAD,
     AttendArguments,
@@ -29,6 +28,7 @@ from ...native.library import (
     absent,
     cell_number,
     load,
+    scan_type,
     succeed,
 )
 from ...native.threads import threads_for_scan
@@ -231,7 +231,7 @@ def scan_arguments(form: Form, given: Given) -> ScanArguments:
     (batch, steps, _), hidden = given.x.shape, given.h0.shape[1]
     weights = (given.feed, given.weight_hh, given.query, given.combine)
     threads = threads_for_scan(batch * steps * sum(weight.numel() for weight in weights if weight is not None))
-    scan = ScanArguments(*SCAN_HEAD, cell_number(form.cell), DTYPES[given.x.dtype], 0, threads, 0)
+    scan = ScanArguments(*SCAN_HEAD, cell_number(form.cell), scan_type(given.x.dtype), 0, threads, 0)
     scan.batch, scan.steps, scan.input, scan.hidden = batch, steps, hidden, hidden
     scan.x, scan.weight_ih, scan.weight_hh = given.x.data_ptr(), _pointer(given.feed), _pointer(given.weight_hh)
     scan.bias_hh, scan.per_unit = _pointer(given.bias_hh), _pointer(given.per_unit)

@@ -24,6 +24,7 @@ from ...native.library import (
     ScanArguments,
     cell_number,
     load,
+    scan_type,
     succeed,
 )
 from ...native.threads import threads_for_scan
@@ -124,7 +125,7 @@ def _scan_arguments(inputs: Inputs) -> ScanArguments:
     products = sum(weight.numel() for weight in (inputs.weight_ih, inputs.weight_hh) if weight is not None)
     threads = threads_for_scan(x.shape[0] * x.shape[1] * products)
     pointers = map(_pointer, _tensors(inputs))
-    numbers = cell_number(cell), DTYPES[x.dtype], reverse, threads, x.shape[2] == 0
+    numbers = cell_number(cell), scan_type(x.dtype), reverse, threads, x.shape[2] == 0
     return ScanArguments(*SCAN_HEAD, *numbers, *sizes, *pointers)
 
 

@@ -6,6 +6,7 @@ Shapes: N texts, R rows, T units of a text and its end, Q units of an answer and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -71,15 +72,18 @@ class Decoder:
     """A network that answers texts row by row, as a beam search asks it."""
 
     def __init__(self, network: Seq2seqNet, batch: Batch):
-        self.network, self.cell = network, network.decoder.cell
-        _, self.bound, self.state = network.begin(batch)
-        self.stepper = None if self.bound.memory is None else AttendingStepper(network.decoder)
-        if self.stepper is not None and self.bound.memory is not None:
-            self.stepper.begin(self.bound.memory, self.state.cell)
+        self.network, self.cell, self.device = network, network.decoder.cell, batch.inputs.device
+        _, memory, state = network.read(batch)
+        self.stepper = None if memory is None else stepper_of(network)
+        if self.stepper is not None and memory is not None:
+            self.stepper.begin(memory, state)
+        else:
+            self.bound = network.decoder.bind(None)
+            self.state = self.bound.initial(state)
 
     def say(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read the last ``units`` (R,); return the scores (R, V) of the next ones, and where it looked, (R, T)."""
-        projected = self.cell.project(self.network.target_embed(units))
+        projected = self.cell.project(self.network.target_embed(units.to(self.device)))
         if self.stepper is None:
             self.state = self.bound.step(projected, self.state)
             return self.network.head(self.state.output), None
@@ -93,6 +97,20 @@ class Decoder:
             self.state = take_rows(self.state, rows)
         else:
             self.stepper.take(rows)
+
+
+# Of each network the stepper whose weights are laid out already, and which weights these were.
+_steppers: WeakKeyDictionary[Seq2seqNet, tuple[tuple[int, ...], AttendingStepper]] = WeakKeyDictionary()
+
+
+def stepper_of(network: Seq2seqNet) -> AttendingStepper:
+    """Return a stepper of its own for the network as it is now; its weights are laid out once for all of them."""
+    weights = tuple(number for one in network.decoder.parameters() for number in (one.data_ptr(), one._version))
+    kept, made = _steppers.get(network, ((), None))
+    if made is None or kept != weights:
+        made = AttendingStepper(network.decoder)
+        _steppers[network] = weights, made
+    return made.another()
 
 
 class Together:

@@ -3,15 +3,18 @@
 Shapes: B texts, T units read, Q units written, E numbers of a unit, H hidden units, V units that are known.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...data.batch import Batch
 from ...data.text import PADDING
-from ...nn.attending import AttendingCell, Written
+from ...nn.attending import AttendingCell
 from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
-from ...nn.layers import Recurrence, Recurrent
+from ...nn.entropy import total_cross_entropy
+from ...nn.layers import Recurrent
 from ...nn.models import Output, Writer
 from ...random import Dropout
 from ...settings import Config
@@ -51,8 +54,15 @@ class Next(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Return the scores (..., V) of the units after ``states`` (..., H)."""
+        return F.linear(self._ready(states), self.weight, self.bias)
+
+    def loss(self, states: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Return the cross entropy of ``targets`` (n,) after ``states`` (n, H), summed up."""
+        return total_cross_entropy(self._ready(states), self.weight, self.bias, targets, smoothing)
+
+    def _ready(self, states: Tensor) -> Tensor:
         states = self.dropout(states)
-        return F.linear(states if self.narrow is None else self.narrow(states), self.weight, self.bias)
+        return states if self.narrow is None else self.narrow(states)
 
 
 class Seq2seqNet(Writer):
@@ -95,8 +105,11 @@ class Seq2seqNet(Writer):
         """Return what the decoder reads before each of ``targets`` (B, Q)."""
         return F.pad(targets[:, :-1], (1, 0), value=self.start)
 
-    def teach(self, batch: Batch, previous: Tensor) -> tuple[Tensor, Recurrence, Written]:
-        """Return the scores (n, V) of the n real units of the answers alone, and what they follow from."""
+    def teach(self, batch: Batch, previous: Tensor, smoothing: float) -> Output:
+        """Return the cross entropy of all real units of the answers, summed up: the prediction is a scalar."""
+        assert batch.targets is not None
         read, written = self.written(batch, previous)
-        states = written.outputs if batch.target_mask is None else written.outputs[batch.target_mask]
-        return self.head(states), read, written
+        real = ... if batch.target_mask is None else batch.target_mask
+        states, targets = written.outputs[real].flatten(0, -2), batch.targets[real].flatten()
+        loss = cast(Next, self.head).loss(states, targets, smoothing)
+        return Output(loss, written.weights, read)

@@ -5,7 +5,6 @@ Shapes: B texts, Q units of answers, n of them real, V units that are known.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...data.batch import Batch
 from ...nn.models import Output
@@ -30,13 +29,13 @@ class Seq2seqTask:
         self.smoothing, self.sampling = smoothing, sampling
 
     def ask(self, model: nn.Module, batch: Batch) -> Output:
-        """Return the scores (n, V) of the units of all answers."""
+        """Return the loss over all units of answers, their ends among them, summed up."""
         assert isinstance(model, Seq2seqNet) and batch.targets is not None
         previous = model.previous(batch.targets)
         if model.training and self.sampling:
             previous = self._guessed(model, batch, previous)
-        scores, read, written = model.teach(batch, previous)
-        return Output(scores, written.weights, read)
+        # In validation smoothed, too: what is trained to be less than sure would look worse there the better it gets.
+        return model.teach(batch, previous, self.smoothing)
 
     @torch.no_grad()
     def _guessed(self, model: Seq2seqNet, batch: Batch, previous: Tensor) -> Tensor:
@@ -48,12 +47,9 @@ class Seq2seqTask:
         return torch.cat([previous[:, :1], mixed], 1)
 
     def loss(self, output: Output, batch: Batch) -> Loss:
-        """Return the loss over all units of answers, their ends among them."""
+        """Return the loss, and of how many units it is."""
         assert batch.targets is not None
-        targets = batch.targets.flatten() if batch.target_mask is None else batch.targets[batch.target_mask]
-        # Of validation, too: what is trained to be less than sure would look worse there the better it gets.
-        total = F.cross_entropy(output.prediction, targets, reduction="sum", label_smoothing=self.smoothing)
-        return Loss(total, len(targets))
+        return Loss(output.prediction, batch.targets.numel() if batch.target_mask is None else batch.target_mask.sum())
 
 
 def make_translator(config: Config, learned: Seq2seqLearned) -> tuple[Seq2seqNet, Seq2seqTask]:
