@@ -230,7 +230,8 @@ def test_what_click_says_of_a_wrong_line_is_chinese(arguments: list[str], capsys
 
 
 def test_what_the_doctor_finds_is_told_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
-    named = [*CELLS, *ATTENTIONS, *ENGINES, "Linux macOS Windows", "avx512 avx2 plain bfloat16 pip install recurra sparse"]
+    sets = "avx512 avx2 plain bfloat16"
+    named = [*CELLS, *ATTENTIONS, *ENGINES, "Linux macOS Windows", sets, "pip install recurra sparse"]
     found = list(examine().items())
     monkeypatch.setattr(library, "absent", lambda: "The native engine was not built: run pip install again.")
     monkeypatch.setattr("recurra.verbs.doctor.PACKAGES", ("entmax_is_not_here", "entmax"))
