@@ -209,7 +209,7 @@ def answering(ours: Ours, theirs: Theirs, job: str) -> Pair:
 
 def table(done: Fits, rows: list[tuple[Any, ...]]) -> Iterator[str]:
     """Return the lines of the table."""
-    yield "| cell | attention | feeding | factors | threads | job | recurra, ms | torch.nn, ms | times as fast | half of all |"
+    yield "| cell | attention | feeding | factors | threads | job | recurra, ms | torch.nn, ms | times | half of all |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for row in rows:
         one = done[row]
