@@ -20,7 +20,7 @@ constexpr bool rounds() {
 constexpr int tile_rows = 16;
 constexpr int64_t tile_depth = 32;    // numbers of a row of a tile
 constexpr int64_t piece_depth = 512;  // numbers of the rows that are rounded at once
-constexpr int few_rows = 4;           // from which on a tile of sixteen is not too large
+constexpr int few_rows = 4;           // up to which a tile of sixteen would be mostly empty
 
 // Products over less than this are left as they are: a panel needs room for a whole tile.
 template <class T>
