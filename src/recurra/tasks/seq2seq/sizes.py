@@ -8,7 +8,7 @@ from .plan import PairPlan
 
 BATCHES = 200  # of an epoch at least, unless batches would be too small
 LARGEST, SMALLEST = 64, 16  # pairs of a batch
-STEPS = 12_000  # of a training, about
+STEPS = 6_000  # of a training, about
 EPOCHS, FEWEST = 60, 12
 
 
