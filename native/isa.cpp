@@ -39,8 +39,10 @@ inline void nothing(const Call &, int) {}
 
 template <void (*run)(const Call &, int)>
 void with_tiles(const Call &call, int thread) {
-  const Tiles tiles;
+  Tiles tiles;
+  tiles.begin();
   run(call, thread);
+  tiles.end();
 }
 
 template <class T, class C>

@@ -54,10 +54,12 @@ RECURRA_INLINE void round_panel(double *, int64_t, int) {}
 // The compiler does not know that instructions for tiles read and write memory.
 RECURRA_INLINE void settle_memory() { __asm__ volatile("" ::: "memory"); }
 
-// What a thread sets before it multiplies tiles, and sets back after it: somebody else may have set them otherwise.
+// What a thread sets before it multiplies tiles, and sets back after it: somebody else may have set them otherwise. No
+// object that ends by itself, as that would need what unwinds the stack.
 struct Tiles {
   alignas(64) uint8_t before[64];
-  Tiles() {
+
+  RECURRA_INLINE void begin() {
     // Palette 1; of all eight tiles the bytes of a row, and how many rows.
     alignas(64) static const uint8_t whole[64] = {1,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 64, 0, 64, 0, 64, 0,
                                                   64, 0, 64, 0, 64, 0, 64, 0, 64, 0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0, 0,  0,
@@ -65,12 +67,10 @@ struct Tiles {
     _tile_storeconfig(before);
     _tile_loadconfig(whole);
   }
-  ~Tiles() {
+  RECURRA_INLINE void end() {
     settle_memory();
     _tile_loadconfig(before);
   }
-  Tiles(const Tiles &) = delete;
-  Tiles &operator=(const Tiles &) = delete;
 };
 
 // Turn 16 rows of 16 pairs round: in four steps blocks of 1, 2, 4 and 8 change places.
@@ -256,7 +256,8 @@ constexpr bool rounded(int64_t) {
 template <class T>
 RECURRA_INLINE void round_panel(T *, int64_t, int) {}
 struct Tiles {
-  ~Tiles() {}
+  RECURRA_INLINE void begin() {}
+  RECURRA_INLINE void end() {}
 };
 #endif
 

@@ -40,7 +40,7 @@ def test_it_names_the_instruction_sets_and_the_one_in_use(monkeypatch: pytest.Mo
     said = "avx512, avx2, plain".replace(used, f"{used} (in use)")
     found = examine()
     assert found["instruction sets"] == said
-    rounds = "here (train with --precision bfloat16)" if used == "avx512" else "not on this machine"
+    rounds = "on this machine" if used == "avx512" else "not on this machine"
     assert found["bfloat16 products"] == rounds
 
 

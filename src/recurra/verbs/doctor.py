@@ -58,10 +58,10 @@ def _instruction_sets() -> str:
 
 
 def _rounded_products() -> str:
-    """Say whether a training with precision='bfloat16' is another one here."""
+    """Say whether a training with precision="bfloat16" is another one here."""
     if library.absent() or not library.load().recurra_rounds():
         return "not on this machine"
-    return "here (train with --precision bfloat16)"
+    return "on this machine"
 
 
 def _agreement(engine: str) -> str:
