@@ -67,8 +67,11 @@ def test_scores_and_gradients_are_those_of_torch(
     lengths = batch.mask.sum(1)
     scores = network(batch).prediction[batch.target_mask]
     torch.testing.assert_close(scores, other(batch.inputs, lengths, batch.targets), rtol=0, atol=1e-12)
-    task.loss(task.ask(network, batch), batch).mean.backward()
-    other.loss(batch.inputs, lengths, batch.targets).backward()
+    ours = task.loss(task.ask(network, batch), batch).mean
+    theirs = other.loss(batch.inputs, lengths, batch.targets, task.smoothing)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    ours.backward()
+    theirs.backward()
     pairs = {"embed.weight": "read.weight", "decoder.cell.weight_hh": "decoder.weight_hh"}
     for name, same in pairs.items():
         found = network.get_parameter(name).grad, other.get_parameter(same).grad
