@@ -112,16 +112,14 @@ class _Followed:
         scores = scores.log_softmax(-1)
         if len(self.never):
             scores.index_fill_(1, self.never.to(scores.device), -torch.inf)
-        best = scores.max(-1, keepdim=True) if self.search.beam == 1 else scores.topk(self._width(scores), -1)
+        width = min(self.search.beam, scores.shape[1])
+        best = scores.max(-1, keepdim=True) if width == 1 else scores.topk(width, -1)
         logs, units = best.values.double().cpu().numpy(), best.indices.cpu().numpy()
         if len(self.past) > self.soonest:
             last = len(self.past) > self.most[self.owners]  # nothing but the end may come
             logs[last], units[last] = -np.inf, self.search.end
             logs[last, 0] = scores[:, self.search.end].double().cpu().numpy()[last]
         return logs + self.logs[:, None], units
-
-    def _width(self, scores: Tensor) -> int:
-        return min(self.search.beam, scores.shape[1])
 
     def _best(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the texts of the best candidates, their logarithms, and where these stand in ``logs`` (R, C)."""
