@@ -126,7 +126,8 @@ def _counts(metric: Any, truth: Sequence[str], answers: Sequence[str]) -> np.nda
 def _bleu_of(statistics: Statistics) -> float:
     """Return 100 times the geometric mean of the precisions of runs, times the brevity penalty (Papineni 2002)."""
     summed = statistics["bleu"].sum(0)
-    return float(_bleu("13a", False)._compute_score_from_stats([int(count) for count in summed]).score)
+    score = _bleu("13a", False)._compute_score_from_stats([int(count) for count in summed]).score
+    return min(100.0, float(score))  # as the mean of logarithms may be a little more
 
 
 def _bleu_of_long(statistics: Statistics) -> float:
