@@ -5,6 +5,7 @@ Shapes: N texts, R rows, T units of a text and its end, Q units of an answer and
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...compare.metric import Statistics
 from ...data.batch import Batch
@@ -80,19 +82,23 @@ class Decoder:
         else:
             self.bound = network.decoder.bind(None)
             self.state = self.bound.initial(state)
+        self.copied = None if network.copying is None else batch["copied"]
 
     def say(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read the last ``units`` (R,); return the scores (R, V) of the next ones, and where it looked, (R, T)."""
-        projected = self.cell.project(self.network.target_embed(units.to(self.device)))
+        units = self.network.known(units.to(self.device))
+        projected = self.cell.project(self.network.target_embed(units))
         if self.stepper is None:
             self.state = self.bound.step(projected, self.state)
             return self.network.head(self.state.output), None
         output, weights = self.stepper.step(projected)
         # Of heads the mean; of others a copy, as the next step overwrites them.
-        return self.network.head(output), weights.clone() if weights.dim() == 2 else weights.mean(1)
+        looked = weights.clone() if weights.dim() == 2 else weights.mean(1)
+        return self.network.scores(output.unsqueeze(1), looked.unsqueeze(1), self.copied)[:, 0], looked
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these ``rows`` of those before."""
+        self.copied = None if self.copied is None else self.copied[rows.to(self.device)]
         if self.stepper is None:
             self.state = take_rows(self.state, rows)
         else:
@@ -122,7 +128,9 @@ class Together:
     def say(self, units: Tensor) -> tuple[Tensor, Tensor | None]:
         """Read the last ``units`` (R,); return the scores (R, V) of the next ones, and where they looked, (R, T)."""
         said = [speaker.say(units) for speaker in self.speakers]
-        scores = torch.stack([scores.log_softmax(-1) for scores, _ in said]).logsumexp(0)
+        most = max(scores.shape[1] for scores, _ in said)  # those that copy know more units
+        logs = [F.pad(scores.log_softmax(-1), (0, most - scores.shape[1]), value=-torch.inf) for scores, _ in said]
+        scores = torch.stack(logs).logsumexp(0)
         looked = [where for _, where in said if where is not None]
         return scores, torch.stack(looked).mean(0) if looked else None
 
@@ -144,11 +152,8 @@ def ask_network(
     networks = [one.network for one in (fitted, *others)]
     found = []
     for n, some in enumerate(searched(networks, examples, learned, how)):  # type: ignore[arg-type]
-        # Most answers need no unit of their text, so that it is not cut again.
-        copied = asked.copy_unknown and any(UNKNOWN in one.units for one in some[: asked.best])
-        read = examples.units(n, learned) if copied else []
-        length = int(examples.read.lengths[n])
-        found.append([_answer(one, learned, read, length) for one in some[: asked.best]])
+        text = Text(examples, n, learned)
+        found.append([_answer(one, text, asked.copy_unknown) for one in some[: asked.best]])
     return found
 
 
@@ -179,17 +184,33 @@ def _batches(lengths: np.ndarray, beam: int) -> Iterator[np.ndarray]:
         begin += count
 
 
-def _answer(said: Said, learned: Seq2seqLearned, read: Sequence[str], length: int) -> Answer:
-    """Return an answer as text; where a unit is not known, with that of what was ``read`` which it looked at.
+class Text:
+    """The units of a text that is answered, in which those are found that are not known."""
 
-    The text and its end have ``length`` units; what is behind them is padding.
-    """
-    looked = None if said.looked is None else said.looked[:, :length].double().cpu().numpy()
-    units = [learned.target.shown(unit) for unit in said.units]
-    if looked is not None and read:
+    def __init__(self, examples: PairExamples, place: int, learned: Seq2seqLearned):
+        self.examples, self.place, self.learned = examples, place, learned
+        self.length = int(examples.read.lengths[place])  # that of the end included
+
+    @cached_property  # as most answers need none
+    def units(self) -> list[str]:
+        """The units, but for the end."""
+        return self.examples.units(self.place, self.learned)
+
+    def unit(self, number: int) -> str:
+        """Return the unit of this number, which the text may have alone."""
+        if number < self.learned.target.size or self.examples.copied is None:
+            return self.learned.target.shown(number)
+        return self.units[int(np.argmax(self.examples.copied.row(self.place) == number))]
+
+
+def _answer(said: Said, text: Text, copy_unknown: bool) -> Answer:
+    """Return an answer as text; where a unit is not known, perhaps with that of the text which it looked at."""
+    looked = None if said.looked is None else said.looked[:, : text.length].double().cpu().numpy()
+    units = [text.unit(unit) for unit in said.units]
+    if looked is not None and copy_unknown and text.length > 1:
         for place in (n for n, unit in enumerate(said.units) if unit == UNKNOWN):
-            units[place] = read[int(looked[place, :-1].argmax())]
-    return Answer(learned.target.cutter.join(units), tuple(units), said.logs, looked)
+            units[place] = text.units[int(looked[place, :-1].argmax())]
+    return Answer(text.learned.target.cutter.join(units), tuple(units), said.logs, looked)
 
 
 @on_its_own

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...data.batch import Batch
 from ...data.text import PADDING
+from .copying import numbered
 from .learned import Seq2seqLearned, Side
 from .source import Pairs
 
@@ -37,6 +38,10 @@ class Ragged:
         found: np.ndarray = np.diff(self.ends)
         return found
 
+    def row(self, place: int) -> np.ndarray:
+        """Return one row."""
+        return self.numbers[self.ends[place] : self.ends[place + 1]]
+
     def padded(self, places: np.ndarray) -> np.ndarray:
         """Return the rows at ``places``, as long as the longest of them."""
         lengths = self.lengths[places]
@@ -52,12 +57,21 @@ class PairExamples:
     sources: tuple[str, ...]
     read: Ragged  # the units of texts, and their ends
     said: Ragged | None  # the units of answers, and their ends
+    # Of both where they share their units: those that are not known have numbers of their own in each pair.
+    copied: Ragged | None = None
+    wanted: Ragged | None = None
 
     @classmethod
     def of(cls, pairs: Pairs, learned: Seq2seqLearned) -> "PairExamples":
         """Cut all pairs into units."""
-        said = None if pairs.targets is None else _rows(pairs.targets, learned.target)
-        return cls(pairs.sources, _rows(pairs.sources, learned.source), said)
+        read = [learned.source.cutter.cut(text) for text in pairs.sources]
+        said = None if pairs.targets is None else [learned.target.cutter.cut(text) for text in pairs.targets]
+        known = _rows(read, learned.source), None if said is None else _rows(said, learned.target)
+        if not learned.shared:
+            return cls(pairs.sources, *known)
+        both = [numbered(*units, learned.source) for units in zip(read, said or [[]] * len(read), strict=True)]
+        copied, wanted = (Ragged.of(list(rows)) for rows in zip(*both, strict=True)) if both else (known[0],) * 2
+        return cls(pairs.sources, *known, copied, None if said is None else wanted)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -74,9 +88,8 @@ class PairExamples:
     def some(self, places: np.ndarray) -> "PairExamples":
         """Return the pairs at ``places``."""
         sources = tuple(self.sources[n] for n in places)
-        return PairExamples(
-            sources, _taken(self.read, places), None if self.said is None else _taken(self.said, places)
-        )
+        parts = (None if one is None else _taken(one, places) for one in (self.said, self.copied, self.wanted))
+        return PairExamples(sources, _taken(self.read, places), *parts)
 
     def order(self, size: int, first: int, count: int, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield batches of about equal numbers of units, ``size`` pairs on average, in passes over all of them."""
@@ -103,18 +116,20 @@ class PairExamples:
         """Return the pairs with these ``numbers`` (B,): texts (B, T), answers (B, Q), and which units are real."""
         places = numbers.numpy()
         read = torch.from_numpy(self.read.padded(places))
+        others = {"copied": self.copied, "wanted": self.wanted}
+        more = {name: torch.from_numpy(rows.padded(places)) for name, rows in others.items() if rows is not None}
         if self.said is None:
-            return Batch(read, mask=read != PADDING)
+            return Batch(read, mask=read != PADDING, others=more)
         said = torch.from_numpy(self.said.padded(places))
-        return Batch(read, said, read != PADDING, said != PADDING)
+        return Batch(read, said, read != PADDING, said != PADDING, more)
 
 
-def _rows(texts: Sequence[str], side: Side) -> Ragged:
-    return Ragged.of([side.encode(side.cutter.cut(text)) for text in texts])
+def _rows(texts: Sequence[Sequence[str]], side: Side) -> Ragged:
+    return Ragged.of([side.encode(units) for units in texts])
 
 
 def _taken(rows: Ragged, places: np.ndarray) -> Ragged:
-    return Ragged.of([rows.numbers[rows.ends[n] : rows.ends[n + 1]] for n in places])
+    return Ragged.of([rows.row(n) for n in places])
 
 
 def _apart(cuts: Tensor, count: int) -> Tensor:

@@ -63,6 +63,8 @@ class Seq2seqKind(Kind):
         """Return the settings with what follows from how many pairs there are, and how their answers look."""
         if is_reservoir(config.model):
             raise ConfigError("A reservoir is read out in closed form, which writes no text.")
+        if config.task.copy and "attention" not in attentions_in(config.model):
+            raise ConfigError("What is copied is what attention looks at: copy needs an attention, such as 'additive'.")
         return sized(config, plan)
 
     def learn(self, data: Pairs, plan: PairPlan, config: Config) -> Seq2seqLearned:
@@ -118,7 +120,9 @@ class Seq2seqKind(Kind):
         idle = {}
         if "attention" not in attentions_in(config.model):
             idle["feeding"] = "attention='none' sees nothing that it could be fed with"
-        if config.task.shared:
+        if not config.task.copy:
+            idle["forget"] = "nothing is copied"
+        if config.task.shared or config.task.copy:
             idle["target_level"] = "both sides have the same units"
         return idle
 

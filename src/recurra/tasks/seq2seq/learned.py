@@ -81,8 +81,8 @@ class Seq2seqLearned:
     def of(cls, pairs: Pairs, settings: Seq2seqSettings) -> "Seq2seqLearned":
         """Learn from training pairs."""
         assert pairs.targets is not None
-        level = settings.level or _letters(pairs)
-        if settings.shared:
+        level = settings.level or ("word" if settings.copy else _letters(pairs))
+        if settings.shared or settings.copy:
             source = target = Side.of([*pairs.sources, *pairs.targets], level, settings)
         else:
             source = Side.of(pairs.sources, level, settings)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...data.batch import Batch
-from ...data.text import PADDING
+from ...data.text import PADDING, UNKNOWN
 from ...nn.attending import AttendingCell
 from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
 from ...nn.entropy import total_cross_entropy
@@ -18,6 +18,7 @@ from ...nn.layers import Recurrent
 from ...nn.models import Output, Writer
 from ...random import Dropout
 from ...settings import Config
+from .copying import Copying
 from .learned import Seq2seqLearned
 
 
@@ -68,14 +69,22 @@ class Next(nn.Module):
 class Seq2seqNet(Writer):
     """Encoder, attending decoder, and what says which unit comes next.
 
-    The answers in a batch are its targets; before the first unit of each the decoder reads ``start``.
+    The answers in a batch are its targets; before the first unit of each the decoder reads ``start``. With ``copies``
+    it may also write units of its text.
     """
 
     def __init__(
-        self, vectors: tuple[Vectors, Vectors], recurrent: Recurrent, decoder: AttendingCell, head: Next, start: int
+        self,
+        vectors: tuple[Vectors, Vectors],
+        recurrent: Recurrent,
+        decoder: AttendingCell,
+        head: Next,
+        start: int,
+        copies: bool = False,
     ):
         super().__init__(vectors[0], recurrent, decoder, vectors[1], head)
         self.start = start
+        self.copying = Copying(decoder.hidden_size) if copies else None
 
     @classmethod
     def of(cls, config: Config, learned: Seq2seqLearned) -> "Seq2seqNet":
@@ -89,12 +98,23 @@ class Seq2seqNet(Writer):
         attention = make_attention(model, model.hidden_size, recurrent.output_size)
         decoder = AttendingCell(cell, attention, model.attention_dropout, task.feeding)
         head = Next(learned.target.size, model.hidden_size, said if task.tied else None, model.dropout)
-        return cls((read, said), recurrent, decoder, head, learned.target.end)
+        return cls((read, said), recurrent, decoder, head, learned.target.end, task.copy)
 
     def forward(self, batch: Batch, record: bool = False) -> Output:  # type: ignore[override]
         """Return the scores (B, Q, V) of the answers' units, each after the right ones before it."""
         assert batch.targets is not None
-        return super().forward(batch, self.previous(batch.targets), record)
+        read, written = self.written(batch, self.previous(batch.targets), record)
+        return Output(self.scores(written.outputs, written.weights, batch.get("copied")), written.weights, read)
+
+    def scores(self, states: Tensor, weights: Tensor | None, copied: Tensor | None) -> Tensor:
+        """Return the scores (B, Q, V) of the units after ``states`` (B, Q, H), which looked where ``weights`` say.
+
+        If units of the text are ``copied`` (B, T), they are scores of those that are not known, too (B, Q, V + X).
+        """
+        scores: Tensor = self.head(states)
+        if self.copying is None or weights is None or copied is None:
+            return scores
+        return self.copying.scores(states, scores, mean_over_heads(weights), copied)
 
     def engines(self) -> list[str]:
         """Return what runs each layer that reads, and what writes."""
@@ -105,11 +125,31 @@ class Seq2seqNet(Writer):
         """Return what the decoder reads before each of ``targets`` (B, Q)."""
         return F.pad(targets[:, :-1], (1, 0), value=self.start)
 
+    @property
+    def size(self) -> int:
+        """How many numbers the units of answers have."""
+        return len(cast(Vectors, self.target_embed).weight)
+
+    def known(self, units: Tensor) -> Tensor:
+        """Return ``units`` as the decoder reads them: those that only their text knows are unknown ones."""
+        return units if self.copying is None else units.masked_fill(units >= self.size, UNKNOWN)
+
     def teach(self, batch: Batch, previous: Tensor, smoothing: float) -> Output:
         """Return the cross entropy of all real units of the answers, summed up: the prediction is a scalar."""
         assert batch.targets is not None
         read, written = self.written(batch, previous)
-        real = ... if batch.target_mask is None else batch.target_mask
-        states, targets = written.outputs[real].flatten(0, -2), batch.targets[real].flatten()
-        loss = cast(Next, self.head).loss(states, targets, smoothing)
+        real = torch.ones_like(batch.targets, dtype=torch.bool) if batch.target_mask is None else batch.target_mask
+        states, head = written.outputs[real], cast(Next, self.head)
+        if self.copying is None or written.weights is None:
+            loss = head.loss(states, batch.targets[real], smoothing)
+        else:
+            looked = mean_over_heads(written.weights)
+            copied = batch["copied"].unsqueeze(1).expand_as(looked)
+            units = looked[real], copied[real], batch["wanted"][real]
+            loss = self.copying.loss(states, head(states), *units, smoothing)
         return Output(loss, written.weights, read)
+
+
+def mean_over_heads(weights: Tensor) -> Tensor:
+    """Return where states look on average, (B, Q, T), from ``weights`` (B, Q, T) or (B, N, Q, T)."""
+    return weights.mean(1) if weights.dim() == 4 else weights

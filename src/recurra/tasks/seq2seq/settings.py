@@ -39,6 +39,17 @@ class Seq2seqSettings(PairSettings):
     vocabulary: int = setting(8_000, "most units of each side that are known; of pieces, how many are learned", low=3)
     min_count: int = setting(1, "times that a unit must be in the training texts to be known by itself", low=1)
     shared: bool = setting(False, "both sides have the same units, with the same vectors")
+    copy: bool = setting(
+        False,
+        "an answer may take units from its text, known or not, where the decoder looks (pointer-generator); both sides "
+        "have the same units then, words if nothing else is said",
+    )
+    forget: float = setting(
+        0.1,
+        "with copy: share of the units of a text taken for unknown in training, at random",
+        low=0,
+        high=0.9,
+    )
     longest: int = setting(
         200, "units of a text beyond which its pair does not train, as it would take much time", low=1
     )

@@ -11,6 +11,7 @@ from ...nn.models import Output
 from ...random import current
 from ...settings import Config
 from ...training.task import Loss
+from .copying import forgetting
 from .learned import Seq2seqLearned
 from .network import Seq2seqNet
 
@@ -22,15 +23,19 @@ class Seq2seqTask:
 
     ε is the label ``smoothing`` (Szegedy et al. 2016, arXiv 1512.00567). In training a share ``sampling`` of the units
     before is what the model itself would have said after the right ones, as in parallel scheduled sampling (Bengio et
-    al. 2015, arXiv 1506.03099; Duckworth et al. 2019, arXiv 1906.04331).
+    al. 2015, arXiv 1506.03099; Duckworth et al. 2019, arXiv 1906.04331). Of a network that copies, a share ``forget``
+    of the units of each text is as if it did not know them.
     """
 
-    def __init__(self, smoothing: float = 0.0, sampling: float = 0.0):
-        self.smoothing, self.sampling = smoothing, sampling
+    def __init__(self, smoothing: float = 0.0, sampling: float = 0.0, forget: float = 0.0):
+        self.smoothing, self.sampling, self.forget = smoothing, sampling, forget
 
     def ask(self, model: nn.Module, batch: Batch) -> Output:
         """Return the loss over all units of answers, their ends among them, summed up."""
-        assert isinstance(model, Seq2seqNet) and batch.targets is not None
+        assert isinstance(model, Seq2seqNet)
+        if model.training and self.forget and model.copying is not None:
+            batch = forgetting(batch, self.forget, model.start + 1, model.size)
+        assert batch.targets is not None
         previous = model.previous(batch.targets)
         if model.training and self.sampling:
             previous = self._guessed(model, batch, previous)
@@ -40,9 +45,10 @@ class Seq2seqTask:
     @torch.no_grad()
     def _guessed(self, model: Seq2seqNet, batch: Batch, previous: Tensor) -> Tensor:
         """Return the units before with some guesses among them."""
-        said = model.head(model.written(batch, previous)[1].outputs)
+        written = model.written(batch, previous)[1]
+        said = model.scores(written.outputs, written.weights, batch.get("copied"))
         lots = torch.rand(said.shape[:2], generator=current(said.device), device=said.device)
-        guesses = said[:, :-1].argmax(-1)
+        guesses = model.known(said[:, :-1].argmax(-1))
         mixed = torch.where(lots[:, :-1] < self.sampling, guesses, previous[:, 1:])
         return torch.cat([previous[:, :1], mixed], 1)
 
@@ -54,4 +60,4 @@ class Seq2seqTask:
 
 def make_translator(config: Config, learned: Seq2seqLearned) -> tuple[Seq2seqNet, Seq2seqTask]:
     """Make an untrained network, and its task."""
-    return Seq2seqNet.of(config, learned), Seq2seqTask(config.task.smoothing, config.task.sampling)
+    return Seq2seqNet.of(config, learned), Seq2seqTask(config.task.smoothing, config.task.sampling, config.task.forget)
