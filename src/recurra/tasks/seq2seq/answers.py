@@ -28,6 +28,7 @@ from .examples import PairExamples
 from .learned import Seq2seqLearned
 from .metrics import Tokens, text_statistics
 from .network import Seq2seqNet
+from .rouge import rouge_statistics
 from .settings import AnswerAsked
 
 TOGETHER = 64  # texts that are answered at the same time, at most
@@ -36,10 +37,11 @@ ROWS = 1_000  # and the answers that are followed of those
 
 
 class Truth(NamedTuple):
-    """The right answers, and what BLEU counts in them."""
+    """The right answers, what BLEU counts in them, and whether they are judged by ROUGE, too."""
 
     texts: tuple[str, ...]
     tokens: Tokens
+    rouge: bool = False
 
 
 class Answer(NamedTuple):
@@ -225,18 +227,20 @@ def force(fitted: Fitted, pair: PairExamples) -> np.ndarray | None:
     return None if weights is None else mean_over_heads(weights[0])
 
 
-def make_exam(examples: PairExamples, targets: Sequence[str] | None, tokens: Tokens) -> Exam:
+def make_exam(examples: PairExamples, targets: Sequence[str] | None, learned: Seq2seqLearned) -> Exam:
     """Return texts with the right answers as an exam; raises DataError if these are not known."""
     if targets is None:
         raise DataError("There are no answers to judge by: give pairs of texts.")
     if not targets:
         raise DataError("There is nothing to judge by: no pair is there.")
-    return Exam(examples, Truth(tuple(targets), tokens), f"judged by {len(targets):,} pair{plural(len(targets))}")
+    truth = Truth(tuple(targets), learned.tokens, learned.rouge)
+    return Exam(examples, truth, f"judged by {len(targets):,} pair{plural(len(targets))}")
 
 
 def statistics_of(truth: Truth, answers: Sequence[str]) -> Statistics:
     """Return of each answer what it has in common with the right one."""
-    return text_statistics(truth.texts, answers, truth.tokens)
+    more = rouge_statistics(truth.texts, answers, truth.tokens) if truth.rouge else {}
+    return {**text_statistics(truth.texts, answers, truth.tokens), **more}
 
 
 def unknown_note(examples: PairExamples) -> list[str]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ...data.text.sentences import sentences
 from ..base import Baseline, Prepared
 from .examples import PairExamples
 from .source import Pairs
 
-COPY, NEAREST = "copy source", "nearest pair"  # the rows of the table
+COPY, NEAREST, FIRST = "copy source", "nearest pair", "first sentence"  # the rows of the table
 MOST = 100_000  # pairs that are kept; of more those that lie evenly among all
 FEATURES = 200_000  # words, and as many runs of characters, that texts are compared by
 WORD = r"[\u2e80-\u9fff]|[^\W\u2e80-\u9fff]+|[^\w\s]"  # Chinese and Japanese characters one by one
@@ -26,6 +27,15 @@ class Copy(Baseline):
     def answer(self, examples: PairExamples) -> list[str]:
         """Return the texts themselves."""
         return list(examples.sources)
+
+
+class Lead(Baseline):
+    """It answers with the first sentence of what it reads, which mostly says what a text is about (lead-1)."""
+
+    def answer(self, examples: PairExamples) -> list[str]:
+        """Return the first sentences."""
+        found = ((text, sentences(text)) for text in examples.sources)
+        return [text[some[0][0] : some[0][1]] if some else text for text, some in found]
 
 
 class Nearest(Baseline):
@@ -93,6 +103,7 @@ def _features(counters: Sequence[Any], texts: Sequence[str]) -> Any:
     return hstack([one.transform(texts) for one in counters]).tocsr()
 
 
-def make_baselines() -> dict[str, Baseline]:
+def make_baselines(summaries: bool = False) -> dict[str, Baseline]:
     """Return the rows that stand beside the network."""
-    return {NEAREST: Nearest(), COPY: Copy()}
+    rows: dict[str, Baseline] = {NEAREST: Nearest(), COPY: Copy()}
+    return rows | {FIRST: Lead()} if summaries else rows

@@ -26,6 +26,7 @@ from .examples import PairExamples
 from .learned import END_SHOWN, Seq2seqLearned
 from .metrics import text_metrics
 from .plan import PairPlan, make_plan
+from .rouge import rouge_metrics
 from .settings import PARTS, AnswerAsked
 from .sizes import sized
 from .source import Pairs, digests, fingerprint, pairs_of
@@ -159,15 +160,17 @@ class Seq2seqKind(Kind):
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return the metrics; the first one is that which suits the answers."""
-        return text_metrics(config.task.bleu_tokens or "13a", first=config.task.rank or "bleu")
+        rank = config.task.rank or "bleu"
+        others = text_metrics(config.task.bleu_tokens or "13a", first=rank)
+        return (*rouge_metrics(), *others) if rank == "rouge" else others
 
     def statistics(self, truth: Truth, answers: list[str]) -> Statistics:
         """Return of each answer what it has in common with the right one."""
         return statistics_of(truth, answers)
 
     def baselines(self, config: Config, learned: Seq2seqLearned) -> dict[str, Baseline]:
-        """Return the text itself, and the answer to the nearest one."""
-        return make_baselines()
+        """Return the text itself, the answer to the nearest one, and where answers are summaries the first sentence."""
+        return make_baselines(config.task.rank == "rouge")
 
     def exam(self, data: Pairs, learned: Seq2seqLearned, part: np.ndarray | None) -> Exam:
         """Make an exam of the pairs at the places in ``part``, or of all."""
@@ -175,7 +178,7 @@ class Seq2seqKind(Kind):
         if pairs.targets is not None and len(pairs.known) < len(pairs):
             pairs = pairs.part(pairs.known)
         examples = self.encode(replace(pairs, targets=None), learned)
-        return make_exam(examples, pairs.targets, learned.tokens)
+        return make_exam(examples, pairs.targets, learned)
 
     def choose(
         self, data: Pairs, fitted: Fitted, asked: Any, size: int | None, held_out: int | None, tell: Tell = tell_nobody

@@ -75,6 +75,7 @@ class Seq2seqLearned:
     ratio: float  # units of an answer for each of its text, of the longest answers
     longest: int  # units of those
     tokens: Tokens  # what BLEU counts in the answers
+    rouge: bool  # whether answers are judged as summaries
     seen: np.ndarray = field(compare=False, repr=False)  # the digests of all texts of the training
 
     @classmethod
@@ -88,7 +89,8 @@ class Seq2seqLearned:
             source = Side.of(pairs.sources, level, settings)
             target = Side.of(pairs.targets, settings.target_level or level, settings)
         tokens = settings.bleu_tokens or bleu_tokens(pairs.targets)
-        return cls(source, target, *_lengths(pairs, source, target), tokens, np.unique(digests(pairs.sources)))
+        seen = np.unique(digests(pairs.sources))
+        return cls(source, target, *_lengths(pairs, source, target), tokens, settings.rank == "rouge", seen)
 
     @property
     def shared(self) -> bool:
@@ -105,7 +107,7 @@ class Seq2seqLearned:
         plain = {name: side.to_plain() for name, side in sides.items()}
         models = {f"{name}_pieces": side.cutter.model for name, side in sides.items()}
         arrays = {name: np.frombuffer(one, np.uint8).copy() for name, one in models.items() if one is not None}
-        sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens}
+        sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens, "rouge": self.rouge}
         return plain | sizes, arrays | {"seen": self.seen}
 
     @classmethod
@@ -116,7 +118,8 @@ class Seq2seqLearned:
             model = arrays.get(f"{name}_pieces")
             if name in plain:
                 sides.append(Side.from_plain(plain[name], None if model is None else model.tobytes()))
-        return cls(sides[0], sides[-1], plain["ratio"], plain["longest"], plain["tokens"], arrays["seen"])
+        lengths = plain["ratio"], plain["longest"]
+        return cls(sides[0], sides[-1], *lengths, plain["tokens"], plain["rouge"], arrays["seen"])
 
 
 def _letters(pairs: Pairs) -> Level | None:

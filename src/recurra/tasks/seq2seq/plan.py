@@ -9,12 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...data.text.cutter import FEW
+from ...data.text.sentences import sentences
 from ...errors import ConfigError, DataError, plural
 from .metrics import Tokens, bleu_tokens
+from .rouge import has_rouge
 from .settings import Seq2seqSettings
 from .source import Pairs
 
 CHARACTERS = 3  # of a Chinese or Japanese word or two: without a run of four, which BLEU counts
+LONG, SUMMARY = 30, 1 / 3  # words of a text that is summarised, at least; share of them that is a summary
+LOOKED_AT = 2_000  # pairs by which is seen whether answers are summaries
 VALID, TEST = 0.05, 0.1  # shares of the pairs
 MOST = 2_000  # pairs that decide when to stop, or are held out, if nothing is said
 
@@ -65,14 +69,29 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     said += f", {len(parts[0]):,} held out to judge" if len(parts[0]) else ""
     tokens = bleu_tokens(pairs.targets)
     rank = "exact" if _are_short(pairs.targets, tokens) else "bleu"
+    if rank == "bleu" and has_rouge() and _are_summaries(pairs, tokens):
+        rank = "rouge"
     return PairPlan(parts[2], parts[1], parts[0], tokens, rank, (said,))
 
 
 def _are_short(texts: Sequence[str], tokens: Tokens) -> bool:
     """Tell whether ``texts`` are a word or two, such as names and dates, of which BLEU says nothing."""
-    words = tokens in ("13a", "none")
-    counts = sorted(len(text.split() if words else "".join(text.split())) for text in texts)
-    return counts[len(counts) // 2] <= (FEW if words else CHARACTERS)
+    counts = sorted(_units(text, tokens) for text in texts)
+    return counts[len(counts) // 2] <= (FEW if tokens in ("13a", "none") else CHARACTERS)
+
+
+def _are_summaries(pairs: Pairs, tokens: Tokens) -> bool:
+    """Tell whether answers are summaries: of texts of several sentences, and no more than a third as long."""
+    some = range(0, len(pairs), -(-len(pairs) // LOOKED_AT))
+    long = [n for n in some if len(sentences(pairs.sources[n])) > 1 and _units(pairs.sources[n], tokens) >= LONG]
+    assert pairs.targets is not None
+    shares = [_units(pairs.targets[n], tokens) / _units(pairs.sources[n], tokens) for n in long]
+    return 2 * len(long) > len(some) and float(np.median(shares)) <= SUMMARY
+
+
+def _units(text: str, tokens: Tokens) -> int:
+    """Return how many words a text has, or characters where no blanks are between words."""
+    return len(text.split()) if tokens in ("13a", "none") else len("".join(text.split()))
 
 
 def _groups(sources: tuple[str, ...]) -> np.ndarray:

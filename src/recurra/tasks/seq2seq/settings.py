@@ -90,7 +90,7 @@ class Seq2seqSettings(PairSettings):
     bleu_tokens: Literal["13a", "zh", "char", "none"] | None = setting(
         None, "what BLEU counts, as sacrebleu calls it; found from the data if not given"
     )
-    rank: Literal["bleu", "chrf", "exact"] | None = setting(
+    rank: Literal["bleu", "chrf", "exact", "rouge"] | None = setting(
         None, "the metric by which models are ranked; found from the data if not given"
     )
     last_epochs: int = setting(
@@ -123,7 +123,8 @@ class AnswerAsked:
     """How texts are answered."""
 
     model: str | None = setting(
-        None, "answer by one row of the table: network, nearest_pair, copy_source; the network if not given"
+        None,
+        "answer by one row of the table: network, nearest_pair, copy_source, first_sentence; the network if not given",
     )
     beam: int | None = setting(
         None, "answers that are followed at the same time; as in training if not given", low=1, high=WIDEST
