@@ -139,7 +139,7 @@ def wikitext(folder: Path) -> Texts:
 ROWS = {
     "shakespeare": Row(shakespeare, {"hidden_size": SIZE}),
     "shakespeare with one head": Row(shakespeare, HEAD, equal=True),
-    "shakespeare, larger": Row(shakespeare, LARGE, dynamic=RATE),
+    "shakespeare larger": Row(shakespeare, LARGE, dynamic=RATE),
     "wikitext2": Row(wikitext, WORDS, cached=True),
     "wikitext2 with one head": Row(wikitext, WORDS | HEAD, cached=True),
 }
