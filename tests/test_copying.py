@@ -127,7 +127,7 @@ def test_step_by_step_it_says_what_all_steps_at_once_say() -> None:
             wanted = torch.tensor([[*one.units, learned.target.end]])
             batch = asked.take(torch.tensor([row]))
             states = network.written(batch, network.previous(network.known(wanted)))[1]
-            logs = network.scores(states.outputs, states.weights, batch["copied"])
+            logs = network.scores(states.outputs, states.looked, batch["copied"])
             total = logs.gather(-1, wanted.unsqueeze(-1)).sum()
             assert one.logs == pytest.approx(total.item(), abs=1e-4)
             copied += any(unit >= learned.target.size for unit in one.units)

@@ -36,6 +36,11 @@ class Written(NamedTuple):
     state: AttendingState  # after the last step
     engine: str  # which engine ran
 
+    @property
+    def looked(self) -> Tensor | None:
+        """Where each step looked, (B, Q, T), of several heads on average; None without attention."""
+        return self.weights if self.weights is None or self.weights.dim() == 3 else self.weights.mean(1)
+
 
 class AttendingCell(nn.Module):
     """A cell that looks at a memory after each step, and reads what it saw in the next one.

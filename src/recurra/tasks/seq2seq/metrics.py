@@ -30,6 +30,11 @@ def bleu_tokens(texts: Sequence[str]) -> Tokens:
     return "char" if 10 * kana > han else "zh"
 
 
+def in_words(tokens: Tokens) -> bool:
+    """Tell whether words count, with blanks between them, and not characters."""
+    return tokens in ("13a", "none")
+
+
 def signature(tokens: Tokens = "13a", lowercase: bool = False) -> str:
     """Return how BLEU is reckoned, as sacrebleu says it, so that numbers can be compared."""
     bleu = _bleu(tokens, lowercase)
@@ -62,7 +67,7 @@ def text_statistics(
 
 def text_metrics(tokens: Tokens = "13a", lowercase: bool = False, first: str = "bleu") -> tuple[Metric, ...]:
     """Return the metrics, of which the ``first`` one ranks; words are counted where blanks stand between them."""
-    words = (WER,) if tokens in ("13a", "none") else ()
+    words = (WER,) if in_words(tokens) else ()
     every = (_bleu_metric(signature(tokens, lowercase), first == "bleu"), CHRF, EXACT, *words, CER)
     return tuple(sorted(every, key=lambda metric: metric.name != first))
 

@@ -104,17 +104,17 @@ class Seq2seqNet(Writer):
         """Return the scores (B, Q, V) of the answers' units, each after the right ones before it."""
         assert batch.targets is not None
         read, written = self.written(batch, self.previous(batch.targets), record)
-        return Output(self.scores(written.outputs, written.weights, batch.get("copied")), written.weights, read)
+        return Output(self.scores(written.outputs, written.looked, batch.get("copied")), written.weights, read)
 
-    def scores(self, states: Tensor, weights: Tensor | None, copied: Tensor | None) -> Tensor:
-        """Return the scores (B, Q, V) of the units after ``states`` (B, Q, H), which looked where ``weights`` say.
+    def scores(self, states: Tensor, looked: Tensor | None, copied: Tensor | None) -> Tensor:
+        """Return the scores (B, Q, V) of the units after ``states`` (B, Q, H), which ``looked`` there (B, Q, T).
 
         If units of the text are ``copied`` (B, T), they are scores of those that are not known, too (B, Q, V + X).
         """
         scores: Tensor = self.head(states)
-        if self.copying is None or weights is None or copied is None:
+        if self.copying is None or looked is None or copied is None:
             return scores
-        return self.copying.scores(states, scores, mean_over_heads(weights), copied)
+        return self.copying.scores(states, scores, looked, copied)
 
     def engines(self) -> list[str]:
         """Return what runs each layer that reads, and what writes."""
@@ -140,16 +140,11 @@ class Seq2seqNet(Writer):
         read, written = self.written(batch, previous)
         real = torch.ones_like(batch.targets, dtype=torch.bool) if batch.target_mask is None else batch.target_mask
         states, head = written.outputs[real], cast(Next, self.head)
-        if self.copying is None or written.weights is None:
+        looked = written.looked
+        if self.copying is None or looked is None:
             loss = head.loss(states, batch.targets[real], smoothing)
         else:
-            looked = mean_over_heads(written.weights)
             copied = batch["copied"].unsqueeze(1).expand_as(looked)
             units = looked[real], copied[real], batch["wanted"][real]
             loss = self.copying.loss(states, head(states), *units, smoothing)
         return Output(loss, written.weights, read)
-
-
-def mean_over_heads(weights: Tensor) -> Tensor:
-    """Return where states look on average, (B, Q, T), from ``weights`` (B, Q, T) or (B, N, Q, T)."""
-    return weights.mean(1) if weights.dim() == 4 else weights

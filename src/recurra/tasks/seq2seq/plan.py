@@ -11,7 +11,7 @@ import numpy as np
 from ...data.text.cutter import FEW
 from ...data.text.sentences import sentences
 from ...errors import ConfigError, DataError, plural
-from .metrics import Tokens, bleu_tokens
+from .metrics import Tokens, bleu_tokens, in_words
 from .rouge import has_rouge
 from .settings import Seq2seqSettings
 from .source import Pairs
@@ -77,13 +77,13 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
 def _are_short(texts: Sequence[str], tokens: Tokens) -> bool:
     """Tell whether ``texts`` are a word or two, such as names and dates, of which BLEU says nothing."""
     counts = sorted(_units(text, tokens) for text in texts)
-    return counts[len(counts) // 2] <= (FEW if tokens in ("13a", "none") else CHARACTERS)
+    return counts[len(counts) // 2] <= (FEW if in_words(tokens) else CHARACTERS)
 
 
 def _are_summaries(pairs: Pairs, tokens: Tokens) -> bool:
     """Tell whether answers are summaries: of texts of several sentences, and no more than a third as long."""
     some = range(0, len(pairs), -(-len(pairs) // LOOKED_AT))
-    long = [n for n in some if len(sentences(pairs.sources[n])) > 1 and _units(pairs.sources[n], tokens) >= LONG]
+    long = [n for n in some if _units(pairs.sources[n], tokens) >= LONG and len(sentences(pairs.sources[n])) > 1]
     assert pairs.targets is not None
     shares = [_units(pairs.targets[n], tokens) / _units(pairs.sources[n], tokens) for n in long]
     return 2 * len(long) > len(some) and float(np.median(shares)) <= SUMMARY
@@ -91,7 +91,7 @@ def _are_summaries(pairs: Pairs, tokens: Tokens) -> bool:
 
 def _units(text: str, tokens: Tokens) -> int:
     """Return how many words a text has, or characters where no blanks are between words."""
-    return len(text.split()) if tokens in ("13a", "none") else len("".join(text.split()))
+    return len(text.split()) if in_words(tokens) else len("".join(text.split()))
 
 
 def _groups(sources: tuple[str, ...]) -> np.ndarray:

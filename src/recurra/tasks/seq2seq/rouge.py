@@ -12,6 +12,7 @@ import numpy as np
 
 from ...compare.metric import Metric, Statistics, ratio
 from ...errors import ConfigError
+from .metrics import Tokens, in_words
 
 KINDS = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
 SAID = {
@@ -26,7 +27,7 @@ def has_rouge() -> bool:
     return importlib.util.find_spec("rouge_score") is not None
 
 
-def rouge_statistics(truth: Sequence[str], answers: Sequence[str], tokens: str) -> Statistics:
+def rouge_statistics(truth: Sequence[str], answers: Sequence[str], tokens: Tokens) -> Statistics:
     """Return F1 of each answer (N,) for ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004), without stemming.
 
     ``tokens`` are as BLEU has them: of Chinese and Japanese characters count, of others words. Raises ConfigError if
@@ -53,9 +54,9 @@ class _Cut:
         return self.units.findall(text.lower())
 
 
-def _scorer(tokens: str) -> Any:
+def _scorer(tokens: Tokens) -> Any:
     try:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError:
         raise ConfigError("Judging by ROUGE needs the package rouge-score: pip install 'recurra[text]'.") from None
-    return RougeScorer([*KINDS], tokenizer=_Cut(tokens in ("zh", "char")))
+    return RougeScorer([*KINDS], tokenizer=_Cut(characters=not in_words(tokens)))

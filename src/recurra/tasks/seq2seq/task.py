@@ -46,7 +46,7 @@ class Seq2seqTask:
     def _guessed(self, model: Seq2seqNet, batch: Batch, previous: Tensor) -> Tensor:
         """Return the units before with some guesses among them."""
         written = model.written(batch, previous)[1]
-        said = model.scores(written.outputs, written.weights, batch.get("copied"))
+        said = model.scores(written.outputs, written.looked, batch.get("copied"))
         lots = torch.rand(said.shape[:2], generator=current(said.device), device=said.device)
         guesses = model.known(said[:, :-1].argmax(-1))
         mixed = torch.where(lots[:, :-1] < self.sampling, guesses, previous[:, 1:])
