@@ -12,6 +12,7 @@ from recurra.settings import make_config
 from recurra.tasks import kind_of
 from recurra.tasks.seq2seq.baselines import Lead
 from recurra.tasks.seq2seq.examples import PairExamples
+from recurra.tasks.seq2seq.learned import Seq2seqLearned
 from recurra.tasks.seq2seq.plan import make_plan
 from recurra.tasks.seq2seq.rouge import rouge_metrics, rouge_statistics
 from recurra.tasks.seq2seq.settings import PARTS
@@ -65,9 +66,9 @@ def test_the_first_sentence_stands_beside_the_network() -> None:
     texts = (f"Mr. Smith came. {FILLING}", "no end", "  Well! Yes.")
     examples = PairExamples(texts, None, None)  # type: ignore[arg-type]
     assert Lead().answer(examples) == ["Mr. Smith came.", "no end", "Well!"]
-    config = make_config(PARTS, {"rank": "rouge"})
-    assert "first sentence" in KIND.baselines(config, None)
-    assert "first sentence" not in KIND.baselines(make_config(PARTS, {"rank": "bleu"}), None)
+    learned = Seq2seqLearned.of(news(5), make_config(PARTS, {}).task)
+    assert "first sentence" in KIND.baselines(make_config(PARTS, {"rank": "rouge"}), learned)
+    assert "first sentence" not in KIND.baselines(make_config(PARTS, {"rank": "bleu"}), learned)
 
 
 def test_a_translator_of_summaries_is_scored_by_rouge() -> None:

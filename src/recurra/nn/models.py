@@ -189,10 +189,15 @@ class Writer(nn.Module):
 
     def read(self, batch: Batch, record: bool = False) -> tuple[Recurrence, Memory | None, State]:
         """Read ``batch.inputs``; return what was read, what there is to look at, and the first state of the cell."""
-        read = self.recurrent(self.embed(batch.inputs), mask=batch.mask, record=record)
+        vectors, mask = self.embedded(batch)
+        read = self.recurrent(vectors, mask=mask, record=record)
         attention = self.decoder.attention
-        memory = None if attention is None else attention.project(read.outputs, batch.mask)
+        memory = None if attention is None else attention.project(read.outputs, mask)
         return read, memory, self.bridge(read)
+
+    def embedded(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return what the encoder reads of a batch (B, T, I), and which steps of it are real (B, T); None: all are."""
+        return self.embed(batch.inputs), batch.mask
 
 
 class ParallelWriter(nn.Module):

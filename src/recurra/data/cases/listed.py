@@ -14,7 +14,10 @@ from .files import One, read_files
 from .paths import kind_of
 from .roles import key
 
-FILES = ("file", "path", "filename", "file_name", "filepath", "file_path", "wav", "audio", "recording", "文件", "路径")
+FILES = (
+    "file", "path", "filename", "file_name", "filepath", "file_path", "wav", "audio", "audio_file", "audio_path",
+    "audio_filepath", "recording", "文件", "路径",
+)  # fmt: skip
 
 
 def file_column(table: pd.DataFrame) -> str | None:

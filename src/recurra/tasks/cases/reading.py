@@ -62,9 +62,7 @@ class Reading:
     def of(cls, train: Cases, settings: CaseSettings) -> "Reading":
         """Learn from the training cases; all pixels of pictures have one scale."""
         layout = Layout.of(train, settings)
-        mean, std = _scale(np.concatenate(train.values), layout)
-        ones = np.ones(len(train.channels))
-        first = cls(train.channels, layout, settings.normalise, train.arrays, mean, std, ones, train.rate)
+        first = cls.plain(train, layout, settings.normalise)
         if layout.inputs == layout.channels:
             return first
         changes = np.empty((int((train.lengths - 1).sum()), layout.channels))
@@ -73,6 +71,13 @@ class Reading:
             changes[start : start + len(case) - 1] = np.diff(first.scaled(case), axis=0)
             start += len(case) - 1
         return dataclasses.replace(first, change=moments(changes)[1])
+
+    @classmethod
+    def plain(cls, train: Cases, layout: Layout, normalise: str) -> "Reading":
+        """Learn the scale of the values from the training cases, but not that of their changes."""
+        mean, std = _scale(np.concatenate(train.values), layout)
+        ones = np.ones(len(train.channels))
+        return cls(train.channels, layout, normalise, train.arrays, mean, std, ones, train.rate)
 
     def with_channels(self, cases: Cases) -> Cases:
         """Return ``cases`` with the channels of training, in their order; raises DataError if one is missing.

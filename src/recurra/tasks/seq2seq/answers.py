@@ -25,7 +25,7 @@ from ...nn.beam import Said, Search, Speaker
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
 from .examples import PairExamples
-from .learned import Seq2seqLearned
+from .learned import Seq2seqLearned, Side
 from .metrics import Tokens, text_statistics
 from .network import Seq2seqNet
 from .rouge import rouge_statistics
@@ -191,12 +191,12 @@ class Text:
 
     def __init__(self, examples: PairExamples, place: int, learned: Seq2seqLearned):
         self.examples, self.place, self.learned = examples, place, learned
-        self.length = int(examples.read.lengths[place])  # that of the end included
+        self.length = learned.source.steps(int(examples.read.lengths[place]))  # that of the end included
 
     @cached_property  # as most answers need none
     def units(self) -> list[str]:
-        """The units, but for the end."""
-        return self.examples.units(self.place, self.learned)
+        """The units, and the end."""
+        return self.examples.labels(self.place, self.learned)
 
     def unit(self, number: int) -> str:
         """Return the unit of this number, which the text may have alone."""
@@ -209,7 +209,7 @@ def _answer(said: Said, text: Text, copy_unknown: bool) -> Answer:
     """Return an answer as text; where a unit is not known, perhaps with that of the text which it looked at."""
     looked = None if said.looked is None else said.looked[:, : text.length].double().cpu().numpy()
     units = [text.unit(unit) for unit in said.units]
-    if looked is not None and copy_unknown and text.length > 1:
+    if looked is not None and copy_unknown and text.length > 1 and isinstance(text.learned.source, Side):
         for place in (n for n, unit in enumerate(said.units) if unit == UNKNOWN):
             units[place] = text.units[int(looked[place, :-1].argmax())]
     return Answer(text.learned.target.cutter.join(units), tuple(units), said.logs, looked)
@@ -246,6 +246,8 @@ def statistics_of(truth: Truth, answers: Sequence[str]) -> Statistics:
 def unknown_note(examples: PairExamples) -> list[str]:
     """Return a warning if units of texts are not known."""
     numbers = examples.read.numbers
+    if numbers.ndim > 1:  # these are no texts
+        return []
     share = float(np.mean(numbers == UNKNOWN)) if len(numbers) else 0.0
     if not share:
         return []

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...data.text.sentences import sentences
 from ..base import Baseline, Prepared
+from ..cases.reading import resampled
 from .examples import PairExamples
 from .source import Pairs
 
@@ -18,6 +19,7 @@ MOST = 100_000  # pairs that are kept; of more those that lie evenly among all
 FEATURES = 200_000  # words, and as many runs of characters, that texts are compared by
 WORD = r"[\u2e80-\u9fff]|[^\W\u2e80-\u9fff]+|[^\w\s]"  # Chinese and Japanese characters one by one
 CHARACTERS = (3, 4)  # in a run
+STEPS = 16  # to which sequences are stretched or shortened to be compared
 TOGETHER = 200  # texts that are compared with all pairs at a time: so many rows of similarities are in memory
 
 
@@ -69,18 +71,69 @@ class Nearest(Baseline):
         return found
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return the pairs: all texts as one, and where each ends."""
-        pieces = [text.encode("utf-8", "surrogatepass") for text in (*self.sources, *self.targets)]
-        ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
-        return {"texts": np.frombuffer(b"".join(pieces), np.uint8).copy(), "ends": ends}
+        """Return the pairs."""
+        return _packed((*self.sources, *self.targets))
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take the pairs back."""
-        content, ends = arrays["texts"].tobytes(), arrays["ends"].tolist()
-        pieces = (content[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True))
-        texts = [piece.decode("utf-8", "surrogatepass") for piece in pieces]
+        texts = _unpacked(arrays)
         half = len(texts) // 2
         self.sources, self.targets, self.seen = tuple(texts[:half]), tuple(texts[half:]), None
+
+
+class NearestSequence(Baseline):
+    """It answers as the most similar sequence of the training was answered, of those that are no texts.
+
+    All are stretched to the same few steps, and their distance is Euclid's. It is not trained, so it counts as naive.
+    """
+
+    targets: tuple[str, ...] = ()
+    points: np.ndarray  # (N, STEPS · C)
+
+    def fit(self, prepared: Prepared) -> None:
+        """Keep the pairs that are not held out."""
+        pairs: Pairs = prepared.data
+        places = np.concatenate([prepared.plan.train, prepared.plan.valid])
+        kept = pairs.part(places[:: -(-len(places) // MOST)])
+        assert kept.targets is not None
+        self.targets, self.points = kept.targets, _points(PairExamples.of(kept, prepared.learned))
+
+    def answer(self, examples: PairExamples) -> list[str]:
+        """Return the target of the most similar sequence for each; of equals the first."""
+        own = (self.points**2).sum(1)
+        asked = _points(examples)
+        found: list[str] = []
+        for begin in range(0, len(asked), TOGETHER):
+            away = own - 2 * asked[begin : begin + TOGETHER] @ self.points.T
+            found += [self.targets[place] for place in away.argmin(1)]
+        return found
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the sequences, and their targets as one text with where each ends."""
+        return {"points": self.points, **_packed(self.targets)}
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the sequences back."""
+        self.points, self.targets = arrays["points"], tuple(_unpacked(arrays))
+
+
+def _points(examples: PairExamples) -> np.ndarray:
+    """Return each sequence as a point (N, STEPS · C), float32."""
+    rows = [resampled(examples.read.row(n), STEPS).ravel() for n in range(len(examples))]
+    return np.stack(rows).astype(np.float32)
+
+
+def _packed(texts: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return all texts as one, and where each ends."""
+    pieces = [text.encode("utf-8", "surrogatepass") for text in texts]
+    ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+    return {"texts": np.frombuffer(b"".join(pieces), np.uint8).copy(), "ends": ends}
+
+
+def _unpacked(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    content, ends = arrays["texts"].tobytes(), arrays["ends"].tolist()
+    pieces = (content[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True))
+    return [piece.decode("utf-8", "surrogatepass") for piece in pieces]
 
 
 def _counted(sources: Sequence[str]) -> tuple[list[Any], Any]:
@@ -103,7 +156,9 @@ def _features(counters: Sequence[Any], texts: Sequence[str]) -> Any:
     return hstack([one.transform(texts) for one in counters]).tocsr()
 
 
-def make_baselines(summaries: bool = False) -> dict[str, Baseline]:
-    """Return the rows that stand beside the network."""
+def make_baselines(summaries: bool = False, texts: bool = True) -> dict[str, Baseline]:
+    """Return the rows that stand beside a network that reads ``texts``, or sequences of numbers."""
+    if not texts:
+        return {NEAREST: NearestSequence()}
     rows: dict[str, Baseline] = {NEAREST: Nearest(), COPY: Copy()}
     return rows | {FIRST: Lead()} if summaries else rows

@@ -8,20 +8,23 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ...data.calendar.stamps import holds_dates
+from ...data.cases.listed import FILES
 from ...data.cases.roles import by_rank, key
 from ...data.tables.columns import find_column, is_number, is_text, text_of_numbers
 from ...errors import DataError, KindError
 
 SOURCES = (
     "source", "src", "source_text", "input", "input_text", "inputs", "question", "query", "prompt", "instruction",
-    "document", "article", "dialogue", "utterance", "original", "sentence", "text", "content",
+    *FILES, "document", "article", "dialogue", "utterance", "original", "sentence", "text", "content",
     "源", "源文", "原文", "问题", "输入", "上联", "正文",
 )  # fmt: skip
 TARGETS = (
     "target", "tgt", "trg", "target_text", "output", "output_text", "outputs", "answer", "response", "reply",
-    "completion", "translation", "summary", "highlights", "title", "headline", "paraphrase", "correction",
+    "completion", "transcript", "transcription", "caption", "translation", "summary", "highlights",
+    "title", "headline", "paraphrase", "correction",
     "目标", "译文", "翻译", "答案", "回答", "输出", "下联", "摘要",
 )  # fmt: skip
+SAID = ("sentence", "text", "content", "正文")  # in a sound whose file is the source
 # What languages are called: the codes of ISO 639-1, some of 639-3, and names.
 SPOKEN = (
     "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en "
@@ -51,11 +54,12 @@ class Form:
     target_column: str | None = None
     separator: str | None = None
     target_file: str | None = None
+    rate: int | None = None  # samples per second, at which sounds are heard
 
     @classmethod
-    def of(cls, settings: Any) -> "Form":
+    def of(cls, settings: Any, rate: int | None = None) -> "Form":
         """Return the form that is among the settings of a task."""
-        return cls(settings.source_column, settings.target_column, settings.separator, settings.target_file)
+        return cls(settings.source_column, settings.target_column, settings.separator, settings.target_file, rate)
 
 
 class Sides(NamedTuple):
@@ -125,7 +129,7 @@ def _found(free: Sequence[str], target: str | None, names: tuple[str, ...]) -> s
 
 def _other(free: Sequence[str], source: str, table: pd.DataFrame, answered: bool) -> str | None:
     """Return the free column that is called as a target is, or as a language beside the ``source``, or the only one."""
-    named = by_rank(free, TARGETS)
+    named = by_rank(free, TARGETS) or (by_rank(free, SAID) if key(source) in FILES else [])
     if named:
         return named[0]
     spoken = _languages(free)

@@ -94,23 +94,23 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
         statistics = self.kind.statistics(exam.truth, self.kind.ask(fitted, exam.examples))
         return float(self.kind.metrics(fitted.config)[0].of(statistics))
 
-    def align(self, source: str, target: str | None = None) -> pd.DataFrame:
-        """Return where each unit of an answer looked in its text: a row for each unit of the answer, each sums to 1.
+    def align(self, source: Any, target: str | None = None) -> pd.DataFrame:
+        """Return where each unit of an answer looked in its source: a row for each unit of the answer, each sums to 1.
 
         Without a ``target`` the answer is the model's own. Raises ConfigError if the model has no attention.
         """
         fitted = self._fitted()
         learned = fitted.learned
+        data: Pairs = self._read_as_learned([source] if target is None else ([source], [target]))
+        examples: Any = self.kind.encode(data, learned)
         if target is None:
-            (answer,) = self._ask([source], {})[0]
+            (answer,) = ask_network(fitted, examples)[0]
             looked, said = answer.looked, list(answer.units)
         else:
-            data = self._read_as_learned([(source, target)])
-            looked, said = force(fitted, self.kind.encode(data, learned)), learned.target.cutter.cut(target)
+            looked, said = force(fitted, examples), learned.target.cutter.cut(target)
         if looked is None:
             raise ConfigError("This model has no attention, so it looks nowhere: train one with attention='additive'.")
-        read = learned.source.cutter.cut(source)
-        return pd.DataFrame(looked, index=[*said, END_SHOWN], columns=[*read, END_SHOWN])
+        return pd.DataFrame(looked, index=[*said, END_SHOWN], columns=examples.labels(0, learned))
 
     def _ask(self, sources: Any, asked: dict[str, Any], together: "Sequence[Translator]" = ()) -> list[list[Answer]]:
         fitted = self._fitted()

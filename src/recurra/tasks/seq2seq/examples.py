@@ -13,7 +13,7 @@ from torch import Tensor
 from ...data.batch import Batch
 from ...data.text import PADDING
 from .copying import numbered
-from .learned import Seq2seqLearned, Side
+from .learned import END_SHOWN, Seq2seqLearned, Side
 from .source import Pairs
 
 BLUR = 0.2  # share by which lengths are off, so that batches are others in every pass
@@ -23,14 +23,14 @@ BLUR = 0.2  # share by which lengths are off, so that batches are others in ever
 class Ragged:
     """Rows of numbers of unequal lengths."""
 
-    numbers: np.ndarray
+    numbers: np.ndarray  # (S, ...) of all rows
     ends: np.ndarray  # (N + 1,), where each row begins, and behind the last one
 
     @classmethod
     def of(cls, rows: Sequence[np.ndarray]) -> "Ragged":
         """Put ``rows`` one behind the other."""
         lengths = [len(row) for row in rows]
-        return cls(np.concatenate([np.zeros(0, np.int64), *rows]), np.cumsum([0, *lengths]))
+        return cls(np.concatenate(rows) if rows else np.zeros(0, np.int64), np.cumsum([0, *lengths]))
 
     @property
     def lengths(self) -> np.ndarray:
@@ -44,18 +44,25 @@ class Ragged:
 
     def padded(self, places: np.ndarray) -> np.ndarray:
         """Return the rows at ``places``, as long as the longest of them."""
-        lengths = self.lengths[places]
-        within = np.arange(lengths.max(initial=1)) < lengths[:, None]
+        within = self.within(places)
         at = self.ends[places][:, None] + np.arange(within.shape[1])
-        return np.where(within, self.numbers[np.where(within, at, 0)], PADDING)
+        found = self.numbers[np.where(within, at, 0)]
+        found[~within] = PADDING
+        return found
+
+    def within(self, places: np.ndarray) -> np.ndarray:
+        """Return which of these numbers are of a row, and which are padding."""
+        lengths = self.lengths[places]
+        inside: np.ndarray = np.arange(lengths.max(initial=1)) < lengths[:, None]
+        return inside
 
 
 @dataclass(frozen=True)
 class PairExamples:
-    """Texts to read, and those that answer them where these are known."""
+    """What is to be read, and the texts that answer it where these are known."""
 
     sources: tuple[str, ...]
-    read: Ragged  # the units of texts, and their ends
+    read: Ragged  # the units of texts, and their ends; of sequences all steps
     said: Ragged | None  # the units of answers, and their ends
     # Of both where they share their units: those that are not known have numbers of their own in each pair.
     copied: Ragged | None = None
@@ -63,27 +70,39 @@ class PairExamples:
 
     @classmethod
     def of(cls, pairs: Pairs, learned: Seq2seqLearned) -> "PairExamples":
-        """Cut all pairs into units."""
-        read = [learned.source.cutter.cut(text) for text in pairs.sources]
+        """Cut all pairs into units; raises DataError if what is to be read is not like that of the training."""
+        source = learned.source
         said = None if pairs.targets is None else [learned.target.cutter.cut(text) for text in pairs.targets]
-        known = _rows(read, learned.source), None if said is None else _rows(said, learned.target)
+        right = None if said is None else _rows(said, learned.target)
+        if not isinstance(source, Side):
+            values, lengths = source.encode(pairs.sequences())
+            return cls(pairs.sources, Ragged(values, np.cumsum([0, *lengths])), right)
+        read = [source.cutter.cut(text) for text in pairs.texts()]
+        known = _rows(read, source), right
         if not learned.shared:
             return cls(pairs.sources, *known)
-        both = [numbered(*units, learned.source) for units in zip(read, said or [[]] * len(read), strict=True)]
+        both = [numbered(*units, source) for units in zip(read, said or [[]] * len(read), strict=True)]
         copied, wanted = (Ragged.of(list(rows)) for rows in zip(*both, strict=True)) if both else (known[0],) * 2
         return cls(pairs.sources, *known, copied, None if said is None else wanted)
 
     def __len__(self) -> int:
         return len(self.sources)
 
-    def units(self, place: int, learned: Seq2seqLearned) -> list[str]:
-        """Return the units of the text at ``place``."""
-        return learned.source.cutter.cut(self.sources[place])
+    def labels(self, place: int, learned: Seq2seqLearned) -> list[str]:
+        """Return what each step is called that the encoder makes of the source at ``place``."""
+        if isinstance(learned.source, Side):
+            return [*learned.source.cutter.cut(self.sources[place]), END_SHOWN]
+        return learned.source.labels(int(self.read.lengths[place]))
+
+    def steps(self, learned: Seq2seqLearned) -> np.ndarray:
+        """Return how many steps the encoder makes of each source (N,)."""
+        return np.array([learned.source.steps(int(length)) for length in self.read.lengths], dtype=np.int64)
 
     def within(self, longest: int) -> np.ndarray:
         """Return the places of pairs of which no text has more units than ``longest``."""
         assert self.said is not None
-        return np.flatnonzero(np.maximum(self.read.lengths, self.said.lengths) <= longest + 1)
+        texts = self.said.lengths if self.read.numbers.ndim > 1 else np.maximum(self.read.lengths, self.said.lengths)
+        return np.flatnonzero(texts <= longest + 1)
 
     def some(self, places: np.ndarray) -> "PairExamples":
         """Return the pairs at ``places``."""
@@ -113,15 +132,16 @@ class PairExamples:
         return [parts[n] for n in torch.randperm(len(parts), generator=generator).tolist()]
 
     def take(self, numbers: Tensor) -> Batch:
-        """Return the pairs with these ``numbers`` (B,): texts (B, T), answers (B, Q), and which units are real."""
+        """Return the pairs with these ``numbers`` (B,): what is read (B, T) or (B, T, C), and answers (B, Q)."""
         places = numbers.numpy()
         read = torch.from_numpy(self.read.padded(places))
         others = {"copied": self.copied, "wanted": self.wanted}
         more = {name: torch.from_numpy(rows.padded(places)) for name, rows in others.items() if rows is not None}
+        mask = torch.from_numpy(self.read.within(places))
         if self.said is None:
-            return Batch(read, mask=read != PADDING, others=more)
-        said = torch.from_numpy(self.said.padded(places))
-        return Batch(read, said, read != PADDING, said != PADDING, more)
+            return Batch(read, mask=mask, others=more)
+        said, real = (torch.from_numpy(one(places)) for one in (self.said.padded, self.said.within))
+        return Batch(read, said, mask, real, more)
 
 
 def _rows(texts: Sequence[Sequence[str]], side: Side) -> Ragged:

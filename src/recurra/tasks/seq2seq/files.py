@@ -33,6 +33,7 @@ class Read(NamedTuple):
     notes: tuple[str, ...]
     row: str  # what a row is called: "line" or "row"
     names: tuple[str, str] | None = None  # of both sides, where columns have none
+    path: Path | None = None  # of the file
 
 
 def read_pairs(path: Path, form: Form, answered: bool) -> Read:

@@ -23,10 +23,11 @@ from .answers import Answer, Answers, Truth, ask_network, make_exam, statistics_
 from .baselines import make_baselines
 from .columns import Form
 from .examples import PairExamples
-from .learned import END_SHOWN, Seq2seqLearned
+from .learned import Seq2seqLearned
 from .metrics import text_metrics
 from .plan import PairPlan, make_plan
 from .rouge import rouge_metrics
+from .sequences import Sequences
 from .settings import PARTS, AnswerAsked
 from .sizes import sized
 from .source import Pairs, digests, fingerprint, pairs_of
@@ -45,10 +46,11 @@ class Seq2seqKind(Kind):
         self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
     ) -> Pairs:
         """Return a table, two files of lines, or lists of texts as pairs; after the training answers may be missing."""
-        pairs = pairs_of(source, Form.of(config.task), learned is None, most)
+        rate = learned.source.reading.rate if isinstance(getattr(learned, "source", None), Sequences) else None
+        pairs = pairs_of(source, Form.of(config.task, rate), learned is None, most)
         tell(pairs.notes)
         if learned is not None:
-            refuse_answers(pairs.sources, learned)
+            refuse_answers(pairs, learned)
             tell(unknown_note(self.encode(replace(pairs, targets=None), learned)))
         return pairs
 
@@ -98,7 +100,7 @@ class Seq2seqKind(Kind):
 
     def repeated(self, data: Pairs, test: Pairs) -> list[str]:
         """Return a warning if texts of the ``test`` data are also among the ``data`` to train on."""
-        return _repeated(test, digests(data.sources))
+        return _repeated(test, digests(data.keys))
 
     def build(self, config: Config, learned: Seq2seqLearned) -> tuple[nn.Module, Task]:
         """Make the network."""
@@ -126,6 +128,13 @@ class Seq2seqKind(Kind):
         if config.task.shared or config.task.copy:
             idle["target_level"] = "both sides have the same units"
         return idle
+
+    def unused_with(self, data: Pairs) -> dict[str, str]:
+        """Return what nothing uses with texts, or with sequences."""
+        if data.cases is None:
+            return dict.fromkeys(("segment", "filters"), "texts are read, and no sequences of numbers")
+        why = "sequences of numbers are read, which have no units"
+        return dict.fromkeys(("copy", "forget", "shared"), why)
 
     def ask(self, fitted: Fitted, examples: PairExamples) -> list[str]:
         """Return the best answer to each text."""
@@ -170,7 +179,7 @@ class Seq2seqKind(Kind):
 
     def baselines(self, config: Config, learned: Seq2seqLearned) -> dict[str, Baseline]:
         """Return the text itself, the answer to the nearest one, and where answers are summaries the first sentence."""
-        return make_baselines(config.task.rank == "rouge")
+        return make_baselines(config.task.rank == "rouge", not isinstance(learned.source, Sequences))
 
     def exam(self, data: Pairs, learned: Seq2seqLearned, part: np.ndarray | None) -> Exam:
         """Make an exam of the pairs at the places in ``part``, or of all."""
@@ -220,8 +229,7 @@ class Seq2seqKind(Kind):
         some = self.encode(data.part(np.arange(min(len(data), SHOWN))), learned)
         order = np.argsort(some.read.lengths, kind="stable")
         place = int(order[len(order) // 2])
-        units = [*some.units(place, learned), END_SHOWN]
-        return Glimpse(some.take(torch.tensor([place])), units)
+        return Glimpse(some.take(torch.tensor([place])), some.labels(place, learned))
 
 
 def _repeated(test: Pairs, seen: np.ndarray) -> list[str]:
@@ -229,14 +237,14 @@ def _repeated(test: Pairs, seen: np.ndarray) -> list[str]:
 
     A run keeps eight bytes of each text.
     """
-    again = int(np.isin(digests(test.sources), seen).sum())
+    again = int(np.isin(digests(test.keys), seen).sum())
     if not again:
         return []
     are = "are" if again > 1 else "is"
-    return [
-        f"careful: {again:,} of {len(test):,} test texts {are} also among the training texts, so results look better "
-        "than they are"
-    ]
+    what = f"texts {are} also among the training texts"
+    if test.cases is not None:
+        what = f"cases {are} also among the training cases"
+    return [f"careful: {again:,} of {len(test):,} test {what}, so results look better than they are"]
 
 
 KIND = Seq2seqKind()

@@ -12,6 +12,7 @@ from ...data.text.cutter import Cutter, usual_level
 from ...data.text.units import Level
 from ...data.text.vocabulary import FIRST
 from .metrics import Tokens, bleu_tokens
+from .sequences import Sequences
 from .settings import Seq2seqSettings
 from .source import Pairs, digests
 
@@ -52,6 +53,10 @@ class Side:
         """Return the numbers of ``units``, and of the end behind them (n + 1,), int64."""
         return self.vocabulary.encode([*units, END])
 
+    def steps(self, length: int) -> int:
+        """Return how many steps the encoder makes of so many units."""
+        return length
+
     def shown(self, number: int) -> str:
         """Return the unit with this number."""
         return self.vocabulary.tokens[number - FIRST] if number > UNKNOWN else "<unk>"
@@ -68,9 +73,9 @@ class Side:
 
 @dataclass(frozen=True)
 class Seq2seqLearned:
-    """The units of both sides, one and the same if they are shared, and how long answers are."""
+    """What is read, the units that are written, one and the same if they are shared, and how long answers are."""
 
-    source: Side
+    source: Side | Sequences
     target: Side
     ratio: float  # units of an answer for each of its text, of the longest answers
     longest: int  # units of those
@@ -82,14 +87,9 @@ class Seq2seqLearned:
     def of(cls, pairs: Pairs, settings: Seq2seqSettings) -> "Seq2seqLearned":
         """Learn from training pairs."""
         assert pairs.targets is not None
-        level = settings.level or ("word" if settings.copy else _letters(pairs))
-        if settings.shared or settings.copy:
-            source = target = Side.of([*pairs.sources, *pairs.targets], level, settings)
-        else:
-            source = Side.of(pairs.sources, level, settings)
-            target = Side.of(pairs.targets, settings.target_level or level, settings)
+        source, target = _sides(pairs, pairs.targets, settings)
         tokens = settings.bleu_tokens or bleu_tokens(pairs.targets)
-        seen = np.unique(digests(pairs.sources))
+        seen = np.unique(digests(pairs.keys))
         return cls(source, target, *_lengths(pairs, source, target), tokens, settings.rank == "rouge", seen)
 
     @property
@@ -103,23 +103,42 @@ class Seq2seqLearned:
 
     def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return it as JSON values and arrays."""
+        plain: dict[str, Any] = {}
+        arrays = {"seen": self.seen}
         sides = {"source": self.source} if self.shared else {"source": self.source, "target": self.target}
-        plain = {name: side.to_plain() for name, side in sides.items()}
-        models = {f"{name}_pieces": side.cutter.model for name, side in sides.items()}
-        arrays = {name: np.frombuffer(one, np.uint8).copy() for name, one in models.items() if one is not None}
+        for name, side in sides.items():
+            if isinstance(side, Sequences):
+                plain["sequences"], scales = side.to_plain()
+                arrays |= scales
+                continue
+            plain[name] = side.to_plain()
+            if side.cutter.model is not None:
+                arrays[f"{name}_pieces"] = np.frombuffer(side.cutter.model, np.uint8).copy()
         sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens, "rouge": self.rouge}
-        return plain | sizes, arrays | {"seen": self.seen}
+        return plain | sizes, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Seq2seqLearned":
         """Return what ``to_plain`` wrote."""
-        sides = []
+        sides: list[Any] = [Sequences.from_plain(plain["sequences"], arrays)] if "sequences" in plain else []
         for name in ("source", "target"):
             model = arrays.get(f"{name}_pieces")
             if name in plain:
                 sides.append(Side.from_plain(plain[name], None if model is None else model.tobytes()))
         lengths = plain["ratio"], plain["longest"]
         return cls(sides[0], sides[-1], *lengths, plain["tokens"], plain["rouge"], arrays["seen"])
+
+
+def _sides(pairs: Pairs, targets: Sequence[str], settings: Seq2seqSettings) -> tuple[Side | Sequences, Side]:
+    """Return how sources are read, and the units of answers."""
+    if pairs.cases is not None:
+        return Sequences.of(pairs.cases, settings), Side.of(targets, settings.target_level or settings.level, settings)
+    level = settings.level or ("word" if settings.copy else _letters(pairs))
+    if settings.shared or settings.copy:
+        both = Side.of([*pairs.sources, *targets], level, settings)
+        return both, both
+    source = Side.of(pairs.sources, level, settings)
+    return source, Side.of(targets, settings.target_level or level, settings)
 
 
 def _letters(pairs: Pairs) -> Level | None:
@@ -130,9 +149,13 @@ def _letters(pairs: Pairs) -> Level | None:
     return "character" if short and usual_level(pairs.targets) == "character" else None
 
 
-def _lengths(pairs: Pairs, source: Side, target: Side) -> tuple[float, int]:
-    """Return how many units answers have for each of their texts, and in all; of the longest ones."""
+def _lengths(pairs: Pairs, source: Side | Sequences, target: Side) -> tuple[float, int]:
+    """Return how many units answers have for each one that is read, and in all; of the longest ones."""
     assert pairs.targets is not None
-    read = np.array([len(source.cutter.cut(text)) for text in pairs.sources])
+    if isinstance(source, Side):
+        read = np.array([len(source.cutter.cut(text)) for text in pairs.sources])
+    else:
+        assert pairs.cases is not None
+        read = pairs.cases.lengths - 1  # as texts have an end besides
     said = np.array([len(target.cutter.cut(text)) for text in pairs.targets])
     return float(np.quantile((said + 1) / (read + 1), 0.99)), int(np.quantile(said, 0.99))

@@ -3,7 +3,7 @@
 Shapes: B texts, T units read, Q units written, E numbers of a unit, H hidden units, V units that are known.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ from ...nn.models import Output, Writer
 from ...random import Dropout
 from ...settings import Config
 from .copying import Copying
-from .learned import Seq2seqLearned
+from .learned import Seq2seqLearned, Side
+from .sequences import SequenceVectors
 
 
 class Vectors(nn.Module):
@@ -75,7 +76,7 @@ class Seq2seqNet(Writer):
 
     def __init__(
         self,
-        vectors: tuple[Vectors, Vectors],
+        vectors: tuple[Vectors | SequenceVectors, Vectors],
         recurrent: Recurrent,
         decoder: AttendingCell,
         head: Next,
@@ -91,8 +92,13 @@ class Seq2seqNet(Writer):
         """Make an untrained network."""
         task, model = config.task, config.model
         width = task.embedding_size or model.hidden_size
-        read = Vectors(learned.source.size, width, task.input_dropout)
-        said = read if learned.shared else Vectors(learned.target.size, width, task.input_dropout)
+        read: Any = None
+        if not isinstance(learned.source, Side):
+            read = SequenceVectors(learned.source, width, task.filters, task.input_dropout)
+        elif not learned.shared:
+            read = Vectors(learned.source.size, width, task.input_dropout)
+        said = Vectors(learned.target.size, width, task.input_dropout)
+        read = said if read is None else read
         recurrent = make_recurrent(model, width)
         cell = make_cell(cell_names(model)[-1], width, model.hidden_size, model.chrono)
         attention = make_attention(model, model.hidden_size, recurrent.output_size)
@@ -115,6 +121,13 @@ class Seq2seqNet(Writer):
         if self.copying is None or looked is None or copied is None:
             return scores
         return self.copying.scores(states, scores, looked, copied)
+
+    def embedded(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return what the encoder reads of a batch (B, T, E), and which steps of it are real (B, T)."""
+        if isinstance(self.embed, SequenceVectors):
+            read: tuple[Tensor, Tensor | None] = self.embed(batch.inputs, batch.mask)
+            return read
+        return super().embedded(batch)
 
     def engines(self) -> list[str]:
         """Return what runs each layer that reads, and what writes."""

@@ -51,7 +51,7 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
         raise DataError("There are no answers to learn from: give pairs of texts.")
     if count < 2:
         raise DataError(f"There is {count} pair, and at least one more is needed to decide when to stop.")
-    groups = _groups(pairs.sources)
+    groups = _groups(pairs.keys)
     if not groups.any():
         raise DataError("All pairs have the same text to read, so there is nothing to learn from it.")
     test = min(MOST, round(TEST * count)) if test_size is None else test_size
@@ -69,7 +69,7 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     said += f", {len(parts[0]):,} held out to judge" if len(parts[0]) else ""
     tokens = bleu_tokens(pairs.targets)
     rank = "exact" if _are_short(pairs.targets, tokens) else "bleu"
-    if rank == "bleu" and has_rouge() and _are_summaries(pairs, tokens):
+    if rank == "bleu" and pairs.cases is None and has_rouge() and _are_summaries(pairs, tokens):
         rank = "rouge"
     return PairPlan(parts[2], parts[1], parts[0], tokens, rank, (said,))
 

@@ -73,16 +73,15 @@ def _cut(text: str, most: int = CUT) -> str:
 
 def _pictures(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> list[Section]:
     """Return where the model looked as it answered some texts."""
-    places = _pictured(examples, scores)
+    places = _pictured(examples, examples.steps(fitted.learned), scores)
     answers = [some[0] for some in ask_network(fitted, examples.some(places))]
     figures = [_figure(fitted, examples, int(n), answer) for n, answer in zip(places, answers, strict=True)]
     text = "As it answered some texts that are not very short, the best answer first."
     return [Section("Where it looked", text, found)] if (found := [one for one in figures if one is not None]) else []
 
 
-def _pictured(examples: PairExamples, scores: np.ndarray) -> np.ndarray:
-    """Return the places of texts that are neither very short nor long, the best answer first."""
-    lengths = examples.read.lengths
+def _pictured(examples: PairExamples, lengths: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the places of sources that are neither very short nor long, the best answer first."""
     short = np.flatnonzero(lengths <= max(LONGEST, np.sort(lengths)[:PICTURED].max()))
     order = _once(examples, short[np.argsort(-scores[short], kind="stable")])
     long = order[lengths[order] >= np.median(lengths[order])]
@@ -94,7 +93,7 @@ def _figure(fitted: Fitted, examples: PairExamples, place: int, answer: Answer):
     learned: Seq2seqLearned = fitted.learned
     if answer.looked is None or len(answer.units) > 2 * LONGEST:
         return None
-    read, said = (_apart([*units, END_SHOWN]) for units in (examples.units(place, learned), answer.units))
+    read, said = (_apart(units) for units in (examples.labels(place, learned), [*answer.units, END_SHOWN]))
     return alignment(answer.looked, read, said, f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}")
 
 
@@ -107,7 +106,7 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
     """Return how good answers to texts of each length are, beside the best baseline."""
     examples = judged.exam.examples
     assert isinstance(examples, PairExamples)
-    lengths = examples.read.lengths - 1
+    lengths = examples.steps(fitted.learned) - 1
     if len(lengths) < 10 * BANDS:
         return []
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, BANDS + 1)).astype(int))

@@ -36,6 +36,18 @@ class Seq2seqSettings(PairSettings):
         "the data if not given",
     )
     target_level: Level | None = setting(None, "units of the answers, if others")
+    segment: int | None = setting(
+        None,
+        "steps of a sound or a series that the encoder reads at a time; of sounds 8, which are 80 ms, if not given",
+        low=1,
+        tune=Range(1, 64, log=True),
+    )
+    filters: int = setting(
+        32,
+        "learned filters over neighbouring steps of a sound or a series, before what the encoder reads; 0 for none",
+        low=0,
+        tune=Range(8, 64, log=True),
+    )
     vocabulary: int = setting(8_000, "most units of each side that are known; of pieces, how many are learned", low=3)
     min_count: int = setting(1, "times that a unit must be in the training texts to be known by itself", low=1)
     shared: bool = setting(False, "both sides have the same units, with the same vectors")

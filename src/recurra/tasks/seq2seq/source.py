@@ -1,4 +1,4 @@
-"""Pairs of texts, what is read and what is written for it, from wherever they come."""
+"""Pairs: what is read, mostly a text, and the text that is written for it, from wherever they come."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...data.cases import Cases
+from ...data.cases import digests as case_digests
+from ...data.cases import fingerprint as case_fingerprint
 from ...data.cases.texts import listed
 from ...data.tables.columns import as_pandas
 from ...data.tables.json_lines import ENDINGS as JSON_LINES
 from ...data.tables.names import name_of
 from ...errors import DataError, KindError
+from .arrays import are_sequences, array_cases, is_sequence, named_cases
 from .columns import Form, Sides, find_sides, unnamed
 from .files import TABLES, Read, ending_of, is_side, read_pairs, unnested
 
@@ -26,12 +30,13 @@ NAMES = ("source", "target")
 
 @dataclass(frozen=True)
 class Pairs:
-    """Texts to read, and what is to be written for each; '' where it is not known, None if none is."""
+    """What is to be read, and what is to be written for each; '' where it is not known, None if none is."""
 
-    sources: tuple[str, ...]
+    sources: tuple[str, ...]  # texts; of sequences their names
     targets: tuple[str, ...] | None
     notes: tuple[str, ...] = ()
     names: tuple[str, str] = NAMES  # of the columns that they come from, or the languages of two files
+    cases: Cases | None = None  # the sequences that are read, if no texts are
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -41,7 +46,27 @@ class Pairs:
         places = range(len(self))[numbers] if isinstance(numbers, slice) else [int(one) for one in numbers]
         sources = tuple(self.sources[place] for place in places)
         targets = None if self.targets is None else tuple(self.targets[place] for place in places)
-        return replace(self, sources=sources, targets=targets)
+        cases = None if self.cases is None else self.cases.some(np.array([*places], dtype=np.int64))
+        return replace(self, sources=sources, targets=targets, cases=cases)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """A text for each source which only the very same source has, too."""
+        return self.sources if self.cases is None else tuple(map(str, case_digests(self.cases).tolist()))
+
+    def texts(self) -> tuple[str, ...]:
+        """Return the texts that are read; raises DataError if they are none."""
+        if self.cases is not None:
+            raise DataError("The model was trained on texts, and these are sequences of numbers: give it texts.")
+        return self.sources
+
+    def sequences(self) -> Cases:
+        """Return the sequences that are read; raises DataError if texts are."""
+        if self.cases is None:
+            raise DataError(
+                "The model was trained on sequences of numbers, such as sounds, and these are texts: give it sequences."
+            )
+        return self.cases
 
     @property
     def known(self) -> np.ndarray:
@@ -59,10 +84,11 @@ def pairs_of(source: Any, form: Form | None = None, answered: bool = True, most:
     form = form or Form()
     if isinstance(source, Pairs):
         return _bounded(source, most)
-    if isinstance(source, (str, Path)) and (answered or isinstance(source, Path) or _is_place(source)):
-        return _from_table(read_pairs(Path(source), form, answered), form, answered, most)
-    if isinstance(source, str):
-        return _only_texts([source], answered)
+    sequences = _sequences(source, form, answered)
+    if sequences is not None:
+        return _bounded(sequences, most)
+    if isinstance(source, (str, Path)):
+        return _from_place(source, form, answered, most)
     if _are_files(source):
         first, second = map(str, source)
         return pairs_of(Path(first), replace(form, target_file=second), answered, most)
@@ -79,6 +105,14 @@ def pairs_of(source: Any, form: Form | None = None, answered: bool = True, most:
     return _bounded(_from_lists(source, answered), most)
 
 
+def _from_place(source: str | Path, form: Form, answered: bool, most: int | None) -> Pairs:
+    """Return the pairs in a file; where they need not be ``answered``, a text may come instead of its name."""
+    if not answered and isinstance(source, str) and not _is_place(source):
+        return _only_texts([source], answered)
+    read = read_pairs(Path(source), form, answered)._replace(path=Path(source))
+    return _from_table(read, form, answered, most)
+
+
 def paired(sources: Any, targets: Any) -> Pairs:
     """Return two lists as pairs; raises DataError if they are not equally long, or hold what is no text."""
     left, right = _texts(sources, "source"), _texts(targets, "target")
@@ -91,7 +125,7 @@ def paired(sources: Any, targets: Any) -> Pairs:
 
 def fingerprint(pairs: Pairs) -> str:
     """Return 32 hexadecimal digits that are others if any character is."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"" if pairs.cases is None else case_fingerprint(pairs.cases).encode())
     for texts in (pairs.sources, pairs.targets or ()):
         for text in (str(len(texts)), *texts):
             content = text.encode("utf-8", "surrogatepass")
@@ -189,6 +223,26 @@ def _is_missing(value: Any) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value))
 
 
+# ------------------------------------------------------------------------------------------------- sequences
+
+
+def _sequences(source: Any, form: Form, answered: bool) -> Pairs | None:
+    """Return sequences of numbers as pairs: arrays or files of sounds, or those with their targets; None for others."""
+    both = isinstance(source, tuple) and len(source) == 2 and are_sequences(source[0])
+    if both:
+        cases, targets = array_cases(source[0], form.rate), _texts(source[1], "target")
+        if len(cases) != len(targets):
+            raise DataError(
+                f"There are {len(cases):,} sources and {len(targets):,} targets; give a target for each of the sources."
+            )
+        pairs = Pairs(cases.names, targets, cases.notes, cases=cases)
+        return _without_empty(pairs, range(1, len(cases) + 1), "pair", answered)
+    if answered or not are_sequences(source):
+        return None
+    cases = array_cases(source, form.rate)
+    return Pairs(cases.names, None, cases.notes, cases=cases)
+
+
 # ---------------------------------------------------------------------------------------------------- tables
 
 
@@ -201,10 +255,20 @@ def _from_table(read: Read, form: Form, answered: bool, most: int | None) -> Pai
     sources = _column(table, sides.source)
     targets = None if sides.target is None else _column(table, sides.target)
     names = read.names or (NAMES if unnamed(table) else (sides.source, sides.target or NAMES[1]))
-    pairs = Pairs(sources, targets, read.notes or tuple(_said(table, sides)), names)
+    notes = read.notes or tuple(_said(table, sides))
+    pairs = Pairs(sources, targets, notes, names)
     if answered:
         pairs = replace(pairs, notes=(*pairs.notes, *_doubts(pairs, sides)))
-    return _without_empty(pairs, list(table.index), read.row, answered)
+    pairs = _without_empty(pairs, list(table.index), read.row, answered)
+    if read.path is None or not all(is_sequence(Path(one.strip())) for one in pairs.sources):
+        return pairs
+    return _with_files(pairs, read.path.parent, form.rate)
+
+
+def _with_files(pairs: Pairs, folder: Path, rate: int | None) -> Pairs:
+    """Return pairs whose sources are names of files, from ``folder``, with what is in these."""
+    cases = named_cases(pairs.sources, folder, pairs.names[0], rate)
+    return replace(pairs, cases=cases, notes=(*pairs.notes, *cases.notes))
 
 
 def _column(table: pd.DataFrame, name: str) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """Whether texts are of the side that a model reads, or of the one that it writes."""
 
 import math
-from collections.abc import Sequence
 
 from ...data.text import UNKNOWN
 from ...data.text.vocabulary import FIRST
 from ...errors import DataError
 from .learned import Seq2seqLearned, Side
+from .source import Pairs
 
 SOME = 300  # texts that are looked at
 FEWEST = 30  # characters by which that can be told
@@ -14,13 +14,15 @@ LETTER = math.log(30)  # what a letter costs of a unit that is not known
 CLEARLY = 0.8  # share of its cost as a text that one costs as an answer, if it is one
 
 
-def refuse_answers(texts: Sequence[str], learned: Seq2seqLearned) -> None:
-    """Raise DataError if ``texts`` are clearly like the answers of the training, and not like its texts.
+def refuse_answers(pairs: Pairs, learned: Seq2seqLearned) -> None:
+    """Raise DataError if the sources are clearly like the answers of the training, and not like its texts.
 
     What a text costs is ``Σ ln(rank + 1)`` over its units, the most frequent one of the training having rank 1.
     """
-    some = texts[:: max(1, len(texts) // SOME)]
-    if learned.shared or sum(map(len, some)) < FEWEST:
+    if not isinstance(learned.source, Side) or learned.shared:
+        return
+    some = pairs.texts()[:: max(1, len(pairs) // SOME)]
+    if sum(map(len, some)) < FEWEST:
         return
     read, said = (sum(_cost(text, side) for text in some) for side in (learned.source, learned.target))
     if said < CLEARLY * read:

@@ -1,0 +1,78 @@
+"""What is read where it is no text: sounds, series and other sequences of numbers.
+
+Shapes: N cases, T_i steps of case i, C channels; B cases of a batch, n segments, E numbers of a segment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from ...data.cases import Cases
+from ...random import Dropout
+from ..cases.network import Layout, Segments
+from ..cases.reading import Reading
+from .settings import Seq2seqSettings
+
+HEARD = 8  # moments of a sound that are read at a time, 10 ms from one to the next
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """How sequences of numbers are read: their scale, and how many steps at a time."""
+
+    reading: Reading
+
+    @classmethod
+    def of(cls, cases: Cases, settings: Seq2seqSettings) -> "Sequences":
+        """Learn the scale of ``cases``."""
+        channels, lengths = len(cases.channels), cases.lengths
+        usual = HEARD if cases.rate is not None else 1
+        segment = min(settings.segment or usual, int(lengths.max()))
+        hop = max(1, segment // 2)
+        pool = 2 if hop % 2 == segment % 2 == 0 else 1
+        layout = Layout(channels, channels, segment, hop, pool, told=False, length=int(np.median(lengths)))
+        return cls(Reading.plain(cases, layout, "series"))
+
+    def encode(self, cases: Cases) -> tuple[np.ndarray, np.ndarray]:
+        """Return all ``cases`` scaled, one behind the other, float32 (Σ T_i, C), and how long each is (N,).
+
+        Raises DataError if they are not like those of the training.
+        """
+        encoded = self.reading.encoded(self.reading.with_channels(cases))
+        return encoded.values.numpy(), encoded.lengths.numpy()
+
+    def steps(self, length: int) -> int:
+        """Return how many steps the encoder makes of so many."""
+        return self.reading.layout.read(length)
+
+    def labels(self, length: int) -> list[str]:
+        """Return what each step of the encoder is called: when it begins, in seconds where that is known."""
+        firsts = [first for first, _ in self.reading.layout.stretches(length)]
+        seconds = self.reading.seconds
+        return [f"{first * seconds:.2f} s" if seconds else str(first + 1) for first in firsts]
+
+    def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return it as JSON values and arrays."""
+        return self.reading.to_plain()
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Sequences":
+        """Return what ``to_plain`` wrote."""
+        return cls(Reading.from_plain(plain, arrays))
+
+
+class SequenceVectors(nn.Module):
+    """Turn the steps of sequences into vectors, one per segment, some numbers of which are dropped in training."""
+
+    def __init__(self, side: Sequences, width: int, filters: int, dropout: float):
+        super().__init__()
+        self.segments = Segments(side.reading.layout, width, filters)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return vectors (B, n, E) of ``x`` (B, T, C), and which are real (B, n), from which steps are (B, T)."""
+        vectors, mask = self.segments(x, mask)
+        return self.dropout(vectors), mask
