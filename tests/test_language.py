@@ -144,7 +144,8 @@ NAMES = set(
         "ridge nearest_neighbours target targetLabel "
         "tag window_regression most_frequent_label random_convolutions MiniRocket naive_Bayes linear_SVM n_gram_SVM F1 "
         "language n_grams unigram Kneser Ney sentencepiece "
-        "seq2seq nearest_pair copy_source first_sentence BLEU sacrebleu input feeding float32 bfloat16"
+        "seq2seq nearest_pair copy_source first_sentence sentence_in_common commonest_answer span BiDAF "
+        "BLEU sacrebleu input feeding float32 bfloat16"
     )
 )
 

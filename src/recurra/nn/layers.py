@@ -235,13 +235,17 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(attention.context_size, size, bias=False)  # W
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return h' and the weights; both are zero at a step that ``mask`` (B, T) does not allow."""
+        """Return h' and the weights; both are zero at a step that ``mask`` (B, T) does not allow.
+
+        A ``mask`` (B, T, T) says of each step at which ones it may look; one that may look nowhere is not allowed.
+        """
         seen = self.attention(states, self.attention.project(states, mask), dropout=self.dropout)
         states, weights = states + self.out(seen.context), seen.weights
         if mask is None:
             return states, weights
-        looking = mask.view(len(mask), *[1] * (weights.dim() - 3), -1, 1)
-        return states.masked_fill(~mask.unsqueeze(-1), 0.0), weights.masked_fill(~looking, 0.0)
+        allowed = mask if mask.dim() == 2 else mask.any(-1)
+        looking = allowed.view(len(mask), *[1] * (weights.dim() - 3), -1, 1)
+        return states.masked_fill(~allowed.unsqueeze(-1), 0.0), weights.masked_fill(~looking, 0.0)
 
 
 class Pooled(NamedTuple):

@@ -3,10 +3,12 @@
 Shapes: N texts, R rows, T units of a text and its end, Q units of an answer and its end, V units that are known.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,23 +27,28 @@ from ...nn.beam import Said, Search, Speaker
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
 from .examples import PairExamples
-from .learned import Seq2seqLearned, Side
+from .learned import END_SHOWN, Seq2seqLearned, Side
 from .metrics import Tokens, text_statistics
 from .network import Seq2seqNet
+from .overlap import overlap_statistics
+from .pointing import PointingNet
 from .rouge import rouge_statistics
 from .settings import AnswerAsked
+from .spans import best_spans
 
+MORE = {"rouge": rouge_statistics, "f1": overlap_statistics}  # what is counted besides where that ranks
+STEPS = ("begins", "ends")  # what a pointer says
 TOGETHER = 64  # texts that are answered at the same time, at most
 UNITS = 20_000  # and the units of those, with padding
 ROWS = 1_000  # and the answers that are followed of those
 
 
 class Truth(NamedTuple):
-    """The right answers, what BLEU counts in them, and whether they are judged by ROUGE, too."""
+    """The right answers, what BLEU counts in them, and the metric that ranks."""
 
     texts: tuple[str, ...]
     tokens: Tokens
-    rouge: bool = False
+    rank: str = "bleu"
 
 
 class Answer(NamedTuple):
@@ -51,6 +58,12 @@ class Answer(NamedTuple):
     units: tuple[str, ...]  # as they are written
     logs: float  # log P(answer | text), that of its end included
     looked: np.ndarray | None  # (Q, T): where each unit looked in the text, and the end; None without attention
+    steps: tuple[str, ...] = ()  # what these Q are called, if they are not the units and the end
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What each row of ``looked`` is called (Q,)."""
+        return self.steps or (*self.units, END_SHOWN)
 
 
 @dataclass(frozen=True)
@@ -151,39 +164,14 @@ def ask_network(
     beam = max(task.beam if asked.beam is None else asked.beam, asked.best)
     penalty = task.length_penalty if asked.length_penalty is None else asked.length_penalty
     how = Search(beam, penalty, learned.target.end, (PADDING,))
-    networks = [one.network for one in (fitted, *others)]
+    networks: list[Any] = [one.network for one in (fitted, *others)]
+    if learned.points:
+        return list(pointed_at(networks, examples, learned, asked.best))
     found = []
-    for n, some in enumerate(searched(networks, examples, learned, how)):  # type: ignore[arg-type]
+    for n, some in enumerate(searched(networks, examples, learned, how)):
         text = Text(examples, n, learned)
         found.append([_answer(one, text, asked.copy_unknown) for one in some[: asked.best]])
     return found
-
-
-@on_its_own
-@torch.no_grad()
-def searched(
-    networks: Sequence[Seq2seqNet], examples: PairExamples, learned: Seq2seqLearned, how: Search
-) -> list[list[Said]]:
-    """Return what is found for each text."""
-    lengths = examples.read.lengths
-    found: list[list[Said]] = [[]] * len(examples)
-    for places in _batches(lengths, how.beam):
-        batch = examples.take(torch.from_numpy(places)).to(next(networks[0].parameters()).device)
-        speakers = [Decoder(network.eval(), batch) for network in networks]
-        speaker = speakers[0] if len(speakers) == 1 else Together(speakers)
-        for place, said in zip(places, how(speaker, [learned.most(int(n)) for n in lengths[places]]), strict=True):
-            found[place] = said
-    return found
-
-
-def _batches(lengths: np.ndarray, beam: int) -> Iterator[np.ndarray]:
-    """Yield the places of texts that are answered at the same time, of about one length, the longest first."""
-    order = np.argsort(-lengths, kind="stable")
-    begin = 0
-    while begin < len(order):
-        count = max(1, min(TOGETHER, UNITS // int(lengths[order[begin]]), ROWS // beam))
-        yield order[begin : begin + count]
-        begin += count
 
 
 class Text:
@@ -203,6 +191,66 @@ class Text:
         if number < self.learned.target.size or self.examples.copied is None:
             return self.learned.target.shown(number)
         return self.units[int(np.argmax(self.examples.copied.row(self.place) == number))]
+
+
+@on_its_own
+@torch.no_grad()
+def searched(
+    networks: Sequence[Seq2seqNet], examples: PairExamples, learned: Seq2seqLearned, how: Search
+) -> list[list[Said]]:
+    """Return what is found for each text."""
+    lengths = examples.read.lengths
+    found: list[list[Said]] = [[]] * len(examples)
+    for places in _batches(lengths, how.beam):
+        batch = examples.take(torch.from_numpy(places)).to(next(networks[0].parameters()).device)
+        speakers = [Decoder(network.eval(), batch) for network in networks]
+        speaker = speakers[0] if len(speakers) == 1 else Together(speakers)
+        for place, said in zip(places, how(speaker, [learned.most(int(n)) for n in lengths[places]]), strict=True):
+            found[place] = said
+    return found
+
+
+@on_its_own
+@torch.no_grad()
+def pointed_at(
+    networks: Sequence[PointingNet], examples: PairExamples, learned: Seq2seqLearned, best: int
+) -> list[list[Answer]]:
+    """Return the ``best`` answers to each question that stand in its passage, or that no passage has."""
+    found: list[list[Answer]] = [[]] * len(examples)
+    for places in _batches(examples.read.lengths, 1):
+        batch = examples.take(torch.from_numpy(places)).to(next(networks[0].parameters()).device)
+        said = [network.eval()(batch) for network in networks]
+        logs = torch.stack([one.prediction for one in said]).logsumexp(0) - math.log(len(said))
+        looked = torch.stack([one.weights for one in said]).mean(0)
+        for n, place in enumerate(places.tolist()):
+            text = Text(examples, place, learned)
+            rows = logs[n].double().cpu().numpy(), looked[n, :, : text.length].double().cpu().numpy()
+            found[place] = _at_places(text, *rows, best)
+    return found
+
+
+def _at_places(text: Text, logs: np.ndarray, looked: np.ndarray, best: int) -> list[Answer]:
+    """Return the ``best`` answers of one question, from the logarithms (2, C + T) of where they begin and end."""
+    learned = text.learned
+    closed = len(learned.closed)
+    last = closed + text.length
+    every = best_spans(logs[0, :last], logs[1, closed:last], learned.longest + 1, closed)
+    answers = []
+    for score, first, end in islice(every, best):
+        units = learned.closed[first : first + 1] or tuple(text.units[first - closed : end - closed + 1])
+        joined = units[0] if first < closed else learned.target.cutter.join(units)
+        answers.append(Answer(joined, tuple(units), score, looked, STEPS))
+    return answers
+
+
+def _batches(lengths: np.ndarray, beam: int) -> Iterator[np.ndarray]:
+    """Yield the places of texts that are answered at the same time, of about one length, the longest first."""
+    order = np.argsort(-lengths, kind="stable")
+    begin = 0
+    while begin < len(order):
+        count = max(1, min(TOGETHER, UNITS // int(lengths[order[begin]]), ROWS // beam))
+        yield order[begin : begin + count]
+        begin += count
 
 
 def _answer(said: Said, text: Text, copy_unknown: bool) -> Answer:
@@ -233,14 +281,15 @@ def make_exam(examples: PairExamples, targets: Sequence[str] | None, learned: Se
         raise DataError("There are no answers to judge by: give pairs of texts.")
     if not targets:
         raise DataError("There is nothing to judge by: no pair is there.")
-    truth = Truth(tuple(targets), learned.tokens, learned.rouge)
+    truth = Truth(tuple(targets), learned.tokens, learned.rank)
     return Exam(examples, truth, f"judged by {len(targets):,} pair{plural(len(targets))}")
 
 
 def statistics_of(truth: Truth, answers: Sequence[str]) -> Statistics:
     """Return of each answer what it has in common with the right one."""
-    more = rouge_statistics(truth.texts, answers, truth.tokens) if truth.rouge else {}
-    return {**text_statistics(truth.texts, answers, truth.tokens), **more}
+    more = MORE.get(truth.rank)
+    found = {} if more is None else more(truth.texts, answers, truth.tokens)
+    return {**text_statistics(truth.texts, answers, truth.tokens), **found}
 
 
 def unknown_note(examples: PairExamples) -> list[str]:

@@ -3,6 +3,8 @@
 Shapes: N pairs, Q texts that are asked about.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,8 @@ from .examples import PairExamples
 from .source import Pairs
 
 COPY, NEAREST, FIRST = "copy source", "nearest pair", "first sentence"  # the rows of the table
+COMMON, COMMONEST = "sentence in common", "commonest answer"
+SHORT = 2  # letters of a word that does not count where words in common are counted
 MOST = 100_000  # pairs that are kept; of more those that lie evenly among all
 FEATURES = 200_000  # words, and as many runs of characters, that texts are compared by
 WORD = r"[\u2e80-\u9fff]|[^\W\u2e80-\u9fff]+|[^\w\s]"  # Chinese and Japanese characters one by one
@@ -38,6 +42,51 @@ class Lead(Baseline):
         """Return the first sentences."""
         found = ((text, sentences(text)) for text in examples.sources)
         return [text[some[0][0] : some[0][1]] if some else text for text, some in found]
+
+
+class InCommon(Baseline):
+    """It answers with the sentence of the passage that has most words in common with the question; of equals the first.
+
+    Words of two letters and less do not count.
+    """
+
+    def answer(self, examples: PairExamples) -> list[str]:
+        """Return the sentences."""
+        return [_in_common(*both) for both in zip(examples.sources, examples.passages or (), strict=True)]
+
+
+def _in_common(question: str, passage: str) -> str:
+    asked = _words(question)
+    every = [passage[begin:end] for begin, end in sentences(passage)] or [passage]
+    return max(every, key=lambda sentence: len(asked & _words(sentence)))
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in re.findall(WORD, text.casefold()) if len(word) > SHORT or not word.isascii()}
+
+
+class Commonest(Baseline):
+    """It gives the answer that is right most often in the training, to whatever is asked."""
+
+    said: str = ""
+
+    def fit(self, prepared: Prepared) -> None:
+        """Count the answers that are not held out."""
+        pairs: Pairs = prepared.data
+        kept = pairs.part(np.concatenate([prepared.plan.train, prepared.plan.valid]))
+        ((self.said, _),) = Counter(kept.targets or ("",)).most_common(1)
+
+    def answer(self, examples: PairExamples) -> list[str]:
+        """Return it for each question."""
+        return [self.said] * len(examples)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the answer."""
+        return _packed([self.said])
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take it back."""
+        (self.said,) = _unpacked(arrays)
 
 
 class Nearest(Baseline):
@@ -162,3 +211,8 @@ def make_baselines(summaries: bool = False, texts: bool = True) -> dict[str, Bas
         return {NEAREST: NearestSequence()}
     rows: dict[str, Baseline] = {NEAREST: Nearest(), COPY: Copy()}
     return rows | {FIRST: Lead()} if summaries else rows
+
+
+def question_baselines() -> dict[str, Baseline]:
+    """Return the rows that stand beside a network that answers questions about passages."""
+    return {COMMON: InCommon(), COMMONEST: Commonest(), NEAREST: Nearest()}

@@ -19,11 +19,17 @@ SOURCES = (
     "源", "源文", "原文", "问题", "输入", "上联", "正文",
 )  # fmt: skip
 TARGETS = (
-    "target", "tgt", "trg", "target_text", "output", "output_text", "outputs", "answer", "response", "reply",
+    "target", "tgt", "trg", "answers", "target_text", "output", "output_text", "outputs", "answer", "response", "reply",
     "completion", "transcript", "transcription", "caption", "translation", "summary", "highlights",
     "title", "headline", "paraphrase", "correction",
     "目标", "译文", "翻译", "答案", "回答", "输出", "下联", "摘要",
 )  # fmt: skip
+# What a question is about; only beside one of QUESTIONS, as a document may be what is read itself.
+PASSAGES = (
+    "passage", "context", "story", "paragraph", "article", "document", "background", "evidence",
+    "文章", "段落", "语境", "上下文", "材料",
+)  # fmt: skip
+QUESTIONS = ("question", "query", "问题")
 SAID = ("sentence", "text", "content", "正文")  # in a sound whose file is the source
 # What languages are called: the codes of ISO 639-1, some of 639-3, and names.
 SPOKEN = (
@@ -42,6 +48,7 @@ SPOKEN = (
 LANGUAGES = frozenset(SPOKEN.split())
 COUNTED = ("id", "no")  # Indonesian and Norwegian, but mostly a number of the row
 REGION = re.compile(r"([a-z]{2,3})_(?:[a-z]{2}|hans|hant|latn|cyrl)")
+ROLES = ("source", "target", "passage")
 LOOKED_AT = 200  # rows by which is seen what a column holds
 WIDEST = 8  # columns that are named in a message
 
@@ -52,21 +59,25 @@ class Form:
 
     source_column: str | None = None
     target_column: str | None = None
+    passage_column: str | None = None
     separator: str | None = None
     target_file: str | None = None
     rate: int | None = None  # samples per second, at which sounds are heard
+    passages: bool | None = None  # whether sources are about passages; found from the data if not known
 
     @classmethod
-    def of(cls, settings: Any, rate: int | None = None) -> "Form":
+    def of(cls, settings: Any, rate: int | None = None, passages: bool | None = None) -> "Form":
         """Return the form that is among the settings of a task."""
-        return cls(settings.source_column, settings.target_column, settings.separator, settings.target_file, rate)
+        columns = settings.source_column, settings.target_column, settings.passage_column
+        return cls(*columns, settings.separator, settings.target_file, rate, passages)
 
 
 class Sides(NamedTuple):
-    """The column that is read, and the one that is written, if there is one."""
+    """The column that is read, the one that is written, and the one with what it is about, if there are such."""
 
     source: str
     target: str | None
+    passage: str | None = None
 
 
 def is_language(name: str) -> bool:
@@ -95,18 +106,36 @@ def find_sides(table: pd.DataFrame, form: Form, answered: bool) -> Sides:
 
     Raises DataError if a column is not there, or if it cannot be told which is which.
     """
-    told = Sides(_told(table, form.source_column, "source") or "", _told(table, form.target_column, "target"))
-    if told.source and told.source == told.target:
-        raise DataError(f"Column '{told.source}' cannot be the source and the target; name another for one of them.")
+    names = form.source_column, form.target_column, form.passage_column
+    told = Sides(*(_told(table, name, role) for name, role in zip(names, ROLES, strict=True)))  # type: ignore[arg-type]
+    twice = next((name for name in told if name and told.count(name) > 1), None)
+    if twice is not None:
+        one, other = [role for role, name in zip(ROLES, told, strict=True) if name == twice][:2]
+        raise DataError(f"Column '{twice}' cannot be the {one} and the {other}; name another for one of them.")
     free = [name for name in table.columns if name not in told]
     source = told.source or _found(free, told.target, SOURCES)
     free = [name for name in free if name != source]
+    passage = told.passage or _passage(free, source, form.passages)
+    free = [name for name in free if name != passage]
     target = told.target or (None if source is None else _other(free, source, table, answered))
     if source is None:
-        source, target = _pair(table, told.target, answered)
+        source, target = _pair(table.drop(columns=[passage] if passage else []), told.target, answered)
     if target is None and answered:
         raise DataError(_no_target(table, source))
-    return Sides(source, target)
+    return Sides(source, target, passage)
+
+
+def _passage(free: Sequence[str], source: str | None, asked: bool | None) -> str | None:
+    """Return the free column with what a question is about, by its name; raises DataError if there must be one."""
+    if asked is False:
+        return None
+    named = by_rank(free, PASSAGES) if asked or key(source or "") in QUESTIONS else []
+    if asked and not named:
+        raise DataError(
+            f"No column holds the passages that '{source}' is about; name it with passage_column=. The columns are: "
+            f"{_listed(free)}."
+        )
+    return next(iter(named), None)
 
 
 def _told(table: pd.DataFrame, name: str | None, what: str) -> str | None:

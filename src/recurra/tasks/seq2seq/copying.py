@@ -17,6 +17,7 @@ from ...data.text import UNKNOWN
 from ...random import current
 from .learned import Side
 
+MARKS = 64  # units of a text that are not known and told apart
 LEAST = 1e-20  # what a share is at least, whose logarithm is taken
 
 
@@ -64,6 +65,34 @@ class Copying(nn.Module):
         return F.logsigmoid(gate), F.logsigmoid(-gate)
 
 
+class Strangers(nn.Module):
+    """A vector for each unit of a text that is not known, by which it is told from the others there.
+
+    Which of the vectors it gets is drawn in training, so that they say nothing but that it is this one again (entity
+    markers: Hermann et al. 2015, arXiv 1506.03340).
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(MARKS, width) * width**-0.5)
+
+    def forward(self, copied: Tensor, size: int) -> Tensor:
+        """Return vectors (B, T, E) for those of the units ``copied`` (B, T) that are not among ``size``, else zeros."""
+        own = copied >= size
+        places = ranked(copied.masked_fill(~own, -1)) % MARKS
+        if self.training:
+            lots = torch.rand(len(copied), MARKS, generator=current(copied.device), device=copied.device).argsort(1)
+            places = lots.gather(1, places)
+        return F.embedding(places, self.weight) * own.unsqueeze(-1)
+
+
+def ranked(numbers: Tensor) -> Tensor:
+    """Return which of the different ``numbers`` of its row each is, (B, T), counted from the smallest one."""
+    ordered, places = numbers.sort(1)
+    fresh = F.pad(ordered[:, 1:] != ordered[:, :-1], (1, 0)).cumsum(1)
+    return torch.empty_like(fresh).scatter(1, places, fresh)
+
+
 def numbered(read: Sequence[str], said: Sequence[str], side: Side) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the units of a text and of its answer, int64, where those not known have their own.
 
@@ -82,19 +111,16 @@ def forgetting(batch: Batch, share: float, first: int, size: int) -> Batch:
     So a network learns to take units from the text which it knows nothing of. Units before ``first`` stay; ``size`` of
     them are known.
     """
-    copied, wanted = batch["copied"], batch["wanted"]
+    copied = batch["copied"]
     lots = torch.rand(len(batch), size + 1, generator=current(copied.device), device=copied.device) < share
     # What is not in the text cannot be copied from there, and stays what it is.
     lots &= torch.zeros_like(lots).scatter_(1, copied.clamp(max=size), True)
     lots[:, :first], lots[:, size] = False, False
-    read, said = (lots.gather(1, numbers.clamp(max=size)) for numbers in (copied, wanted))
     away = int(copied.max()) + 1
-    changed = {
-        "source": batch.inputs.masked_fill(read, UNKNOWN),
-        "target": batch["target"].masked_fill(said, UNKNOWN),
-        "copied": torch.where(read, copied + away, copied),
-        "wanted": torch.where(said, wanted + away, wanted),
-    }
-    for name, values in changed.items():
-        batch = batch.with_values(name, values)
+    for plain, own in (("source", "copied"), ("target", "wanted")):
+        if own in batch.streams:
+            numbers = batch[own]
+            gone = lots.gather(1, numbers.clamp(max=size))
+            batch = batch.with_values(plain, batch[plain].masked_fill(gone, UNKNOWN))
+            batch = batch.with_values(own, torch.where(gone, numbers + away, numbers))
     return batch

@@ -11,7 +11,7 @@ from ...errors import ConfigError
 from ...settings import make_part
 from ...training.loop import Epoch, Progress
 from ..estimator import Estimator
-from .answers import Answer, ask_network, force
+from .answers import STEPS, Answer, ask_network, force
 from .examples import PairExamples
 from .kind import KIND
 from .learned import END_SHOWN
@@ -105,12 +105,13 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
         examples: Any = self.kind.encode(data, learned)
         if target is None:
             (answer,) = ask_network(fitted, examples)[0]
-            looked, said = answer.looked, list(answer.units)
+            looked, said = answer.looked, answer.rows
         else:
-            looked, said = force(fitted, examples), learned.target.cutter.cut(target)
+            units = (*learned.target.cutter.cut(target), END_SHOWN)
+            looked, said = force(fitted, examples), STEPS if learned.points else units
         if looked is None:
             raise ConfigError("This model has no attention, so it looks nowhere: train one with attention='additive'.")
-        return pd.DataFrame(looked, index=[*said, END_SHOWN], columns=examples.labels(0, learned))
+        return pd.DataFrame(looked, index=[*said], columns=examples.labels(0, learned))
 
     def _ask(self, sources: Any, asked: dict[str, Any], together: "Sequence[Translator]" = ()) -> list[list[Answer]]:
         fitted = self._fitted()

@@ -4,17 +4,20 @@ Shapes: N pairs, B pairs of a batch, T units read, Q units written.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.batch import Batch
+from ...data.batch import Batch, Stream
 from ...data.text import PADDING
+from ...errors import DataError
 from .copying import numbered
-from .learned import END_SHOWN, Seq2seqLearned, Side
+from .learned import END, END_SHOWN, Seq2seqLearned, Side
 from .source import Pairs
+from .spans import spans_of
 
 BLUR = 0.2  # share by which lengths are off, so that batches are others in every pass
 
@@ -67,6 +70,8 @@ class PairExamples:
     # Of both where they share their units: those that are not known have numbers of their own in each pair.
     copied: Ragged | None = None
     wanted: Ragged | None = None
+    passages: tuple[str, ...] | None = None  # their units are read behind those of the source, and its end
+    spans: Ragged | None = None  # (m, 2) the begin and the end of each place of an answer that is pointed at
 
     @classmethod
     def of(cls, pairs: Pairs, learned: Seq2seqLearned) -> "PairExamples":
@@ -78,21 +83,32 @@ class PairExamples:
             values, lengths = source.encode(pairs.sequences())
             return cls(pairs.sources, Ragged(values, np.cumsum([0, *lengths])), right)
         read = [source.cutter.cut(text) for text in pairs.texts()]
-        known = _rows(read, source), right
+        spans = None
+        if learned.passages:
+            if pairs.passages is None:
+                raise DataError(
+                    "The model answers questions about passages: give each with the passage that it is about, as a "
+                    "pair (question, passage), or a table with a column of passages."
+                )
+            passages = [source.cutter.cut(text) for text in pairs.about]
+            spans = _spans(pairs, learned, read, passages) if learned.points and pairs.targets is not None else None
+            read = [[*asked, END, *about] for asked, about in zip(read, passages, strict=True)]
+        examples = cls(pairs.sources, _rows(read, source), right, passages=pairs.passages, spans=spans)
         if not learned.shared:
-            return cls(pairs.sources, *known)
+            return examples
         both = [numbered(*units, source) for units in zip(read, said or [[]] * len(read), strict=True)]
-        copied, wanted = (Ragged.of(list(rows)) for rows in zip(*both, strict=True)) if both else (known[0],) * 2
-        return cls(pairs.sources, *known, copied, None if said is None else wanted)
+        copied, wanted = (Ragged.of(list(rows)) for rows in zip(*both, strict=True)) if both else (examples.read,) * 2
+        return replace(examples, copied=copied, wanted=None if said is None else wanted)
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def labels(self, place: int, learned: Seq2seqLearned) -> list[str]:
         """Return what each step is called that the encoder makes of the source at ``place``."""
-        if isinstance(learned.source, Side):
-            return [*learned.source.cutter.cut(self.sources[place]), END_SHOWN]
-        return learned.source.labels(int(self.read.lengths[place]))
+        if not isinstance(learned.source, Side):
+            return learned.source.labels(int(self.read.lengths[place]))
+        texts = [self.sources[place], *([] if self.passages is None else [self.passages[place]])]
+        return [unit for text in texts for unit in (*learned.source.cutter.cut(text), END_SHOWN)]
 
     def steps(self, learned: Seq2seqLearned) -> np.ndarray:
         """Return how many steps the encoder makes of each source (N,)."""
@@ -106,9 +122,11 @@ class PairExamples:
 
     def some(self, places: np.ndarray) -> "PairExamples":
         """Return the pairs at ``places``."""
-        sources = tuple(self.sources[n] for n in places)
-        parts = (None if one is None else _taken(one, places) for one in (self.said, self.copied, self.wanted))
-        return PairExamples(sources, _taken(self.read, places), *parts)
+        rows = {name: one for name, one in vars(self).items() if isinstance(one, Ragged)}
+        taken: dict[str, Any] = {name: _taken(one, places) for name, one in rows.items()}
+        if self.passages is not None:
+            taken["passages"] = tuple(self.passages[n] for n in places)
+        return replace(self, sources=tuple(self.sources[n] for n in places), **taken)
 
     def order(self, size: int, first: int, count: int, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield batches of about equal numbers of units, ``size`` pairs on average, in passes over all of them."""
@@ -136,7 +154,11 @@ class PairExamples:
         places = numbers.numpy()
         read = torch.from_numpy(self.read.padded(places))
         others = {"copied": self.copied, "wanted": self.wanted}
-        more = {name: torch.from_numpy(rows.padded(places)) for name, rows in others.items() if rows is not None}
+        more: dict[str, Any] = {
+            name: torch.from_numpy(rows.padded(places)) for name, rows in others.items() if rows is not None
+        }
+        if self.spans is not None:
+            more["spans"] = Stream(*(torch.from_numpy(one(places)) for one in (self.spans.padded, self.spans.within)))
         mask = torch.from_numpy(self.read.within(places))
         if self.said is None:
             return Batch(read, mask=mask, others=more)
@@ -146,6 +168,19 @@ class PairExamples:
 
 def _rows(texts: Sequence[Sequence[str]], side: Side) -> Ragged:
     return Ragged.of([side.encode(units) for units in texts])
+
+
+def _spans(pairs: Pairs, learned: Seq2seqLearned, asked: list[list[str]], passages: list[list[str]]) -> Ragged:
+    """Return the places of each answer in what is read, counted from the closed answers; of those their number."""
+    numbers = {text: n for n, text in enumerate(learned.closed)}
+    found = []
+    for question, passage, text in zip(asked, passages, pairs.targets or (), strict=True):
+        first = len(numbers) + len(question) + 1
+        spans = [(first + b, first + e) for b, e in spans_of(passage, learned.target.cutter.cut(text))]
+        if not spans and text.strip() in numbers:
+            spans = [(numbers[text.strip()],) * 2]
+        found.append(np.array(spans, dtype=np.int64).reshape(-1, 2))
+    return Ragged.of(found)
 
 
 def _taken(rows: Ragged, places: np.ndarray) -> Ragged:

@@ -67,12 +67,19 @@ def ending_of(path: Path) -> str:
 
 
 def unnested(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with the names inside of its only column of objects as its columns: ``{"translation": {..}}``."""
+    """Return a table with the names inside of a column of objects as its columns: ``{"translation": {"de": ..}}``.
+
+    Such as hold a list of several answers are left as they are.
+    """
     for name in table.columns:
         cells = table[name].tolist()
-        if cells and all(isinstance(cell, dict) for cell in cells):
+        if cells and all(isinstance(cell, dict) and not _are_listed(cell) for cell in cells):
             return pd.DataFrame(cells, index=table.index)
     return table
+
+
+def _are_listed(cell: dict[str, Any]) -> bool:
+    return any(isinstance(value, (list, tuple, np.ndarray)) for value in cell.values())
 
 
 def _begins_with_brace(path: Path) -> bool:
@@ -91,11 +98,25 @@ def _read_json(path: Path) -> pd.DataFrame:
         raise DataError(
             f"Line {fault.lineno} of '{path.name}' is no JSON ({fault.msg} at character {fault.colno}); correct it."
         ) from None
-    rows = _rows_in(found)
+    rows = _questions(found) or _rows_in(found)
     if not rows:
         raise DataError(f"'{path.name}' holds no list of pairs; give a list of objects with the same two names each.")
     table = pd.DataFrame(rows)
     return unnested(_numbered(table.set_axis([_name_of(one) for one in table.columns], axis=1)))
+
+
+def _questions(found: Any) -> list[dict[str, Any]]:
+    """Return the questions in a file written as SQuAD is (Rajpurkar et al. 2016), a row each; none of others."""
+    articles = found.get("data") if isinstance(found, dict) else None
+    if not isinstance(articles, list):
+        return []
+    passages = [one for article in articles if isinstance(article, dict) for one in article.get("paragraphs") or []]
+    return [
+        {"context": one["context"], "question": asked.get("question"), "answers": asked.get("answers")}
+        for one in passages
+        if isinstance(one, dict) and "context" in one
+        for asked in one.get("qas") or []
+    ]
 
 
 def _rows_in(found: Any) -> list[Any]:

@@ -11,20 +11,21 @@ import torch
 from torch import nn
 
 from ...compare.metric import Metric, Statistics
-from ...errors import ConfigError, plural
-from ...nn.build import attentions_in, is_reservoir
-from ...settings import Config
+from ...errors import ConfigError, DataError, plural
+from ...nn.build import attentions_in, is_reservoir, refuse_idle
+from ...settings import Config, filled
 from ...training.loop import Epoch
 from ...training.task import Task
 from .. import saving
 from ..base import Baseline, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, row_of, tell_nobody
 from ..last import train_gently
 from .answers import Answer, Answers, Truth, ask_network, make_exam, statistics_of, unknown_note
-from .baselines import make_baselines
+from .baselines import make_baselines, question_baselines
 from .columns import Form
 from .examples import PairExamples
-from .learned import Seq2seqLearned
-from .metrics import text_metrics
+from .learned import Seq2seqLearned, has_strangers
+from .metrics import CHRF, text_metrics
+from .overlap import EM, F1
 from .plan import PairPlan, make_plan
 from .rouge import rouge_metrics
 from .sequences import Sequences
@@ -34,6 +35,8 @@ from .source import Pairs, digests, fingerprint, pairs_of
 from .swapped import refuse_answers
 from .task import make_translator
 
+# What says how a decoder writes.
+WRITING = ("copy", "shared", "tied", "feeding", "smoothing", "sampling", "beam", "length_penalty")
 SHOWN = 2_000  # texts among which one of a middle length is shown
 
 
@@ -47,11 +50,13 @@ class Seq2seqKind(Kind):
     ) -> Pairs:
         """Return a table, two files of lines, or lists of texts as pairs; after the training answers may be missing."""
         rate = learned.source.reading.rate if isinstance(getattr(learned, "source", None), Sequences) else None
-        pairs = pairs_of(source, Form.of(config.task, rate), learned is None, most)
+        passages = None if learned is None else learned.passages
+        pairs = pairs_of(source, Form.of(config.task, rate, passages), learned is None, most)
         tell(pairs.notes)
         if learned is not None:
             refuse_answers(pairs, learned)
-            tell(unknown_note(self.encode(replace(pairs, targets=None), learned)))
+            if not has_strangers(config.task):
+                tell(unknown_note(self.encode(replace(pairs, targets=None), learned)))
         return pairs
 
     def fingerprint(self, data: Pairs) -> str:
@@ -66,8 +71,15 @@ class Seq2seqKind(Kind):
         """Return the settings with what follows from how many pairs there are, and how their answers look."""
         if is_reservoir(config.model):
             raise ConfigError("A reservoir is read out in closed form, which writes no text.")
-        if config.task.copy and "attention" not in attentions_in(config.model):
+        looks = "attention" in attentions_in(config.model)
+        if config.task.copy and not looks:
             raise ConfigError("What is copied is what attention looks at: copy needs an attention, such as 'additive'.")
+        if config.task.decoder == "span" and not looks:
+            raise ConfigError("An answer is pointed at by attention: decoder='span' needs one, such as 'additive'.")
+        points = plan.pointed and looks and not config.task.copy
+        decoder = config.task.decoder or ("span" if points else "attending")
+        config = replace(config, task=filled(config.task, {"decoder": decoder}))
+        refuse_idle(config, self.unused(config))  # which the decoder was not known for before
         return sized(config, plan)
 
     def learn(self, data: Pairs, plan: PairPlan, config: Config) -> Seq2seqLearned:
@@ -83,8 +95,10 @@ class Seq2seqKind(Kind):
         return PairExamples.of(data if part is None else data.part(part), learned)
 
     def prepare_as(self, data: Pairs, plan: Any, config: Config) -> Prepared:
-        """Learn and encode; pairs that are very long do not train."""
+        """Learn and encode; pairs that are very long do not train, nor those whose answer cannot be pointed at."""
         prepared = super().prepare_as(data, plan, config)
+        if prepared.learned.points:
+            prepared = _pointed(prepared)
         train: Any = prepared.train
         short = train.within(config.task.longest)
         long = len(train) - len(short)
@@ -123,10 +137,12 @@ class Seq2seqKind(Kind):
         idle = {}
         if "attention" not in attentions_in(config.model):
             idle["feeding"] = "attention='none' sees nothing that it could be fed with"
-        if not config.task.copy:
-            idle["forget"] = "nothing is copied"
-        if config.task.shared or config.task.copy:
+        if config.task.shared or has_strangers(config.task):
             idle["target_level"] = "both sides have the same units"
+        if config.task.decoder == "span":
+            idle |= dict.fromkeys(WRITING, "an answer is pointed at, and not written unit by unit")
+        if config.task.decoder == "attending":
+            idle |= _idle_writing(config)
         return idle
 
     def unused_with(self, data: Pairs) -> dict[str, str]:
@@ -170,6 +186,8 @@ class Seq2seqKind(Kind):
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return the metrics; the first one is that which suits the answers."""
         rank = config.task.rank or "bleu"
+        if rank == "f1":
+            return F1, EM, CHRF
         others = text_metrics(config.task.bleu_tokens or "13a", first=rank)
         return (*rouge_metrics(), *others) if rank == "rouge" else others
 
@@ -178,7 +196,9 @@ class Seq2seqKind(Kind):
         return statistics_of(truth, answers)
 
     def baselines(self, config: Config, learned: Seq2seqLearned) -> dict[str, Baseline]:
-        """Return the text itself, the answer to the nearest one, and where answers are summaries the first sentence."""
+        """Return the text itself, the answer to the nearest one, and what else suits what is read and written."""
+        if learned.passages:
+            return question_baselines()
         return make_baselines(config.task.rank == "rouge", not isinstance(learned.source, Sequences))
 
     def exam(self, data: Pairs, learned: Seq2seqLearned, part: np.ndarray | None) -> Exam:
@@ -230,6 +250,30 @@ class Seq2seqKind(Kind):
         order = np.argsort(some.read.lengths, kind="stable")
         place = int(order[len(order) // 2])
         return Glimpse(some.take(torch.tensor([place])), some.labels(place, learned))
+
+
+def _idle_writing(config: Config) -> dict[str, str]:
+    """Return what nothing uses where answers are written."""
+    idle = dict.fromkeys(("flow", "mentions"), "only what points at answers in passages (decoder='span') has it")
+    return idle if config.task.copy else idle | {"forget": "nothing is copied"}
+
+
+def _pointed(prepared: Prepared) -> Prepared:
+    """Leave out the pairs whose answer does not stand in its passage; raises DataError if no other is left."""
+    train: Any = prepared.train
+    valid: Any = prepared.valid
+    kept = [np.flatnonzero(examples.spans.lengths) for examples in (train, valid)]
+    lost = len(train) + len(valid) - sum(map(len, kept))
+    if not lost:
+        return prepared
+    if not all(map(len, kept)):
+        raise DataError(
+            "No answer stands in its passage, so none can be pointed at: give decoder='attending', which writes "
+            "answers of its own."
+        )
+    note = f"careful: {lost:,} answer(s) stand in no passage and are not learned from"
+    plan = replace(prepared.plan, notes=(*prepared.plan.notes, note))  # type: ignore[type-var]
+    return replace(prepared, plan=plan, train=train.some(kept[0]), valid=valid.some(kept[1]))
 
 
 def _repeated(test: Pairs, seen: np.ndarray) -> list[str]:

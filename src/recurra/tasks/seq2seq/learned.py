@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from .metrics import Tokens, bleu_tokens
 from .sequences import Sequences
 from .settings import Seq2seqSettings
 from .source import Pairs, digests
+from .spans import closed_answers, spans_of
 
 END = ""  # the unit behind every text; before an answer it stands, too
 END_SHOWN = "⏎"
@@ -80,8 +81,11 @@ class Seq2seqLearned:
     ratio: float  # units of an answer for each of its text, of the longest answers
     longest: int  # units of those
     tokens: Tokens  # what BLEU counts in the answers
-    rouge: bool  # whether answers are judged as summaries
+    rank: str  # the metric that ranks
     seen: np.ndarray = field(compare=False, repr=False)  # the digests of all texts of the training
+    passages: bool = False  # whether sources are about passages
+    points: bool = False  # whether answers are pointed at
+    closed: tuple[str, ...] = ()  # of those the ones that no passage has
 
     @classmethod
     def of(cls, pairs: Pairs, settings: Seq2seqSettings) -> "Seq2seqLearned":
@@ -90,7 +94,14 @@ class Seq2seqLearned:
         source, target = _sides(pairs, pairs.targets, settings)
         tokens = settings.bleu_tokens or bleu_tokens(pairs.targets)
         seen = np.unique(digests(pairs.keys))
-        return cls(source, target, *_lengths(pairs, source, target), tokens, settings.rank == "rouge", seen)
+        sizes = _lengths(pairs, source, target)
+        closed: tuple[str, ...] = ()
+        if settings.decoder == "span":
+            cut = target.cutter.cut
+            both = zip(pairs.about, pairs.targets, strict=True)
+            closed = closed_answers(pairs.targets, [bool(spans_of(cut(about), cut(said))) for about, said in both])
+        made = cls(source, target, *sizes, tokens, settings.rank or "bleu", seen)
+        return replace(made, passages=pairs.passages is not None, points=settings.decoder == "span", closed=closed)
 
     @property
     def shared(self) -> bool:
@@ -114,8 +125,9 @@ class Seq2seqLearned:
             plain[name] = side.to_plain()
             if side.cutter.model is not None:
                 arrays[f"{name}_pieces"] = np.frombuffer(side.cutter.model, np.uint8).copy()
-        sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens, "rouge": self.rouge}
-        return plain | sizes, arrays
+        sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens, "rank": self.rank}
+        asked = {"passages": self.passages, "points": self.points, "closed": list(self.closed)}
+        return plain | sizes | asked, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Seq2seqLearned":
@@ -126,24 +138,38 @@ class Seq2seqLearned:
             if name in plain:
                 sides.append(Side.from_plain(plain[name], None if model is None else model.tobytes()))
         lengths = plain["ratio"], plain["longest"]
-        return cls(sides[0], sides[-1], *lengths, plain["tokens"], plain["rouge"], arrays["seen"])
+        rank = plain.get("rank", "rouge" if plain.get("rouge") else "bleu")  # as runs of earlier versions have it
+        asked: dict[str, Any] = {}
+        if plain.get("passages"):  # which runs of earlier versions have not
+            asked = {"passages": True, "points": plain["points"], "closed": tuple(plain["closed"])}
+        return cls(sides[0], sides[-1], *lengths, plain["tokens"], rank, arrays["seen"], **asked)
 
 
 def _sides(pairs: Pairs, targets: Sequence[str], settings: Seq2seqSettings) -> tuple[Side | Sequences, Side]:
     """Return how sources are read, and the units of answers."""
     if pairs.cases is not None:
         return Sequences.of(pairs.cases, settings), Side.of(targets, settings.target_level or settings.level, settings)
-    level = settings.level or ("word" if settings.copy else _letters(pairs))
-    if settings.shared or settings.copy:
-        both = Side.of([*pairs.sources, *targets], level, settings)
+    if has_strangers(settings):
+        both = Side.of([*pairs.texts(), *pairs.about, *targets], settings.level or "word", settings)
         return both, both
-    source = Side.of(pairs.sources, level, settings)
+    level = settings.level or _letters(pairs)
+    if settings.shared:
+        both = Side.of([*pairs.texts(), *pairs.about, *targets], level, settings)
+        return both, both
+    source = Side.of([*pairs.texts(), *pairs.about], level, settings)
     return source, Side.of(targets, settings.target_level or level, settings)
+
+
+def has_strangers(settings: Seq2seqSettings) -> bool:
+    """Tell whether units that are not known are told apart in each text, as answers are taken from there."""
+    return settings.copy or settings.decoder == "span"
 
 
 def _letters(pairs: Pairs) -> Level | None:
     """Return characters for both sides where short texts are answered by a word or two, as dates and spellings are."""
     assert pairs.targets is not None
+    if pairs.passages is not None:
+        return None
     lengths = sorted(map(len, pairs.sources))
     short = lengths[len(lengths) // 2] <= SHORT and bleu_tokens(pairs.targets) == "13a"
     return "character" if short and usual_level(pairs.targets) == "character" else None
@@ -153,7 +179,8 @@ def _lengths(pairs: Pairs, source: Side | Sequences, target: Side) -> tuple[floa
     """Return how many units answers have for each one that is read, and in all; of the longest ones."""
     assert pairs.targets is not None
     if isinstance(source, Side):
-        read = np.array([len(source.cutter.cut(text)) for text in pairs.sources])
+        texts = pairs.sources if pairs.passages is None else pairs.passages
+        read = np.array([len(source.cutter.cut(text)) for text in texts])
     else:
         assert pairs.cases is not None
         read = pairs.cases.lengths - 1  # as texts have an end besides

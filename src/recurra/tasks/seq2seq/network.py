@@ -18,7 +18,7 @@ from ...nn.layers import Recurrent
 from ...nn.models import Output, Writer
 from ...random import Dropout
 from ...settings import Config
-from .copying import Copying
+from .copying import Copying, Strangers
 from .learned import Seq2seqLearned, Side
 from .sequences import SequenceVectors
 
@@ -86,6 +86,7 @@ class Seq2seqNet(Writer):
         super().__init__(vectors[0], recurrent, decoder, vectors[1], head)
         self.start = start
         self.copying = Copying(decoder.hidden_size) if copies else None
+        self.strangers = Strangers(vectors[1].weight.shape[1]) if copies else None
 
     @classmethod
     def of(cls, config: Config, learned: Seq2seqLearned) -> "Seq2seqNet":
@@ -127,7 +128,11 @@ class Seq2seqNet(Writer):
         if isinstance(self.embed, SequenceVectors):
             read: tuple[Tensor, Tensor | None] = self.embed(batch.inputs, batch.mask)
             return read
-        return super().embedded(batch)
+        vectors, mask = super().embedded(batch)
+        copied = batch.get("copied")
+        if self.strangers is not None and copied is not None:
+            vectors = vectors + self.strangers(copied, self.size)
+        return vectors, mask
 
     def engines(self) -> list[str]:
         """Return what runs each layer that reads, and what writes."""

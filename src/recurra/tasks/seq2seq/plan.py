@@ -15,9 +15,11 @@ from .metrics import Tokens, bleu_tokens, in_words
 from .rouge import has_rouge
 from .settings import Seq2seqSettings
 from .source import Pairs
+from .spans import closed_answers
 
 CHARACTERS = 3  # of a Chinese or Japanese word or two: without a run of four, which BLEU counts
 LONG, SUMMARY = 30, 1 / 3  # words of a text that is summarised, at least; share of them that is a summary
+POINTED = 0.7  # share of answers that must be in their passages for all to be pointed at
 LOOKED_AT = 2_000  # pairs by which is seen whether answers are summaries
 VALID, TEST = 0.05, 0.1  # shares of the pairs
 MOST = 2_000  # pairs that decide when to stop, or are held out, if nothing is said
@@ -32,6 +34,7 @@ class PairPlan:
     test: np.ndarray  # empty if nothing is held out
     tokens: Tokens  # what BLEU counts in such answers
     rank: str  # the metric that suits them
+    pointed: bool  # whether answers are places of passages
     notes: tuple[str, ...] = ()
 
     @property
@@ -49,9 +52,14 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     count = len(pairs)
     if pairs.targets is None:
         raise DataError("There are no answers to learn from: give pairs of texts.")
+    if settings.decoder == "span" and pairs.passages is None:
+        raise DataError(
+            "Answers are pointed at in passages, and there are none: name their column with passage_column=, or leave "
+            "decoder= out."
+        )
     if count < 2:
         raise DataError(f"There is {count} pair, and at least one more is needed to decide when to stop.")
-    groups = _groups(pairs.keys)
+    groups = _groups(pairs.keys if pairs.passages is None else pairs.passages)
     if not groups.any():
         raise DataError("All pairs have the same text to read, so there is nothing to learn from it.")
     test = min(MOST, round(TEST * count)) if test_size is None else test_size
@@ -71,7 +79,21 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     rank = "exact" if _are_short(pairs.targets, tokens) else "bleu"
     if rank == "bleu" and pairs.cases is None and has_rouge() and _are_summaries(pairs, tokens):
         rank = "rouge"
-    return PairPlan(parts[2], parts[1], parts[0], tokens, rank, (said,))
+    if pairs.passages is not None:
+        rank = "f1"
+    return PairPlan(parts[2], parts[1], parts[0], tokens, rank, _are_spans(pairs), (said,))
+
+
+def _are_spans(pairs: Pairs) -> bool:
+    """Tell whether most answers stand in their passages, or are among the few that do not, such as yes and no."""
+    if pairs.passages is None or pairs.targets is None:
+        return False
+    some = range(0, len(pairs), -(-len(pairs) // LOOKED_AT))
+    texts = [(" ".join(one[n].casefold().split()) for one in (pairs.passages, pairs.targets)) for n in some]
+    found = [said in about for about, said in texts]
+    closed = set(closed_answers([pairs.targets[n] for n in some], found))
+    known = [there or pairs.targets[n].strip() in closed for n, there in zip(some, found, strict=True)]
+    return sum(known) >= POINTED * len(known)
 
 
 def _are_short(texts: Sequence[str], tokens: Tokens) -> bool:

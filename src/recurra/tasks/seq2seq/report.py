@@ -11,10 +11,12 @@ from ..base import Fitted, Judged
 from .answers import Answer, Truth, ask_network
 from .examples import PairExamples
 from .figures import alignment
-from .learned import END_SHOWN, Seq2seqLearned
+from .learned import Seq2seqLearned
 from .metrics import case_chrf
+from .passages import pointed_section
 from .source import Pairs
 
+POINTED = 5  # passages in which it is shown where the model pointed
 PICTURED = 3  # pairs of which it is shown where the model looked
 LISTED = 8  # answers in a table
 LONGEST = 40  # units of a text that is pictured, if there are texts so short
@@ -39,7 +41,7 @@ def answer_sections(fitted: Fitted, data: Pairs, judged: Judged | None) -> list[
     said = judged.answers[judged.name]
     ways = "From the best to the worst, at even distances, of all texts that the model had not seen."
     sections = [Section("Answers", ways, table=_table(examples, truth, said, scores, middle), own=OWN)]
-    sections += _pictures(fitted, examples, scores)
+    sections += (_pointed if fitted.learned.points else _pictures)(fitted, examples, scores)
     worst = order[::-1][:LISTED]
     text = "The answers that have least in common with the right ones, the worst first."
     table = _table(examples, truth, said, scores, worst)
@@ -80,6 +82,16 @@ def _pictures(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> lis
     return [Section("Where it looked", text, found)] if (found := [one for one in figures if one is not None]) else []
 
 
+def _pointed(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> list[Section]:
+    """Return where the model pointed in the passages of some questions, the best answer first."""
+    order = _once(examples, np.argsort(-scores, kind="stable"))
+    places = order[np.unique(np.linspace(0, len(order) - 1, min(POINTED, len(order))).astype(int))]
+    some = examples.some(places)
+    answers = [best[0] for best in ask_network(fitted, some)]
+    labels = [some.labels(n, fitted.learned) for n in range(len(some))]
+    return [pointed_section(some.sources, labels, answers)]
+
+
 def _pictured(examples: PairExamples, lengths: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the places of sources that are neither very short nor long, the best answer first."""
     short = np.flatnonzero(lengths <= max(LONGEST, np.sort(lengths)[:PICTURED].max()))
@@ -93,7 +105,7 @@ def _figure(fitted: Fitted, examples: PairExamples, place: int, answer: Answer):
     learned: Seq2seqLearned = fitted.learned
     if answer.looked is None or len(answer.units) > 2 * LONGEST:
         return None
-    read, said = (_apart(units) for units in (examples.labels(place, learned), [*answer.units, END_SHOWN]))
+    read, said = (_apart(units) for units in (examples.labels(place, learned), answer.rows))
     return alignment(answer.looked, read, said, f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}")
 
 

@@ -20,6 +20,11 @@ class PairSettings:
     target_column: str | None = setting(
         None, "column with the texts that answer them; found from the data if not given", metavar="COLUMN"
     )
+    passage_column: str | None = setting(
+        None,
+        "column with what the texts of the source are about: the passage of a question, what was said before a turn",
+        metavar="COLUMN",
+    )
     target_file: str | None = setting(None, "file with the answers, line by line, to the lines of DATA", metavar="FILE")
     separator: str | None = setting(
         None, "what stands between the two texts of a line; found from the data if not given", metavar="TEXT"
@@ -30,6 +35,17 @@ class PairSettings:
 class Seq2seqSettings(PairSettings):
     """How texts are cut, what the decoder reads, and how an answer is searched for."""
 
+    decoder: Literal["attending", "span"] | None = setting(
+        None,
+        "how an answer is made: a decoder that looks back writes it (attending), or it is pointed at in the passage "
+        "(span); found from the data if not given",
+    )
+    mentions: bool = setting(
+        True, "with the decoder span: each unit looks at the other places where it stands, at what is said of it there"
+    )
+    flow: bool = setting(
+        False, "with the decoder span: passage and question look at each other before the answer is pointed at (BiDAF)"
+    )
     level: Level | None = setting(
         None,
         "units that are read and written: characters, words and marks, or pieces of words (sentencepiece); found from "
@@ -58,7 +74,7 @@ class Seq2seqSettings(PairSettings):
     )
     forget: float = setting(
         0.1,
-        "with copy: share of the units of a text taken for unknown in training, at random",
+        "with copy or the decoder span: share of the units of a text taken for unknown in training, at random",
         low=0,
         high=0.9,
     )
@@ -102,7 +118,7 @@ class Seq2seqSettings(PairSettings):
     bleu_tokens: Literal["13a", "zh", "char", "none"] | None = setting(
         None, "what BLEU counts, as sacrebleu calls it; found from the data if not given"
     )
-    rank: Literal["bleu", "chrf", "exact", "rouge"] | None = setting(
+    rank: Literal["bleu", "chrf", "exact", "rouge", "f1"] | None = setting(
         None, "the metric by which models are ranked; found from the data if not given"
     )
     last_epochs: int = setting(
@@ -136,7 +152,8 @@ class AnswerAsked:
 
     model: str | None = setting(
         None,
-        "answer by one row of the table: network, nearest_pair, copy_source, first_sentence; the network if not given",
+        "answer by one row of the table: network, nearest_pair, copy_source, first_sentence, sentence_in_common, "
+        "commonest_answer; the network if not given",
     )
     beam: int | None = setting(
         None, "answers that are followed at the same time; as in training if not given", low=1, high=WIDEST

@@ -37,6 +37,7 @@ class Pairs:
     notes: tuple[str, ...] = ()
     names: tuple[str, str] = NAMES  # of the columns that they come from, or the languages of two files
     cases: Cases | None = None  # the sequences that are read, if no texts are
+    passages: tuple[str, ...] | None = None  # what each source is about
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -47,12 +48,22 @@ class Pairs:
         sources = tuple(self.sources[place] for place in places)
         targets = None if self.targets is None else tuple(self.targets[place] for place in places)
         cases = None if self.cases is None else self.cases.some(np.array([*places], dtype=np.int64))
-        return replace(self, sources=sources, targets=targets, cases=cases)
+        passages = None if self.passages is None else tuple(self.passages[place] for place in places)
+        return replace(self, sources=sources, targets=targets, cases=cases, passages=passages)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """A text for each source which only the very same source has, too."""
-        return self.sources if self.cases is None else tuple(map(str, case_digests(self.cases).tolist()))
+        """A text for each source which only the very same source has, too, with the same passage."""
+        if self.cases is not None:
+            return tuple(map(str, case_digests(self.cases).tolist()))
+        if self.passages is None:
+            return self.sources
+        return tuple(f"{len(about)} {about}{text}" for about, text in zip(self.passages, self.sources, strict=True))
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The passages; of pairs without any there are none."""
+        return self.passages or ()
 
     def texts(self) -> tuple[str, ...]:
         """Return the texts that are read; raises DataError if they are none."""
@@ -77,7 +88,8 @@ class Pairs:
 def pairs_of(source: Any, form: Form | None = None, answered: bool = True, most: int | None = None) -> Pairs:
     """Return the pairs in ``source``: a file, two files, a table, a list of pairs, two lists, or texts alone.
 
-    Two files are two paths; two lists are a tuple of both. Texts alone are one text or a list of them, and can only be
+    Two files are two paths; two lists are a tuple of both, and what is read may be a question with the passage that it
+    is about, as a pair of both. Texts alone are one text or a list of them, and can only be
     asked about: where all must be ``answered`` they are refused. ``most`` bounds how many are used. Raises DataError
     if a side is missing, and KindError for data that are none of texts.
     """
@@ -97,12 +109,7 @@ def pairs_of(source: Any, form: Form | None = None, answered: bool = True, most:
         table = pd.DataFrame(source) if isinstance(source, (dict, list, tuple)) else as_pandas(source)
         read = Read(unnested(table.set_axis(range(1, len(table) + 1), axis=0)), (), "row")
         return _from_table(read, form, answered, most)
-    if not isinstance(source, (list, tuple, np.ndarray)):
-        raise DataError(
-            f"Pairs of texts are needed, and this is {type(source).__name__}: give the name of a file, a table, a list "
-            "of pairs, or two lists."
-        )
-    return _bounded(_from_lists(source, answered), most)
+    return _bounded(_from_lists(source, answered, bool(form.passages)), most)
 
 
 def _from_place(source: str | Path, form: Form, answered: bool, most: int | None) -> Pairs:
@@ -115,18 +122,27 @@ def _from_place(source: str | Path, form: Form, answered: bool, most: int | None
 
 def paired(sources: Any, targets: Any) -> Pairs:
     """Return two lists as pairs; raises DataError if they are not equally long, or hold what is no text."""
-    left, right = _texts(sources, "source"), _texts(targets, "target")
+    left, right = _asked(sources), _texts(targets, "target")
     if len(left) != len(right):
         raise DataError(
             f"There are {len(left):,} sources and {len(right):,} targets; give a target for each of the sources."
         )
-    return _without_empty(Pairs(left, right), range(1, len(left) + 1), "pair", True)
+    return _without_empty(replace(left, targets=right), range(1, len(left) + 1), "pair", True)
+
+
+def _asked(sources: Any) -> Pairs:
+    """Return texts to read, or questions with the passage that each is about."""
+    listed_ones = listed(sources)
+    if not _all_are(listed_ones, (list, tuple)) or any(len(one) != 2 for one in listed_ones):
+        return Pairs(_texts(sources, "source"), None)
+    questions, passages = zip(*listed_ones, strict=True)
+    return Pairs(_texts(questions, "source"), None, passages=_texts(passages, "passage"))
 
 
 def fingerprint(pairs: Pairs) -> str:
     """Return 32 hexadecimal digits that are others if any character is."""
     digest = hashlib.sha256(b"" if pairs.cases is None else case_fingerprint(pairs.cases).encode())
-    for texts in (pairs.sources, pairs.targets or ()):
+    for texts in (pairs.sources, pairs.targets or (), *([] if pairs.passages is None else [pairs.passages])):
         for text in (str(len(texts)), *texts):
             content = text.encode("utf-8", "surrogatepass")
             digest.update(len(content).to_bytes(8, "little") + content)
@@ -172,9 +188,17 @@ def _bounded(pairs: Pairs, most: int | None) -> Pairs:
 # ---------------------------------------------------------------------------------------------------- lists
 
 
-def _from_lists(source: Any, answered: bool) -> Pairs:
+def _from_lists(source: Any, answered: bool, passages: bool) -> Pairs:
+    if not isinstance(source, (list, tuple, np.ndarray)):
+        raise DataError(
+            f"Pairs of texts are needed, and this is {type(source).__name__}: give the name of a file, a table, a list "
+            "of pairs, or two lists."
+        )
     if not len(source):
         raise DataError("There are no texts; give at least one.")
+    both = isinstance(source, tuple) and len(source) == 2  # questions and answers
+    if passages and not answered and not both and not _all_are(source, str):
+        return _without_empty(_asked(source), range(1, len(source) + 1), "pair", False)
     if _all_are(source, str):
         return _only_texts(source, answered)
     sides = (list, tuple, np.ndarray, pd.Series)
@@ -191,7 +215,7 @@ def _from_lists(source: Any, answered: bool) -> Pairs:
     return paired([one[0] for one in source], [one[1] for one in source])
 
 
-def _only_texts(source: Sequence[Any], answered: bool) -> Pairs:
+def _only_texts(source: Any, answered: bool) -> Pairs:
     texts = _texts(source, "source")
     if answered:
         raise DataError(
@@ -256,7 +280,8 @@ def _from_table(read: Read, form: Form, answered: bool, most: int | None) -> Pai
     targets = None if sides.target is None else _column(table, sides.target)
     names = read.names or (NAMES if unnamed(table) else (sides.source, sides.target or NAMES[1]))
     notes = read.notes or tuple(_said(table, sides))
-    pairs = Pairs(sources, targets, notes, names)
+    passages = None if sides.passage is None else _column(table, sides.passage)
+    pairs = Pairs(sources, targets, notes, names, passages=passages)
     if answered:
         pairs = replace(pairs, notes=(*pairs.notes, *_doubts(pairs, sides)))
     pairs = _without_empty(pairs, list(table.index), read.row, answered)
@@ -281,12 +306,28 @@ def _text(cell: Any, name: str) -> str:
         return cell
     if _is_missing(cell):
         return ""
+    if isinstance(cell, (list, tuple, dict, np.ndarray)) and (answer := _first_answer(cell)) is not None:
+        return answer
     if isinstance(cell, (list, tuple, dict, np.ndarray)):
         raise DataError(
             f"Column '{name}' has a whole {type(cell).__name__} in a cell, where a text is needed; join its words with "
             "blanks first."
         )
     return name_of(cell, name)
+
+
+def _first_answer(cell: Any) -> str | None:
+    """Return the first of several right answers to a question, as sets of questions write them down; None for others.
+
+    ``{"text": ["in 1912", "1912"], "answer_start": [15, 18]}``, or a list of ``{"text": "1912", ..}``.
+    """
+    if isinstance(cell, dict):
+        some = cell.get("text")
+    else:
+        some = [one.get("text") if isinstance(one, dict) else None for one in cell]
+    if not isinstance(some, (list, tuple, np.ndarray)) or not all(isinstance(one, str) for one in some):
+        return None
+    return some[0] if some else ""
 
 
 def _said(table: pd.DataFrame, sides: Sides) -> list[str]:
@@ -298,6 +339,8 @@ def _said(table: pd.DataFrame, sides: Sides) -> list[str]:
         said = f"no names of columns: column {sides.source} is read, column {sides.target} is written"
         return [said] + ([f"left out {len(left)} more column(s)"] if left else [])
     said = f"'{sides.source}' is read, '{sides.target}' is written"
+    if sides.passage is not None:
+        said = f"'{sides.source}' is read with '{sides.passage}', '{sides.target}' is written"
     shown = ", ".join(f"'{name}'" for name in left[:8])
     return [said] + ([f"left out {shown} (neither read nor written)"] if left else [])
 
@@ -311,6 +354,8 @@ def _without_empty(pairs: Pairs, numbers: Sequence[int], row: str, answered: boo
     written = read if pairs.targets is None else np.array([bool(text.strip()) for text in pairs.targets], dtype=bool)
     if pairs.targets is not None and not answered and not written.any():
         pairs = replace(pairs, targets=None)
+    if pairs.passages is not None:
+        read &= np.array([bool(text.strip()) for text in pairs.passages], dtype=bool)
     kept = np.flatnonzero(read & written if answered else read)
     if not len(kept):
         side = "source" if not read.any() else "target"

@@ -10,10 +10,11 @@ from ...data.batch import Batch
 from ...nn.models import Output
 from ...random import current
 from ...settings import Config
-from ...training.task import Loss
+from ...training.task import Loss, Task
 from .copying import forgetting
 from .learned import Seq2seqLearned
 from .network import Seq2seqNet
+from .pointing import PointingNet, PointingTask
 
 
 class Seq2seqTask:
@@ -58,6 +59,9 @@ class Seq2seqTask:
         return Loss(output.prediction, batch.targets.numel() if batch.target_mask is None else batch.target_mask.sum())
 
 
-def make_translator(config: Config, learned: Seq2seqLearned) -> tuple[Seq2seqNet, Seq2seqTask]:
+def make_translator(config: Config, learned: Seq2seqLearned) -> tuple[nn.Module, Task]:
     """Make an untrained network, and its task."""
-    return Seq2seqNet.of(config, learned), Seq2seqTask(config.task.smoothing, config.task.sampling, config.task.forget)
+    task = config.task
+    if learned.points:
+        return PointingNet(config, learned), PointingTask(task.forget)
+    return Seq2seqNet.of(config, learned), Seq2seqTask(task.smoothing, task.sampling, task.forget)
