@@ -6,7 +6,7 @@ Shapes: N texts, R rows, T units of a text and its end, Q units of an answer and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -24,7 +24,9 @@ from ...nn.attending_stepper import AttendingStepper
 from ...nn.beam import Said, Search, Speaker
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
+from .ctc import CtcNet
 from .examples import PairExamples
+from .hearing import heard, hears, placed
 from .learned import Seq2seqLearned, Side
 from .metrics import Tokens, text_statistics
 from .network import Seq2seqNet
@@ -50,7 +52,7 @@ class Answer(NamedTuple):
     text: str
     units: tuple[str, ...]  # as they are written
     logs: float  # log P(answer | text), that of its end included
-    looked: np.ndarray | None  # (Q, T): where each unit looked in the text, and the end; None without attention
+    looked: np.ndarray | None  # (Q, T): where each unit looked, and the end; None without attention. Of CTC no end
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,10 @@ def ask_network(
     beam = max(task.beam if asked.beam is None else asked.beam, asked.best)
     penalty = task.length_penalty if asked.length_penalty is None else asked.length_penalty
     how = Search(beam, penalty, learned.target.end, (PADDING,))
-    networks = [one.network for one in (fitted, *others)]
+    networks: list[Any] = [one.network for one in (fitted, *others)]
+    said = heard(networks, examples, beam) if hears(networks) else searched(networks, examples, learned, how)
     found = []
-    for n, some in enumerate(searched(networks, examples, learned, how)):  # type: ignore[arg-type]
+    for n, some in enumerate(said):
         text = Text(examples, n, learned)
         found.append([_answer(one, text, asked.copy_unknown) for one in some[: asked.best]])
     return found
@@ -222,6 +225,8 @@ def force(fitted: Fitted, pair: PairExamples) -> np.ndarray | None:
     from ...report.inside import mean_over_heads  # only here
 
     network = fitted.network.eval()
+    if isinstance(network, CtcNet):
+        return placed(network, pair)
     batch = pair.take(torch.arange(1)).to(next(network.parameters()).device)
     weights = network(batch).weights
     return None if weights is None else mean_over_heads(weights[0])

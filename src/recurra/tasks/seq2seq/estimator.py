@@ -86,13 +86,17 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
         return [[(one.text, one.logs) for one in some] for some in found]
 
     def score(self, sources: Any, targets: Any = None) -> float:
-        """Return how good the answers are: BLEU, chrF or the share that is right, whatever ranks models."""
+        """Return how good the answers are, by what ranks models: BLEU, chrF, the share that is right, less WER or CER.
+
+        The higher it is, the better.
+        """
         fitted = self._fitted()
         data = self._read_as_learned(_given(sources, targets))
         exam = self.kind.exam(data, fitted.learned, None)
         assert isinstance(exam.examples, PairExamples)
         statistics = self.kind.statistics(exam.truth, self.kind.ask(fitted, exam.examples))
-        return float(self.kind.metrics(fitted.config)[0].of(statistics))
+        metric = self.kind.metrics(fitted.config)[0]
+        return float(metric.of(statistics)) * (-1 if metric.better == "low" else 1)
 
     def align(self, source: Any, target: str | None = None) -> pd.DataFrame:
         """Return where each unit of an answer looked in its source: a row for each unit of the answer, each sums to 1.
@@ -110,7 +114,8 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
             looked, said = force(fitted, examples), learned.target.cutter.cut(target)
         if looked is None:
             raise ConfigError("This model has no attention, so it looks nowhere: train one with attention='additive'.")
-        return pd.DataFrame(looked, index=[*said, END_SHOWN], columns=examples.labels(0, learned))
+        rows = [*said, END_SHOWN][: len(looked)]  # with decoder='ctc' no step says the end
+        return pd.DataFrame(looked, index=rows, columns=examples.labels(0, learned))
 
     def _ask(self, sources: Any, asked: dict[str, Any], together: "Sequence[Translator]" = ()) -> list[list[Answer]]:
         fitted = self._fitted()

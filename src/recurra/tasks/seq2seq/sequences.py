@@ -4,13 +4,17 @@ Shapes: N cases, T_i steps of case i, C channels; B cases of a batch, n segments
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ...data.cases import Cases
+from ...errors import ConfigError
+from ...nn.augment import Augmentation
+from ...nn.disguise import Disguise
 from ...random import Dropout
 from ..cases.network import Layout, Segments
 from ..cases.reading import Reading
@@ -19,11 +23,19 @@ from .settings import Seq2seqSettings
 HEARD = 8  # moments of a sound that are read at a time, 10 ms from one to the next
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sequences:
     """How sequences of numbers are read: their scale, and how many steps at a time."""
 
     reading: Reading
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequences):
+            return NotImplemented
+        (plain, scales), (others, other_scales) = self.to_plain(), other.to_plain()
+        return plain == others and all(np.array_equal(scales[name], other_scales[name]) for name in scales)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @classmethod
     def of(cls, cases: Cases, settings: Seq2seqSettings) -> "Sequences":
@@ -34,6 +46,7 @@ class Sequences:
         hop = max(1, segment // 2)
         pool = 2 if hop % 2 == segment % 2 == 0 else 1
         layout = Layout(channels, channels, segment, hop, pool, told=False, length=int(np.median(lengths)))
+        layout = replace(layout, disguise=_disguised(cases, settings.disguise))
         return cls(Reading.plain(cases, layout, "series"))
 
     def encode(self, cases: Cases) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +66,15 @@ class Sequences:
         firsts = [first for first, _ in self.reading.layout.stretches(length)]
         seconds = self.reading.seconds
         return [f"{first * seconds:.2f} s" if seconds else str(first + 1) for first in firsts]
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What training does to sequences."""
+        strength, scale = self.reading.layout.disguise, self.reading.scale
+        if not strength or scale is None:
+            return Augmentation()
+        mean, std = (torch.from_numpy(one) for one in scale)
+        return Augmentation(disguise=Disguise(strength, mean, std, None))
 
     def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return it as JSON values and arrays."""
@@ -76,3 +98,12 @@ class SequenceVectors(nn.Module):
         """Return vectors (B, n, E) of ``x`` (B, T, C), and which are real (B, n), from which steps are (B, T)."""
         vectors, mask = self.segments(x, mask)
         return self.dropout(vectors), mask
+
+
+def _disguised(cases: Cases, given: float | None) -> float:
+    """Return how much sequences are disguised; raises ConfigError if they are to be, but are no sounds."""
+    if cases.rate is None:
+        if given:
+            raise ConfigError(f"disguise={given:g} is for sounds, and these sequences are none: leave it out.")
+        return 0.0
+    return 1.0 if given is None else given

@@ -36,6 +36,11 @@ class Seq2seqSettings(PairSettings):
         "the data if not given",
     )
     target_level: Level | None = setting(None, "units of the answers, if others")
+    decoder: Literal["attending", "ctc"] = setting(
+        "attending",
+        "how sounds and series are written: unit by unit by what looks back at them, or with ctc a unit or none at "
+        "every step",
+    )
     segment: int | None = setting(
         None,
         "steps of a sound or a series that the encoder reads at a time; of sounds 8, which are 80 ms, if not given",
@@ -47,6 +52,14 @@ class Seq2seqSettings(PairSettings):
         "learned filters over neighbouring steps of a sound or a series, before what the encoder reads; 0 for none",
         low=0,
         tune=Range(8, 64, log=True),
+    )
+    disguise: float | None = setting(
+        None,
+        "how much training sounds are disguised, as if another voice spoke into another microphone in another room; 1 "
+        "for sounds and 0 for all else if not given",
+        low=0,
+        high=2,
+        tune=Range(0, 2),
     )
     vocabulary: int = setting(8_000, "most units of each side that are known; of pieces, how many are learned", low=3)
     min_count: int = setting(1, "times that a unit must be in the training texts to be known by itself", low=1)
@@ -102,7 +115,7 @@ class Seq2seqSettings(PairSettings):
     bleu_tokens: Literal["13a", "zh", "char", "none"] | None = setting(
         None, "what BLEU counts, as sacrebleu calls it; found from the data if not given"
     )
-    rank: Literal["bleu", "chrf", "exact", "rouge"] | None = setting(
+    rank: Literal["bleu", "chrf", "exact", "rouge", "wer", "cer"] | None = setting(
         None, "the metric by which models are ranked; found from the data if not given"
     )
     last_epochs: int = setting(
