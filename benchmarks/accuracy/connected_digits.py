@@ -64,7 +64,9 @@ def main() -> None:
     splits = [name for split in given.splits.split(",") for name in (speakers if split == SPEAKERS else [split])]
     ways = given.ways.split(";")
     said = " ".join(settings)
-    wanted = [(way, split, asked.judge, asked.count, said, s) for s in range(given.seeds) for split in splits for way in ways]
+    wanted = [
+        (way, split, asked.judge, asked.count, said, s) for s in range(given.seeds) for split in splits for way in ways
+    ]
 
     def fit(way: str, split: str, *more: object) -> Fit:
         return run(asked, way, split, int(str(more[-1])))
@@ -91,7 +93,11 @@ def run(asked: Asked, way: str, split: str, seed: int) -> Fit:
             files.append(joined(recordings, count, Path(place, ("train", "judge")[part]), part))
         fit = trained("seq2seq", *files, seed, [*WAYS[way], *asked.settings], Path(place, "run"))
     mine = fit.pop("metrics")
-    return fit | {"wer": mine["this model"]["wer"], "exact": mine["this model"]["exact"], "nearest": mine["nearest pair"]["wer"]}
+    return fit | {
+        "wer": mine["this model"]["wer"],
+        "exact": mine["this model"]["exact"],
+        "nearest": mine["nearest pair"]["wer"],
+    }
 
 
 def joined(recordings: Sequence[Recording], count: int, folder: Path, draw: int) -> Path:

@@ -4,6 +4,7 @@ Shapes: T steps, V units and the blank, K prefixes that are followed, Q units of
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -150,7 +151,7 @@ def weighed(texts: Sequence[Heard], logs: np.ndarray, blank: int) -> list[Heard]
 
 def least_steps(units: Sequence[int]) -> int:
     """Return how many steps it takes to say ``units``: one for each, and a blank between two that are the same."""
-    return len(units) + sum(one == other for one, other in zip(units, units[1:], strict=False))
+    return len(units) + sum(one == other for one, other in pairwise(units))
 
 
 def said_where(units: Sequence[int], logs: np.ndarray, blank: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from .answers import Answer, ask_network, force
 from .examples import PairExamples
 from .kind import KIND
 from .learned import END_SHOWN
+from .listening import Listening
 from .settings import AnswerAsked, Seq2seqModelSettings, Seq2seqSettings, Seq2seqTrainingSettings
 from .source import Pairs
 
@@ -116,6 +117,16 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
             raise ConfigError("This model has no attention, so it looks nowhere: train one with attention='additive'.")
         rows = [*said, END_SHOWN][: len(looked)]  # with decoder='ctc' no step says the end
         return pd.DataFrame(looked, index=rows, columns=examples.labels(0, learned))
+
+    def stream(self, *, beam: int | None = None, loudest: float | None = None) -> Listening:
+        """Return what writes while a sequence comes: ``hear(…)`` gives the text so far, ``finish()`` that of the whole.
+
+        Raises ConfigError if the model was not trained with ``decoder='ctc'`` and ``bidirectional=False``. ``loudest``
+        is where sounds have their loudest moment, in dB of a tone as loud as can be, if that is known.
+        """
+        fitted = self._fitted()
+        asked = make_part(AnswerAsked, {"beam": beam})
+        return Listening(fitted, fitted.config.task.beam if asked.beam is None else asked.beam, loudest)
 
     def _ask(self, sources: Any, asked: dict[str, Any], together: "Sequence[Translator]" = ()) -> list[list[Answer]]:
         fitted = self._fitted()

@@ -46,7 +46,9 @@ def answers(logs: np.ndarray, beam: int, blank: int) -> list[Said]:
     following = listener(beam, blank)
     following.hear(logs)
     every = weighed(following.best(), logs, blank)
-    return [Said(_numbers(one.units), one.logs, one.logs, torch.from_numpy(places(one.units, logs, blank))) for one in every]
+    return [
+        Said(_numbers(one.units), one.logs, one.logs, torch.from_numpy(places(one.units, logs, blank))) for one in every
+    ]
 
 
 def places(units: Units, logs: np.ndarray, blank: int) -> np.ndarray:

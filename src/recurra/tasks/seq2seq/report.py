@@ -13,11 +13,14 @@ from .examples import PairExamples
 from .figures import alignment
 from .learned import END_SHOWN, Seq2seqLearned
 from .metrics import case_chrf
+from .sequences import Sequences
+from .sounding import sounding
 from .source import Pairs
 
 PICTURED = 3  # pairs of which it is shown where the model looked
 LISTED = 8  # answers in a table
 LONGEST = 40  # units of a text that is pictured, if there are texts so short
+MOMENTS = 400  # segments of a sequence that is pictured
 CUT, TITLE = 240, 100  # characters of a text in a table, above a picture
 OWN = ("rows", "cells")  # texts of the user
 BANDS = 5  # lengths of texts
@@ -76,13 +79,20 @@ def _pictures(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> lis
     places = _pictured(examples, examples.steps(fitted.learned), scores)
     answers = [some[0] for some in ask_network(fitted, examples.some(places))]
     figures = [_figure(fitted, examples, int(n), answer) for n, answer in zip(places, answers, strict=True)]
+    found = [one for one in figures if one is not None]
+    if not found:
+        return []
+    if isinstance(fitted.learned.source, Sequences):
+        text = "As it answered some sequences that are not very short, the best answer first."
+        return [Section("Where each unit was heard", text, found)]
     text = "As it answered some texts that are not very short, the best answer first."
-    return [Section("Where it looked", text, found)] if (found := [one for one in figures if one is not None]) else []
+    return [Section("Where it looked", text, found)]
 
 
 def _pictured(examples: PairExamples, lengths: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the places of sources that are neither very short nor long, the best answer first."""
-    short = np.flatnonzero(lengths <= max(LONGEST, np.sort(lengths)[:PICTURED].max()))
+    longest = LONGEST if examples.read.numbers.ndim == 1 else MOMENTS
+    short = np.flatnonzero(lengths <= max(longest, np.sort(lengths)[:PICTURED].max()))
     order = _once(examples, short[np.argsort(-scores[short], kind="stable")])
     long = order[lengths[order] >= np.median(lengths[order])]
     return long[np.unique(np.linspace(0, len(long) - 1, min(PICTURED, len(long))).astype(int))]
@@ -93,8 +103,11 @@ def _figure(fitted: Fitted, examples: PairExamples, place: int, answer: Answer):
     learned: Seq2seqLearned = fitted.learned
     if answer.looked is None or len(answer.units) > 2 * LONGEST:
         return None
-    read, said = (_apart(units) for units in (examples.labels(place, learned), [*answer.units, END_SHOWN]))
-    return alignment(answer.looked, read, said, f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}")
+    title = f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}"
+    said = _apart([*answer.units, END_SHOWN][: len(answer.looked)])
+    if isinstance(learned.source, Sequences):
+        return sounding(answer.looked, learned.source.picture(examples.read.row(place)), said, title) if said else None
+    return alignment(answer.looked, _apart(examples.labels(place, learned)), said, title)
 
 
 def _apart(units: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ Shapes: N cases, T_i steps of case i, C channels; B cases of a batch, n segments
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,16 @@ from ..cases.reading import Reading
 from .settings import Seq2seqSettings
 
 HEARD = 8  # moments of a sound that are read at a time, 10 ms from one to the next
+
+
+class Picture(NamedTuple):
+    """What is shown of a sequence."""
+
+    values: np.ndarray  # (T, C)
+    channels: tuple[str, ...]
+    unit: float  # how long a step is
+    middles: np.ndarray  # (n,), where the middle of each segment is
+    timed: bool  # whether it is seconds by which is counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +85,13 @@ class Sequences:
             return Augmentation()
         mean, std = (torch.from_numpy(one) for one in scale)
         return Augmentation(disguise=Disguise(strength, mean, std, None))
+
+    def picture(self, steps: np.ndarray) -> Picture:
+        """Return encoded ``steps`` (T, C) as they came, and when the segments that are read of them begin and end."""
+        reading, unit = self.reading, self.reading.seconds or 1.0
+        mean, std = reading.scale or (0.0, 1.0)
+        middles = [(first + last + 1) / 2 * unit for first, last in reading.layout.stretches(len(steps))]
+        return Picture(steps * std + mean, reading.channels, unit, np.array(middles), reading.seconds is not None)
 
     def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return it as JSON values and arrays."""
