@@ -46,12 +46,12 @@ class Listening:
             raise ConfigError("loudest= is for sounds, and this model was trained on series: leave it out.")
         self.steps = Steps(network, source)
         self.following, self.logs = listener(beam, network.blank), []  # type: ignore[var-annotated]
-        self.finished = False
+        self.whole: str | None = None  # the text, when nothing more comes
 
     @property
     def text(self) -> str:
         """The text so far."""
-        return self._text(self.following.best()[0].units)
+        return self.whole if self.whole is not None else self._text(self.following.best()[0].units)
 
     @on_its_own
     @torch.no_grad()
@@ -61,7 +61,7 @@ class Listening:
         Of sounds that are samples (n,), as fractions between -1 and 1 or as whole numbers of their type, at the rate of
         the training; of series steps (T, C), or one of them (C,). Raises DataError for anything else.
         """
-        if self.finished:
+        if self.whole is not None:
             raise ConfigError("This sequence is finished: begin another one with stream().")
         given = np.asarray(come)
         values = self._series(given) if self.sound is None else self.sound.heard(_samples(given))
@@ -72,16 +72,14 @@ class Listening:
     @torch.no_grad()
     def finish(self) -> str:
         """Return the text of the whole, now that nothing more comes; raises DataError if nothing came."""
-        if not self.finished:
-            rest = np.zeros((0, len(self.source.reading.channels)))
-            if self.sound is not None:
-                rest = self.sound.rest()
+        if self.whole is None:
+            rest = np.zeros((0, 0)) if self.sound is None else self.sound.rest()
             self._follow(self.steps.said(self._read(rest), last=True))
-            self.finished = True
-        if not self.logs:
-            raise DataError("Nothing was heard, so there is nothing to write down.")
-        best = answers(np.concatenate(self.logs), self.beam, self.network.blank)[0]
-        return self._text(tuple(unit - FIRST for unit in best.units))
+            if not self.logs:
+                raise DataError("Nothing was heard, so there is nothing to write down.")
+            best = answers(np.concatenate(self.logs), self.beam, self.network.blank)[0]
+            self.whole = self._text(tuple(unit - FIRST for unit in best.units))
+        return self.whole
 
     def _read(self, values: np.ndarray) -> np.ndarray:
         return self.source.reading.inputs(values) if len(values) else values
