@@ -91,8 +91,8 @@ def test_answers_with_their_probability_and_their_place() -> None:
         assert np.exp(one.logs) == pytest.approx(every[one.units])
         assert one.looked is not None and one.looked.shape == (len(one.units), 5)
         assert one.looked.sum(1).tolist() == pytest.approx([1.0] * len(one.units))
-        order = [row.nonzero().flatten().tolist() for row in one.looked]
-        assert sum(order, []) == sorted(sum(order, []))  # one after the other
+        order = [step for row in one.looked for step in row.nonzero().flatten().tolist()]
+        assert order == sorted(order)  # one after the other
 
 
 def test_gradients_are_right() -> None:

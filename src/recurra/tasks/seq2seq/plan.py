@@ -33,6 +33,7 @@ class PairPlan:
     tokens: Tokens  # what BLEU counts in such answers
     rank: str  # the metric that suits them
     notes: tuple[str, ...] = ()
+    sounds: bool = False  # whether sounds are read
 
     @property
     def test_size(self) -> int:
@@ -69,11 +70,12 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     said += f", {len(parts[0]):,} held out to judge" if len(parts[0]) else ""
     tokens = bleu_tokens(pairs.targets)
     rank = "exact" if _are_short(pairs.targets, tokens) else "bleu"
-    if pairs.cases is not None and pairs.cases.rate is not None:
+    sounds = pairs.cases is not None and pairs.cases.rate is not None
+    if sounds:
         rank = "wer" if in_words(tokens) else "cer"
     if rank == "bleu" and pairs.cases is None and has_rouge() and _are_summaries(pairs, tokens):
         rank = "rouge"
-    return PairPlan(parts[2], parts[1], parts[0], tokens, rank, (said,))
+    return PairPlan(parts[2], parts[1], parts[0], tokens, rank, (said,), sounds)
 
 
 def _are_short(texts: Sequence[str], tokens: Tokens) -> bool:
