@@ -149,7 +149,7 @@ def weighed(texts: Sequence[Heard], logs: np.ndarray, blank: int) -> list[Heard]
     return sorted(found, key=lambda one: -one.logs)
 
 
-def least_steps(units: Sequence[int]) -> int:
+def least_steps(units: Sequence[object]) -> int:
     """Return how many steps it takes to say ``units``: one for each, and a blank between two that are the same."""
     return len(units) + sum(one == other for one, other in pairwise(units))
 

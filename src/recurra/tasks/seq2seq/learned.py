@@ -11,6 +11,7 @@ from ...data.text import UNKNOWN, Vocabulary
 from ...data.text.cutter import Cutter, usual_level
 from ...data.text.units import Level
 from ...data.text.vocabulary import FIRST
+from ...nn.prefixes import least_steps
 from .metrics import Tokens, bleu_tokens
 from .sequences import Sequences
 from .settings import Seq2seqSettings
@@ -18,6 +19,7 @@ from .source import Pairs, digests
 
 END = ""  # the unit behind every text; before an answer it stands, too
 END_SHOWN = "⏎"
+OFTEN = 20  # times that a word is said, on average, if there are few of them
 SHORT = 24  # characters of a text that is read letter by letter, where the answer is a word or two
 SPARE = 20  # units that an answer may have more than its text makes likely
 FURTHER = 5  # times as long as those of the training an answer may be
@@ -132,13 +134,26 @@ class Seq2seqLearned:
 def _sides(pairs: Pairs, targets: Sequence[str], settings: Seq2seqSettings) -> tuple[Side | Sequences, Side]:
     """Return how sources are read, and the units of answers."""
     if pairs.cases is not None:
-        return Sequences.of(pairs.cases, settings), Side.of(targets, settings.target_level or settings.level, settings)
+        target = Side.of(targets, settings.target_level or settings.level or _spoken(targets, settings), settings)
+        least = [least_steps(target.cutter.cut(text)) for text in targets] if settings.decoder == "ctc" else None
+        return Sequences.of(pairs.cases, settings, least), target
     level = settings.level or ("word" if settings.copy else _letters(pairs))
     if settings.shared or settings.copy:
         both = Side.of([*pairs.sources, *targets], level, settings)
         return both, both
     source = Side.of(pairs.sources, level, settings)
     return source, Side.of(targets, settings.target_level or level, settings)
+
+
+def _spoken(targets: Sequence[str], settings: Seq2seqSettings) -> Level | None:
+    """Return words where sequences are answered by the same few again and again, as digits and commands are.
+
+    Else characters for CTC, whose pieces of words would each be too seldom heard.
+    """
+    words = [word for text in targets for word in text.split()]
+    if len(words) >= OFTEN * len(set(words)):
+        return "word"
+    return "character" if settings.decoder == "ctc" else None
 
 
 def _letters(pairs: Pairs) -> Level | None:

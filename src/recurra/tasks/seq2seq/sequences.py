@@ -3,7 +3,7 @@
 Shapes: N cases, T_i steps of case i, C channels; B cases of a batch, n segments, E numbers of a segment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from ..cases.network import Layout, Segments
 from ..cases.reading import Reading
 from .settings import Seq2seqSettings
 
+ENOUGH = 0.99  # share of the cases that have as many segments as their targets need
 HEARD = 8  # moments of a sound that are read at a time, 10 ms from one to the next
 
 
@@ -48,10 +49,12 @@ class Sequences:
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
-    def of(cls, cases: Cases, settings: Seq2seqSettings) -> "Sequences":
-        """Learn the scale of ``cases``."""
+    def of(cls, cases: Cases, settings: Seq2seqSettings, least: Sequence[int] | None = None) -> "Sequences":
+        """Learn the scale of ``cases``; if each needs at ``least`` so many segments (N,), they are chosen so small."""
         channels, lengths = len(cases.channels), cases.lengths
         usual = HEARD if cases.rate is not None else 1
+        if least is not None:
+            usual = _fitting(usual, lengths, np.array(least))
         segment = min(settings.segment or usual, int(lengths.max()))
         hop = max(1, segment // 2)
         pool = 2 if hop % 2 == segment % 2 == 0 else 1
@@ -115,6 +118,16 @@ class SequenceVectors(nn.Module):
         """Return vectors (B, n, E) of ``x`` (B, T, C), and which are real (B, n), from which steps are (B, T)."""
         vectors, mask = self.segments(x, mask)
         return self.dropout(vectors), mask
+
+
+def _fitting(segment: int, lengths: np.ndarray, least: np.ndarray) -> int:
+    """Return ``segment``, halved until nearly all cases of such ``lengths`` (N,) have at ``least`` so many (N,)."""
+    while segment > 1:
+        hop = max(1, segment // 2)
+        if np.mean(np.maximum(0, -(-(lengths - segment) // hop)) + 1 >= least) >= ENOUGH:
+            break
+        segment //= 2
+    return segment
 
 
 def _disguised(cases: Cases, given: float | None) -> float:
