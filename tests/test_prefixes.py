@@ -128,3 +128,12 @@ def test_the_loss_of_torch_is_the_sum_over_all_ways() -> None:
     loss = F.ctc_loss(padded, targets, torch.tensor([5, 3]), torch.tensor([2, 1]), BLANK, "none")
     right = [-np.log(every_text(one)[text]) for one, text in zip(logs, texts, strict=True)]
     assert loss.tolist() == pytest.approx(right)
+
+
+def test_a_text_that_was_given_up_and_comes_again_is_the_same_one() -> None:
+    for seed in (22, 34, 37):  # of which this was seen
+        following = listener(6, BLANK)
+        for step in steps(25, 3, seed):
+            following.hear(step[None])
+            found = [one.units for one in following.best()]
+            assert len(set(found)) == len(found), seed
