@@ -288,6 +288,38 @@ def test_the_report_shows_where_each_unit_was_heard(home: Path) -> None:
         assert picture["layout"]["xaxis"]["range"][1] < 3
 
 
+def test_training_sounds_are_disguised_and_other_sequences_are_not(home: Path) -> None:
+    for decoder in ("ctc", "attending"):
+        config = make_config(PARTS, {"decoder": decoder})
+        ready = KIND.prepare(pairs_of(home / "more.tsv"), config)
+        task: Any = KIND.make(ready.config, ready.learned)[1]
+        assert task.augmentation.disguise.strength == 1.0
+        asked, said = shapes(40)
+        ready = KIND.prepare(pairs_of((asked, said)), config)
+        task = KIND.make(ready.config, ready.learned)[1]
+        assert task.augmentation.disguise is None
+    with pytest.raises(ConfigError, match="disguise=1 is for sounds"):
+        Translator(**ONCE, disguise=1.0).fit(asked, said)
+
+
+def test_segments_are_as_small_as_the_texts_need(home: Path) -> None:
+    asked, said = shapes(40)
+    longer = [" ".join(text.split() * 3) for text in said]  # up to 9 words in 24 steps
+
+    def segment(targets: list[str], **more: Any) -> int:
+        ready = KIND.prepare(pairs_of((asked, targets)), make_config(PARTS, ONCE | {"segment": None} | more))
+        found: int = ready.learned.source.reading.layout.segment
+        return found
+
+    assert segment(longer) == 1
+    ready = {
+        level: KIND.prepare(pairs_of(home / "more.tsv"), make_config(PARTS, {"decoder": "ctc", "target_level": level}))
+        for level in ("word", "character")
+    }
+    assert ready["word"].learned.source.reading.layout.segment == 8
+    assert ready["character"].learned.source.reading.layout.segment < 8
+
+
 def test_a_sound_is_written_while_it_comes(home: Path) -> None:
     translator = Translator.load(home / "run")
     samples = spoken(["low", "high", "middle"], 77)

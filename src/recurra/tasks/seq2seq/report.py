@@ -116,11 +116,11 @@ def _apart(units: Sequence[str]) -> list[str]:
 
 
 def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
-    """Return how good answers to texts of each length are, beside the best baseline."""
+    """Return how good answers to texts of each length are, or to sequences, beside the best baseline."""
     examples = judged.exam.examples
     assert isinstance(examples, PairExamples)
-    lengths = examples.steps(fitted.learned) - 1
-    if len(lengths) < 10 * BANDS:
+    lengths, unit = _lengths(examples, fitted.learned)
+    if len(lengths) < 10 * BANDS or lengths.min() == lengths.max():
         return []
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, BANDS + 1)).astype(int))
     metric = fitted.kind.metrics(fitted.config)[0]
@@ -136,9 +136,20 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
             }
             end = high if last else high - 1
             rows[f"{low}–{end}" if low < end else f"{low}"] = {"texts": len(some), **table}
-    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("units of a text")
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(unit)
+    how = f"({'% ' if metric.share else ''}{metric.title})"
+    if isinstance(fitted.learned.source, Sequences):
+        text = f"How good answers to sequences of each length are {how}."
+        return [Section("Long sequences", text, table=frame, own=("rows", "columns"))]
     text = (
-        f"How good answers to texts of each length are ({'% ' if metric.share else ''}{metric.title}); without an "
-        "attention long texts are often answered worse."
+        f"How good answers to texts of each length are {how}; without an attention long texts are often answered worse."
     )
     return [Section("Long texts", text, table=frame, own=("rows", "columns"))]
+
+
+def _lengths(examples: PairExamples, learned: Seq2seqLearned) -> tuple[np.ndarray, str]:
+    """Return how long each source is (N,), of sounds in whole seconds, and what is counted."""
+    if not isinstance(learned.source, Sequences):
+        return examples.steps(learned) - 1, "units of a text"
+    seconds, steps = learned.source.reading.seconds, examples.read.lengths
+    return (steps, "steps of a sequence") if seconds is None else ((seconds * steps).astype(int), "seconds of a sound")
