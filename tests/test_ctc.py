@@ -355,6 +355,7 @@ def test_a_sound_is_written_while_it_comes(home: Path) -> None:
         (["absent.wav\tlow", "0_1.wav\thigh"], "Column 'clip' names 'absent.wav', but there is no file"),
         (["text.wav\tlow", "0_1.wav\thigh"], "is no wav file, whatever it is called"),
         (["empty.wav\tlow", "0_1.wav\thigh"], "is empty; leave it out"),
+        (["0_1.wav\tlow", "0_2.wav\thigh", "a text\tlow"], "but 'a text' in it is no name of one"),
         (["0_1.wav\t", "0_2.wav\t "], "no line has a target"),
     ],
 )

@@ -49,8 +49,8 @@ def is_sequence(path: Path) -> bool:
 
 
 def names_sequences(cells: Sequence[Any]) -> bool:
-    """Tell whether every one of these ``cells`` names a file of a sound or an array."""
-    return len(cells) > 0 and all(isinstance(one, str) and is_sequence(Path(one.strip())) for one in cells)
+    """Tell whether most of these ``cells`` name a file of a sound or an array."""
+    return 2 * sum(isinstance(one, str) and is_sequence(Path(one.strip())) for one in cells) > len(cells)
 
 
 def _files(source: str | Path) -> list[Path]:

@@ -143,7 +143,7 @@ def _other(free: Sequence[str], source: str, table: pd.DataFrame, answered: bool
 
 
 def _of_sequences(free: Sequence[str], table: pd.DataFrame) -> str | None:
-    """Return the first free column of which every cell names a file of a sound or an array."""
+    """Return the first free column of which most cells name a file of a sound or an array."""
     return next((name for name in free if names_sequences(table[name].head(LOOKED_AT).tolist())), None)
 
 

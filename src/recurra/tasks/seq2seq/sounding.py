@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 COLUMNS, ROWS = 600, 12  # of the picture above, at most; names of its channels
-ABOVE, ROW, BETWEEN, EDGES = 150, 24, 28, 84  # pixels
+ABOVE, ROW, BETWEEN, EDGES = 150, 24, 28, 58  # pixels
 HEARD = (
     "Above is the sound, the darker the louder, high tones on top; below, a row is a unit of the answer, and the "
     "stronger the colour at a moment, the more of the unit was heard there. Point at a cell to read it."
@@ -30,7 +30,7 @@ def sounding(looked: np.ndarray, picture: Picture, said: Sequence[str], title: s
     """Return where each of ``said`` (Q,) was heard (Q, n), below the sequence, with one axis of time."""
     below = ROW * len(said)
     whole = ABOVE + BETWEEN + below
-    figure = canvas(whole + EDGES, HEARD if picture.timed else SEEN, title, margin={"t": 40, "b": 44})
+    figure = canvas(whole + EDGES, HEARD if picture.timed else SEEN, title, margin={"t": 14, "b": 44})
     _add_sequence(figure, picture)
     figure.add_heatmap(
         z=looked,
