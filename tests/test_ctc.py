@@ -141,6 +141,11 @@ def test_a_small_beam_finds_the_best_and_says_how_likely_they_are(learned: Trans
     assert learned.predict(asked, beam=1) == learned.predict(asked) == [some[0][0] for some in best]
 
 
+def test_lengths_are_not_favoured(learned: Translator) -> None:
+    with pytest.raises(ConfigError, match="length_penalty= has no effect"):
+        learned.predict(shapes(1)[0], length_penalty=2.0)
+
+
 def test_a_run_answers_as_it_did(learned: Translator, tmp_path: Path) -> None:
     asked, _ = shapes(5, seed=5)
     learned.save(tmp_path / "run")
@@ -165,11 +170,10 @@ def test_together_they_say_the_mean_at_each_step(learned: Translator) -> None:
 
 
 @pytest.mark.parametrize("setting", [{"copy": True}, {"feeding": False}, {"smoothing": 0.2}, {"attention": "dot"}])
-@pytest.mark.parametrize("more", [{}])
-def test_what_says_units_as_they_come_uses_no_more(setting: dict[str, Any], more: dict[str, Any]) -> None:
+def test_what_says_units_as_they_come_uses_no_more(setting: dict[str, Any]) -> None:
     name = next(iter(setting))
     with pytest.raises(ConfigError, match=f"The setting {name} has no effect: decoder='ctc'"):
-        Translator(**ONCE | setting | more).fit(*shapes(20))
+        Translator(**ONCE | setting).fit(*shapes(20))
 
 
 def test_texts_are_not_heard() -> None:

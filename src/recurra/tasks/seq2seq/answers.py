@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ...compare.metric import Statistics
 from ...data.batch import Batch
 from ...data.text import PADDING, UNKNOWN
-from ...errors import DataError, plural
+from ...errors import ConfigError, DataError, plural
 from ...nn.attending import take_rows
 from ...nn.attending_stepper import AttendingStepper
 from ...nn.beam import Said, Search, Speaker
@@ -154,7 +154,10 @@ def ask_network(
     penalty = task.length_penalty if asked.length_penalty is None else asked.length_penalty
     how = Search(beam, penalty, learned.target.end, (PADDING,))
     networks: list[Any] = [one.network for one in (fitted, *others)]
-    said = heard(networks, examples, beam) if hears(networks) else searched(networks, examples, learned, how)
+    by_step = hears(networks)
+    if by_step and asked.length_penalty is not None:
+        raise ConfigError("length_penalty= has no effect on a run with decoder='ctc': leave it out.")
+    said = heard(networks, examples, beam) if by_step else searched(networks, examples, learned, how)
     found = []
     for n, some in enumerate(said):
         text = Text(examples, n, learned)
