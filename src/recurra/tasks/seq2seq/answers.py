@@ -20,13 +20,15 @@ from torch.nn import functional as F
 from ...compare.metric import Statistics
 from ...data.batch import Batch
 from ...data.text import PADDING, UNKNOWN
-from ...errors import DataError, plural
+from ...errors import ConfigError, DataError, plural
 from ...nn.attending import take_rows
 from ...nn.attending_stepper import AttendingStepper
 from ...nn.beam import Said, Search, Speaker
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
+from .ctc import CtcNet
 from .examples import PairExamples
+from .hearing import heard, hears, placed
 from .learned import END_SHOWN, Seq2seqLearned, Side
 from .metrics import Tokens, text_statistics
 from .network import Seq2seqNet
@@ -57,13 +59,14 @@ class Answer(NamedTuple):
     text: str
     units: tuple[str, ...]  # as they are written
     logs: float  # log P(answer | text), that of its end included
-    looked: np.ndarray | None  # (Q, T): where each unit looked in the text, and the end; None without attention
+    looked: np.ndarray | None  # (Q, T): where each unit looked, and the end; None without attention. Of CTC no end
     steps: tuple[str, ...] = ()  # what these Q are called, if they are not the units and the end
 
     @property
     def rows(self) -> tuple[str, ...]:
         """What each row of ``looked`` is called (Q,)."""
-        return self.steps or (*self.units, END_SHOWN)
+        units = self.steps or (*self.units, END_SHOWN)
+        return units if self.looked is None else units[: len(self.looked)]
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,12 @@ def ask_network(
     networks: list[Any] = [one.network for one in (fitted, *others)]
     if learned.points:
         return list(pointed_at(networks, examples, learned, asked.best))
+    by_step = hears(networks)
+    if by_step and asked.length_penalty is not None:
+        raise ConfigError("length_penalty= has no effect on a run with decoder='ctc': leave it out.")
+    said = heard(networks, examples, beam) if by_step else searched(networks, examples, learned, how)
     found = []
-    for n, some in enumerate(searched(networks, examples, learned, how)):
+    for n, some in enumerate(said):
         text = Text(examples, n, learned)
         found.append([_answer(one, text, asked.copy_unknown) for one in some[: asked.best]])
     return found
@@ -270,6 +277,8 @@ def force(fitted: Fitted, pair: PairExamples) -> np.ndarray | None:
     from ...report.inside import mean_over_heads  # only here
 
     network = fitted.network.eval()
+    if isinstance(network, CtcNet):
+        return placed(network, pair)
     batch = pair.take(torch.arange(1)).to(next(network.parameters()).device)
     weights = network(batch).weights
     return None if weights is None else mean_over_heads(weights[0])

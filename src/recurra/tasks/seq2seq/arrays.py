@@ -48,6 +48,11 @@ def is_sequence(path: Path) -> bool:
     return kind_of(path) in ("wav", "npy")
 
 
+def names_sequences(cells: Sequence[Any]) -> bool:
+    """Tell whether most of these ``cells`` name a file of a sound or an array."""
+    return 2 * sum(isinstance(one, str) and is_sequence(Path(one.strip())) for one in cells) > len(cells)
+
+
 def _files(source: str | Path) -> list[Path]:
     """Return the files of sequences that one name means: its own, or those in its folder."""
     if len(str(source)) > LONGEST or "\n" in str(source) or not str(source):

@@ -12,6 +12,7 @@ from ...data.cases.listed import FILES
 from ...data.cases.roles import by_rank, key
 from ...data.tables.columns import find_column, is_number, is_text, text_of_numbers
 from ...errors import DataError, KindError
+from .arrays import names_sequences
 
 SOURCES = (
     "source", "src", "source_text", "input", "input_text", "inputs", "question", "query", "prompt", "instruction",
@@ -113,7 +114,7 @@ def find_sides(table: pd.DataFrame, form: Form, answered: bool) -> Sides:
         one, other = [role for role, name in zip(ROLES, told, strict=True) if name == twice][:2]
         raise DataError(f"Column '{twice}' cannot be the {one} and the {other}; name another for one of them.")
     free = [name for name in table.columns if name not in told]
-    source = told.source or _found(free, told.target, SOURCES)
+    source = told.source or _of_sequences(free, table) or _found(free, told.target, SOURCES)
     free = [name for name in free if name != source]
     passage = told.passage or _passage(free, source, form.passages)
     free = [name for name in free if name != passage]
@@ -158,7 +159,8 @@ def _found(free: Sequence[str], target: str | None, names: tuple[str, ...]) -> s
 
 def _other(free: Sequence[str], source: str, table: pd.DataFrame, answered: bool) -> str | None:
     """Return the free column that is called as a target is, or as a language beside the ``source``, or the only one."""
-    named = by_rank(free, TARGETS) or (by_rank(free, SAID) if key(source) in FILES else [])
+    heard = key(source) in FILES or _of_sequences([source], table) is not None
+    named = by_rank(free, TARGETS) or (by_rank(free, SAID) if heard else [])
     if named:
         return named[0]
     spoken = _languages(free)
@@ -167,6 +169,11 @@ def _other(free: Sequence[str], source: str, table: pd.DataFrame, answered: bool
     if len(spoken) > 1 and answered:
         raise DataError(f"Columns {_shown(spoken)} could all be the target of '{source}'; name it with target_column=.")
     return free[0] if len(free) == 1 and not is_number(table[free[0]]) else None
+
+
+def _of_sequences(free: Sequence[str], table: pd.DataFrame) -> str | None:
+    """Return the first free column of which most cells name a file of a sound or an array."""
+    return next((name for name in free if names_sequences(table[name].head(LOOKED_AT).tolist())), None)
 
 
 def _languages(free: Sequence[str]) -> list[str]:

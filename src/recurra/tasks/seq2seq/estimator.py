@@ -15,6 +15,7 @@ from .answers import STEPS, Answer, ask_network, force
 from .examples import PairExamples
 from .kind import KIND
 from .learned import END_SHOWN
+from .listening import Listening
 from .settings import AnswerAsked, Seq2seqModelSettings, Seq2seqSettings, Seq2seqTrainingSettings
 from .source import Pairs
 
@@ -86,13 +87,17 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
         return [[(one.text, one.logs) for one in some] for some in found]
 
     def score(self, sources: Any, targets: Any = None) -> float:
-        """Return how good the answers are: BLEU, chrF or the share that is right, whatever ranks models."""
+        """Return how good the answers are, by what ranks models: BLEU, chrF, the share that is right, less WER or CER.
+
+        The higher it is, the better.
+        """
         fitted = self._fitted()
         data = self._read_as_learned(_given(sources, targets))
         exam = self.kind.exam(data, fitted.learned, None)
         assert isinstance(exam.examples, PairExamples)
         statistics = self.kind.statistics(exam.truth, self.kind.ask(fitted, exam.examples))
-        return float(self.kind.metrics(fitted.config)[0].of(statistics))
+        metric = self.kind.metrics(fitted.config)[0]
+        return float(metric.of(statistics)) * (-1 if metric.better == "low" else 1)
 
     def align(self, source: Any, target: str | None = None) -> pd.DataFrame:
         """Return where each unit of an answer looked in its source: a row for each unit of the answer, each sums to 1.
@@ -111,7 +116,18 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
             looked, said = force(fitted, examples), STEPS if learned.points else units
         if looked is None:
             raise ConfigError("This model has no attention, so it looks nowhere: train one with attention='additive'.")
-        return pd.DataFrame(looked, index=[*said], columns=examples.labels(0, learned))
+        rows = [*said][: len(looked)]  # with decoder='ctc' no step says the end
+        return pd.DataFrame(looked, index=rows, columns=examples.labels(0, learned))
+
+    def stream(self, *, beam: int | None = None, loudest: float | None = None) -> Listening:
+        """Return what writes while a sequence comes: ``hear(…)`` gives the text so far, ``finish()`` that of the whole.
+
+        Raises ConfigError if the model was not trained with ``decoder='ctc'`` and ``bidirectional=False``. ``loudest``
+        is where sounds have their loudest moment, in dB of a tone as loud as can be, if that is known.
+        """
+        fitted = self._fitted()
+        asked = make_part(AnswerAsked, {"beam": beam})
+        return Listening(fitted, fitted.config.task.beam if asked.beam is None else asked.beam, loudest)
 
     def _ask(self, sources: Any, asked: dict[str, Any], together: "Sequence[Translator]" = ()) -> list[list[Answer]]:
         fitted = self._fitted()

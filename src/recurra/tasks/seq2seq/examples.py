@@ -14,6 +14,7 @@ from torch import Tensor
 from ...data.batch import Batch, Stream
 from ...data.text import PADDING
 from ...errors import DataError
+from ...nn.prefixes import least_steps
 from .copying import numbered
 from .learned import END, END_SHOWN, Seq2seqLearned, Side
 from .source import Pairs
@@ -119,6 +120,12 @@ class PairExamples:
         assert self.said is not None
         texts = self.said.lengths if self.read.numbers.ndim > 1 else np.maximum(self.read.lengths, self.said.lengths)
         return np.flatnonzero(texts <= longest + 1)
+
+    def sayable(self, learned: Seq2seqLearned) -> np.ndarray:
+        """Return the places of pairs whose target can be said by the steps of its source, each of which says a unit."""
+        assert self.said is not None
+        least = [least_steps(self.said.row(n)[:-1].tolist()) for n in range(len(self))]
+        return np.flatnonzero(np.array(least) <= self.steps(learned))
 
     def some(self, places: np.ndarray) -> "PairExamples":
         """Return the pairs at ``places``."""

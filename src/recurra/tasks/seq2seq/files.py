@@ -16,6 +16,7 @@ from ...data.tables.files import check_there, first_text, is_parquet, read_table
 from ...data.tables.json_lines import ENDINGS as JSON_LINES
 from ...data.tables.json_lines import read_json_lines
 from ...errors import DataError, KindError
+from .arrays import names_sequences
 from .columns import Form, is_header, is_language
 
 PACKED = (".gz", ".xz", ".bz2", ".zip")
@@ -191,14 +192,21 @@ def _are_tagged(lines: Sequence[str], separator: str | None, ending: str) -> boo
 
 
 def _looks_named(rows: Sequence[list[str]], separator: str | None) -> bool:
-    """Tell whether the first line has names that say nothing: above numbers or dates, or short ones in a CSV file."""
+    """Tell whether the first line has names that say nothing: above numbers, dates or files, or short ones in CSV."""
     first, below = [cell.strip() for cell in rows[0]], _filled(rows[1:LOOKED_AT])
     if len(first) < 2 or not below or not all(first) or any(_is_value(cell) for cell in first):
         return False
-    columns = ([row[at].strip() if at < len(row) else "" for row in below] for at in range(len(first)))
-    if any(all(map(_is_value, column)) for column in columns):
+    columns = [[row[at].strip() if at < len(row) else "" for row in below] for at in range(len(first))]
+    if any(
+        all(map(_is_value, column)) or _are_named_by(one, column) for one, column in zip(first, columns, strict=True)
+    ):
         return True
     return separator in (",", ";", "|") and all(len(c.split()) <= WORDS and c[-1].isalnum() for c in first)
+
+
+def _are_named_by(first: str, column: Sequence[str]) -> bool:
+    """Tell whether a ``column`` is of names of sounds or arrays, and the ``first`` cell above it is none."""
+    return names_sequences(column) and not names_sequences([first])
 
 
 def _is_value(cell: str) -> bool:

@@ -12,7 +12,7 @@ from torch import nn
 
 from ...compare.metric import Metric, Statistics
 from ...errors import ConfigError, DataError, plural
-from ...nn.build import attentions_in, is_reservoir, refuse_idle
+from ...nn.build import attentions_in, idle_attention, is_reservoir, refuse_idle
 from ...settings import Config, filled
 from ...training.loop import Epoch
 from ...training.task import Task
@@ -64,7 +64,12 @@ class Seq2seqKind(Kind):
         return fingerprint(data)
 
     def plan(self, data: Pairs, config: Config, test_size: int | None) -> PairPlan:
-        """Cut the pairs by chance, those with the same text together."""
+        """Cut the pairs by chance, those with the same text together; raises ConfigError if texts are to be heard."""
+        if config.task.decoder == "ctc" and data.cases is None:
+            raise ConfigError(
+                "decoder='ctc' says what it hears step by step, and these are texts that are read: leave it out, or "
+                "give sounds or other sequences of numbers."
+            )
         return make_plan(data, config.task, test_size)
 
     def fill(self, config: Config, plan: PairPlan) -> Config:
@@ -95,10 +100,12 @@ class Seq2seqKind(Kind):
         return PairExamples.of(data if part is None else data.part(part), learned)
 
     def prepare_as(self, data: Pairs, plan: Any, config: Config) -> Prepared:
-        """Learn and encode; pairs that are very long do not train, nor those whose answer cannot be pointed at."""
+        """Learn and encode; pairs that are very long do not train, nor those whose answer the decoder cannot give."""
         prepared = super().prepare_as(data, plan, config)
         if prepared.learned.points:
             prepared = _pointed(prepared)
+        if config.task.decoder == "ctc":
+            prepared = _sayable(prepared)
         train: Any = prepared.train
         short = train.within(config.task.longest)
         long = len(train) - len(short)
@@ -125,6 +132,7 @@ class Seq2seqKind(Kind):
         plan: Any = prepared.plan
         every = self.encode(prepared.data, fitted.learned, np.sort(np.concatenate([plan.train, plan.valid])))
         every = every.some(every.within(fitted.config.task.longest))
+        every = every.some(every.sayable(fitted.learned)) if fitted.config.task.decoder == "ctc" else every
         return train_gently(fitted, every, self.more_epochs(fitted.config))
 
     def more_epochs(self, config: Config) -> int:
@@ -134,6 +142,8 @@ class Seq2seqKind(Kind):
 
     def unused(self, config: Config) -> dict[str, str]:
         """Return what nothing uses."""
+        if config.task.decoder == "ctc":
+            return _idle_in_ctc(config)
         idle = {}
         if "attention" not in attentions_in(config.model):
             idle["feeding"] = "attention='none' sees nothing that it could be fed with"
@@ -148,7 +158,7 @@ class Seq2seqKind(Kind):
     def unused_with(self, data: Pairs) -> dict[str, str]:
         """Return what nothing uses with texts, or with sequences."""
         if data.cases is None:
-            return dict.fromkeys(("segment", "filters"), "texts are read, and no sequences of numbers")
+            return dict.fromkeys(("segment", "filters", "disguise"), "texts are read, and no sequences of numbers")
         why = "sequences of numbers are read, which have no units"
         return dict.fromkeys(("copy", "forget", "shared"), why)
 
@@ -274,6 +284,46 @@ def _pointed(prepared: Prepared) -> Prepared:
     note = f"careful: {lost:,} answer(s) stand in no passage and are not learned from"
     plan = replace(prepared.plan, notes=(*prepared.plan.notes, note))  # type: ignore[type-var]
     return replace(prepared, plan=plan, train=train.some(kept[0]), valid=valid.some(kept[1]))
+
+
+def _sayable(prepared: Prepared) -> Prepared:
+    """Return what was prepared without the pairs whose target has more units than steps can say."""
+    parts: list[Any] = [prepared.train, prepared.valid]
+    kept = [part.sayable(prepared.learned) for part in parts]
+    lost = sum(len(part) - len(places) for part, places in zip(parts, kept, strict=True))
+    if not lost:
+        return prepared
+    if not all(map(len, kept)):
+        raise ConfigError(
+            "Hardly any target can be said in the steps of its sequence, of which each says one unit: give a smaller "
+            "segment=, which makes more steps, or units that are longer, such as target_level='word'."
+        )
+    note = f"careful: {lost:,} pair{plural(lost)} whose target has more units than steps can say do not train; a "
+    note += "smaller segment= makes more steps"
+    plan = replace(prepared.plan, notes=(*prepared.plan.notes, note))  # type: ignore[type-var]
+    train, valid = (part.some(places) for part, places in zip(parts, kept, strict=True))
+    return replace(prepared, plan=plan, train=train, valid=valid)
+
+
+def _idle_in_ctc(config: Config) -> dict[str, str]:
+    """Return what nothing uses where each step says a unit."""
+    nowhere = "decoder='ctc' looks nowhere"
+    idle = idle_attention({}, nowhere)
+    if config.model.attention != "none":
+        idle["attention"] = nowhere
+    names = (
+        "copy",
+        "forget",
+        "shared",
+        "tied",
+        "feeding",
+        "smoothing",
+        "sampling",
+        "length_penalty",
+        "flow",
+        "mentions",
+    )
+    return idle | dict.fromkeys(names, "decoder='ctc' says units as it hears them, and reads none of them again")
 
 
 def _repeated(test: Pairs, seen: np.ndarray) -> list[str]:

@@ -11,6 +11,7 @@ from ...data.text import UNKNOWN, Vocabulary
 from ...data.text.cutter import Cutter, usual_level
 from ...data.text.units import Level
 from ...data.text.vocabulary import FIRST
+from ...nn.prefixes import least_steps
 from .metrics import Tokens, bleu_tokens
 from .sequences import Sequences
 from .settings import Seq2seqSettings
@@ -19,6 +20,7 @@ from .spans import closed_answers, spans_of
 
 END = ""  # the unit behind every text; before an answer it stands, too
 END_SHOWN = "⏎"
+OFTEN = 20  # times that a word is said, on average, if there are few of them
 SHORT = 24  # characters of a text that is read letter by letter, where the answer is a word or two
 SPARE = 20  # units that an answer may have more than its text makes likely
 FURTHER = 5  # times as long as those of the training an answer may be
@@ -148,7 +150,9 @@ class Seq2seqLearned:
 def _sides(pairs: Pairs, targets: Sequence[str], settings: Seq2seqSettings) -> tuple[Side | Sequences, Side]:
     """Return how sources are read, and the units of answers."""
     if pairs.cases is not None:
-        return Sequences.of(pairs.cases, settings), Side.of(targets, settings.target_level or settings.level, settings)
+        target = Side.of(targets, settings.target_level or settings.level or _spoken(targets, settings), settings)
+        least = [least_steps(target.cutter.cut(text)) for text in targets] if settings.decoder == "ctc" else None
+        return Sequences.of(pairs.cases, settings, least), target
     if has_strangers(settings):
         both = Side.of([*pairs.texts(), *pairs.about, *targets], settings.level or "word", settings)
         return both, both
@@ -163,6 +167,17 @@ def _sides(pairs: Pairs, targets: Sequence[str], settings: Seq2seqSettings) -> t
 def has_strangers(settings: Seq2seqSettings) -> bool:
     """Tell whether units that are not known are told apart in each text, as answers are taken from there."""
     return settings.copy or settings.decoder == "span"
+
+
+def _spoken(targets: Sequence[str], settings: Seq2seqSettings) -> Level | None:
+    """Return words where sequences are answered by the same few again and again, as digits and commands are.
+
+    Else characters for CTC, whose pieces of words would each be too seldom heard.
+    """
+    words = [word for text in targets for word in text.split()]
+    if len(words) >= OFTEN * len(set(words)):
+        return "word"
+    return "character" if settings.decoder == "ctc" else None
 
 
 def _letters(pairs: Pairs) -> Level | None:

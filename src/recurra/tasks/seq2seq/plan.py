@@ -36,6 +36,7 @@ class PairPlan:
     rank: str  # the metric that suits them
     pointed: bool  # whether answers are places of passages
     notes: tuple[str, ...] = ()
+    sounds: bool = False  # whether sounds are read
 
     @property
     def test_size(self) -> int:
@@ -77,11 +78,14 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     said += f", {len(parts[0]):,} held out to judge" if len(parts[0]) else ""
     tokens = bleu_tokens(pairs.targets)
     rank = "exact" if _are_short(pairs.targets, tokens) else "bleu"
+    sounds = pairs.cases is not None and pairs.cases.rate is not None
+    if sounds:
+        rank = "wer" if in_words(tokens) else "cer"
     if rank == "bleu" and pairs.cases is None and has_rouge() and _are_summaries(pairs, tokens):
         rank = "rouge"
     if pairs.passages is not None:
         rank = "f1"
-    return PairPlan(parts[2], parts[1], parts[0], tokens, rank, _are_spans(pairs), (said,))
+    return PairPlan(parts[2], parts[1], parts[0], tokens, rank, _are_spans(pairs), (said,), sounds)
 
 
 def _are_spans(pairs: Pairs) -> bool:

@@ -14,12 +14,15 @@ from .figures import alignment
 from .learned import Seq2seqLearned
 from .metrics import case_chrf
 from .passages import pointed_section
+from .sequences import Sequences
+from .sounding import sounding
 from .source import Pairs
 
 POINTED = 5  # passages in which it is shown where the model pointed
 PICTURED = 3  # pairs of which it is shown where the model looked
 LISTED = 8  # answers in a table
 LONGEST = 40  # units of a text that is pictured, if there are texts so short
+MOMENTS = 400  # segments of a sequence that is pictured
 CUT, TITLE = 240, 100  # characters of a text in a table, above a picture
 OWN = ("rows", "cells")  # texts of the user
 BANDS = 5  # lengths of texts
@@ -78,8 +81,14 @@ def _pictures(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> lis
     places = _pictured(examples, examples.steps(fitted.learned), scores)
     answers = [some[0] for some in ask_network(fitted, examples.some(places))]
     figures = [_figure(fitted, examples, int(n), answer) for n, answer in zip(places, answers, strict=True)]
+    found = [one for one in figures if one is not None]
+    if not found:
+        return []
+    if isinstance(fitted.learned.source, Sequences):
+        text = "As it answered some sequences that are not very short, the best answer first."
+        return [Section("Where each unit was heard", text, found)]
     text = "As it answered some texts that are not very short, the best answer first."
-    return [Section("Where it looked", text, found)] if (found := [one for one in figures if one is not None]) else []
+    return [Section("Where it looked", text, found)]
 
 
 def _pointed(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> list[Section]:
@@ -94,7 +103,8 @@ def _pointed(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> list
 
 def _pictured(examples: PairExamples, lengths: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the places of sources that are neither very short nor long, the best answer first."""
-    short = np.flatnonzero(lengths <= max(LONGEST, np.sort(lengths)[:PICTURED].max()))
+    longest = LONGEST if examples.read.numbers.ndim == 1 else MOMENTS
+    short = np.flatnonzero(lengths <= max(longest, np.sort(lengths)[:PICTURED].max()))
     order = _once(examples, short[np.argsort(-scores[short], kind="stable")])
     long = order[lengths[order] >= np.median(lengths[order])]
     return long[np.unique(np.linspace(0, len(long) - 1, min(PICTURED, len(long))).astype(int))]
@@ -105,8 +115,11 @@ def _figure(fitted: Fitted, examples: PairExamples, place: int, answer: Answer):
     learned: Seq2seqLearned = fitted.learned
     if answer.looked is None or len(answer.units) > 2 * LONGEST:
         return None
-    read, said = (_apart(units) for units in (examples.labels(place, learned), answer.rows))
-    return alignment(answer.looked, read, said, f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}")
+    title = f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}"
+    said = _apart(answer.rows)
+    if isinstance(learned.source, Sequences):
+        return sounding(answer.looked, learned.source.picture(examples.read.row(place)), said, title) if said else None
+    return alignment(answer.looked, _apart(examples.labels(place, learned)), said, title)
 
 
 def _apart(units: Sequence[str]) -> list[str]:
@@ -115,11 +128,11 @@ def _apart(units: Sequence[str]) -> list[str]:
 
 
 def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
-    """Return how good answers to texts of each length are, beside the best baseline."""
+    """Return how good answers to texts of each length are, or to sequences, beside the best baseline."""
     examples = judged.exam.examples
     assert isinstance(examples, PairExamples)
-    lengths = examples.steps(fitted.learned) - 1
-    if len(lengths) < 10 * BANDS:
+    lengths, unit = _lengths(examples, fitted.learned)
+    if len(lengths) < 10 * BANDS or lengths.min() == lengths.max():
         return []
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, BANDS + 1)).astype(int))
     metric = fitted.kind.metrics(fitted.config)[0]
@@ -135,9 +148,20 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
             }
             end = high if last else high - 1
             rows[f"{low}–{end}" if low < end else f"{low}"] = {"texts": len(some), **table}
-    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("units of a text")
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(unit)
+    how = f"({'% ' if metric.share else ''}{metric.title})"
+    if isinstance(fitted.learned.source, Sequences):
+        text = f"How good answers to sequences of each length are {how}."
+        return [Section("Long sequences", text, table=frame, own=("rows", "columns"))]
     text = (
-        f"How good answers to texts of each length are ({'% ' if metric.share else ''}{metric.title}); without an "
-        "attention long texts are often answered worse."
+        f"How good answers to texts of each length are {how}; without an attention long texts are often answered worse."
     )
     return [Section("Long texts", text, table=frame, own=("rows", "columns"))]
+
+
+def _lengths(examples: PairExamples, learned: Seq2seqLearned) -> tuple[np.ndarray, str]:
+    """Return how long each source is (N,), of sounds in whole seconds, and what is counted."""
+    if not isinstance(learned.source, Sequences):
+        return examples.steps(learned) - 1, "units of a text"
+    seconds, steps = learned.source.reading.seconds, examples.read.lengths
+    return (steps, "steps of a sequence") if seconds is None else ((seconds * steps).astype(int), "seconds of a sound")

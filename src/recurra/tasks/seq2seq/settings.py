@@ -35,10 +35,10 @@ class PairSettings:
 class Seq2seqSettings(PairSettings):
     """How texts are cut, what the decoder reads, and how an answer is searched for."""
 
-    decoder: Literal["attending", "span"] | None = setting(
+    decoder: Literal["attending", "ctc", "span"] | None = setting(
         None,
-        "how an answer is made: a decoder that looks back writes it (attending), or it is pointed at in the passage "
-        "(span); found from the data if not given",
+        "how an answer is made: a decoder that looks back writes it (attending), every step of a sound or a series says "
+        "a unit or none (ctc), or it is pointed at in the passage (span); attending or span if not given",
     )
     mentions: bool = setting(
         True, "with the decoder span: each unit looks at the other places where it stands, at what is said of it there"
@@ -63,6 +63,14 @@ class Seq2seqSettings(PairSettings):
         "learned filters over neighbouring steps of a sound or a series, before what the encoder reads; 0 for none",
         low=0,
         tune=Range(8, 64, log=True),
+    )
+    disguise: float | None = setting(
+        None,
+        "how much training sounds are disguised, as if another voice spoke into another microphone in another room; 1 "
+        "for sounds and 0 for all else if not given",
+        low=0,
+        high=2,
+        tune=Range(0, 2),
     )
     vocabulary: int = setting(8_000, "most units of each side that are known; of pieces, how many are learned", low=3)
     min_count: int = setting(1, "times that a unit must be in the training texts to be known by itself", low=1)
@@ -118,7 +126,7 @@ class Seq2seqSettings(PairSettings):
     bleu_tokens: Literal["13a", "zh", "char", "none"] | None = setting(
         None, "what BLEU counts, as sacrebleu calls it; found from the data if not given"
     )
-    rank: Literal["bleu", "chrf", "exact", "rouge", "f1"] | None = setting(
+    rank: Literal["bleu", "chrf", "exact", "rouge", "f1", "wer", "cer"] | None = setting(
         None, "the metric by which models are ranked; found from the data if not given"
     )
     last_epochs: int = setting(

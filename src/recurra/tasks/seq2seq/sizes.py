@@ -8,7 +8,7 @@ from .plan import PairPlan
 
 BATCHES = 200  # of an epoch at least, unless batches would be too small
 LARGEST, SMALLEST = 64, 16  # pairs of a batch
-STEPS = 6_000  # of a training, about
+STEPS, HEARD = 6_000, 2_000  # of a training, about; of one that hears sounds, which are long
 EPOCHS, FEWEST = 60, 12
 
 
@@ -18,6 +18,6 @@ def sized(config: Config, plan: PairPlan) -> Config:
     size = max(SMALLEST, min(LARGEST, count // BATCHES))
     training = filled(config.training, {"batch_size": size})
     passes = math.ceil(count / training.batch_size)
-    epochs = max(FEWEST, min(EPOCHS, round(STEPS / passes)))
+    epochs = max(FEWEST, min(EPOCHS, round((HEARD if plan.sounds else STEPS) / passes)))
     task = filled(config.task, {"bleu_tokens": plan.tokens, "rank": plan.rank})
     return replace(config, task=task, training=filled(training, {"epoch_steps": passes, "max_epochs": epochs}))

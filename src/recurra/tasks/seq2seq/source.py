@@ -17,7 +17,7 @@ from ...data.tables.columns import as_pandas
 from ...data.tables.json_lines import ENDINGS as JSON_LINES
 from ...data.tables.names import name_of
 from ...errors import DataError, KindError
-from .arrays import are_sequences, array_cases, is_sequence, named_cases
+from .arrays import are_sequences, array_cases, named_cases, names_sequences
 from .columns import Form, Sides, find_sides, unnamed
 from .files import TABLES, Read, ending_of, is_side, read_pairs, unnested
 
@@ -285,8 +285,14 @@ def _from_table(read: Read, form: Form, answered: bool, most: int | None) -> Pai
     if answered:
         pairs = replace(pairs, notes=(*pairs.notes, *_doubts(pairs, sides)))
     pairs = _without_empty(pairs, list(table.index), read.row, answered)
-    if read.path is None or not all(is_sequence(Path(one.strip())) for one in pairs.sources):
+    if read.path is None or not names_sequences(pairs.sources):
         return pairs
+    other = next((one for one in pairs.sources if not names_sequences([one])), None)
+    if other is not None:
+        raise DataError(
+            f"Column '{pairs.names[0]}' names sounds or arrays, but '{_cut(other)}' in it is no name of one: give a "
+            ".wav or .npy file in every row."
+        )
     return _with_files(pairs, read.path.parent, form.rate)
 
 

@@ -7,14 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from ...data.batch import Batch
+from ...nn.augment import Augmentation
 from ...nn.models import Output
 from ...random import current
 from ...settings import Config
 from ...training.task import Loss, Task
 from .copying import forgetting
+from .ctc import CtcNet, CtcTask
 from .learned import Seq2seqLearned
 from .network import Seq2seqNet
 from .pointing import PointingNet, PointingTask
+from .sequences import Sequences
 
 
 class Seq2seqTask:
@@ -25,15 +28,24 @@ class Seq2seqTask:
     ε is the label ``smoothing`` (Szegedy et al. 2016, arXiv 1512.00567). In training a share ``sampling`` of the units
     before is what the model itself would have said after the right ones, as in parallel scheduled sampling (Bengio et
     al. 2015, arXiv 1506.03099; Duckworth et al. 2019, arXiv 1906.04331). Of a network that copies, a share ``forget``
-    of the units of each text is as if it did not know them.
+    of the units of each text is as if it did not know them. Sequences are those of the ``augmentation`` in training.
     """
 
-    def __init__(self, smoothing: float = 0.0, sampling: float = 0.0, forget: float = 0.0):
+    def __init__(
+        self,
+        smoothing: float = 0.0,
+        sampling: float = 0.0,
+        forget: float = 0.0,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008  (immutable)
+    ):
         self.smoothing, self.sampling, self.forget = smoothing, sampling, forget
+        self.augmentation = augmentation
 
     def ask(self, model: nn.Module, batch: Batch) -> Output:
         """Return the loss over all units of answers, their ends among them, summed up."""
         assert isinstance(model, Seq2seqNet)
+        if model.training:
+            batch = self.augmentation.changed(batch)
         if model.training and self.forget and model.copying is not None:
             batch = forgetting(batch, self.forget, model.start + 1, model.size)
         assert batch.targets is not None
@@ -61,7 +73,10 @@ class Seq2seqTask:
 
 def make_translator(config: Config, learned: Seq2seqLearned) -> tuple[nn.Module, Task]:
     """Make an untrained network, and its task."""
-    task = config.task
+    task, source = config.task, learned.source
+    augmentation = source.augmentation if isinstance(source, Sequences) else Augmentation()
     if learned.points:
         return PointingNet(config, learned), PointingTask(task.forget)
-    return Seq2seqNet.of(config, learned), Seq2seqTask(task.smoothing, task.sampling, task.forget)
+    if task.decoder == "ctc":
+        return CtcNet.of(config, learned), CtcTask(augmentation)
+    return Seq2seqNet.of(config, learned), Seq2seqTask(task.smoothing, task.sampling, task.forget, augmentation)
