@@ -13,9 +13,12 @@ from ...data.cases.roles import by_rank, key
 from ...data.tables.columns import find_column, is_number, is_text, text_of_numbers
 from ...errors import DataError, KindError
 
+PICTURES = (
+    "image", "picture", "photo", "img", "image_file", "image_path", "image_name", "图片", "图像",
+)  # fmt: skip
 SOURCES = (
     "source", "src", "source_text", "input", "input_text", "inputs", "question", "query", "prompt", "instruction",
-    *FILES, "document", "article", "dialogue", "utterance", "original", "sentence", "text", "content",
+    *FILES, *PICTURES, "document", "article", "dialogue", "utterance", "original", "sentence", "text", "content",
     "源", "源文", "原文", "问题", "输入", "上联", "正文",
 )  # fmt: skip
 TARGETS = (
@@ -24,7 +27,7 @@ TARGETS = (
     "title", "headline", "paraphrase", "correction",
     "目标", "译文", "翻译", "答案", "回答", "输出", "下联", "摘要",
 )  # fmt: skip
-SAID = ("sentence", "text", "content", "正文")  # in a sound whose file is the source
+SAID = ("sentence", "text", "content", "comment", "description", "正文")  # of a sound or a picture that is the source
 # What languages are called: the codes of ISO 639-1, some of 639-3, and names.
 SPOKEN = (
     "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en "
@@ -55,11 +58,13 @@ class Form:
     separator: str | None = None
     target_file: str | None = None
     rate: int | None = None  # samples per second, at which sounds are heard
+    reads: str | None = None  # what arrays are: "pictures" or "sequences"
 
     @classmethod
-    def of(cls, settings: Any, rate: int | None = None) -> "Form":
-        """Return the form that is among the settings of a task."""
-        return cls(settings.source_column, settings.target_column, settings.separator, settings.target_file, rate)
+    def of(cls, settings: Any, rate: int | None = None, reads: str | None = None) -> "Form":
+        """Return the form that is among the settings of a task, and how sounds and arrays are read."""
+        columns = settings.source_column, settings.target_column
+        return cls(*columns, settings.separator, settings.target_file, rate, reads)
 
 
 class Sides(NamedTuple):
@@ -129,7 +134,7 @@ def _found(free: Sequence[str], target: str | None, names: tuple[str, ...]) -> s
 
 def _other(free: Sequence[str], source: str, table: pd.DataFrame, answered: bool) -> str | None:
     """Return the free column that is called as a target is, or as a language beside the ``source``, or the only one."""
-    named = by_rank(free, TARGETS) or (by_rank(free, SAID) if key(source) in FILES else [])
+    named = by_rank(free, TARGETS) or (by_rank(free, SAID) if key(source) in (*FILES, *PICTURES) else [])
     if named:
         return named[0]
     spoken = _languages(free)

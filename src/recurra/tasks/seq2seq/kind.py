@@ -27,7 +27,7 @@ from .learned import Seq2seqLearned
 from .metrics import text_metrics
 from .plan import PairPlan, make_plan
 from .rouge import rouge_metrics
-from .sequences import Sequences
+from .sequences import Sequences, are_pictures
 from .settings import PARTS, AnswerAsked
 from .sizes import sized
 from .source import Pairs, digests, fingerprint, pairs_of
@@ -46,8 +46,9 @@ class Seq2seqKind(Kind):
         self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
     ) -> Pairs:
         """Return a table, two files of lines, or lists of texts as pairs; after the training answers may be missing."""
-        rate = learned.source.reading.rate if isinstance(getattr(learned, "source", None), Sequences) else None
-        pairs = pairs_of(source, Form.of(config.task, rate), learned is None, most)
+        side = getattr(learned, "source", None)
+        read = (side.reading.rate, side.reads) if isinstance(side, Sequences) else (None, config.task.reads)
+        pairs = pairs_of(source, Form.of(config.task, *read), learned is None, most)
         tell(pairs.notes)
         if learned is not None:
             refuse_answers(pairs, learned)
@@ -132,9 +133,16 @@ class Seq2seqKind(Kind):
     def unused_with(self, data: Pairs) -> dict[str, str]:
         """Return what nothing uses with texts, or with sequences."""
         if data.cases is None:
-            return dict.fromkeys(("segment", "filters"), "texts are read, and no sequences of numbers")
+            return dict.fromkeys(("segment", "filters", "reads", "grid"), "texts are read, and no sequences of numbers")
         why = "sequences of numbers are read, which have no units"
-        return dict.fromkeys(("copy", "forget", "shared"), why)
+        idle = dict.fromkeys(("copy", "forget", "shared"), why)
+        if not are_pictures(data.cases):
+            idle["grid"] = "no single pictures are read"
+        if data.cases.shape is not None:
+            idle["segment"] = "a picture is read as a whole"
+        if data.cases.rate is not None:
+            idle["reads"] = "sounds are read"
+        return idle
 
     def ask(self, fitted: Fitted, examples: PairExamples) -> list[str]:
         """Return the best answer to each text."""

@@ -132,7 +132,9 @@ class Seq2seqLearned:
 def _sides(pairs: Pairs, targets: Sequence[str], settings: Seq2seqSettings) -> tuple[Side | Sequences, Side]:
     """Return how sources are read, and the units of answers."""
     if pairs.cases is not None:
-        return Sequences.of(pairs.cases, settings), Side.of(targets, settings.target_level or settings.level, settings)
+        side = Sequences.of(pairs.cases, settings)
+        level = settings.target_level or settings.level or (None if side.cells is None else _words(targets))
+        return side, Side.of(targets, level, settings)
     level = settings.level or ("word" if settings.copy else _letters(pairs))
     if settings.shared or settings.copy:
         both = Side.of([*pairs.sources, *targets], level, settings)
@@ -147,6 +149,12 @@ def _letters(pairs: Pairs) -> Level | None:
     lengths = sorted(map(len, pairs.sources))
     short = lengths[len(lengths) // 2] <= SHORT and bleu_tokens(pairs.targets) == "13a"
     return "character" if short and usual_level(pairs.targets) == "character" else None
+
+
+def _words(captions: Sequence[str]) -> Level:
+    """Return words where captions would be cut into pieces: those of a caption are few, and each has its place."""
+    usual = usual_level(captions)
+    return "word" if usual == "sentencepiece" else usual
 
 
 def _lengths(pairs: Pairs, source: Side | Sequences, target: Side) -> tuple[float, int]:

@@ -44,9 +44,18 @@ class Seq2seqSettings(PairSettings):
     )
     filters: int = setting(
         32,
-        "learned filters over neighbouring steps of a sound or a series, before what the encoder reads; 0 for none",
+        "learned filters over neighbouring steps of a sound or a series, or pixels of a picture, before what the encoder "
+        "reads; 0 for none",
         low=0,
         tune=Range(8, 64, log=True),
+    )
+    reads: Literal["pictures", "sequences"] | None = setting(
+        None,
+        "what each array is: one picture, or a sequence, as series and moving pictures are; found from the data if "
+        "not given",
+    )
+    grid: int = setting(
+        8, "rows and columns of cells, at most, of a picture that is looked at", low=1, high=64, tune=Range(4, 14)
     )
     vocabulary: int = setting(8_000, "most units of each side that are known; of pieces, how many are learned", low=3)
     min_count: int = setting(1, "times that a unit must be in the training texts to be known by itself", low=1)
