@@ -30,10 +30,10 @@ OFF = 2  # pixels that a digit is off the middle of its place, at most
 NOISE = 1.0  # deviation, where 16 is ink
 TRAIN, VALID, TEST = 8_000, 500, 1_000  # scenes
 JUDGES = 180  # digits of the scenes that validate, and as many of those that test
-COMMON = ["--hidden_size", "128", "--max_epochs", "24", "--smoothing", "0", "--validation_size", "400"]
+COMMON = ["--hidden-size", "128", "--max-epochs", "24", "--smoothing", "0", "--validation-size", "400"]
 ROWS = {
     "network": [],
-    "no attention": ["--attention", "none", "--hidden_size", "149"],
+    "no attention": ["--attention", "none", "--hidden-size", "149"],
 }
 
 

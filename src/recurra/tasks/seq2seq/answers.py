@@ -24,12 +24,14 @@ from ...nn.attending_stepper import AttendingStepper
 from ...nn.beam import Said, Search, Speaker
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
+from .cider import cider_statistics
 from .examples import PairExamples
 from .learned import Seq2seqLearned, Side
 from .metrics import Tokens, text_statistics
 from .network import Seq2seqNet
 from .rouge import rouge_statistics
 from .settings import AnswerAsked
+from .source import Pairs
 
 TOGETHER = 64  # texts that are answered at the same time, at most
 UNITS = 20_000  # and the units of those, with padding
@@ -37,11 +39,12 @@ ROWS = 1_000  # and the answers that are followed of those
 
 
 class Truth(NamedTuple):
-    """The right answers, what BLEU counts in them, and whether they are judged by ROUGE, too."""
+    """The right answers, what BLEU counts in them, and whether they are judged by ROUGE or by CIDEr, too."""
 
     texts: tuple[str, ...]
     tokens: Tokens
     rouge: bool = False
+    pictures: tuple[str, ...] | None = None  # which answers are to the same one, if CIDEr is asked for
 
 
 class Answer(NamedTuple):
@@ -227,19 +230,22 @@ def force(fitted: Fitted, pair: PairExamples) -> np.ndarray | None:
     return None if weights is None else mean_over_heads(weights[0])
 
 
-def make_exam(examples: PairExamples, targets: Sequence[str] | None, learned: Seq2seqLearned) -> Exam:
+def make_exam(examples: PairExamples, pairs: Pairs, learned: Seq2seqLearned) -> Exam:
     """Return texts with the right answers as an exam; raises DataError if these are not known."""
+    targets = pairs.targets
     if targets is None:
         raise DataError("There are no answers to judge by: give pairs of texts.")
     if not targets:
         raise DataError("There is nothing to judge by: no pair is there.")
-    truth = Truth(tuple(targets), learned.tokens, learned.rouge)
+    truth = Truth(tuple(targets), learned.tokens, learned.rouge, pairs.keys if learned.cider else None)
     return Exam(examples, truth, f"judged by {len(targets):,} pair{plural(len(targets))}")
 
 
 def statistics_of(truth: Truth, answers: Sequence[str]) -> Statistics:
     """Return of each answer what it has in common with the right one."""
     more = rouge_statistics(truth.texts, answers, truth.tokens) if truth.rouge else {}
+    if truth.pictures is not None:
+        more = cider_statistics(truth.texts, answers, truth.pictures, truth.tokens)
     return {**text_statistics(truth.texts, answers, truth.tokens), **more}
 
 

@@ -21,6 +21,7 @@ from ..base import Baseline, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell
 from ..last import train_gently
 from .answers import Answer, Answers, Truth, ask_network, make_exam, statistics_of, unknown_note
 from .baselines import make_baselines
+from .cider import cider_metric
 from .columns import Form
 from .examples import PairExamples
 from .learned import Seq2seqLearned
@@ -179,6 +180,8 @@ class Seq2seqKind(Kind):
         """Return the metrics; the first one is that which suits the answers."""
         rank = config.task.rank or "bleu"
         others = text_metrics(config.task.bleu_tokens or "13a", first=rank)
+        if rank == "cider":
+            return cider_metric(), *others
         return (*rouge_metrics(), *others) if rank == "rouge" else others
 
     def statistics(self, truth: Truth, answers: list[str]) -> Statistics:
@@ -195,7 +198,7 @@ class Seq2seqKind(Kind):
         if pairs.targets is not None and len(pairs.known) < len(pairs):
             pairs = pairs.part(pairs.known)
         examples = self.encode(replace(pairs, targets=None), learned)
-        return make_exam(examples, pairs.targets, learned)
+        return make_exam(examples, pairs, learned)
 
     def choose(
         self, data: Pairs, fitted: Fitted, asked: Any, size: int | None, held_out: int | None, tell: Tell = tell_nobody

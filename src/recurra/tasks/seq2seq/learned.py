@@ -81,6 +81,7 @@ class Seq2seqLearned:
     longest: int  # units of those
     tokens: Tokens  # what BLEU counts in the answers
     rouge: bool  # whether answers are judged as summaries
+    cider: bool  # whether they are judged as captions
     seen: np.ndarray = field(compare=False, repr=False)  # the digests of all texts of the training
 
     @classmethod
@@ -90,7 +91,7 @@ class Seq2seqLearned:
         source, target = _sides(pairs, pairs.targets, settings)
         tokens = settings.bleu_tokens or bleu_tokens(pairs.targets)
         seen = np.unique(digests(pairs.keys))
-        return cls(source, target, *_lengths(pairs, source, target), tokens, settings.rank == "rouge", seen)
+        return cls(source, target, *_lengths(pairs, source, target), tokens, *(settings.rank == one for one in ("rouge", "cider")), seen)
 
     @property
     def shared(self) -> bool:
@@ -114,7 +115,8 @@ class Seq2seqLearned:
             plain[name] = side.to_plain()
             if side.cutter.model is not None:
                 arrays[f"{name}_pieces"] = np.frombuffer(side.cutter.model, np.uint8).copy()
-        sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens, "rouge": self.rouge}
+        sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens}
+        sizes |= {"rouge": self.rouge, "cider": self.cider}
         return plain | sizes, arrays
 
     @classmethod
@@ -126,7 +128,8 @@ class Seq2seqLearned:
             if name in plain:
                 sides.append(Side.from_plain(plain[name], None if model is None else model.tobytes()))
         lengths = plain["ratio"], plain["longest"]
-        return cls(sides[0], sides[-1], *lengths, plain["tokens"], plain["rouge"], arrays["seen"])
+        judged = plain["tokens"], plain["rouge"], plain.get("cider", False)  # runs of earlier versions have no captions
+        return cls(sides[0], sides[-1], *lengths, *judged, arrays["seen"])
 
 
 def _sides(pairs: Pairs, targets: Sequence[str], settings: Seq2seqSettings) -> tuple[Side | Sequences, Side]:
@@ -154,7 +157,7 @@ def _letters(pairs: Pairs) -> Level | None:
 def _words(captions: Sequence[str]) -> Level:
     """Return words where captions would be cut into pieces: those of a caption are few, and each has its place."""
     usual = usual_level(captions)
-    return "word" if usual == "sentencepiece" else usual
+    return "word" if usual == "subword" else usual
 
 
 def _lengths(pairs: Pairs, source: Side | Sequences, target: Side) -> tuple[float, int]:

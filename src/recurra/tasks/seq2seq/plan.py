@@ -69,6 +69,8 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     said += f", {len(parts[0]):,} held out to judge" if len(parts[0]) else ""
     tokens = bleu_tokens(pairs.targets)
     rank = "exact" if _are_short(pairs.targets, tokens) else "bleu"
+    if rank == "bleu" and pairs.cases is not None and pairs.cases.shape is not None:
+        rank = "cider"
     if rank == "bleu" and pairs.cases is None and has_rouge() and _are_summaries(pairs, tokens):
         rank = "rouge"
     return PairPlan(parts[2], parts[1], parts[0], tokens, rank, (said,))

@@ -10,9 +10,10 @@ from ...report.page import Section
 from ..base import Fitted, Judged
 from .answers import Answer, Truth, ask_network
 from .examples import PairExamples
-from .figures import alignment
+from .figures import alignment, looks
 from .learned import END_SHOWN, Seq2seqLearned
 from .metrics import case_chrf
+from .sequences import Sequences
 from .source import Pairs
 
 PICTURED = 3  # pairs of which it is shown where the model looked
@@ -94,7 +95,11 @@ def _figure(fitted: Fitted, examples: PairExamples, place: int, answer: Answer):
     if answer.looked is None or len(answer.units) > 2 * LONGEST:
         return None
     read, said = (_apart(units) for units in (examples.labels(place, learned), [*answer.units, END_SHOWN]))
-    return alignment(answer.looked, read, said, f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}")
+    title = f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}"
+    if isinstance(learned.source, Sequences) and learned.source.cells is not None:
+        pixels = learned.source.pictured(examples.read.row(place))
+        return looks(answer.looked, pixels, learned.source.cells, said, title)
+    return alignment(answer.looked, read, said, title)
 
 
 def _apart(units: Sequence[str]) -> list[str]:
@@ -107,7 +112,7 @@ def proof_sections(fitted: Fitted, judged: Judged) -> list[Section]:
     examples = judged.exam.examples
     assert isinstance(examples, PairExamples)
     lengths = examples.steps(fitted.learned) - 1
-    if len(lengths) < 10 * BANDS:
+    if len(lengths) < 10 * BANDS or lengths.min() == lengths.max():  # all pictures have the same cells
         return []
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, BANDS + 1)).astype(int))
     metric = fitted.kind.metrics(fitted.config)[0]
