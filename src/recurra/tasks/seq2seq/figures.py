@@ -81,8 +81,8 @@ def looks(looked: np.ndarray, pixels: np.ndarray, cells: Cells, said: Sequence[s
             text=plain(word), x=width / 2, xref=f"x{number}",
             y=top, yref="paper", yanchor="top", showarrow=False, font={"size": 13},
         )  # fmt: skip
-        hidden = {"visible": False, "row": row + 1, "col": column + 1, "constrain": "domain"}
-        figure.update_xaxes(range=[0, width], **hidden)
+        hidden = {"visible": False, "row": row + 1, "col": column + 1, "constrain": "domain", "constraintoward": "top"}
+        figure.update_xaxes(range=[0, width], **hidden | {"constraintoward": "center"})
         below = top - share * WORD / (PANEL + WORD)
         domain = [max(0.0, top - share + 0.02 * share), below]
         figure.update_yaxes(range=[height, 0], scaleanchor=f"x{number}", domain=domain, **hidden)

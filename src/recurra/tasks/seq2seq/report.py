@@ -78,6 +78,8 @@ def _pictures(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> lis
     answers = [some[0] for some in ask_network(fitted, examples.some(places))]
     figures = [_figure(fitted, examples, int(n), answer) for n, answer in zip(places, answers, strict=True)]
     text = "As it answered some texts that are not very short, the best answer first."
+    if isinstance(fitted.learned.source, Sequences) and fitted.learned.source.cells is not None:
+        text = "As it wrote some captions, the best one first."
     return [Section("Where it looked", text, found)] if (found := [one for one in figures if one is not None]) else []
 
 
