@@ -127,11 +127,11 @@ def test_forms_of_files(tmp_path: Path) -> None:
         "palette.png": (Image.fromarray(grey).convert("RGB").quantize(256), np.repeat(grey[..., None], 3, 2)),
     }
     kinds["clear.png"] = (kinds["clear.png"][0], np.full((6, 8, 3), 255))
-    for name, (image, wanted) in kinds.items():
+    for name, (image, pixels) in kinds.items():
         image.save(tmp_path / name)
         pairs = pairs_of(([tmp_path / name], ["a"]))
         assert pairs.cases is not None
-        wanted = np.moveaxis(np.atleast_3d(wanted), 2, 0)
+        wanted = np.moveaxis(np.atleast_3d(pixels), 2, 0)
         assert pairs.cases.shape == wanted.shape, name
         np.testing.assert_allclose(pairs.cases.values[0], wanted.reshape(1, -1), atol=1, err_msg=name)
     turned = Image.fromarray(colours)
@@ -329,8 +329,12 @@ def test_cider_of_what_is_known() -> None:
     truth = ["a red dog runs fast", "the cat sleeps here now", "two birds sing at noon"]
     same, other = (cider_statistics(truth, one, ["1", "2", "3"], "13a")["cider"] for one in (truth, truth[::-1]))
     assert same == pytest.approx([1000, 1000, 1000]) and other == pytest.approx([0, 1000, 0])
-    assert cider_statistics(["狗在草地上跑", "猫在睡觉"], ["狗在草地上跑", "狗"], ["1", "2"], "zh")["cider"][0] == pytest.approx(1000)
-    assert cider_statistics(["A dog, runs."] * 2, ["a dog runs", ""], ["1", "2"], "13a")["cider"] == pytest.approx([0, 0])
+    assert cider_statistics(["狗在草地上跑", "猫在睡觉"], ["狗在草地上跑", "狗"], ["1", "2"], "zh")["cider"][
+        0
+    ] == pytest.approx(1000)
+    assert cider_statistics(["A dog, runs."] * 2, ["a dog runs", ""], ["1", "2"], "13a")["cider"] == pytest.approx(
+        [0, 0]
+    )
 
 
 # ---------------------------------------------------------------------------------------------- report, commands

@@ -96,7 +96,9 @@ def _article(digit: int) -> str:
     return f"{'an' if NAMES[digit] == 'eight' else 'a'} {NAMES[digit]}"
 
 
-def scenes(random: np.random.Generator, digits: Digits, count: int, training: bool) -> tuple[list[np.ndarray], list[str]]:
+def scenes(
+    random: np.random.Generator, digits: Digits, count: int, training: bool
+) -> tuple[list[np.ndarray], list[str]]:
     """Return so many pictures and their captions."""
     pictures, captions = zip(*(scene(random, digits, training) for _ in range(count)), strict=True)
     return list(pictures), list(captions)
@@ -137,7 +139,7 @@ def looked(run: Path, pictures: list[np.ndarray], captions: list[str]) -> float:
         if answer != caption:
             continue
         seen = translator.align(picture)
-        words = list(seen.index)
+        words = [str(word).lstrip("▁") for word in seen.index]
         at = [n for n, word in enumerate(words) if word in NAMES and words[n - 1] in ("a", "an")]
         for n, place in zip(at, _places(caption), strict=True):
             row, column = (int(one) for one in re.findall(r"\d+", str(seen.columns[int(seen.iloc[n].argmax())])))

@@ -68,7 +68,7 @@ class Cells(NamedTuple):
         return cls(rows, columns, height, width)
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """How many there are."""
         return self.rows * self.columns
 

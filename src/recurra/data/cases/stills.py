@@ -24,7 +24,7 @@ def are_stills(given: Any) -> bool:
     if hasattr(given, "ndim"):
         given = given[:1]
     shapes = [tuple(one.shape) for one in given]
-    if not shapes or len({len(shape) for shape in shapes} - {2, 3}):
+    if not shapes or {len(shape) for shape in shapes} - {2, 3}:
         return False
     if any(len(shape) == 2 for shape in shapes) and not all(_are_bytes(one) for one in given):
         return False
@@ -70,14 +70,12 @@ def _joined(pictures: Sequence[np.ndarray], names: tuple[str, ...]) -> Cases:
     colours = max(len(picture) for picture in pictures)
     grey = sum(len(picture) < colours for picture in pictures)
     flat: dict[int, np.ndarray] = {id(picture): picture.reshape(1, -1) for picture in pictures}
-    values = tuple(
-        flat[id(one)] if len(one) == colours else coloured(flat[id(one)], colours) for one in pictures
-    )
+    values = tuple(flat[id(one)] if len(one) == colours else coloured(flat[id(one)], colours) for one in pictures)
     note = f"read as pictures of {_size(first)} pixels, {colours} colour(s)"
     notes = (note, f"{grey:,} grey picture(s) among those in colours: grey stands for each colour")[: 2 if grey else 1]
-    shape = colours, *first.shape[1:]
+    shape = (colours, first.shape[1], first.shape[2])
     channels = channel_names(colours * first.shape[1] * first.shape[2])
-    return checked(Cases(values, None, names, channels, notes, arrays=True, shape=shape))  # type: ignore[arg-type]
+    return checked(Cases(values, None, names, channels, notes, arrays=True, shape=shape))
 
 
 def _picture(array: np.ndarray, name: str) -> np.ndarray:

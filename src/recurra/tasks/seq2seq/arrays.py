@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-
 from ...data.cases import Cases, cases_of, is_paths
 from ...data.cases.files import One, read_files
 from ...data.cases.images import is_picture
@@ -113,5 +112,3 @@ def _is_array(one: Any) -> bool:
     """Tell whether something is an array or a tensor of numbers."""
     found = hasattr(one, "__array__") and hasattr(one, "ndim") and not hasattr(type(one), "columns")
     return found and str(one.dtype).removeprefix("torch.")[:1] in "fiu" and one.ndim > 0
-
-

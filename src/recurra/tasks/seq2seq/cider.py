@@ -21,14 +21,16 @@ Runs = tuple[Counter[tuple[str, ...]], ...]  # of one word to four, and how ofte
 Weighed = tuple[dict[tuple[str, ...], float], ...]
 
 
-def cider_statistics(truth: Sequence[str], answers: Sequence[str], pictures: Sequence[str], tokens: Tokens) -> Statistics:
-    """Return CIDEr-D of each answer (N,), beside all right texts of its picture (Vedantam et al. 2015, arXiv 1411.5726).
+def cider_statistics(
+    truth: Sequence[str], answers: Sequence[str], pictures: Sequence[str], tokens: Tokens
+) -> Statistics:
+    """Return CIDEr-D of each answer (N,), beside all right texts of its picture.
 
         1000/4 Σ_n mean_r exp(−(l(a) − l(r))² / 2σ²) · min(g_n(a), g_n(r)) · g_n(r) / (‖g_n(a)‖ ‖g_n(r)‖)
 
     g_n weighs each run of n words by ``log(pictures / pictures of which it is said)``, and l is the length. How rare a
     run is, is counted in the right texts of all ``pictures`` (N,) that are judged together, so the number of a
-    case, unlike its BLEU, depends on which others there are.
+    case, unlike its BLEU, depends on which others there are. Vedantam et al. 2015, arXiv 1411.5726.
     """
     cut = Cut(characters=not in_words(tokens))
     said: dict[str, list[Runs]] = {}

@@ -91,7 +91,8 @@ class Seq2seqLearned:
         source, target = _sides(pairs, pairs.targets, settings)
         tokens = settings.bleu_tokens or bleu_tokens(pairs.targets)
         seen = np.unique(digests(pairs.keys))
-        return cls(source, target, *_lengths(pairs, source, target), tokens, *(settings.rank == one for one in ("rouge", "cider")), seen)
+        lengths = _lengths(pairs, source, target)
+        return cls(source, target, *lengths, tokens, settings.rank == "rouge", settings.rank == "cider", seen)
 
     @property
     def shared(self) -> bool:

@@ -29,8 +29,7 @@ def are_pictures(cases: Cases) -> bool:
 
 @dataclass(frozen=True)
 class Sequences:
-    """How sequences of numbers are read: their scale, and how many steps at a time, or into which cells pictures are cut.
-    """
+    """How sequences of numbers are read: their scale, how many steps at a time, and the cells of pictures."""
 
     reading: Reading
     cells: Cells | None = None  # of a picture, where each case is one
@@ -87,7 +86,7 @@ class Sequences:
 
     def steps(self, length: int) -> int:
         """Return how many steps the encoder makes of so many."""
-        return self.reading.layout.read(length) if self.cells is None else self.cells.count
+        return self.reading.layout.read(length) if self.cells is None else self.cells.number
 
     def labels(self, length: int) -> list[str]:
         """Return what each step of the encoder is called: when it begins, in seconds where that is known, or where."""
@@ -111,7 +110,7 @@ class Sequences:
 
 
 class SequenceVectors(nn.Module):
-    """Turn sequences into vectors, one per segment, frame or cell of a picture; some numbers are dropped in training."""
+    """Turn sequences into vectors, one per segment, frame or cell; some numbers are dropped in training."""
 
     def __init__(self, side: Sequences, width: int, filters: int, dropout: float):
         super().__init__()

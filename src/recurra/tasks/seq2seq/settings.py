@@ -44,8 +44,8 @@ class Seq2seqSettings(PairSettings):
     )
     filters: int = setting(
         32,
-        "learned filters over neighbouring steps of a sound or a series, or pixels of a picture, before what the encoder "
-        "reads; 0 for none",
+        "learned filters over neighbouring steps of a sound or a series, or pixels of a picture, before what the "
+        "encoder reads; 0 for none",
         low=0,
         tune=Range(8, 64, log=True),
     )
