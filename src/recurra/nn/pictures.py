@@ -84,11 +84,12 @@ def _halved(side: int, most: int) -> tuple[int, int]:
 class Grid(nn.Module):
     """A picture as a vector for each of its cells, in reading order: what is there, and where that is.
 
-        x_rc = relu(W f_rc + b) + row_r + column_c
+        x_rc = relu(norm(W f_rc + b)) + row_r + column_c
 
     f are layers of ``relu(norm(max(W * x)))`` of 3 x 3 pixels, each of which keeps the largest of every 2 x 2, so that
-    what a cell knows is of its own pixels and of few beside them. Without filters f is the pixels of the cell. Rows and
-    columns have learned vectors. The cells are those that are looked at in Xu et al. 2015, arXiv 1502.03044.
+    what a cell knows is of its own pixels and of few beside them. Without filters f is the pixels of the cell, and x is
+    not normalised. Rows and columns have learned vectors. The cells are those that are looked at in Xu et al. 2015,
+    arXiv 1502.03044.
     """
 
     def __init__(self, shape: tuple[int, int, int], cells: Cells, filters: int, width: int):
@@ -101,6 +102,7 @@ class Grid(nn.Module):
         self.layers = nn.ModuleList(nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(sizes))
         self.norms = nn.ModuleList(PixelNorm(size) for size in sizes[1:])
         self.linear = nn.Linear(sizes[-1] if filters else colours * cells.height * cells.width, width)
+        self.norm = PixelNorm(width) if filters else nn.Identity()
         self.row = nn.Parameter(torch.randn(cells.rows, width) * POSITION)
         self.column = nn.Parameter(torch.randn(cells.columns, width) * POSITION)
 
@@ -110,7 +112,10 @@ class Grid(nn.Module):
             x = norm(F.max_pool2d(layer(x), pool, ceil_mode=True)).relu()
         found = x if self.pools else self._pixels(x)
         places = self.row.unsqueeze(1) + self.column
-        return (self.linear(found.permute(0, 2, 3, 1)).relu() + places).flatten(1, 2)
+        found = self.linear(found.permute(0, 2, 3, 1))
+        if self.pools:  # most cells are empty: what is in the others stands out
+            found = self.norm(found.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return (found.relu() + places).flatten(1, 2)
 
     def _pixels(self, x: Tensor) -> Tensor:
         """Return all pixels of each cell (R, C·h·w, rows, columns); there is nothing beyond the edge."""
