@@ -43,7 +43,7 @@ def marked(count: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
     captions = []
     for picture in pictures:
         name, row, column = draw.choice([*MARKS]), *draw.integers(0, 2, 2)
-        y, x = 8 * row + draw.integers(1, 4), 8 * column + draw.integers(1, 4)
+        y, x = 8 * row + 2, 8 * column + 2
         picture[y : y + 4, x : x + 4] += 200 * MARKS[name]
         captions.append(f"there is a {name} {('top', 'bottom')[row]} {SIDES[column]}")
     return pictures.astype(np.uint8), captions
@@ -200,7 +200,7 @@ def test_every_cell_knows_where_it_is() -> None:
 
 def test_it_looks_where_the_mark_is(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"hidden_size": 32, "grid": 4, "filters": 16, "max_epochs": 14, "batch_size": 16}
-    translator = Translator(**settings, learning_rate=4e-3).fit(*marked(500))
+    translator = Translator(**settings, learning_rate=2e-3).fit(*marked(500))
     asked, said = marked(40, seed=3)
     answers = translator.predict(asked)
     assert np.mean([one == other for one, other in zip(answers, said, strict=True)]) > 0.9
