@@ -177,7 +177,7 @@ def test_what_says_units_as_they_come_uses_no_more(setting: dict[str, Any]) -> N
 
 
 def test_texts_are_not_heard() -> None:
-    with pytest.raises(ConfigError, match="these are texts that are read: leave it out"):
+    with pytest.raises(ConfigError, match="these are texts or pictures: leave it out"):
         Translator(decoder="ctc").fit([(f"a{n}", f"b{n}") for n in range(20)])
 
 

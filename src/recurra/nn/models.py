@@ -192,8 +192,12 @@ class Writer(nn.Module):
         vectors, mask = self.embedded(batch)
         read = self.recurrent(vectors, mask=mask, record=record)
         attention = self.decoder.attention
-        memory = None if attention is None else attention.project(read.outputs, mask)
+        memory = None if attention is None else attention.project(self.memory(vectors, read), mask)
         return read, memory, self.bridge(read)
+
+    def memory(self, vectors: Tensor, read: Recurrence) -> Tensor:
+        """Return what can be looked at (B, T, ·): what the encoder made of the ``vectors`` that it read (B, T, I)."""
+        return read.outputs
 
     def embedded(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Return what the encoder reads of a batch (B, T, I), and which steps of it are real (B, T); None: all are."""

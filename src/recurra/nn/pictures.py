@@ -1,14 +1,17 @@
-"""A picture as a vector: a small convolutional network that keeps roughly where things are.
+"""A picture as a vector, or as one for each of its cells: small convolutional networks that keep where things are.
 
-Shapes: R pictures, C channels, H rows, W columns, F numbers of a picture.
+Shapes: R pictures, C channels, H rows, W columns, F numbers of a picture, E numbers of a cell.
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 SIDE = 4  # rows and columns that are left of a picture, at most, before it becomes a vector
+POSITION = 0.3  # deviation of what rows and columns of cells have to begin with
 
 
 class PixelNorm(nn.BatchNorm2d):
@@ -48,3 +51,84 @@ class Pictures(nn.Module):
             x = norm(layer(x)).relu()
             x = F.max_pool2d(x, 2, ceil_mode=True) if self.halved else x
         return x.flatten(1)
+
+
+class Cells(NamedTuple):
+    """A picture cut into cells of equal size; the last row and column may be narrower."""
+
+    rows: int
+    columns: int
+    height: int  # pixels of a cell
+    width: int
+
+    @classmethod
+    def of(cls, shape: tuple[int, int, int], most: int) -> "Cells":
+        """Return the cells of a picture of this ``shape`` (C, H, W): each side is halved until there are few enough."""
+        (rows, height), (columns, width) = (_halved(side, most) for side in shape[1:])
+        return cls(rows, columns, height, width)
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return self.rows * self.columns
+
+
+def _halved(side: int, most: int) -> tuple[int, int]:
+    """Return how many cells a ``side`` has, and how many pixels each of them."""
+    size = 1
+    while -(-side // size) > most:
+        size *= 2
+    return -(-side // size), size
+
+
+class Grid(nn.Module):
+    """A picture as a vector for each of its cells, in reading order: what is there, and where that is.
+
+        x_rc = relu(norm(W f_rc + b)) + row_r + column_c
+
+    f are layers of ``relu(norm(max(W * x)))`` of 3 x 3 pixels, each of which keeps the largest of every 2 x 2, so that
+    what a cell knows is of its own pixels and of few beside them. Without filters f is the pixels of the cell, and x is
+    not normalised. Rows and columns have learned vectors. The cells are those that are looked at in Xu et al. 2015,
+    arXiv 1502.03044.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], cells: Cells, filters: int, width: int):
+        super().__init__()
+        colours = shape[0]
+        self.cells = cells
+        steps = _pools(cells) if filters else []
+        sizes = [colours, *(min(2 * filters, max(1, filters // 2) * 2**n) for n in range(len(steps)))]
+        self.pools = steps
+        self.layers = nn.ModuleList(nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(sizes))
+        self.norms = nn.ModuleList(PixelNorm(size) for size in sizes[1:])
+        self.linear = nn.Linear(sizes[-1] if filters else colours * cells.height * cells.width, width)
+        self.norm = PixelNorm(width) if filters else nn.Identity()
+        self.row = nn.Parameter(torch.randn(cells.rows, width) * POSITION)
+        self.column = nn.Parameter(torch.randn(cells.columns, width) * POSITION)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return vectors (R, cells, E) of pictures (R, C, H, W)."""
+        for layer, norm, pool in zip(self.layers, self.norms, self.pools, strict=True):
+            x = norm(F.max_pool2d(layer(x), pool, ceil_mode=True)).relu()
+        found = x if self.pools else self._pixels(x)
+        places = self.row.unsqueeze(1) + self.column
+        found = self.linear(found.permute(0, 2, 3, 1))
+        if self.pools:  # most cells are empty: what is in the others stands out
+            found = self.norm(found.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return (found.relu() + places).flatten(1, 2)
+
+    def _pixels(self, x: Tensor) -> Tensor:
+        """Return all pixels of each cell (R, C·h·w, rows, columns); there is nothing beyond the edge."""
+        rows, columns, height, width = self.cells
+        x = F.pad(x, (0, columns * width - x.shape[3], 0, rows * height - x.shape[2]))
+        return F.unfold(x, (height, width), stride=(height, width)).unflatten(2, (rows, columns))
+
+
+def _pools(cells: Cells) -> list[tuple[int, int]]:
+    """Return which rows and columns each layer makes one of, until a cell is one place; there are two layers at least.
+
+    A side that has few cells already is left alone first.
+    """
+    tall, wide = cells.height.bit_length() - 1, cells.width.bit_length() - 1
+    count = max(2, tall, wide)
+    return [(1 + (count - n <= tall), 1 + (count - n <= wide)) for n in range(count)]

@@ -26,6 +26,7 @@ from ...nn.attending_stepper import AttendingStepper
 from ...nn.beam import Said, Search, Speaker
 from ...nn.surroundings import on_its_own
 from ..base import Exam, Fitted
+from .cider import cider_statistics
 from .ctc import CtcNet
 from .examples import PairExamples
 from .hearing import heard, hears, placed
@@ -36,6 +37,7 @@ from .overlap import overlap_statistics
 from .pointing import PointingNet
 from .rouge import rouge_statistics
 from .settings import AnswerAsked
+from .source import Pairs
 from .spans import best_spans
 
 MORE = {"rouge": rouge_statistics, "f1": overlap_statistics}  # what is counted besides where that ranks
@@ -51,6 +53,7 @@ class Truth(NamedTuple):
     texts: tuple[str, ...]
     tokens: Tokens
     rank: str = "bleu"
+    pictures: tuple[str, ...] = ()  # which answers are to the same one, if CIDEr ranks
 
 
 class Answer(NamedTuple):
@@ -284,20 +287,24 @@ def force(fitted: Fitted, pair: PairExamples) -> np.ndarray | None:
     return None if weights is None else mean_over_heads(weights[0])
 
 
-def make_exam(examples: PairExamples, targets: Sequence[str] | None, learned: Seq2seqLearned) -> Exam:
+def make_exam(examples: PairExamples, pairs: Pairs, learned: Seq2seqLearned) -> Exam:
     """Return texts with the right answers as an exam; raises DataError if these are not known."""
+    targets = pairs.targets
     if targets is None:
         raise DataError("There are no answers to judge by: give pairs of texts.")
     if not targets:
         raise DataError("There is nothing to judge by: no pair is there.")
-    truth = Truth(tuple(targets), learned.tokens, learned.rank)
+    truth = Truth(tuple(targets), learned.tokens, learned.rank, pairs.keys if learned.rank == "cider" else ())
     return Exam(examples, truth, f"judged by {len(targets):,} pair{plural(len(targets))}")
 
 
 def statistics_of(truth: Truth, answers: Sequence[str]) -> Statistics:
     """Return of each answer what it has in common with the right one."""
-    more = MORE.get(truth.rank)
-    found = {} if more is None else more(truth.texts, answers, truth.tokens)
+    found: Statistics = {}
+    if truth.rank == "cider":
+        found = cider_statistics(truth.texts, answers, truth.pictures, truth.tokens)
+    elif truth.rank in MORE:
+        found = MORE[truth.rank](truth.texts, answers, truth.tokens)
     return {**text_statistics(truth.texts, answers, truth.tokens), **found}
 
 

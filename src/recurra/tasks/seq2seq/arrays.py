@@ -1,15 +1,24 @@
-"""Sources that are no texts but sequences of numbers: arrays, and files of sounds or arrays."""
+"""Sources that are no texts but numbers: arrays, and files of sounds, pictures or arrays."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...data.cases import Cases, cases_of, file_cases, is_paths
+from ...data.cases import Cases, cases_of, is_paths
 from ...data.cases.files import One, read_files
+from ...data.cases.images import is_picture
+from ...data.cases.npy import read_npy
 from ...data.cases.paths import kind_of
+from ...data.cases.stills import are_stills, picture_cases, still_cases
+from ...data.tables.files import check_there
 from ...errors import DataError
 
+if TYPE_CHECKING:  # as that asks what names sequences
+    from .columns import Form
+
 LONGEST = 1_000  # characters of a name
+FOUND = "an axis of an array, or its bytes, say that these are pictures; reads='sequences' would read series instead"
 
 
 def are_sequences(source: Any) -> bool:
@@ -18,20 +27,28 @@ def are_sequences(source: Any) -> bool:
         return bool(_files(source))
     if isinstance(source, Cases):
         return True
-    if is_paths(source):
-        return all(is_sequence(Path(one)) for one in source)
+    if _are_paths(source):
+        return True
     some = source if isinstance(source, (list, tuple)) and source else [source]
     return all(map(_is_array, some))
 
 
-def array_cases(source: Any, rate: int | None) -> Cases:
-    """Return what ``are_sequences`` as cases, sounds heard at ``rate``."""
-    if isinstance(source, (str, Path)):
-        return file_cases(_files(source), rate)
-    return file_cases(source, rate) if is_paths(source) else cases_of(source)
+def array_cases(source: Any, form: "Form") -> Cases:
+    """Return what ``are_sequences`` as cases, sounds heard and arrays read as the ``form`` says."""
+    if isinstance(source, Cases):
+        return source
+    source = _files(source) if isinstance(source, (str, Path)) else source
+    if not _are_paths(source):
+        return _still(source, form.reads) or cases_of(source)
+    names = tuple(str(path) for path in source)
+    paths = [Path(name) for name in names]
+    absent = next((path for path in paths if not path.is_file()), None)
+    if absent is not None:
+        check_there(absent)
+    return replace(_from_files(One(paths, names), form), arrays=True)
 
 
-def named_cases(names: Sequence[str], folder: Path, column: str, rate: int | None) -> Cases:
+def named_cases(names: Sequence[str], folder: Path, column: str, form: "Form") -> Cases:
     """Return the files that a ``column`` names, counted from ``folder``; raises DataError if one is not there."""
     names = [name.strip() for name in names]
     absent = next((name for name in names if not (folder / name).is_file()), None)
@@ -40,12 +57,47 @@ def named_cases(names: Sequence[str], folder: Path, column: str, rate: int | Non
             f"Column '{column}' names '{absent}', but there is no file '{folder / absent}'; paths count from the "
             "folder of the table."
         )
-    return read_files(One([folder / name for name in names], tuple(names)), rate=rate)
+    return _from_files(One([folder / name for name in names], tuple(names)), form)
 
 
 def is_sequence(path: Path) -> bool:
-    """Tell whether a file holds the samples of a sound, or an array."""
-    return kind_of(path) in ("wav", "npy")
+    """Tell whether a file holds the samples of a sound, an array, or a picture."""
+    return kind_of(path) in ("wav", "npy") or is_picture(path)
+
+
+def _from_files(files: One, form: "Form") -> Cases:
+    """Return a case from each file."""
+    pictures = [name for path, name in zip(files.paths, files.names, strict=True) if is_picture(path)]
+    if len(pictures) == len(files.paths):
+        return picture_cases(files.paths, files.names)
+    if pictures:
+        other = next(name for name in files.names if name not in pictures)
+        raise DataError(f"'{pictures[0]}' and '{other}' are of different kinds; give files of one kind.")
+    if all(kind_of(path) == "npy" for path in files.paths):
+        arrays = [read_npy(path, name) for path, name in zip(files.paths, files.names, strict=True)]
+        found = _still(arrays, form.reads, files.names)
+        if found is not None:
+            return found
+    return read_files(files, rate=form.rate)
+
+
+def _still(source: Any, reads: str | None, names: tuple[str, ...] | None = None) -> Cases | None:
+    """Return arrays as pictures if they were called so, or can be nothing else; None if they are not."""
+    if reads == "pictures":
+        one = hasattr(source, "ndim") and source.ndim == 2
+        return still_cases(source[None] if one else source, names)
+    if reads == "sequences" or not are_stills(source):
+        return None
+    cases = still_cases(source, names)
+    return replace(cases, notes=(*cases.notes, FOUND))
+
+
+def _are_paths(source: Any) -> bool:
+    """Tell whether a list names files, all of sequences."""
+    if is_paths(source):
+        return all(is_sequence(Path(one)) for one in source)
+    listed = isinstance(source, (list, tuple)) and len(source) > 0
+    return listed and all(isinstance(one, (str, Path)) and is_picture(Path(one)) for one in source)
 
 
 def names_sequences(cells: Sequence[Any]) -> bool:
@@ -66,4 +118,4 @@ def _files(source: str | Path) -> list[Path]:
 def _is_array(one: Any) -> bool:
     """Tell whether something is an array or a tensor of numbers."""
     found = hasattr(one, "__array__") and hasattr(one, "ndim") and not hasattr(type(one), "columns")
-    return found and str(one.dtype).removeprefix("torch.")[:1] in "fiu"
+    return found and str(one.dtype).removeprefix("torch.")[:1] in "fiu" and one.ndim > 0

@@ -24,6 +24,7 @@ FEATURES = 200_000  # words, and as many runs of characters, that texts are comp
 WORD = r"[\u2e80-\u9fff]|[^\W\u2e80-\u9fff]+|[^\w\s]"  # Chinese and Japanese characters one by one
 CHARACTERS = (3, 4)  # in a run
 STEPS = 16  # to which sequences are stretched or shortened to be compared
+NUMBERS = 50_000_000  # of all sequences that are kept, 200 MB
 TOGETHER = 200  # texts that are compared with all pairs at a time: so many rows of similarities are in memory
 
 
@@ -133,24 +134,28 @@ class Nearest(Baseline):
 class NearestSequence(Baseline):
     """It answers as the most similar sequence of the training was answered, of those that are no texts.
 
-    All are stretched to the same few steps, and their distance is Euclid's. It is not trained, so it counts as naive.
+    All are stretched to the same few steps, pictures being one step each, and their distance is Euclid's. It is not
+    trained, so it counts as naive.
     """
 
     targets: tuple[str, ...] = ()
-    points: np.ndarray  # (N, STEPS · C)
+    points: np.ndarray  # (N, steps · C)
 
     def fit(self, prepared: Prepared) -> None:
         """Keep the pairs that are not held out."""
         pairs: Pairs = prepared.data
         places = np.concatenate([prepared.plan.train, prepared.plan.valid])
-        kept = pairs.part(places[:: -(-len(places) // MOST)])
+        assert pairs.cases is not None
+        steps = min(STEPS, int(pairs.cases.lengths.max()))
+        most = min(MOST, max(1, NUMBERS // (steps * len(pairs.cases.channels))))
+        kept = pairs.part(places[:: -(-len(places) // most)])
         assert kept.targets is not None
-        self.targets, self.points = kept.targets, _points(PairExamples.of(kept, prepared.learned))
+        self.targets, self.points = kept.targets, _points(PairExamples.of(kept, prepared.learned), steps)
 
     def answer(self, examples: PairExamples) -> list[str]:
         """Return the target of the most similar sequence for each; of equals the first."""
         own = (self.points**2).sum(1)
-        asked = _points(examples)
+        asked = _points(examples, self.points.shape[1] // examples.read.numbers.shape[1])
         found: list[str] = []
         for begin in range(0, len(asked), TOGETHER):
             away = own - 2 * asked[begin : begin + TOGETHER] @ self.points.T
@@ -166,9 +171,9 @@ class NearestSequence(Baseline):
         self.points, self.targets = arrays["points"], tuple(_unpacked(arrays))
 
 
-def _points(examples: PairExamples) -> np.ndarray:
-    """Return each sequence as a point (N, STEPS · C), float32."""
-    rows = [resampled(examples.read.row(n), STEPS).ravel() for n in range(len(examples))]
+def _points(examples: PairExamples, steps: int) -> np.ndarray:
+    """Return each sequence as a point (N, steps · C), float32."""
+    rows = [resampled(examples.read.row(n), steps).ravel() for n in range(len(examples))]
     return np.stack(rows).astype(np.float32)
 
 

@@ -1,7 +1,7 @@
 """Which column of a table is read, and which is written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,9 +14,12 @@ from ...data.tables.columns import find_column, is_number, is_text, text_of_numb
 from ...errors import DataError, KindError
 from .arrays import names_sequences
 
+PICTURES = (
+    "image", "picture", "photo", "img", "image_file", "image_path", "image_name", "图片", "图像",
+)  # fmt: skip
 SOURCES = (
     "source", "src", "source_text", "input", "input_text", "inputs", "question", "query", "prompt", "instruction",
-    *FILES, "document", "article", "dialogue", "utterance", "original", "sentence", "text", "content",
+    *FILES, *PICTURES, "document", "article", "dialogue", "utterance", "original", "sentence", "text", "content",
     "源", "源文", "原文", "问题", "输入", "上联", "正文",
 )  # fmt: skip
 TARGETS = (
@@ -31,7 +34,7 @@ PASSAGES = (
     "文章", "段落", "语境", "上下文", "材料",
 )  # fmt: skip
 QUESTIONS = ("question", "query", "问题")
-SAID = ("sentence", "text", "content", "正文")  # in a sound whose file is the source
+SAID = ("sentence", "text", "content", "comment", "description", "正文")  # of a sound or a picture that is the source
 # What languages are called: the codes of ISO 639-1, some of 639-3, and names.
 SPOKEN = (
     "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en "
@@ -64,13 +67,14 @@ class Form:
     separator: str | None = None
     target_file: str | None = None
     rate: int | None = None  # samples per second, at which sounds are heard
+    reads: str | None = None  # what arrays are: "pictures" or "sequences"
     passages: bool | None = None  # whether sources are about passages; found from the data if not known
 
     @classmethod
-    def of(cls, settings: Any, rate: int | None = None, passages: bool | None = None) -> "Form":
-        """Return the form that is among the settings of a task."""
-        columns = settings.source_column, settings.target_column, settings.passage_column
-        return cls(*columns, settings.separator, settings.target_file, rate, passages)
+    def of(cls, settings: Any, known: Mapping[str, Any] | None = None) -> "Form":
+        """Return the form that is among the settings of a task, and what is ``known`` besides from a training."""
+        names = ("source_column", "target_column", "passage_column", "separator", "target_file", "reads")
+        return cls(**{name: getattr(settings, name) for name in names} | dict(known or {}))
 
 
 class Sides(NamedTuple):
@@ -159,7 +163,7 @@ def _found(free: Sequence[str], target: str | None, names: tuple[str, ...]) -> s
 
 def _other(free: Sequence[str], source: str, table: pd.DataFrame, answered: bool) -> str | None:
     """Return the free column that is called as a target is, or as a language beside the ``source``, or the only one."""
-    heard = key(source) in FILES or _of_sequences([source], table) is not None
+    heard = key(source) in (*FILES, *PICTURES) or _of_sequences([source], table) is not None
     named = by_rank(free, TARGETS) or (by_rank(free, SAID) if heard else [])
     if named:
         return named[0]

@@ -81,6 +81,8 @@ class PairExamples:
         said = None if pairs.targets is None else [learned.target.cutter.cut(text) for text in pairs.targets]
         right = None if said is None else _rows(said, learned.target)
         if not isinstance(source, Side):
+            if pairs.cases is None and source.cells is not None:
+                raise DataError("The model was trained on pictures, and these are texts: give it pictures.")
             values, lengths = source.encode(pairs.sequences())
             return cls(pairs.sources, Ragged(values, np.cumsum([0, *lengths])), right)
         read = [source.cutter.cut(text) for text in pairs.texts()]

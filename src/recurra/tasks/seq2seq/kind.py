@@ -21,6 +21,7 @@ from ..base import Baseline, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell
 from ..last import train_gently
 from .answers import Answer, Answers, Truth, ask_network, make_exam, statistics_of, unknown_note
 from .baselines import make_baselines, question_baselines
+from .cider import cider_metric
 from .columns import Form
 from .examples import PairExamples
 from .learned import Seq2seqLearned, has_strangers
@@ -28,7 +29,7 @@ from .metrics import CHRF, text_metrics
 from .overlap import EM, F1
 from .plan import PairPlan, make_plan
 from .rouge import rouge_metrics
-from .sequences import Sequences
+from .sequences import Sequences, are_pictures
 from .settings import PARTS, AnswerAsked
 from .sizes import sized
 from .source import Pairs, digests, fingerprint, pairs_of
@@ -36,7 +37,8 @@ from .swapped import refuse_answers
 from .task import make_translator
 
 # What says how a decoder writes.
-WRITING = ("copy", "shared", "tied", "feeding", "smoothing", "sampling", "beam", "length_penalty")
+WRITES = ("tied", "feeding", "smoothing", "sampling", "length_penalty")
+WRITING = ("copy", "shared", *WRITES, "beam")
 SHOWN = 2_000  # texts among which one of a middle length is shown
 
 
@@ -49,9 +51,7 @@ class Seq2seqKind(Kind):
         self, source: Any, config: Config, learned: Any = None, most: int | None = None, tell: Tell = tell_nobody
     ) -> Pairs:
         """Return a table, two files of lines, or lists of texts as pairs; after the training answers may be missing."""
-        rate = learned.source.reading.rate if isinstance(getattr(learned, "source", None), Sequences) else None
-        passages = None if learned is None else learned.passages
-        pairs = pairs_of(source, Form.of(config.task, rate, passages), learned is None, most)
+        pairs = pairs_of(source, Form.of(config.task, _form_of(learned)), learned is None, most)
         tell(pairs.notes)
         if learned is not None:
             refuse_answers(pairs, learned)
@@ -65,10 +65,10 @@ class Seq2seqKind(Kind):
 
     def plan(self, data: Pairs, config: Config, test_size: int | None) -> PairPlan:
         """Cut the pairs by chance, those with the same text together; raises ConfigError if texts are to be heard."""
-        if config.task.decoder == "ctc" and data.cases is None:
+        if config.task.decoder == "ctc" and (data.cases is None or are_pictures(data.cases)):
             raise ConfigError(
-                "decoder='ctc' says what it hears step by step, and these are texts that are read: leave it out, or "
-                "give sounds or other sequences of numbers."
+                "decoder='ctc' says what it hears step by step, and these are texts or pictures: leave it out, or give "
+                "sounds or other sequences of numbers."
             )
         return make_plan(data, config.task, test_size)
 
@@ -158,9 +158,17 @@ class Seq2seqKind(Kind):
     def unused_with(self, data: Pairs) -> dict[str, str]:
         """Return what nothing uses with texts, or with sequences."""
         if data.cases is None:
-            return dict.fromkeys(("segment", "filters", "disguise"), "texts are read, and no sequences of numbers")
+            names = ("segment", "filters", "disguise", "reads", "grid")
+            return dict.fromkeys(names, "texts are read, and no sequences of numbers")
         why = "sequences of numbers are read, which have no units"
-        return dict.fromkeys(("copy", "forget", "shared"), why)
+        idle = dict.fromkeys(("copy", "forget", "shared"), why)
+        if not are_pictures(data.cases):
+            idle["grid"] = "no single pictures are read"
+        if data.cases.shape is not None:
+            idle["segment"] = "a picture is read as a whole"
+        if data.cases.rate is not None:
+            idle["reads"] = "sounds are read"
+        return idle
 
     def ask(self, fitted: Fitted, examples: PairExamples) -> list[str]:
         """Return the best answer to each text."""
@@ -199,6 +207,8 @@ class Seq2seqKind(Kind):
         if rank == "f1":
             return F1, EM, CHRF
         others = text_metrics(config.task.bleu_tokens or "13a", first=rank)
+        if rank == "cider":
+            return cider_metric(), *others
         return (*rouge_metrics(), *others) if rank == "rouge" else others
 
     def statistics(self, truth: Truth, answers: list[str]) -> Statistics:
@@ -217,7 +227,7 @@ class Seq2seqKind(Kind):
         if pairs.targets is not None and len(pairs.known) < len(pairs):
             pairs = pairs.part(pairs.known)
         examples = self.encode(replace(pairs, targets=None), learned)
-        return make_exam(examples, pairs.targets, learned)
+        return make_exam(examples, pairs, learned)
 
     def choose(
         self, data: Pairs, fitted: Fitted, asked: Any, size: int | None, held_out: int | None, tell: Tell = tell_nobody
@@ -260,6 +270,15 @@ class Seq2seqKind(Kind):
         order = np.argsort(some.read.lengths, kind="stable")
         place = int(order[len(order) // 2])
         return Glimpse(some.take(torch.tensor([place])), some.labels(place, learned))
+
+
+def _form_of(learned: Seq2seqLearned | None) -> dict[str, Any]:
+    """Return what a training says of how other data are read."""
+    if learned is None:
+        return {}
+    source = learned.source
+    heard = {"rate": source.reading.rate, "reads": source.reads} if isinstance(source, Sequences) else {}
+    return heard | {"passages": learned.passages}
 
 
 def _idle_writing(config: Config) -> dict[str, str]:

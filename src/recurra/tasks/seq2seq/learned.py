@@ -13,7 +13,7 @@ from ...data.text.units import Level
 from ...data.text.vocabulary import FIRST
 from ...nn.prefixes import least_steps
 from .metrics import Tokens, bleu_tokens
-from .sequences import Sequences
+from .sequences import Sequences, are_pictures
 from .settings import Seq2seqSettings
 from .source import Pairs, digests
 from .spans import closed_answers, spans_of
@@ -150,14 +150,12 @@ class Seq2seqLearned:
 def _sides(pairs: Pairs, targets: Sequence[str], settings: Seq2seqSettings) -> tuple[Side | Sequences, Side]:
     """Return how sources are read, and the units of answers."""
     if pairs.cases is not None:
-        target = Side.of(targets, settings.target_level or settings.level or _spoken(targets, settings), settings)
+        usual = _words(targets) if are_pictures(pairs.cases) else _spoken(targets, settings)
+        target = Side.of(targets, settings.target_level or settings.level or usual, settings)
         least = [least_steps(target.cutter.cut(text)) for text in targets] if settings.decoder == "ctc" else None
         return Sequences.of(pairs.cases, settings, least), target
-    if has_strangers(settings):
-        both = Side.of([*pairs.texts(), *pairs.about, *targets], settings.level or "word", settings)
-        return both, both
-    level = settings.level or _letters(pairs)
-    if settings.shared:
+    level = settings.level or ("word" if has_strangers(settings) else _letters(pairs))
+    if settings.shared or has_strangers(settings):
         both = Side.of([*pairs.texts(), *pairs.about, *targets], level, settings)
         return both, both
     source = Side.of([*pairs.texts(), *pairs.about], level, settings)
@@ -188,6 +186,12 @@ def _letters(pairs: Pairs) -> Level | None:
     lengths = sorted(map(len, pairs.sources))
     short = lengths[len(lengths) // 2] <= SHORT and bleu_tokens(pairs.targets) == "13a"
     return "character" if short and usual_level(pairs.targets) == "character" else None
+
+
+def _words(captions: Sequence[str]) -> Level:
+    """Return words where captions would be cut into pieces: those of a caption are few, and each has its place."""
+    usual = usual_level(captions)
+    return "word" if usual == "subword" else usual
 
 
 def _lengths(pairs: Pairs, source: Side | Sequences, target: Side) -> tuple[float, int]:

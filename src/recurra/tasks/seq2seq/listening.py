@@ -16,6 +16,7 @@ from ...nn.filters import Filters
 from ...nn.prefixes import listener
 from ...nn.surroundings import on_its_own
 from ..base import Fitted
+from ..cases.network import Segments
 from .ctc import FIRST, CtcNet
 from .hearing import answers
 from .sequences import Sequences
@@ -170,7 +171,7 @@ class Steps:
 def margin(network: CtcNet) -> int:
     """Return how many steps beside a segment its filters see."""
     segments = network.embed.segments
-    if segments.filters is None:
+    if not isinstance(segments, Segments) or segments.filters is None:
         return 0
     first, *others = (width // 2 for width, _ in zip(Filters.WIDTHS, segments.filters.layers, strict=False))
     return int(first + segments.layout.pool * sum(others))

@@ -14,7 +14,7 @@ from ...data.text import PADDING, UNKNOWN
 from ...nn.attending import AttendingCell
 from ...nn.build import cell_names, make_attention, make_cell, make_recurrent
 from ...nn.entropy import total_cross_entropy
-from ...nn.layers import Recurrent
+from ...nn.layers import Recurrence, Recurrent
 from ...nn.models import Output, Writer
 from ...random import Dropout
 from ...settings import Config
@@ -102,7 +102,8 @@ class Seq2seqNet(Writer):
         read = said if read is None else read
         recurrent = make_recurrent(model, width)
         cell = make_cell(cell_names(model)[-1], width, model.hidden_size, model.chrono)
-        attention = make_attention(model, model.hidden_size, recurrent.output_size)
+        seen = width if isinstance(read, SequenceVectors) and read.looked_at else recurrent.output_size
+        attention = make_attention(model, model.hidden_size, seen)
         decoder = AttendingCell(cell, attention, model.attention_dropout, task.feeding)
         head = Next(learned.target.size, model.hidden_size, said if task.tied else None, model.dropout)
         return cls((read, said), recurrent, decoder, head, learned.target.end, task.copy)
@@ -133,6 +134,11 @@ class Seq2seqNet(Writer):
         if self.strangers is not None and copied is not None:
             vectors = vectors + self.strangers(copied, self.size)
         return vectors, mask
+
+    def memory(self, vectors: Tensor, read: Recurrence) -> Tensor:
+        """Return what can be looked at (B, T, ·): of a picture the cells themselves, so that it is seen where."""
+        itself = isinstance(self.embed, SequenceVectors) and self.embed.looked_at
+        return vectors if itself else super().memory(vectors, read)
 
     def engines(self) -> list[str]:
         """Return what runs each layer that reads, and what writes."""

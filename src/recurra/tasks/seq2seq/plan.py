@@ -81,6 +81,8 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
     sounds = pairs.cases is not None and pairs.cases.rate is not None
     if sounds:
         rank = "wer" if in_words(tokens) else "cer"
+    if rank == "bleu" and pairs.cases is not None and pairs.cases.shape is not None:
+        rank = "cider"
     if rank == "bleu" and pairs.cases is None and has_rouge() and _are_summaries(pairs, tokens):
         rank = "rouge"
     if pairs.passages is not None:

@@ -10,7 +10,7 @@ from ...report.page import Section
 from ..base import Fitted, Judged
 from .answers import Answer, Truth, ask_network
 from .examples import PairExamples
-from .figures import alignment
+from .figures import alignment, looks
 from .learned import Seq2seqLearned
 from .metrics import case_chrf
 from .passages import pointed_section
@@ -116,9 +116,11 @@ def _figure(fitted: Fitted, examples: PairExamples, place: int, answer: Answer):
     if answer.looked is None or len(answer.units) > 2 * LONGEST:
         return None
     title = f"{_cut(examples.sources[place], TITLE)} → {_cut(answer.text, TITLE)}"
-    said = _apart(answer.rows)
-    if isinstance(learned.source, Sequences):
-        return sounding(answer.looked, learned.source.picture(examples.read.row(place)), said, title) if said else None
+    said, source = _apart(answer.rows), learned.source
+    if isinstance(source, Sequences) and source.cells is not None:
+        return looks(answer.looked, source.pictured(examples.read.row(place)), source.cells, said, title)
+    if isinstance(source, Sequences):
+        return sounding(answer.looked, source.picture(examples.read.row(place)), said, title) if said else None
     return alignment(answer.looked, _apart(examples.labels(place, learned)), said, title)
 
 

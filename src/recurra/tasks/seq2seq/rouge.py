@@ -43,7 +43,7 @@ def rouge_metrics() -> tuple[Metric, ...]:
     return tuple(Metric(kind, KINDS[kind], "high", ratio(kind, "cases"), SAID[kind], True) for kind in KINDS)
 
 
-class _Cut:
+class Cut:
     """What cuts texts for the package: into words, as it does, but not of Latin letters alone, or into characters."""
 
     def __init__(self, characters: bool):
@@ -59,4 +59,4 @@ def _scorer(tokens: Tokens) -> Any:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError:
         raise ConfigError("Judging by ROUGE needs the package rouge-score: pip install 'recurra[text]'.") from None
-    return RougeScorer([*KINDS], tokenizer=_Cut(characters=not in_words(tokens)))
+    return RougeScorer([*KINDS], tokenizer=Cut(characters=not in_words(tokens)))

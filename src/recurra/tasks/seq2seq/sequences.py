@@ -1,6 +1,6 @@
-"""What is read where it is no text: sounds, series and other sequences of numbers.
+"""What is read where it is no text: sounds, series and other sequences of numbers, and pictures.
 
-Shapes: N cases, T_i steps of case i, C channels; B cases of a batch, n segments, E numbers of a segment.
+Shapes: N cases, T_i steps of case i, C channels; B cases of a batch, n segments, frames or cells, E numbers of each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from ...data.cases import Cases
-from ...errors import ConfigError
+from ...data.cases.stills import coloured
+from ...errors import ConfigError, DataError
 from ...nn.augment import Augmentation
 from ...nn.disguise import Disguise
+from ...nn.pictures import Cells, Grid
 from ...random import Dropout
-from ..cases.network import Layout, Segments
+from ..cases.network import Frames, Layout, Segments
 from ..cases.reading import Reading
 from .settings import Seq2seqSettings
 
 ENOUGH = 0.99  # share of the cases that have as many segments as their targets need
 HEARD = 8  # moments of a sound that are read at a time, 10 ms from one to the next
+
+
+def are_pictures(cases: Cases) -> bool:
+    """Tell whether all ``cases`` are single pictures."""
+    return cases.shape is not None and bool((cases.lengths == 1).all())
 
 
 class Picture(NamedTuple):
@@ -36,9 +43,10 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """How sequences of numbers are read: their scale, and how many steps at a time."""
+    """How sequences of numbers are read: their scale, how many steps at a time, and the cells of pictures."""
 
     reading: Reading
+    cells: Cells | None = None  # of a picture, where each case is one
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequences):
@@ -51,31 +59,65 @@ class Sequences:
     @classmethod
     def of(cls, cases: Cases, settings: Seq2seqSettings, least: Sequence[int] | None = None) -> "Sequences":
         """Learn the scale of ``cases``; if each needs at ``least`` so many segments (N,), they are chosen so small."""
-        channels, lengths = len(cases.channels), cases.lengths
+        channels, lengths, shape = len(cases.channels), cases.lengths, cases.shape
         usual = HEARD if cases.rate is not None else 1
         if least is not None:
             usual = _fitting(usual, lengths, np.array(least))
-        segment = min(settings.segment or usual, int(lengths.max()))
+        segment = 1 if shape else min(settings.segment or usual, int(lengths.max()))
         hop = max(1, segment // 2)
         pool = 2 if hop % 2 == segment % 2 == 0 else 1
-        layout = Layout(channels, channels, segment, hop, pool, told=False, length=int(np.median(lengths)))
+        layout = Layout(channels, channels, segment, hop, pool, told=False, length=int(np.median(lengths)), shape=shape)
         layout = replace(layout, disguise=_disguised(cases, settings.disguise))
-        return cls(Reading.plain(cases, layout, "series"))
+        cells = Cells.of(shape, settings.grid) if shape is not None and are_pictures(cases) else None
+        return cls(Reading.plain(cases, layout, "series"), cells)
+
+    @property
+    def reads(self) -> str:
+        """What arrays are, as the setting says it."""
+        return "sequences" if self.cells is None else "pictures"
 
     def encode(self, cases: Cases) -> tuple[np.ndarray, np.ndarray]:
         """Return all ``cases`` scaled, one behind the other, float32 (Σ T_i, C), and how long each is (N,).
 
         Raises DataError if they are not like those of the training.
         """
+        cases = cases if self.cells is None else self._like_the_training(cases)
         encoded = self.reading.encoded(self.reading.with_channels(cases))
         return encoded.values.numpy(), encoded.lengths.numpy()
 
+    def _like_the_training(self, cases: Cases) -> Cases:
+        """Return pictures with the colours of the training; raises DataError if they are of another size."""
+        shape = self.reading.layout.shape
+        assert shape is not None
+        known = f"pictures of {shape[1]} x {shape[2]} pixels and {shape[0]} colour(s)"
+        if cases.shape is None or not are_pictures(cases):
+            raise DataError(f"The model was trained on {known}, and these are no single pictures: give it pictures.")
+        if cases.shape == (1, *shape[1:]):
+            values = tuple(coloured(one, shape[0]) for one in cases.values)
+            return replace(cases, values=values, shape=shape, channels=self.reading.channels)
+        if cases.shape != shape:
+            raise DataError(
+                f"The model was trained on {known}, and these are of {cases.shape[1]} x {cases.shape[2]} pixels and "
+                f"{cases.shape[0]} colour(s): bring them to the same."
+            )
+        return cases
+
+    def pictured(self, values: np.ndarray) -> np.ndarray:
+        """Return what ``encode`` made of one picture (1, C) as its pixels again (H, W, colours)."""
+        shape, scale = self.reading.layout.shape, self.reading.scale
+        assert shape is not None and scale is not None
+        pixels: np.ndarray = np.moveaxis((values[0] * scale[1] + scale[0]).reshape(shape), 0, 2)
+        return pixels
+
     def steps(self, length: int) -> int:
         """Return how many steps the encoder makes of so many."""
-        return self.reading.layout.read(length)
+        return self.reading.layout.read(length) if self.cells is None else self.cells.number
 
     def labels(self, length: int) -> list[str]:
-        """Return what each step of the encoder is called: when it begins, in seconds where that is known."""
+        """Return what each step of the encoder is called: when it begins, in seconds where that is known, or where."""
+        if self.cells is not None:
+            rows, columns = (range(1, count + 1) for count in self.cells[:2])
+            return [f"row {row}, column {column}" for row in rows for column in columns]
         firsts = [first for first, _ in self.reading.layout.stretches(length)]
         seconds = self.reading.seconds
         return [f"{first * seconds:.2f} s" if seconds else str(first + 1) for first in firsts]
@@ -98,24 +140,42 @@ class Sequences:
 
     def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return it as JSON values and arrays."""
-        return self.reading.to_plain()
+        plain, arrays = self.reading.to_plain()
+        return plain | {"cells": None if self.cells is None else list(self.cells)}, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Sequences":
         """Return what ``to_plain`` wrote."""
-        return cls(Reading.from_plain(plain, arrays))
+        cells = plain.get("cells")
+        return cls(Reading.from_plain(plain, arrays), None if cells is None else Cells(*cells))
 
 
 class SequenceVectors(nn.Module):
-    """Turn the steps of sequences into vectors, one per segment, some numbers of which are dropped in training."""
+    """Turn sequences into vectors, one per segment, frame or cell; some numbers are dropped in training."""
 
     def __init__(self, side: Sequences, width: int, filters: int, dropout: float):
         super().__init__()
-        self.segments = Segments(side.reading.layout, width, filters)
+        layout = side.reading.layout
+        self.shape = layout.shape
+        self.segments: nn.Module
+        if layout.shape is None:
+            self.segments = Segments(layout, width, filters)
+        elif side.cells is None:
+            self.segments = Frames(layout, width, filters)
+        else:
+            self.segments = Grid(layout.shape, side.cells, filters, width)
         self.dropout = Dropout(dropout)
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether the vectors themselves are looked at, and not what the encoder made of them on its way."""
+        return isinstance(self.segments, Grid)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return vectors (B, n, E) of ``x`` (B, T, C), and which are real (B, n), from which steps are (B, T)."""
+        if isinstance(self.segments, Grid):
+            assert self.shape is not None
+            return self.dropout(self.segments(x.view(-1, *self.shape))), None
         vectors, mask = self.segments(x, mask)
         return self.dropout(vectors), mask
 

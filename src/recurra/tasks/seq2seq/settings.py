@@ -37,8 +37,8 @@ class Seq2seqSettings(PairSettings):
 
     decoder: Literal["attending", "ctc", "span"] | None = setting(
         None,
-        "how an answer is made: a decoder that looks back writes it (attending), every step of a sound or a series says "
-        "a unit or none (ctc), or it is pointed at in the passage (span); attending or span if not given",
+        "how an answer is made: a decoder that looks back writes it (attending), every step of a sound or a series "
+        "says a unit or none (ctc), or it is pointed at in the passage (span); attending or span if not given",
     )
     mentions: bool = setting(
         True, "with the decoder span: each unit looks at the other places where it stands, at what is said of it there"
@@ -60,7 +60,8 @@ class Seq2seqSettings(PairSettings):
     )
     filters: int = setting(
         32,
-        "learned filters over neighbouring steps of a sound or a series, before what the encoder reads; 0 for none",
+        "learned filters over neighbouring steps of a sound or a series, or pixels of a picture, before what the "
+        "encoder reads; 0 for none",
         low=0,
         tune=Range(8, 64, log=True),
     )
@@ -71,6 +72,14 @@ class Seq2seqSettings(PairSettings):
         low=0,
         high=2,
         tune=Range(0, 2),
+    )
+    reads: Literal["pictures", "sequences"] | None = setting(
+        None,
+        "what each array is: one picture, or a sequence, as series and moving pictures are; found from the data if "
+        "not given",
+    )
+    grid: int = setting(
+        8, "rows and columns of cells, at most, of a picture that is looked at", low=1, high=64, tune=Range(4, 14)
     )
     vocabulary: int = setting(8_000, "most units of each side that are known; of pieces, how many are learned", low=3)
     min_count: int = setting(1, "times that a unit must be in the training texts to be known by itself", low=1)
@@ -126,7 +135,7 @@ class Seq2seqSettings(PairSettings):
     bleu_tokens: Literal["13a", "zh", "char", "none"] | None = setting(
         None, "what BLEU counts, as sacrebleu calls it; found from the data if not given"
     )
-    rank: Literal["bleu", "chrf", "exact", "rouge", "f1", "wer", "cer"] | None = setting(
+    rank: Literal["bleu", "chrf", "cider", "exact", "rouge", "f1", "wer", "cer"] | None = setting(
         None, "the metric by which models are ranked; found from the data if not given"
     )
     last_epochs: int = setting(

@@ -254,7 +254,7 @@ def _sequences(source: Any, form: Form, answered: bool) -> Pairs | None:
     """Return sequences of numbers as pairs: arrays or files of sounds, or those with their targets; None for others."""
     both = isinstance(source, tuple) and len(source) == 2 and are_sequences(source[0])
     if both:
-        cases, targets = array_cases(source[0], form.rate), _texts(source[1], "target")
+        cases, targets = array_cases(source[0], form), _texts(source[1], "target")
         if len(cases) != len(targets):
             raise DataError(
                 f"There are {len(cases):,} sources and {len(targets):,} targets; give a target for each of the sources."
@@ -263,7 +263,7 @@ def _sequences(source: Any, form: Form, answered: bool) -> Pairs | None:
         return _without_empty(pairs, range(1, len(cases) + 1), "pair", answered)
     if answered or not are_sequences(source):
         return None
-    cases = array_cases(source, form.rate)
+    cases = array_cases(source, form)
     return Pairs(cases.names, None, cases.notes, cases=cases)
 
 
@@ -285,20 +285,20 @@ def _from_table(read: Read, form: Form, answered: bool, most: int | None) -> Pai
     if answered:
         pairs = replace(pairs, notes=(*pairs.notes, *_doubts(pairs, sides)))
     pairs = _without_empty(pairs, list(table.index), read.row, answered)
-    if read.path is None or not names_sequences(pairs.sources):
+    if not names_sequences(pairs.sources):
         return pairs
     other = next((one for one in pairs.sources if not names_sequences([one])), None)
     if other is not None:
         raise DataError(
-            f"Column '{pairs.names[0]}' names sounds or arrays, but '{_cut(other)}' in it is no name of one: give a "
-            ".wav or .npy file in every row."
+            f"Column '{pairs.names[0]}' names sounds, pictures or arrays, but '{_cut(other)}' in it is no name of one: "
+            "give such a file in every row."
         )
-    return _with_files(pairs, read.path.parent, form.rate)
+    return _with_files(pairs, Path() if read.path is None else read.path.parent, form)
 
 
-def _with_files(pairs: Pairs, folder: Path, rate: int | None) -> Pairs:
+def _with_files(pairs: Pairs, folder: Path, form: Form) -> Pairs:
     """Return pairs whose sources are names of files, from ``folder``, with what is in these."""
-    cases = named_cases(pairs.sources, folder, pairs.names[0], rate)
+    cases = named_cases(pairs.sources, folder, pairs.names[0], form)
     return replace(pairs, cases=cases, notes=(*pairs.notes, *cases.notes))
 
 
