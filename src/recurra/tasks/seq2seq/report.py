@@ -84,7 +84,10 @@ def _pictures(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> lis
     found = [one for one in figures if one is not None]
     if not found:
         return []
-    if isinstance(fitted.learned.source, Sequences):
+    source = fitted.learned.source
+    if isinstance(source, Sequences) and source.cells is not None:
+        return [Section("Where it looked", "As it wrote some captions, the best one first.", found)]
+    if isinstance(source, Sequences):
         text = "As it answered some sequences that are not very short, the best answer first."
         return [Section("Where each unit was heard", text, found)]
     text = "As it answered some texts that are not very short, the best answer first."
