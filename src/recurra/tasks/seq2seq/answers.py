@@ -211,7 +211,7 @@ def searched(
     """Return what is found for each text."""
     lengths = examples.read.lengths
     found: list[list[Said]] = [[]] * len(examples)
-    for places in _batches(lengths, how.beam):
+    for places in batches(lengths, how.beam):
         batch = examples.take(torch.from_numpy(places)).to(next(networks[0].parameters()).device)
         speakers = [Decoder(network.eval(), batch) for network in networks]
         speaker = speakers[0] if len(speakers) == 1 else Together(speakers)
@@ -227,7 +227,7 @@ def pointed_at(
 ) -> list[list[Answer]]:
     """Return the ``best`` answers to each question that stand in its passage, or that no passage has."""
     found: list[list[Answer]] = [[]] * len(examples)
-    for places in _batches(examples.read.lengths, 1):
+    for places in batches(examples.read.lengths, 1):
         batch = examples.take(torch.from_numpy(places)).to(next(networks[0].parameters()).device)
         said = [network.eval()(batch) for network in networks]
         logs = torch.stack([one.prediction for one in said]).logsumexp(0) - math.log(len(said))
@@ -253,7 +253,7 @@ def _at_places(text: Text, logs: np.ndarray, looked: np.ndarray, best: int) -> l
     return answers
 
 
-def _batches(lengths: np.ndarray, beam: int) -> Iterator[np.ndarray]:
+def batches(lengths: np.ndarray, beam: int) -> Iterator[np.ndarray]:
     """Yield the places of texts that are answered at the same time, of about one length, the longest first."""
     order = np.argsort(-lengths, kind="stable")
     begin = 0

@@ -68,12 +68,13 @@ class Form:
     target_file: str | None = None
     rate: int | None = None  # samples per second, at which sounds are heard
     reads: str | None = None  # what arrays are: "pictures" or "sequences"
+    turns: int = 1  # before a reply in a thread that are read
     passages: bool | None = None  # whether sources are about passages; found from the data if not known
 
     @classmethod
     def of(cls, settings: Any, known: Mapping[str, Any] | None = None) -> "Form":
         """Return the form that is among the settings of a task, and what is ``known`` besides from a training."""
-        names = ("source_column", "target_column", "passage_column", "separator", "target_file", "reads")
+        names = ("source_column", "target_column", "passage_column", "separator", "target_file", "reads", "turns")
         return cls(**{name: getattr(settings, name) for name in names} | dict(known or {}))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -18,6 +19,7 @@ from .learned import END_SHOWN
 from .listening import Listening
 from .settings import AnswerAsked, Seq2seqModelSettings, Seq2seqSettings, Seq2seqTrainingSettings
 from .source import Pairs
+from .surprise import surprise
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -128,6 +130,17 @@ class Translator(Seq2seqTrainingSettings, Seq2seqModelSettings, Seq2seqSettings,
         fitted = self._fitted()
         asked = make_part(AnswerAsked, {"beam": beam})
         return Listening(fitted, fitted.config.task.beam if asked.beam is None else asked.beam, loudest)
+
+    def surprise(self, sources: Any, targets: Any = None) -> np.ndarray:
+        """Return ``−log P(target | source)`` of each pair in nats (N,), by which models of replies can be compared.
+
+        Divided by the characters of the targets it does not depend on the units. That of an answer that would have to
+        be pointed at, and stands nowhere, is infinite. Raises ConfigError for a model with ``decoder='ctc'``.
+        """
+        fitted = self._fitted()
+        data: Pairs = self._read_as_learned(_given(sources, targets))
+        examples: Any = self.kind.encode(data.part(data.known), fitted.learned)
+        return surprise(fitted, examples)
 
     def _ask(self, sources: Any, asked: dict[str, Any], together: "Sequence[Translator]" = ()) -> list[list[Answer]]:
         fitted = self._fitted()

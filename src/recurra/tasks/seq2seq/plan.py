@@ -5,6 +5,7 @@ Shapes: N pairs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def make_plan(pairs: Pairs, settings: Seq2seqSettings, test_size: int | None) ->
         )
     if count < 2:
         raise DataError(f"There is {count} pair, and at least one more is needed to decide when to stop.")
-    groups = _groups(pairs.keys if pairs.passages is None else pairs.passages)
+    groups = _groups(pairs.together)
     if not groups.any():
         raise DataError("All pairs have the same text to read, so there is nothing to learn from it.")
     test = min(MOST, round(TEST * count)) if test_size is None else test_size
@@ -122,10 +123,10 @@ def _units(text: str, tokens: Tokens) -> int:
     return len(text.split()) if in_words(tokens) else len("".join(text.split()))
 
 
-def _groups(sources: tuple[str, ...]) -> np.ndarray:
-    """Return a number for the text of each pair (N,): the place of the first one like it."""
-    first: dict[str, int] = {}
-    return np.array([first.setdefault(text, place) for place, text in enumerate(sources)])
+def _groups(together: tuple[Any, ...]) -> np.ndarray:
+    """Return a number for each pair (N,): the place of the first one with which it has to stay together."""
+    first: dict[Any, int] = {}
+    return np.array([first.setdefault(one, place) for place, one in enumerate(together)])
 
 
 def _shuffled(groups: np.ndarray) -> np.ndarray:

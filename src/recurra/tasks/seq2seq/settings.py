@@ -25,6 +25,9 @@ class PairSettings:
         "column with what the texts of the source are about: the passage of a question, what was said before a turn",
         metavar="COLUMN",
     )
+    turns: int = setting(
+        1, "turns before a reply that are read, where what was said comes in threads", low=1, tune=Range(1, 5)
+    )
     target_file: str | None = setting(None, "file with the answers, line by line, to the lines of DATA", metavar="FILE")
     separator: str | None = setting(
         None, "what stands between the two texts of a line; found from the data if not given", metavar="TEXT"

@@ -20,6 +20,7 @@ from ...errors import DataError, KindError
 from .arrays import are_sequences, array_cases, named_cases, names_sequences
 from .columns import Form, Sides, find_sides, unnamed
 from .files import TABLES, Read, ending_of, is_side, read_pairs, unnested
+from .threads import Turn, replies, threads_in
 
 FILES = (*TABLES, *JSON_LINES, ".txt", ".text", ".json", ".parquet", ".pq")
 SHOWN = 5  # numbers of lines in a note
@@ -38,6 +39,7 @@ class Pairs:
     names: tuple[str, str] = NAMES  # of the columns that they come from, or the languages of two files
     cases: Cases | None = None  # the sequences that are read, if no texts are
     passages: tuple[str, ...] | None = None  # what each source is about
+    threads: tuple[int, ...] | None = None  # of which thread each reply is
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -49,7 +51,15 @@ class Pairs:
         targets = None if self.targets is None else tuple(self.targets[place] for place in places)
         cases = None if self.cases is None else self.cases.some(np.array([*places], dtype=np.int64))
         passages = None if self.passages is None else tuple(self.passages[place] for place in places)
-        return replace(self, sources=sources, targets=targets, cases=cases, passages=passages)
+        threads = None if self.threads is None else tuple(self.threads[place] for place in places)
+        return replace(self, sources=sources, targets=targets, cases=cases, passages=passages, threads=threads)
+
+    @property
+    def together(self) -> tuple[Any, ...]:
+        """What pairs have in common that are never in two parts: the thread, the passage, or what is read."""
+        if self.threads is not None:
+            return self.threads
+        return self.keys if self.passages is None else self.passages
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -109,7 +119,7 @@ def pairs_of(source: Any, form: Form | None = None, answered: bool = True, most:
         table = pd.DataFrame(source) if isinstance(source, (dict, list, tuple)) else as_pandas(source)
         read = Read(unnested(table.set_axis(range(1, len(table) + 1), axis=0)), (), "row")
         return _from_table(read, form, answered, most)
-    return _bounded(_from_lists(source, answered, bool(form.passages)), most)
+    return _bounded(_from_lists(source, form, answered), most)
 
 
 def _from_place(source: str | Path, form: Form, answered: bool, most: int | None) -> Pairs:
@@ -188,7 +198,7 @@ def _bounded(pairs: Pairs, most: int | None) -> Pairs:
 # ---------------------------------------------------------------------------------------------------- lists
 
 
-def _from_lists(source: Any, answered: bool, passages: bool) -> Pairs:
+def _from_lists(source: Any, form: Form, answered: bool) -> Pairs:
     if not isinstance(source, (list, tuple, np.ndarray)):
         raise DataError(
             f"Pairs of texts are needed, and this is {type(source).__name__}: give the name of a file, a table, a list "
@@ -197,8 +207,10 @@ def _from_lists(source: Any, answered: bool, passages: bool) -> Pairs:
     if not len(source):
         raise DataError("There are no texts; give at least one.")
     both = isinstance(source, tuple) and len(source) == 2  # questions and answers
-    if passages and not answered and not both and not _all_are(source, str):
+    if form.passages and not answered and not both and not _all_are(source, str):
         return _without_empty(_asked(source), range(1, len(source) + 1), "pair", False)
+    if not both and _are_threads(source):
+        return _from_threads([[Turn(text) for text in thread] for thread in source], form.turns, answered)
     if _all_are(source, str):
         return _only_texts(source, answered)
     sides = (list, tuple, np.ndarray, pd.Series)
@@ -213,6 +225,12 @@ def _from_lists(source: Any, answered: bool, passages: bool) -> Pairs:
             "each, or two lists."
         )
     return paired([one[0] for one in source], [one[1] for one in source])
+
+
+def _are_threads(source: Any) -> bool:
+    """Tell whether a list holds lists of texts that are no pairs: more than two in one of them."""
+    lists = _all_are(source, (list, tuple)) and all(len(one) > 1 and _all_are(one, str) for one in source)
+    return lists and any(len(one) > 2 for one in source)
 
 
 def _only_texts(source: Any, answered: bool) -> Pairs:
@@ -275,6 +293,9 @@ def _from_table(read: Read, form: Form, answered: bool, most: int | None) -> Pai
     table = read.table if most is None else read.table.head(most)
     if not len(table):
         raise DataError("The table has no rows; give it at least one pair.")
+    threads = None if form.source_column or form.target_column else threads_in(table)
+    if threads is not None:
+        return _from_threads(threads, form.turns, answered)
     sides = find_sides(table, form if read.names is None else Form(), answered)
     sources = _column(table, sides.source)
     targets = None if sides.target is None else _column(table, sides.target)
@@ -294,6 +315,19 @@ def _from_table(read: Read, form: Form, answered: bool, most: int | None) -> Pai
             "give such a file in every row."
         )
     return _with_files(pairs, Path() if read.path is None else read.path.parent, form)
+
+
+def _from_threads(threads: Sequence[Sequence[Turn]], turns: int, answered: bool) -> Pairs:
+    """Return each reply with what was said before it; raises DataError if there is none."""
+    found = [*replies(threads, turns, answered)]
+    if not found:
+        raise DataError("No thread has a reply: give threads of two turns at least, none of them empty.")
+    before, said, numbers = zip(*found, strict=True)
+    empty = sum(not one.text.strip() for thread in threads for one in thread)
+    notes = [f"{len(threads):,} thread(s) with {len(found):,} replies, each to up to {turns} turn(s) before it"]
+    notes += [f"left out {empty:,} empty turn(s)"] if empty else []
+    targets = said if any(said) or answered else None
+    return Pairs(before, targets, tuple(notes), ("turns", "reply"), threads=numbers)
 
 
 def _with_files(pairs: Pairs, folder: Path, form: Form) -> Pairs:
