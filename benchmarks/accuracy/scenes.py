@@ -1,6 +1,6 @@
 """Say which digits a picture shows, where and how many: whole captions that are right, and where the network looked.
 
-    python benchmarks/accuracy/scenes.py [--seeds 3] [--rows network,no_attention] [--judge validation] [--out FILE]
+    python benchmarks/accuracy/scenes.py [--seeds 3] [--rows "network,no attention"] [--judge validation] [--out FILE]
 
 A scene has three rows and three columns of places; in one or two of them stands a handwritten digit of scikit-learn,
 somewhat off the middle, under noise. Its caption is such as ``two digits: a seven top left and a three in the middle``.
@@ -25,15 +25,15 @@ PLACES = (
     "bottom right",
 )  # fmt: skip
 COUNTS = ("one digit", "two digits")
-PLACE = 16  # pixels of the side of a place
-OFF = 2  # pixels that a digit is off the middle of its place, at most
+PLACE = 8  # pixels of the side of a place, and of a digit
+OFF = 1  # pixels that a digit is off its place, at most, where the picture goes on
 NOISE = 1.0  # deviation, where 16 is ink
 TURN, STRETCH = 0.2, 0.1  # by which the digits that train are turned, in radians, and stretched, at most
 TRAIN, VALID, TEST = 9_000, 500, 1_000  # scenes
 JUDGES = 180  # digits of the scenes that validate, and as many of those that test
 COMMON = [
     "--hidden-size", "96", "--smoothing", "0", "--input-dropout", "0.1", "--validation-size", "200",
-    "--max-epochs", "7", "--batch-size", "20", "--learning-rate", "0.0015",
+    "--grid", "3", "--max-epochs", "8", "--batch-size", "20", "--learning-rate", "0.0015",
 ]  # fmt: skip
 ROWS = {
     "network": [],
@@ -79,7 +79,7 @@ def parts(digits: Digits, seed: int) -> list[Digits]:
 
 
 def scene(random: np.random.Generator, digits: Digits, training: bool) -> tuple[np.ndarray, str]:
-    """Return a picture (48, 48) and its caption."""
+    """Return a picture (24, 24) and its caption."""
     while True:
         places = np.sort(random.choice(len(PLACES), random.integers(1, len(COUNTS) + 1), replace=False)).tolist()
         chosen = random.integers(0, len(digits.digits), len(places)).tolist()
@@ -88,7 +88,9 @@ def scene(random: np.random.Generator, digits: Digits, training: bool) -> tuple[
             break
     picture = random.normal(0, NOISE, (3 * PLACE, 3 * PLACE))
     for n, place in zip(chosen, places, strict=True):
-        row, column = (PLACE * at + (PLACE - 8) // 2 + int(random.integers(-OFF, OFF + 1)) for at in divmod(place, 3))
+        row, column = (
+            int(np.clip(PLACE * at + random.integers(-OFF, OFF + 1), 0, 2 * PLACE)) for at in divmod(place, 3)
+        )
         digit = digits.pictures[n]
         picture[row : row + 8, column : column + 8] += turned(random, digit) if training else digit
     named = [f"{_article(int(digits.digits[n]))} {PLACES[place]}" for n, place in zip(chosen, places, strict=True)]
@@ -159,7 +161,7 @@ def looked(run: Path, pictures: list[np.ndarray], captions: list[str]) -> float:
         at = [n for n, word in enumerate(words) if word in NAMES and words[n - 1] in ("a", "an")]
         for n, place in zip(at, _places(caption), strict=True):
             row, column = (int(one) for one in re.findall(r"\d+", str(seen.columns[int(seen.iloc[n].argmax())])))
-            right += (row - 1) // 2 == place // 3 and (column - 1) // 2 == place % 3
+            right += (row - 1, column - 1) == divmod(place, 3)
             every_one += 1
     return right / every_one if every_one else 0.0
 
