@@ -220,6 +220,12 @@ def test_tables_with_passages_are_known_by_their_names(tmp_path: Path) -> None:
     assert fingerprint(other) != fingerprint(pairs)
 
 
+def test_the_same_question_may_be_asked_about_many_passages() -> None:
+    rows = {"passage": [f"Ann is in hall {n}." for n in range(60)], "question": ["Is it far?"] * 60}
+    pairs = pairs_of(pd.DataFrame(rows | {"answer": ["yes", "no"] * 30}))
+    assert len(pairs) == 60 and not any("careful" in note for note in pairs.notes)
+
+
 def test_files_as_squad_has_them_are_read(tmp_path: Path) -> None:
     asked_of = [
         {"question": "Where is Ann?", "answers": [{"text": "hall", "answer_start": 14}, {"text": "the hall"}]},

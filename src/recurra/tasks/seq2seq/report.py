@@ -44,7 +44,10 @@ def answer_sections(fitted: Fitted, data: Pairs, judged: Judged | None) -> list[
     said = judged.answers[judged.name]
     ways = "From the best to the worst, at even distances, of all texts that the model had not seen."
     sections = [Section("Answers", ways, table=_table(examples, truth, said, scores, middle), own=OWN)]
-    sections += (_pointed if fitted.learned.points else _pictures)(fitted, examples, scores)
+    if fitted.learned.points:
+        sections += _pointed(fitted, judged, scores)
+    else:
+        sections += _pictures(fitted, examples, scores)
     worst = order[::-1][:LISTED]
     text = "The answers that have least in common with the right ones, the worst first."
     table = _table(examples, truth, said, scores, worst)
@@ -94,14 +97,16 @@ def _pictures(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> lis
     return [Section("Where it looked", text, found)]
 
 
-def _pointed(fitted: Fitted, examples: PairExamples, scores: np.ndarray) -> list[Section]:
+def _pointed(fitted: Fitted, judged: Judged, scores: np.ndarray) -> list[Section]:
     """Return where the model pointed in the passages of some questions, the best answer first."""
+    examples, truth = judged.exam.examples, judged.exam.truth
+    assert isinstance(examples, PairExamples)
     order = _once(examples, np.argsort(-scores, kind="stable"))
     places = order[np.unique(np.linspace(0, len(order) - 1, min(POINTED, len(order))).astype(int))]
     some = examples.some(places)
     answers = [best[0] for best in ask_network(fitted, some)]
     labels = [some.labels(n, fitted.learned) for n in range(len(some))]
-    return [pointed_section(some.sources, labels, answers)]
+    return [pointed_section(some.sources, labels, answers, [truth.texts[n] for n in places])]
 
 
 def _pictured(examples: PairExamples, lengths: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -413,6 +413,8 @@ def _doubts(pairs: Pairs, sides: Sides) -> list[str]:
     """Return a warning if targets look like labels; raises KindError if sources do, or all targets are the same."""
     labels = [len(set(texts)) for texts in (pairs.sources, pairs.targets or ())]
     source, target = (count <= LABELS and count * TIMES <= len(pairs) for count in labels)
+    if pairs.passages is not None:  # the same few questions may be asked about each, and be answered by yes and no
+        source = target = False
     if source or (labels[1] == 1 and len(pairs) > LABELS):
         number = 0 if source else 1
         raise KindError(
