@@ -165,7 +165,7 @@ def test_together_they_say_the_mean_at_each_step(learned: Translator) -> None:
     shown = [learned.fitted_.learned.target.shown(unit) for unit in units]
     assert learned.predict(asked[:1], together=[other]) == [learned.fitted_.learned.target.cutter.join(shown)]
     attending = Translator(**ONCE | {"decoder": "attending"}).fit(asked, said)
-    with pytest.raises(ConfigError, match="write in different ways"):
+    with pytest.raises(ConfigError, match="make answers in different ways"):
         learned.predict(asked[:1], together=[attending])
 
 

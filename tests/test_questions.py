@@ -281,11 +281,26 @@ def test_what_cannot_be_pointed_at_is_said() -> None:
     questions, answers = asked(30)
     with pytest.raises(DataError, match="there are none: name their column with passage_column="):
         Translator(decoder="span").fit([one for one, _ in questions], answers)
-    with pytest.raises(DataError, match="No answer stands in its passage"):
+    with pytest.raises(ConfigError, match="No answer stands in its passage"):
         Translator(**TINY, decoder="span").fit(questions, [f"{n}" for n in range(30)])  # type: ignore[arg-type]
     some = ["elsewhere" if n == 4 else text for n, text in enumerate(answers)]
     with pytest.warns(match=r"1 answer\(s\) stand in no passage"):
         Translator(**TINY).fit(questions, some)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_pointed_at_does_not_train_later_either() -> None:
+    questions, answers = asked(40)
+    some = [f"elsewhere {n}" if n % 9 == 4 else text for n, text in enumerate(answers)]
+    with pytest.warns(match=r"stand in no passage"):
+        translator = Translator(**TINY, last_epochs=1, decoder="span").fit(questions, some)  # type: ignore[arg-type]
+    assert all(one.isfinite().all() for one in translator.network_.parameters())
+
+
+def test_long_passages_train() -> None:
+    config = make_config(PARTS, TINY)
+    long = [(question, f"{about} {'and so on ' * 100}") for question, about in asked(40)[0]]
+    prepared = KIND.prepare(pairs_of((long, asked(40)[1])), config)
+    assert len(prepared.train) == 38 and not any("careful" in note for note in prepared.plan.notes)
 
 
 def test_empty_passages_are_left_out_and_missing_ones_named(tmp_path: Path) -> None:

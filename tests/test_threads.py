@@ -77,8 +77,8 @@ def test_where_there_is_an_assistant_only_it_replies() -> None:
 
 
 def test_empty_turns_are_left_out_and_counted() -> None:
-    pairs = pairs_of([["a", " ", "b"], ["c", "d", "e"]])
-    assert pairs.sources == ("a", "c", "d") and pairs.notes[-1] == "left out 1 empty turn(s)"
+    pairs = pairs_of([["a", " ", "b"], ["c", "d", "e"], ["f", "g"]])
+    assert pairs.sources == ("a", "c", "d", "f") and pairs.notes[-1] == "left out 1 empty turn(s)"
     with pytest.raises(DataError, match="No thread has a reply"):
         pairs_of([{"dialog": ["a"]}, {"dialog": ["b", ""]}])
 

@@ -171,9 +171,9 @@ def ask_network(
     penalty = task.length_penalty if asked.length_penalty is None else asked.length_penalty
     how = Search(beam, penalty, learned.target.end, (PADDING,))
     networks: list[Any] = [one.network for one in (fitted, *others)]
+    by_step = hears(networks)
     if learned.points:
         return list(pointed_at(networks, examples, learned, asked.best))
-    by_step = hears(networks)
     if by_step and asked.length_penalty is not None:
         raise ConfigError("length_penalty= has no effect on a run with decoder='ctc': leave it out.")
     said = heard(networks, examples, beam) if by_step else searched(networks, examples, learned, how)

@@ -123,9 +123,16 @@ class PairExamples:
         texts = self.said.lengths if self.read.numbers.ndim > 1 else np.maximum(self.read.lengths, self.said.lengths)
         return np.flatnonzero(texts <= longest + 1)
 
-    def sayable(self, learned: Seq2seqLearned) -> np.ndarray:
-        """Return the places of pairs whose target can be said by the steps of its source, each of which says a unit."""
+    def answerable(self, learned: Seq2seqLearned) -> np.ndarray:
+        """Return the places of pairs whose target the decoder can give.
+
+        What is pointed at must stand in its passage; what is said step by step must have no more units than steps.
+        """
         assert self.said is not None
+        if self.spans is not None:
+            return np.flatnonzero(self.spans.lengths)
+        if not learned.by_step:
+            return np.arange(len(self))
         least = [least_steps(self.said.row(n)[:-1].tolist()) for n in range(len(self))]
         return np.flatnonzero(np.array(least) <= self.steps(learned))
 

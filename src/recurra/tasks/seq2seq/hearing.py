@@ -21,11 +21,10 @@ STEPS = 100_000  # and the steps of those, with padding
 
 
 def hears(networks: Sequence[Any]) -> bool:
-    """Tell whether these say a unit of every step; raises ConfigError if some do and others do not."""
-    found = [isinstance(network, CtcNet) for network in networks]
-    if any(found) and not all(found):
-        raise ConfigError("Runs with decoder='ctc' and others write in different ways, so they cannot decide together.")
-    return found[0]
+    """Tell whether these say a unit of every step; raises ConfigError if they are of several kinds."""
+    if len(set(map(type, networks))) > 1:
+        raise ConfigError("Runs of different decoders make answers in different ways, so they cannot decide together.")
+    return isinstance(networks[0], CtcNet)
 
 
 @on_its_own

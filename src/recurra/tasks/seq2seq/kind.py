@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ...compare.metric import Metric, Statistics
-from ...errors import ConfigError, DataError, plural
+from ...errors import ConfigError, plural
 from ...nn.build import attentions_in, idle_attention, is_reservoir, refuse_idle
 from ...settings import Config, filled
 from ...training.loop import Epoch
@@ -39,6 +39,14 @@ from .task import make_translator
 # What says how a decoder writes.
 WRITES = ("tied", "feeding", "smoothing", "sampling", "length_penalty")
 WRITING = ("copy", "shared", *WRITES, "beam")
+NONE_POINTED = (
+    "No answer stands in its passage, so none can be pointed at: give decoder='attending', which writes answers of its "
+    "own."
+)
+NONE_HEARD = (
+    "Hardly any target can be said in the steps of its sequence, of which each says one unit: give a smaller segment=, "
+    "which makes more steps, or units that are longer, such as target_level='word'."
+)
 SHOWN = 2_000  # texts among which one of a middle length is shown
 
 
@@ -102,20 +110,18 @@ class Seq2seqKind(Kind):
     def prepare_as(self, data: Pairs, plan: Any, config: Config) -> Prepared:
         """Learn and encode; pairs that are very long do not train, nor those whose answer the decoder cannot give."""
         prepared = super().prepare_as(data, plan, config)
-        if prepared.learned.points:
-            prepared = _pointed(prepared)
-        if config.task.decoder == "ctc":
-            prepared = _sayable(prepared)
+        prepared = _answerable(prepared)
         train: Any = prepared.train
-        short = train.within(config.task.longest)
+        longest = prepared.config.task.longest
+        short = train.within(longest)
         long = len(train) - len(short)
         if not long:
             return prepared
         if not len(short):
             raise ConfigError(
-                f"Every pair has more than {config.task.longest:,} units, so none would train: give a larger longest=."
+                f"Every pair has more than {longest:,} units, so none would train: give a larger longest=."
             )
-        note = f"careful: {long:,} pair{plural(long)} with more than {config.task.longest:,} units do not train"
+        note = f"careful: {long:,} pair{plural(long)} with more than {longest:,} units do not train"
         plan = replace(prepared.plan, notes=(*prepared.plan.notes, note))  # type: ignore[type-var]
         return replace(prepared, plan=plan, train=train.some(short))
 
@@ -132,7 +138,7 @@ class Seq2seqKind(Kind):
         plan: Any = prepared.plan
         every = self.encode(prepared.data, fitted.learned, np.sort(np.concatenate([plan.train, plan.valid])))
         every = every.some(every.within(fitted.config.task.longest))
-        every = every.some(every.sayable(fitted.learned)) if fitted.config.task.decoder == "ctc" else every
+        every = every.some(every.answerable(fitted.learned))
         return train_gently(fitted, every, self.more_epochs(fitted.config))
 
     def more_epochs(self, config: Config) -> int:
@@ -287,38 +293,20 @@ def _idle_writing(config: Config) -> dict[str, str]:
     return idle if config.task.copy else idle | {"forget": "nothing is copied"}
 
 
-def _pointed(prepared: Prepared) -> Prepared:
-    """Leave out the pairs whose answer does not stand in its passage; raises DataError if no other is left."""
-    train: Any = prepared.train
-    valid: Any = prepared.valid
-    kept = [np.flatnonzero(examples.spans.lengths) for examples in (train, valid)]
-    lost = len(train) + len(valid) - sum(map(len, kept))
-    if not lost:
-        return prepared
-    if not all(map(len, kept)):
-        raise DataError(
-            "No answer stands in its passage, so none can be pointed at: give decoder='attending', which writes "
-            "answers of its own."
-        )
-    note = f"careful: {lost:,} answer(s) stand in no passage and are not learned from"
-    plan = replace(prepared.plan, notes=(*prepared.plan.notes, note))  # type: ignore[type-var]
-    return replace(prepared, plan=plan, train=train.some(kept[0]), valid=valid.some(kept[1]))
-
-
-def _sayable(prepared: Prepared) -> Prepared:
-    """Return what was prepared without the pairs whose target has more units than steps can say."""
+def _answerable(prepared: Prepared) -> Prepared:
+    """Return what was prepared without the pairs whose target the decoder cannot give; ConfigError if none is left."""
     parts: list[Any] = [prepared.train, prepared.valid]
-    kept = [part.sayable(prepared.learned) for part in parts]
+    kept = [part.answerable(prepared.learned) for part in parts]
     lost = sum(len(part) - len(places) for part, places in zip(parts, kept, strict=True))
     if not lost:
         return prepared
+    points = prepared.learned.points
     if not all(map(len, kept)):
-        raise ConfigError(
-            "Hardly any target can be said in the steps of its sequence, of which each says one unit: give a smaller "
-            "segment=, which makes more steps, or units that are longer, such as target_level='word'."
-        )
-    note = f"careful: {lost:,} pair{plural(lost)} whose target has more units than steps can say do not train; a "
-    note += "smaller segment= makes more steps"
+        raise ConfigError(NONE_POINTED if points else NONE_HEARD)
+    note = f"careful: {lost:,} answer(s) stand in no passage and are not learned from"
+    if not points:
+        note = f"careful: {lost:,} pair{plural(lost)} whose target has more units than steps can say do not train; a "
+        note += "smaller segment= makes more steps"
     plan = replace(prepared.plan, notes=(*prepared.plan.notes, note))  # type: ignore[type-var]
     train, valid = (part.some(places) for part, places in zip(parts, kept, strict=True))
     return replace(prepared, plan=plan, train=train, valid=valid)

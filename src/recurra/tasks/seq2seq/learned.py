@@ -86,8 +86,8 @@ class Seq2seqLearned:
     rank: str  # the metric that ranks
     seen: np.ndarray = field(compare=False, repr=False)  # the digests of all texts of the training
     passages: bool = False  # whether sources are about passages
-    points: bool = False  # whether answers are pointed at
-    closed: tuple[str, ...] = ()  # of those the ones that no passage has
+    decoder: str = field(default="attending", compare=False)  # what makes answers
+    closed: tuple[str, ...] = ()  # of those that are pointed at the ones that no passage has
 
     @classmethod
     def of(cls, pairs: Pairs, settings: Seq2seqSettings) -> "Seq2seqLearned":
@@ -103,12 +103,23 @@ class Seq2seqLearned:
             both = zip(pairs.about, pairs.targets, strict=True)
             closed = closed_answers(pairs.targets, [bool(spans_of(cut(about), cut(said))) for about, said in both])
         made = cls(source, target, *sizes, tokens, settings.rank or "bleu", seen)
-        return replace(made, passages=pairs.passages is not None, points=settings.decoder == "span", closed=closed)
+        decoder = settings.decoder or "attending"
+        return replace(made, passages=pairs.passages is not None, decoder=decoder, closed=closed)
 
     @property
     def shared(self) -> bool:
         """Whether both sides are one."""
         return self.source is self.target
+
+    @property
+    def points(self) -> bool:
+        """Whether answers are pointed at in passages."""
+        return self.decoder == "span"
+
+    @property
+    def by_step(self) -> bool:
+        """Whether every step that is read says a unit or none."""
+        return self.decoder == "ctc"
 
     def most(self, length: int) -> int:
         """Return how many units an answer to a text of ``length`` units may have."""
@@ -128,7 +139,7 @@ class Seq2seqLearned:
             if side.cutter.model is not None:
                 arrays[f"{name}_pieces"] = np.frombuffer(side.cutter.model, np.uint8).copy()
         sizes = {"ratio": self.ratio, "longest": self.longest, "tokens": self.tokens, "rank": self.rank}
-        asked = {"passages": self.passages, "points": self.points, "closed": list(self.closed)}
+        asked = {"passages": self.passages, "decoder": self.decoder, "closed": list(self.closed)}
         return plain | sizes | asked, arrays
 
     @classmethod
@@ -142,8 +153,8 @@ class Seq2seqLearned:
         lengths = plain["ratio"], plain["longest"]
         rank = plain.get("rank", "rouge" if plain.get("rouge") else "bleu")  # as runs of earlier versions have it
         asked: dict[str, Any] = {}
-        if plain.get("passages"):  # which runs of earlier versions have not
-            asked = {"passages": True, "points": plain["points"], "closed": tuple(plain["closed"])}
+        if "decoder" in plain:  # which runs of earlier versions have not
+            asked = {name: plain[name] for name in ("passages", "decoder")} | {"closed": tuple(plain["closed"])}
         return cls(sides[0], sides[-1], *lengths, plain["tokens"], rank, arrays["seen"], **asked)
 
 

@@ -98,8 +98,11 @@ class Seq2seqSettings(PairSettings):
         low=0,
         high=0.9,
     )
-    longest: int = setting(
-        200, "units of a text beyond which its pair does not train, as it would take much time", low=1
+    longest: int | None = setting(
+        None,
+        "units of a text beyond which its pair does not train, as it would take much time; 200, and 800 where answers "
+        "are pointed at, if not given",
+        low=1,
     )
     validation_size: float | None = setting(
         None, "pairs kept to decide when to stop, a number or a share below 1; a twentieth if not given", low=0

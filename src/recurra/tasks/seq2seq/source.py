@@ -228,9 +228,10 @@ def _from_lists(source: Any, form: Form, answered: bool) -> Pairs:
 
 
 def _are_threads(source: Any) -> bool:
-    """Tell whether a list holds lists of texts that are no pairs: more than two in one of them."""
+    """Tell whether a list holds lists of texts that are no pairs, as one has more than two, nor both sides of pairs."""
     lists = _all_are(source, (list, tuple)) and all(len(one) > 1 and _all_are(one, str) for one in source)
-    return lists and any(len(one) > 2 for one in source)
+    sides = lists and len(source) == 2 and len(source[0]) == len(source[1])  # texts, and those that answer them
+    return lists and not sides and any(len(one) > 2 for one in source)
 
 
 def _only_texts(source: Any, answered: bool) -> Pairs:
