@@ -19,8 +19,8 @@ from recurra.tasks.seq2seq.copying import Copying, forgetting
 from recurra.tasks.seq2seq.examples import PairExamples
 from recurra.tasks.seq2seq.learned import Seq2seqLearned
 from recurra.tasks.seq2seq.network import Seq2seqNet
+from recurra.tasks.seq2seq.pairs import Pairs
 from recurra.tasks.seq2seq.settings import PARTS
-from recurra.tasks.seq2seq.source import Pairs
 
 SYLLABLES = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
 KNOWN = ["she saw Ann twice", "he saw Bob", "Bob saw her"]

@@ -19,7 +19,8 @@ import pytest
 from recurra.errors import DataError, KindError
 from recurra.tasks.seq2seq.baselines import Nearest, make_baselines
 from recurra.tasks.seq2seq.columns import Form, is_language
-from recurra.tasks.seq2seq.source import Pairs, fingerprint, paired, pairs_of
+from recurra.tasks.seq2seq.pairs import Pairs, fingerprint
+from recurra.tasks.seq2seq.source import paired, pairs_of
 
 GERMAN = ("Ein Hund rennt.", 'Er sagt "ja", oder?', "Zwei Männer; drei Frauen", "Tür zu!")
 ENGLISH = ("A dog runs.", 'He says "yes", right?', "Two men; three women", "Close the door!")

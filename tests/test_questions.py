@@ -22,10 +22,11 @@ from recurra.tasks.seq2seq.copying import Strangers, ranked
 from recurra.tasks.seq2seq.examples import PairExamples
 from recurra.tasks.seq2seq.kind import KIND
 from recurra.tasks.seq2seq.overlap import overlap_statistics
+from recurra.tasks.seq2seq.pairs import Pairs, fingerprint
 from recurra.tasks.seq2seq.plan import make_plan
 from recurra.tasks.seq2seq.pointing import PointingNet, PointingTask, place_logs
 from recurra.tasks.seq2seq.settings import PARTS
-from recurra.tasks.seq2seq.source import Pairs, fingerprint, pairs_of
+from recurra.tasks.seq2seq.source import pairs_of
 from recurra.tasks.seq2seq.spans import best_spans, closed_answers, spans_of
 
 NAMES = ("Ann", "Bob", "Carl", "Dora", "Emil", "Fay", "Gus", "Hope")

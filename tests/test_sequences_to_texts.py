@@ -11,8 +11,9 @@ from recurra.settings import make_config
 from recurra.tasks.seq2seq.baselines import NearestSequence
 from recurra.tasks.seq2seq.examples import PairExamples
 from recurra.tasks.seq2seq.kind import KIND
+from recurra.tasks.seq2seq.pairs import Pairs, fingerprint
 from recurra.tasks.seq2seq.settings import PARTS
-from recurra.tasks.seq2seq.source import Pairs, fingerprint, pairs_of
+from recurra.tasks.seq2seq.source import pairs_of
 
 WORDS = ("zero", "one", "two")
 SMALL = {"target_level": "word", "hidden_size": 16, "max_epochs": 1, "epoch_steps": 2, "batch_size": 8}

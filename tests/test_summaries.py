@@ -13,10 +13,10 @@ from recurra.tasks import kind_of
 from recurra.tasks.seq2seq.baselines import Lead
 from recurra.tasks.seq2seq.examples import PairExamples
 from recurra.tasks.seq2seq.learned import Seq2seqLearned
+from recurra.tasks.seq2seq.pairs import Pairs
 from recurra.tasks.seq2seq.plan import make_plan
 from recurra.tasks.seq2seq.rouge import rouge_metrics, rouge_statistics
 from recurra.tasks.seq2seq.settings import PARTS
-from recurra.tasks.seq2seq.source import Pairs
 
 KIND = kind_of("seq2seq")
 RIGHT = ["The cat sat on the mat.", "Two dogs, one bone!", "nothing alike"]

@@ -25,9 +25,9 @@ from recurra.tasks.seq2seq.answers import Decoder, Together, ask_network
 from recurra.tasks.seq2seq.examples import PairExamples
 from recurra.tasks.seq2seq.learned import Seq2seqLearned
 from recurra.tasks.seq2seq.network import Seq2seqNet
+from recurra.tasks.seq2seq.pairs import Pairs
 from recurra.tasks.seq2seq.report import answer_sections, proof_sections
 from recurra.tasks.seq2seq.settings import PARTS, AnswerAsked, Seq2seqSettings
-from recurra.tasks.seq2seq.source import Pairs
 from recurra.tasks.seq2seq.task import Seq2seqTask
 
 KIND = kind_of("seq2seq")

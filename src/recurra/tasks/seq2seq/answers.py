@@ -34,10 +34,10 @@ from .learned import END_SHOWN, Seq2seqLearned, Side
 from .metrics import Tokens, text_statistics
 from .network import Seq2seqNet
 from .overlap import overlap_statistics
+from .pairs import Pairs
 from .pointing import PointingNet
 from .rouge import rouge_statistics
 from .settings import AnswerAsked
-from .source import Pairs
 from .spans import best_spans
 
 MORE = {"rouge": rouge_statistics, "f1": overlap_statistics}  # what is counted besides where that ranks

@@ -14,7 +14,7 @@ from ...data.text.sentences import sentences
 from ..base import Baseline, Prepared
 from ..cases.reading import resampled
 from .examples import PairExamples
-from .source import Pairs
+from .pairs import Pairs
 
 COPY, NEAREST, FIRST = "copy source", "nearest pair", "first sentence"  # the rows of the table
 COMMON, COMMONEST = "sentence in common", "commonest answer"

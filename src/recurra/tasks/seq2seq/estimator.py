@@ -17,8 +17,8 @@ from .examples import PairExamples
 from .kind import KIND
 from .learned import END_SHOWN
 from .listening import Listening
+from .pairs import Pairs
 from .settings import AnswerAsked, Seq2seqModelSettings, Seq2seqSettings, Seq2seqTrainingSettings
-from .source import Pairs
 from .surprise import surprise
 
 

@@ -17,7 +17,7 @@ from ...errors import DataError
 from ...nn.prefixes import least_steps
 from .copying import numbered
 from .learned import END, END_SHOWN, Seq2seqLearned, Side
-from .source import Pairs
+from .pairs import Pairs
 from .spans import spans_of
 
 BLUR = 0.2  # share by which lengths are off, so that batches are others in every pass

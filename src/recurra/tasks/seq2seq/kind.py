@@ -27,12 +27,13 @@ from .examples import PairExamples
 from .learned import Seq2seqLearned, has_strangers
 from .metrics import CHRF, text_metrics
 from .overlap import EM, F1
+from .pairs import Pairs, digests, fingerprint
 from .plan import PairPlan, make_plan
 from .rouge import rouge_metrics
 from .sequences import Sequences, are_pictures
 from .settings import PARTS, AnswerAsked
 from .sizes import sized
-from .source import Pairs, digests, fingerprint, pairs_of
+from .source import pairs_of
 from .swapped import refuse_answers
 from .task import make_translator
 

@@ -13,9 +13,9 @@ from ...data.text.units import Level
 from ...data.text.vocabulary import FIRST
 from ...nn.prefixes import least_steps
 from .metrics import Tokens, bleu_tokens
+from .pairs import Pairs, digests
 from .sequences import Sequences, are_pictures
 from .settings import Seq2seqSettings
-from .source import Pairs, digests
 from .spans import closed_answers, spans_of
 
 END = ""  # the unit behind every text; before an answer it stands, too

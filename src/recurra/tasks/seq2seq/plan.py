@@ -13,9 +13,9 @@ from ...data.text.cutter import FEW
 from ...data.text.sentences import sentences
 from ...errors import ConfigError, DataError, plural
 from .metrics import Tokens, bleu_tokens, in_words
+from .pairs import Pairs
 from .rouge import has_rouge
 from .settings import Seq2seqSettings
-from .source import Pairs
 from .spans import closed_answers
 
 CHARACTERS = 3  # of a Chinese or Japanese word or two: without a run of four, which BLEU counts

@@ -13,10 +13,10 @@ from .examples import PairExamples
 from .figures import alignment, looks
 from .learned import Seq2seqLearned
 from .metrics import case_chrf
+from .pairs import Pairs
 from .passages import pointed_section
 from .sequences import Sequences
 from .sounding import sounding
-from .source import Pairs
 
 POINTED = 5  # passages in which it is shown where the model pointed
 PICTURED = 3  # pairs of which it is shown where the model looked

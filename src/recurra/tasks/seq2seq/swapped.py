@@ -6,7 +6,7 @@ from ...data.text import UNKNOWN
 from ...data.text.vocabulary import FIRST
 from ...errors import DataError
 from .learned import Seq2seqLearned, Side
-from .source import Pairs
+from .pairs import Pairs
 
 SOME = 300  # texts that are looked at
 FEWEST = 30  # characters by which that can be told
