@@ -57,6 +57,7 @@ CASES = (
         ("location_aware", {"kernel_size": 3, "filters": 2, "attention_size": 3}, Sizes(5, 8)),
         ("coverage", {"attention_size": 3}, Sizes(5, 8)),
         ("monotonic", {"attention_size": 3}, Sizes(5, 8)),
+        ("gaussian", {"attention_size": 3}, Sizes(5, 8)),
     ]
 )
 

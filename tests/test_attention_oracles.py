@@ -4,7 +4,7 @@ Shapes: B batch, Q queries, T steps, D query width, K key width.
 """
 
 from collections.abc import Callable, Iterator
-from math import cos, exp, isclose, sqrt, tanh
+from math import cos, exp, isclose, log, sqrt, tanh
 from typing import Any
 
 import pytest
@@ -409,6 +409,43 @@ def test_monotonic_by_hand() -> None:
     got = attention(torch.zeros(1, 2, D).double(), attention.project(torch.zeros(1, 3, K).double()))
     expected = torch.tensor([[[1 / 2, 1 / 4, 1 / 8], [1 / 4, 1 / 4, 3 / 16]]], dtype=torch.float64)
     torch.testing.assert_close(got.weights, expected)
+
+
+def test_gaussian_windows_by_loops() -> None:
+    query, states, mask = question(D)
+    attention = make("gaussian", D, attention_size=3)
+    p = numbers(attention)
+    middles: list[Row] = []
+
+    def softplus(x: float) -> float:
+        return log(1 + exp(x))
+
+    def row(t: int, s: Row, h: list[Row], previous: Row | None) -> Row:
+        said = plus(
+            times(p["windows.weight"], tanhs(plus(times(p["query.weight"], s), p["query.bias"]))), p["windows.bias"]
+        )
+        shares, ahead, wide = said[:3], said[3:6], said[6:]
+        middles[:] = [[0.0] * 3] if previous is None else middles
+        middles.append([before + softplus(d) for before, d in zip(middles[-1], ahead, strict=True)])
+        found = []
+        for j in range(len(h)):
+            windows = zip(shares, middles[-1], wide, strict=True)
+            found.append(
+                sum(exp(w) / softplus(x) * exp(-((j - u) ** 2) / (2 * softplus(x) ** 2)) for w, u, x in windows)
+            )
+        return [*(one / sum(found) for one in found), *[0.0] * (T - len(h))]
+
+    check(attention, query, states, mask, by_loops(query, states, row))
+
+
+def test_gaussian_windows_begin_near_the_first_steps_and_stay_within() -> None:
+    attention = ATTENTIONS["gaussian"](D, K).double()
+    nn.init.zeros_(attention.get_parameter("windows.weight"))
+    states = torch.zeros(1, 9, K).double()
+    got = attention(torch.zeros(1, 40, D).double(), attention.project(states))
+    assert got.weights[0, :5].argmax(-1).tolist() == [1, 2, 3, 4, 5]  # by 1 step at each query
+    torch.testing.assert_close(got.weights.sum(-1), torch.ones(1, 40).double())  # beyond the last step, too
+    assert got.weights[0, -1].argmax() == 8
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 8, 33])

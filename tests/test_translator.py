@@ -155,7 +155,7 @@ def test_the_network_is_the_one_that_people_write_with_torch(feeding: bool) -> N
 
 
 EVERY = ("none", "additive", "dot", "general", "scaled_dot", "multi_head", "local_m", "local_p", "location_aware",
-         "coverage", "monotonic")  # fmt: skip
+         "coverage", "monotonic", "gaussian")  # fmt: skip
 
 
 @pytest.mark.parametrize("feeding", [True, False])

@@ -30,6 +30,7 @@ ATTENTIONS = Registry(
         "location_aware": Entry("location_aware:LocationAwareAttention", "also reads where it looked before"),
         "coverage": Entry("coverage:CoverageAttention", "also reads how much it has looked at each place so far"),
         "monotonic": Entry("monotonic:MonotonicAttention", "moves forwards through the past, never back"),
+        "gaussian": Entry("gaussian:GaussianAttention", "windows that move on by as much as each output says (Graves)"),
     },
 )
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .cosine import CosineAttention
     from .coverage import CoverageAttention
     from .dot import DotAttention
+    from .gaussian import GaussianAttention
     from .general import GeneralAttention
     from .key_value import KeyValueAttention
     from .lagged import LaggedAttention
@@ -71,6 +73,7 @@ __all__ = [
     "CosineAttention",
     "CoverageAttention",
     "DotAttention",
+    "GaussianAttention",
     "GeneralAttention",
     "KeyValueAttention",
     "LaggedAttention",

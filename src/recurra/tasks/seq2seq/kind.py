@@ -38,7 +38,7 @@ from .swapped import refuse_answers
 from .task import make_translator
 
 # What says how a decoder writes.
-WRITES = ("tied", "feeding", "smoothing", "sampling", "length_penalty")
+WRITES = ("tied", "feeding", "smoothing", "sampling", "length_penalty", "diagonal_penalty")
 WRITING = ("copy", "shared", *WRITES, "beam")
 NONE_POINTED = (
     "No answer stands in its passage, so none can be pointed at: give decoder='attending', which writes answers of its "
@@ -154,6 +154,7 @@ class Seq2seqKind(Kind):
         idle = {}
         if "attention" not in attentions_in(config.model):
             idle["feeding"] = "attention='none' sees nothing that it could be fed with"
+            idle["diagonal_penalty"] = "attention='none' looks nowhere"
         if config.task.shared or has_strangers(config.task):
             idle["target_level"] = "both sides have the same units"
         if config.task.decoder == "span":
@@ -169,7 +170,9 @@ class Seq2seqKind(Kind):
             return dict.fromkeys(names, "texts are read, and no sequences of numbers")
         why = "sequences of numbers are read, which have no units"
         idle = dict.fromkeys(("copy", "forget", "shared"), why)
-        if not are_pictures(data.cases):
+        if are_pictures(data.cases):
+            idle["diagonal_penalty"] = "the cells of a picture have no order"
+        else:
             idle["grid"] = "no single pictures are read"
         if data.cases.shape is not None:
             idle["segment"] = "a picture is read as a whole"

@@ -135,6 +135,11 @@ class Seq2seqNet(Writer):
             vectors = vectors + self.strangers(copied, self.size)
         return vectors, mask
 
+    def steps(self, batch: Batch) -> Tensor:
+        """Return how many steps there are to look at for each answer of a batch (B,)."""
+        mask = torch.ones(batch.inputs.shape[:2]).bool().to(batch.inputs.device) if batch.mask is None else batch.mask
+        return self.embed.counts(mask) if isinstance(self.embed, SequenceVectors) else mask.sum(1)
+
     def memory(self, vectors: Tensor, read: Recurrence) -> Tensor:
         """Return what can be looked at (B, T, ·): of a picture the cells themselves, so that it is seen where."""
         itself = isinstance(self.embed, SequenceVectors) and self.embed.looked_at

@@ -156,7 +156,7 @@ class SequenceVectors(nn.Module):
     def __init__(self, side: Sequences, width: int, filters: int, dropout: float):
         super().__init__()
         layout = side.reading.layout
-        self.shape = layout.shape
+        self.layout, self.shape, self.cells = layout, layout.shape, side.cells
         self.segments: nn.Module
         if layout.shape is None:
             self.segments = Segments(layout, width, filters)
@@ -170,6 +170,13 @@ class SequenceVectors(nn.Module):
     def looked_at(self) -> bool:
         """Whether the vectors themselves are looked at, and not what the encoder made of them on its way."""
         return isinstance(self.segments, Grid)
+
+    def counts(self, mask: Tensor) -> Tensor:
+        """Return how many vectors are real of each sequence (B,), from which steps are (B, T)."""
+        if self.cells is not None:
+            return torch.full_like(mask[:, 0], self.cells.number, dtype=torch.long)
+        layout, lengths = self.layout, mask.sum(1)
+        return ((lengths - layout.segment + layout.hop - 1) // layout.hop).clamp(min=0) + 1
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return vectors (B, n, E) of ``x`` (B, T, C), and which are real (B, n), from which steps are (B, T)."""

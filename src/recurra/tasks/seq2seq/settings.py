@@ -120,6 +120,12 @@ class Seq2seqSettings(PairSettings):
     smoothing: float = setting(
         0.1, "share of the probability that all units have alike in the loss (label smoothing)", low=0, high=0.9
     )
+    diagonal_penalty: float = setting(
+        0.0,
+        "weight in the loss of looks away from the diagonal, where what is read and what is written have one order "
+        "(guided attention)",
+        low=0,
+    )
     sampling: float = setting(
         0.0,
         "share of the units before, in training, that are the model's own guesses (scheduled sampling)",

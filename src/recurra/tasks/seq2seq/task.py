@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ...data.batch import Batch
 from ...nn.augment import Augmentation
+from ...nn.diagonal import off_diagonal
 from ...nn.models import Output
 from ...random import current
 from ...settings import Config
@@ -28,7 +29,8 @@ class Seq2seqTask:
     ε is the label ``smoothing`` (Szegedy et al. 2016, arXiv 1512.00567). In training a share ``sampling`` of the units
     before is what the model itself would have said after the right ones, as in parallel scheduled sampling (Bengio et
     al. 2015, arXiv 1506.03099; Duckworth et al. 2019, arXiv 1906.04331). Of a network that copies, a share ``forget``
-    of the units of each text is as if it did not know them. Sequences are those of the ``augmentation`` in training.
+    of the units of each text is as if it did not know them. Sequences are those of the ``augmentation`` in training,
+    where looks away from the ``diagonal`` cost, too.
     """
 
     def __init__(
@@ -37,8 +39,9 @@ class Seq2seqTask:
         sampling: float = 0.0,
         forget: float = 0.0,
         augmentation: Augmentation = Augmentation(),  # noqa: B008  (immutable)
+        diagonal: float = 0.0,
     ):
-        self.smoothing, self.sampling, self.forget = smoothing, sampling, forget
+        self.smoothing, self.sampling, self.forget, self.diagonal = smoothing, sampling, forget, diagonal
         self.augmentation = augmentation
 
     def ask(self, model: nn.Module, batch: Batch) -> Output:
@@ -53,7 +56,12 @@ class Seq2seqTask:
         if model.training and self.sampling:
             previous = self._guessed(model, batch, previous)
         # In validation smoothed, too: what is trained to be less than sure would look worse there the better it gets.
-        return model.teach(batch, previous, self.smoothing)
+        output = model.teach(batch, previous, self.smoothing)
+        if not (model.training and self.diagonal) or output.weights is None:
+            return output
+        said = torch.ones_like(batch.targets).bool() if batch.target_mask is None else batch.target_mask
+        away = off_diagonal(output.weights, said.sum(1), model.steps(batch))
+        return output._replace(prediction=output.prediction + self.diagonal * away)
 
     @torch.no_grad()
     def _guessed(self, model: Seq2seqNet, batch: Batch, previous: Tensor) -> Tensor:
@@ -79,4 +87,5 @@ def make_translator(config: Config, learned: Seq2seqLearned) -> tuple[nn.Module,
         return PointingNet(config, learned), PointingTask(task.forget)
     if task.decoder == "ctc":
         return CtcNet.of(config, learned), CtcTask(augmentation)
-    return Seq2seqNet.of(config, learned), Seq2seqTask(task.smoothing, task.sampling, task.forget, augmentation)
+    how = task.smoothing, task.sampling, task.forget, augmentation, task.diagonal_penalty
+    return Seq2seqNet.of(config, learned), Seq2seqTask(*how)
