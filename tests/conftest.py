@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+from commands import Run, run_command
 from recurra.native import library
 
 # Small products gain nothing from threads, and the same order of sums gives the same digits everywhere.
@@ -33,3 +35,11 @@ def each_instruction_set() -> Iterator[list[bytes]]:
     first = engine.recurra_instruction_set()
     yield engine.recurra_instruction_sets().split(b",")
     assert engine.recurra_use_instruction_set(first) == 0
+
+
+@pytest.fixture
+def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in the folder ``home`` of its module, in lines that are long enough for any message."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("COLUMNS", "400")
+    return lambda *arguments: run_command(capsys, *arguments)

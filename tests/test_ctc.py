@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from commands import Run, run_command
+from commands import Run
 from pages import figures_in
 from recurra import ConfigError, DataError, Translator
 from recurra.settings import make_config
@@ -259,14 +259,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         given = ["--task", "seq2seq", "--decoder", "ctc", "--no-bidirectional", "--hidden-size", 24, "--max-epochs", 20]
         app.main(list(map(str, ["train", "clips.tsv", *given, "--test-data", "more.tsv", "--out", "run"])))
     return folder
-
-
-@pytest.fixture
-def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in that folder, in lines that are long enough for any message."""
-    monkeypatch.chdir(home)
-    monkeypatch.setenv("COLUMNS", "400")
-    return lambda *arguments: run_command(capsys, *arguments)
 
 
 def test_sounds_that_a_table_names_are_written_down(run: Run, home: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from commands import Answer, Run, run_command
+from commands import Answer, Run
 
 SMALL: list[Any] = ["--task", "seq2seq", "--level", "word", "--hidden-size", 24, "--batch-size", 16]
 SMALL += ["--max-epochs", 3, "--epoch-steps", 12, "--learning-rate", 0.02]
@@ -68,14 +68,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             app.main(list(map(str, ["train", "pairs.tsv", *SMALL, "--seed", seed, "--out", name])))
         app.main(list(map(str, ["train", "pairs.tsv", *SMALL, "--level", "character", "--out", "letters"])))
     return folder
-
-
-@pytest.fixture
-def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in that folder, in lines that are long enough for any message."""
-    monkeypatch.chdir(home)
-    monkeypatch.setenv("COLUMNS", "400")
-    return lambda *arguments: run_command(capsys, *arguments)
 
 
 def table(answer: Answer) -> pd.DataFrame:

@@ -85,7 +85,7 @@ def make_translator(config: Config, learned: Seq2seqLearned) -> tuple[nn.Module,
     augmentation = source.augmentation if isinstance(source, Sequences) else Augmentation()
     if learned.points:
         return PointingNet(config, learned), PointingTask(task.forget)
-    if task.decoder == "ctc":
+    if learned.by_step:
         return CtcNet.of(config, learned), CtcTask(augmentation)
     how = task.smoothing, task.sampling, task.forget, augmentation, task.diagonal_penalty
     return Seq2seqNet.of(config, learned), Seq2seqTask(*how)
