@@ -1,5 +1,6 @@
 """Cases of which each is a file: folders by class, tables that name files, arrays of NumPy, moving pictures."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,19 @@ def test_each_folder_is_a_class_and_each_file_a_case(tmp_path: Path, kind: str) 
     else:
         assert cases.rate == 8000 and [v.shape for v in cases.values[:3]] == [(4, 20), (6, 20), (7, 20)]
     assert cases.channels == {"npy": ("channel_1", "channel_2"), "csv": ("x", "y")}.get(kind, cases.channels)
+
+
+@pytest.mark.parametrize("kind", ["npy", "csv", "wav"])
+def test_more_files_than_may_be_open_at_once(tmp_path: Path, kind: str) -> None:
+    resource = pytest.importorskip("resource")
+    folder = shelf(tmp_path, kind, count=60)
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Path(os.devnull).open() as newest:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (newest.fileno() + 20, allowed[1]))
+    try:
+        assert len(read_cases(folder)) == 120
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
 
 
 def test_what_is_hidden_or_of_another_kind_is_left_out_and_counted(tmp_path: Path) -> None:

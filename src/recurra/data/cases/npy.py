@@ -16,8 +16,14 @@ LABELS = ("y", "Y", "label", "labels", "target", "targets", "classes", "marks", 
 
 
 def read_npy(path: Path, name: str) -> np.ndarray:
-    """Return the array in a ``.npy`` file, which stays on disk until it is used; DataError calls the file ``name``."""
+    """Return the array in a ``.npy`` file; DataError calls the file ``name``."""
     with _faults_named(name):
+        return np.load(path, allow_pickle=False)
+
+
+def map_npy(path: Path) -> np.ndarray:
+    """Return the array in a large ``.npy`` file, which stays open, and its numbers on disk until they are used."""
+    with _faults_named(path.name):
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

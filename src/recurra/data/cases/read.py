@@ -21,7 +21,7 @@ from .folders import read_folder
 from .frames import frame_cases
 from .labels import without_missing
 from .listed import file_column, listed_cases
-from .npy import read_npy, read_npz
+from .npy import map_npy, read_npz
 from .paths import kind_of
 from .roles import is_id, numbered_steps
 from .spans import has_sentences, is_utterances, read_sentences, read_utterances
@@ -193,7 +193,7 @@ def _from_sound(path: Path, answer: Answer, rate: int | None) -> Cases:
 
 def _from_numpy(path: Path, answer: Answer) -> Cases:
     """Read arrays as ``cases_of`` does; values and what is said of them may lie in one ``.npz`` file."""
-    values, y = read_npz(path) if _ending(path) == ".npz" else (read_npy(path, path.name), None)
+    values, y = read_npz(path) if _ending(path) == ".npz" else (map_npy(path), None)
     if y is None and answer.needed:
         raise DataError(
             f"'{path.name}' holds values but not what they are; save both in one file, as with np.savez('cases.npz', "
