@@ -319,6 +319,7 @@ LONG = [(f"text {number}", ("ham", "spam", "eggs")[number % 3]) for number in ra
         ("a.txt", "x y\n", Form(separator="_"), "No line of 'a.txt' holds the separator '_'; give what stands"),
         ("a.tsv", "source\ttarget\n", Form(), "has a header but no rows of data"),
         ("a.tsv", "a\t\n\t\n  \tb\n", Form(), "There is no pair of texts: no line has a "),
+        ("a.tsv", "source\ttarget\n" + tabbed([(text, "") for text, _ in LONG]), Form(), "no line has a target"),
         ("a.tsv", " \n\t\n", Form(), "The file 'a.tsv' is empty"),
         ("a.csv", "de,en\na,b\n", Form("dee"), r"There is no column 'dee' for the source. Did you mean 'de'\?"),
         ("a.csv", "de,en\na,b\n", Form("de", "9"), "There is no column '9' for the target"),

@@ -217,9 +217,9 @@ def _from_table(read: Read, form: Form, answered: bool, most: int | None) -> Pai
     notes = read.notes or tuple(_said(table, sides))
     passages = None if sides.passage is None else _column(table, sides.passage)
     pairs = Pairs(sources, targets, notes, names, passages=passages)
+    pairs = _without_empty(pairs, list(table.index), read.row, answered)
     if answered:
         pairs = replace(pairs, notes=(*pairs.notes, *_doubts(pairs, sides)))
-    pairs = _without_empty(pairs, list(table.index), read.row, answered)
     if not names_sequences(pairs.sources):
         return pairs
     other = next((one for one in pairs.sources if not names_sequences([one])), None)
