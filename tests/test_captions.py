@@ -29,6 +29,14 @@ from recurra.tasks.seq2seq.source import pairs_of
 
 SMALL = {"hidden_size": 16, "filters": 8, "max_epochs": 1, "epoch_steps": 2, "batch_size": 8}
 SIDES = ("left", "right")
+CONFIGURED: dict[str, Any] = {
+    "hidden_size": 16,
+    "max_epochs": 1,
+    "epoch_steps": 2,
+    "batch_size": 8,
+    "reads": "features",
+}
+CONFIG = make_config(PARTS, CONFIGURED)
 MARKS = {
     "cross": np.array([[1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0], [1, 0, 0, 1]]),
     "bar": np.array([[0, 0, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0]]),
@@ -174,8 +182,8 @@ def test_cells(shape: tuple[int, int, int], most: int, cells: tuple[int, ...]) -
 @pytest.mark.parametrize("filters", [0, 8])
 def test_what_lies_in_a_cell_changes_that_cell(filters: int) -> None:
     cells = Cells.of((1, 64, 64), 8)
-    grid = Grid((1, 64, 64), cells, filters, 6).eval()
-    reach = 1 if filters else 0  # three layers of 3 x 3 see 7 pixels beyond a cell of 8
+    grid = Grid((1, 64, 64), cells, filters, 32).eval()  # wide: a number is 0 in half of the cells
+    reach = 2 if filters else 0  # three levels of two layers of 3 x 3 see 14 pixels beyond a cell of 8
     for row, column in ((0, 0), (2, 5), (7, 3)):
         dark, lit = torch.zeros(2, 1, 64, 64)
         lit[:, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = torch.rand(8, 8) + 1
@@ -281,6 +289,62 @@ def test_the_nearest_picture_answers() -> None:
     assert nearest.answer(PairExamples.of(train, prepared.learned)) == list(train.targets)
 
 
+# ----------------------------------------------------------------------------------------------------- features
+
+
+def featured(pictures: np.ndarray) -> np.ndarray:
+    """What a network could have found: the pixels of each of 4 x 4 places, mixed, (N, 4, 4, 24)."""
+    cut = pictures.reshape(-1, 4, 4, 4, 4).swapaxes(2, 3).reshape(-1, 4, 4, 16).astype(float)
+    found: np.ndarray = np.tanh(cut @ np.random.default_rng(7).normal(0, 0.002, (16, 24)))
+    return found
+
+
+def test_features_of_pictures_are_looked_at_place_by_place(tmp_path: Path) -> None:
+    pictures, captions = marked(500)
+    settings: dict[str, Any] = {"hidden_size": 32, "max_epochs": 14, "batch_size": 16, "learning_rate": 2e-3}
+    translator = Translator(**settings, reads="features").fit(featured(pictures), captions)
+    asked, said = marked(40, seed=3)
+    answers = translator.predict(featured(asked))
+    assert np.mean([one == other for one, other in zip(answers, said, strict=True)]) > 0.9
+    looked = translator.align(featured(asked)[0])
+    assert list(looked.columns) == [f"row {row}, column {column}" for row in range(1, 5) for column in range(1, 5)]
+    translator.save(tmp_path / "run")
+    assert Translator.load(tmp_path / "run").predict(featured(asked)) == answers
+    assert translator.predict(featured(asked)[0]) == answers[:1]
+
+
+def test_features_keep_their_places() -> None:
+    pairs = pairs_of((np.arange(2 * 2 * 3 * 5).reshape(2, 2, 3, 5), ["a", "b"]), Form(reads="features"))
+    assert pairs.cases is not None and pairs.cases.shape == (5, 2, 3) and pairs.cases.featured
+    assert pairs.cases.values[1].reshape(5, 2, 3)[4, 1, 2] == 59
+    prepared = KIND.prepare(pairs_of((featured(marked(20)[0]), marked(20)[1]), Form(reads="features")), CONFIG)
+    network: Any = KIND.make(prepared.config, prepared.learned)[0].eval()
+    grid = network.embed.segments
+    x = torch.randn(1, 24, 4, 4)
+    with torch.no_grad():
+        seen = grid(x)[0].reshape(4, 4, -1)
+        wanted = grid.linear(x[0, :, 2, 1]).relu() + grid.row[2] + grid.column[1]
+    assert torch.allclose(seen[2, 1], wanted, atol=1e-6)
+
+
+def test_what_features_do_not_use() -> None:
+    pictures, captions = marked(20)
+    for setting in ({"grid": 4}, {"filters": 8}, {"segment": 4}):
+        with pytest.raises(ConfigError, match="has no effect"):
+            Translator(reads="features", **setting).fit(featured(pictures), captions)
+    translator = Translator(**CONFIGURED).fit(featured(pictures), captions)
+    known = "trained on 24 features for each of 4 x 4 places, and these are"
+    with pytest.raises(DataError, match=f"{known} 16 for each of 4 x 4"):
+        translator.predict(featured(pictures)[..., :16])
+    with pytest.raises(DataError, match="trained on features, and these are texts: give it features"):
+        translator.predict(["a text"])
+    form = Form(reads="features")
+    with pytest.raises(DataError, match=r"'2' has the shape \(4, 4\); give the features of a picture as \(rows, col"):
+        pairs_of(([np.zeros((4, 4, 2)), np.zeros((4, 4))], ["a", "b"]), form)
+    with pytest.raises(DataError, match=r"'1' has features of the shape \(4, 4, 2\) and '2' of \(4, 4, 3\)"):
+        pairs_of(([np.zeros((4, 4, 2)), np.zeros((4, 4, 3))], ["a", "b"]), form)
+
+
 # ------------------------------------------------------------------------------------------------------ CIDEr-D
 
 
@@ -384,6 +448,29 @@ def test_commands(run: Run, folder: Path) -> None:
     answer = run("predict", "run", "images/3.png")
     assert answer.code == 0 and "images/3.png" in answer.out
     assert run("predict", "run", "images").out.count(".png") == 40
+
+
+def test_commands_with_features(run: Run, folder: Path) -> None:
+    pictures, captions = marked(40)
+    found = featured(pictures)
+    lines = ["image,caption"]
+    for n, caption in enumerate(captions):
+        np.save(folder / f"{n}.npy", found[n])
+        lines.append(f"{n}.npy,{caption}")
+    (folder / "features.csv").write_text("\n".join(lines) + "\n")
+    longer = ["--task", "seq2seq", "--hidden-size", 32, "--max-epochs", 8, "--learning-rate", 0.01]
+    answer = run("train", "features.csv", *longer, "--reads", "features", "--out", "run")
+    assert answer.code == 0, answer.err
+    assert "read as 24 features for each of 4 x 4 places" in answer.err
+    page = (folder / "run" / "report.html").read_text(encoding="utf-8")
+    assert "A picture for each word" in page
+    assert "3.npy" in run("predict", "run", "3.npy").out
+    for command, said in {
+        ("train", "captions.csv", "--reads", "features", *ASKED): "'images/0.png' is a picture, and no array of feat",
+        ("predict", "run", "images/3.png"): "'images/3.png' is a picture, and no array of features",
+    }.items():
+        answer = run(*command)
+        assert answer.code == 2 and said in " ".join(answer.err.split()), answer.err
 
 
 def test_commands_with_bad_pictures(run: Run, folder: Path) -> None:

@@ -53,6 +53,28 @@ class Pictures(nn.Module):
         return x.flatten(1)
 
 
+class Level(nn.Module):
+    """Two layers of 3 x 3 pixels, behind which the largest of so many rows and columns is kept.
+
+        x' = relu(norm(max(W_2 * relu(norm(W_1 * x)))))
+
+    The second layer sees shapes where one alone sees edges: Simonyan & Zisserman, arXiv 1409.1556.
+    """
+
+    def __init__(self, before: int, after: int, pool: tuple[int, int]):
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, padding=1)
+        self.between = PixelNorm(after)
+        self.second = nn.Conv2d(after, after, 3, padding=1)
+        self.norm = PixelNorm(after)
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (R, F, H / h, W / w), rounded up, of (R, C, H, W), where ``pool`` is (h, w)."""
+        x = self.second(self.between(self.first(x)).relu())
+        return self.norm(F.max_pool2d(x, self.pool, ceil_mode=True)).relu()
+
+
 class Cells(NamedTuple):
     """A picture cut into cells of equal size; the last row and column may be narrower."""
 
@@ -86,9 +108,9 @@ class Grid(nn.Module):
 
         x_rc = relu(norm(W f_rc + b)) + row_r + column_c
 
-    f are layers of ``relu(norm(max(W * x)))`` of 3 x 3 pixels, each of which keeps the largest of every 2 x 2, so that
-    what a cell knows is of its own pixels and of few beside them. Without filters f is the pixels of the cell, and x is
-    not normalised. Rows and columns have learned vectors. The cells are those that are looked at in Xu et al. 2015,
+    f are levels of two layers of 3 x 3 pixels, each of which keeps the largest of every 2 x 2, so that what a cell
+    knows is of its own pixels and of those near by. Without filters f is the pixels of the cell, and x is not
+    normalised. Rows and columns have learned vectors. The cells are those that are looked at in Xu et al. 2015,
     arXiv 1502.03044.
     """
 
@@ -96,11 +118,9 @@ class Grid(nn.Module):
         super().__init__()
         colours = shape[0]
         self.cells = cells
-        steps = _pools(cells) if filters else []
-        sizes = [colours, *(min(2 * filters, max(1, filters // 2) * 2**n) for n in range(len(steps)))]
-        self.pools = steps
-        self.layers = nn.ModuleList(nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(sizes))
-        self.norms = nn.ModuleList(PixelNorm(size) for size in sizes[1:])
+        pools = _pools(cells) if filters else []
+        sizes = [colours, *(min(2 * filters, max(1, filters // 2) * 2**n) for n in range(len(pools)))]
+        self.levels = nn.Sequential(*map(Level, sizes, sizes[1:], pools)) if pools else None
         self.linear = nn.Linear(sizes[-1] if filters else colours * cells.height * cells.width, width)
         self.norm = PixelNorm(width) if filters else nn.Identity()
         self.row = nn.Parameter(torch.randn(cells.rows, width) * POSITION)
@@ -108,12 +128,10 @@ class Grid(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return vectors (R, cells, E) of pictures (R, C, H, W)."""
-        for layer, norm, pool in zip(self.layers, self.norms, self.pools, strict=True):
-            x = norm(F.max_pool2d(layer(x), pool, ceil_mode=True)).relu()
-        found = x if self.pools else self._pixels(x)
+        found = self.levels(x) if self.levels else self._pixels(x)
         places = self.row.unsqueeze(1) + self.column
         found = self.linear(found.permute(0, 2, 3, 1))
-        if self.pools:  # most cells are empty: what is in the others stands out
+        if self.levels:  # most cells are empty: what is in the others stands out
             found = self.norm(found.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return (found.relu() + places).flatten(1, 2)
 

@@ -44,6 +44,7 @@ class Cases:
     rows: tuple[np.ndarray, ...] | None = None  # the row (T_i,) of its table that each step came from, if it had one
     written: bool = False  # whether they are texts
     sentences: tuple[Sentence, ...] | None = None  # if that is what they are
+    featured: bool = False  # whether those channels are features that another network found, and no colours
     several: bool = False  # whether a label names any number of classes, as ``labels.joined`` writes them
 
     def __len__(self) -> int:

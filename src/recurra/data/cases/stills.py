@@ -1,8 +1,9 @@
 """Single pictures, each of which is a case of one frame: which axis of an array is what.
 
-Shapes: N cases, H rows, W columns, C colours.
+Shapes: N cases, H rows, W columns, C colours, or F features of each place.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,33 @@ def still_cases(given: Any, names: tuple[str, ...] | None = None) -> Cases:
     names = names or counted(len(given))
     pictures = [_picture(numbers_of(one, f"Picture '{name}'"), name) for one, name in zip(given, names, strict=True)]
     return _joined(pictures, names)
+
+
+def feature_cases(given: Any, names: tuple[str, ...] | None = None) -> Cases:
+    """Return pictures of which others found features as cases: an array (N, H, W, F), or a list of such (H, W, F).
+
+    Raises DataError if one has another shape, or if there are several sizes.
+    """
+    names = names or counted(len(given))
+    pictures = [numbers_of(one, f"'{name}'") for one, name in zip(given, names, strict=True)]
+    for picture, name in zip(pictures, names, strict=True):
+        if picture.ndim != 3:
+            raise DataError(
+                f"'{name}' has the shape {picture.shape}; give the features of a picture as (rows, columns, features)."
+            )
+        if picture.shape != pictures[0].shape:
+            raise DataError(
+                f"'{names[0]}' has features of the shape {pictures[0].shape} and '{name}' of {picture.shape}; bring "
+                "all of them to one shape."
+            )
+    if not pictures:
+        raise DataError("There are no cases; give at least one array of features.")
+    rows, columns, features = pictures[0].shape
+    values = tuple(np.moveaxis(picture, 2, 0).reshape(1, -1) for picture in pictures)
+    note = f"read as {features:,} features for each of {rows} x {columns} places"
+    shape = (features, rows, columns)
+    channels = channel_names(math.prod(shape))
+    return checked(Cases(values, None, names, channels, (note,), arrays=True, shape=shape, featured=True))
 
 
 def picture_cases(paths: Sequence[Path], names: tuple[str, ...]) -> Cases:

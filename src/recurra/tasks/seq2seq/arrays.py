@@ -10,7 +10,7 @@ from ...data.cases.files import One, read_files
 from ...data.cases.images import is_picture
 from ...data.cases.npy import read_npy
 from ...data.cases.paths import kind_of
-from ...data.cases.stills import are_stills, picture_cases, still_cases
+from ...data.cases.stills import are_stills, feature_cases, picture_cases, still_cases
 from ...data.tables.files import check_there
 from ...errors import DataError
 
@@ -68,6 +68,11 @@ def is_sequence(path: Path) -> bool:
 def _from_files(files: One, form: "Form") -> Cases:
     """Return a case from each file."""
     pictures = [name for path, name in zip(files.paths, files.names, strict=True) if is_picture(path)]
+    if pictures and form.reads == "features":
+        raise DataError(
+            f"'{pictures[0]}' is a picture, and no array of features; leave reads='features' out, or save what was "
+            "found in each picture as .npy."
+        )
     if len(pictures) == len(files.paths):
         return picture_cases(files.paths, files.names)
     if pictures:
@@ -86,6 +91,9 @@ def _still(source: Any, reads: str | None, names: tuple[str, ...] | None = None)
     if reads == "pictures":
         one = hasattr(source, "ndim") and source.ndim == 2
         return still_cases(source[None] if one else source, names)
+    if reads == "features":
+        one = hasattr(source, "ndim") and source.ndim == 3
+        return feature_cases(source[None] if one else source, names)
     if reads == "sequences" or not are_stills(source):
         return None
     cases = still_cases(source, names)

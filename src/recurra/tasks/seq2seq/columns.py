@@ -67,7 +67,7 @@ class Form:
     separator: str | None = None
     target_file: str | None = None
     rate: int | None = None  # samples per second, at which sounds are heard
-    reads: str | None = None  # what arrays are: "pictures" or "sequences"
+    reads: str | None = None  # what arrays are: "pictures", "features" or "sequences"
     turns: int = 1  # before a reply in a thread that are read
     passages: bool | None = None  # whether sources are about passages; found from the data if not known
 

@@ -82,6 +82,8 @@ class PairExamples:
         right = None if said is None else _rows(said, learned.target)
         if not isinstance(source, Side):
             if pairs.cases is None and source.cells is not None:
+                if source.featured:
+                    raise DataError("The model was trained on features, and these are texts: give it features.")
                 raise DataError("The model was trained on pictures, and these are texts: give it pictures.")
             values, lengths = source.encode(pairs.sequences())
             return cls(pairs.sources, Ragged(values, np.cumsum([0, *lengths])), right)

@@ -170,6 +170,8 @@ class Seq2seqKind(Kind):
             return dict.fromkeys(names, "texts are read, and no sequences of numbers")
         why = "sequences of numbers are read, which have no units"
         idle = dict.fromkeys(("copy", "forget", "shared"), why)
+        if data.cases.featured:
+            idle |= dict.fromkeys(("grid", "filters"), "features are given, each place of which is a cell")
         if are_pictures(data.cases):
             idle["diagonal_penalty"] = "the cells of a picture have no order"
         else:

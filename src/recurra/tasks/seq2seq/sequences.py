@@ -47,6 +47,7 @@ class Sequences:
 
     reading: Reading
     cells: Cells | None = None  # of a picture, where each case is one
+    featured: bool = False  # whether what is known of each cell are features that another network found
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequences):
@@ -68,13 +69,14 @@ class Sequences:
         pool = 2 if hop % 2 == segment % 2 == 0 else 1
         layout = Layout(channels, channels, segment, hop, pool, told=False, length=int(np.median(lengths)), shape=shape)
         layout = replace(layout, disguise=_disguised(cases, settings.disguise))
-        cells = Cells.of(shape, settings.grid) if shape is not None and are_pictures(cases) else None
-        return cls(Reading.plain(cases, layout, "series"), cells)
+        return cls(Reading.plain(cases, layout, "series"), _cells_of(cases, settings.grid), cases.featured)
 
     @property
     def reads(self) -> str:
         """What arrays are, as the setting says it."""
-        return "sequences" if self.cells is None else "pictures"
+        if self.cells is None:
+            return "sequences"
+        return "features" if self.featured else "pictures"
 
     def encode(self, cases: Cases) -> tuple[np.ndarray, np.ndarray]:
         """Return all ``cases`` scaled, one behind the other, float32 (Σ T_i, C), and how long each is (N,).
@@ -89,8 +91,10 @@ class Sequences:
         """Return pictures with the colours of the training; raises DataError if they are of another size."""
         shape = self.reading.layout.shape
         assert shape is not None
+        if self.featured:
+            return _features_like(cases, shape)
         known = f"pictures of {shape[1]} x {shape[2]} pixels and {shape[0]} colour(s)"
-        if cases.shape is None or not are_pictures(cases):
+        if cases.shape is None or cases.featured or not are_pictures(cases):
             raise DataError(f"The model was trained on {known}, and these are no single pictures: give it pictures.")
         if cases.shape == (1, *shape[1:]):
             values = tuple(coloured(one, shape[0]) for one in cases.values)
@@ -103,9 +107,15 @@ class Sequences:
         return cases
 
     def pictured(self, values: np.ndarray) -> np.ndarray:
-        """Return what ``encode`` made of one picture (1, C) as its pixels again (H, W, colours)."""
+        """Return what ``encode`` made of one picture (1, C) as its pixels again (H, W, colours).
+
+        Where features are known and no pixels, it is how large they are in each place, (H, W, 1).
+        """
         shape, scale = self.reading.layout.shape, self.reading.scale
         assert shape is not None and scale is not None
+        if self.featured:
+            sizes: np.ndarray = np.sqrt(np.square(values[0].reshape(shape)).mean(0))[..., None]
+            return sizes / (sizes.max() or 1.0)
         pixels: np.ndarray = np.moveaxis((values[0] * scale[1] + scale[0]).reshape(shape), 0, 2)
         return pixels
 
@@ -141,13 +151,35 @@ class Sequences:
     def to_plain(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return it as JSON values and arrays."""
         plain, arrays = self.reading.to_plain()
-        return plain | {"cells": None if self.cells is None else list(self.cells)}, arrays
+        cells = None if self.cells is None else list(self.cells)
+        return plain | {"cells": cells, "featured": self.featured}, arrays
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Sequences":
         """Return what ``to_plain`` wrote."""
         cells = plain.get("cells")
-        return cls(Reading.from_plain(plain, arrays), None if cells is None else Cells(*cells))
+        reading = Reading.from_plain(plain, arrays)
+        return cls(reading, None if cells is None else Cells(*cells), plain.get("featured", False))
+
+
+def _cells_of(cases: Cases, most: int) -> Cells | None:
+    """Return the cells of pictures, each place of features is one; None for others."""
+    if cases.shape is None or not are_pictures(cases):
+        return None
+    return Cells(*cases.shape[1:], 1, 1) if cases.featured else Cells.of(cases.shape, most)
+
+
+def _features_like(cases: Cases, shape: tuple[int, int, int]) -> Cases:
+    """Return ``cases``; raises DataError if they are no features of this ``shape`` (F, rows, columns)."""
+    known = f"{shape[0]:,} features for each of {shape[1]} x {shape[2]} places"
+    if cases.shape is None or not cases.featured:
+        raise DataError(f"The model was trained on {known}, and these are no features: give it features.")
+    if cases.shape != shape:
+        raise DataError(
+            f"The model was trained on {known}, and these are {cases.shape[0]:,} for each of {cases.shape[1]} x "
+            f"{cases.shape[2]}: bring them to the same."
+        )
+    return cases
 
 
 class SequenceVectors(nn.Module):
@@ -163,7 +195,7 @@ class SequenceVectors(nn.Module):
         elif side.cells is None:
             self.segments = Frames(layout, width, filters)
         else:
-            self.segments = Grid(layout.shape, side.cells, filters, width)
+            self.segments = Grid(layout.shape, side.cells, 0 if side.featured else filters, width)
         self.dropout = Dropout(dropout)
 
     @property

@@ -76,10 +76,10 @@ class Seq2seqSettings(PairSettings):
         high=2,
         tune=Range(0, 2),
     )
-    reads: Literal["pictures", "sequences"] | None = setting(
+    reads: Literal["pictures", "features", "sequences"] | None = setting(
         None,
-        "what each array is: one picture, or a sequence, as series and moving pictures are; found from the data if "
-        "not given",
+        "what each array is: one picture, features (rows, columns, features) that another network found in one, or a "
+        "sequence, as series and moving pictures are; found from the data if not given",
     )
     grid: int = setting(
         8, "rows and columns of cells, at most, of a picture that is looked at", low=1, high=64, tune=Range(4, 14)
