@@ -151,7 +151,7 @@ def test_sounds_are_disguised_in_the_scale_they_are_read_in(given: dict[str, Any
 
 def test_what_is_no_sound_is_not_disguised() -> None:
     assert KIND.prepare(recorded(None), make_config(PARTS, {}), 0).learned.augmentation.disguise is None
-    with pytest.raises(ConfigError, match="disguise=2 is for sounds, and these cases are none"):
+    with pytest.raises(ConfigError, match="disguise=2 is for sounds, and these are none"):
         KIND.prepare(recorded(None), make_config(PARTS, {"disguise": 2.0}), 0)
     each = make_config(PARTS, {"normalise": "case", "disguise": 1.0})
     assert "how loud" in unused(each, KIND.unused(each))["disguise"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...attention import ATTENTIONS
+from ...data.cases import Cases
+from ...errors import ConfigError
 from ...settings import ModelSettings, Range, TrainingSettings, otherwise, setting
 from ...settings.model import AttentionName
 
@@ -56,6 +58,28 @@ class PooledSettings(CaseSettings):
         low=1,
         tune=Range(1, 16, log=True),
     )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SoundSettings:
+    """What is done to sounds in training."""
+
+    disguise: float | None = setting(
+        None,
+        "how much training sounds are disguised, as if another voice spoke into another microphone in another room; 1 "
+        "for sounds and 0 for all else if not given",
+        low=0,
+        high=2,
+        tune=Range(0, 2),
+    )
+
+    def disguised(self, cases: Cases, usual: float = 1.0) -> float:
+        """Return how much ``cases`` are disguised; raises ConfigError if they are to be, but are no sounds."""
+        if cases.rate is not None:
+            return usual if self.disguise is None else self.disguise
+        if self.disguise:
+            raise ConfigError(f"disguise={self.disguise:g} is for sounds, and these are none: leave it out.")
+        return 0.0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

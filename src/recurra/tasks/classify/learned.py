@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from ...data.cases import Cases
-from ...errors import ConfigError
 from ...nn.augment import Augmentation
 from ...nn.disguise import Disguise
 from ..base import THE_NETWORK
@@ -121,20 +120,8 @@ def _augmented(layout: Layout, train: Cases, settings: ClassifySettings) -> Layo
     """Return a layout with the augmentation that the settings name, or the usual one if cases are curves."""
     usual = USUAL if _are_curves(train) else 0.0
     warp, rescale = (usual if given is None else given for given in (settings.warp, settings.rescale))
-    return replace(layout, warp=warp, rescale=rescale, disguise=_disguised(train, settings))
-
-
-def _disguised(train: Cases, settings: ClassifySettings) -> float:
-    """Return how much cases are disguised; raises ConfigError if they are to be, but are no sounds."""
-    if train.rate is None:
-        if settings.disguise:
-            raise ConfigError(
-                f"disguise={settings.disguise:g} is for sounds, and these cases are none. Leave it out: what is done "
-                "to other cases is warp= and rescale=."
-            )
-        return 0.0
-    usual = 0.0 if settings.normalise == "case" else 1.0
-    return usual if settings.disguise is None else settings.disguise
+    disguise = settings.disguised(train, 0.0 if settings.normalise == "case" else 1.0)
+    return replace(layout, warp=warp, rescale=rescale, disguise=disguise)
 
 
 def _are_curves(cases: Cases) -> bool:

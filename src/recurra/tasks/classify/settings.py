@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ...settings import Parts, Range, setting
-from ..cases.settings import CaseModelSettings, CaseTrainingSettings, PooledSettings, WholeTextSettings
+from ..cases.settings import CaseModelSettings, CaseTrainingSettings, PooledSettings, SoundSettings, WholeTextSettings
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClassifySettings(WholeTextSettings, PooledSettings):
+class ClassifySettings(WholeTextSettings, SoundSettings, PooledSettings):
     """What is classified, and how each case is read."""
 
     target: str | None = setting(None, "column with the label of each case; found if not given")
@@ -38,14 +38,6 @@ class ClassifySettings(WholeTextSettings, PooledSettings):
         low=0,
         high=0.9,
         tune=Range(0, 0.3),
-    )
-    disguise: float | None = setting(
-        None,
-        "how much training sounds are disguised, as if another voice spoke into another microphone in another room; 1 "
-        "for sounds and 0 for all else if not given",
-        low=0,
-        high=2,
-        tune=Range(0, 2),
     )
     several: bool = setting(
         False, "let each case have any number of labels, with | or ; between them, or in a list, or none"

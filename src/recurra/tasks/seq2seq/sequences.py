@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...data.cases import Cases
 from ...data.cases.stills import coloured
-from ...errors import ConfigError, DataError
+from ...errors import DataError
 from ...nn.augment import Augmentation
 from ...nn.disguise import Disguise
 from ...nn.pictures import Cells, Grid
@@ -68,7 +68,7 @@ class Sequences:
         hop = max(1, segment // 2)
         pool = 2 if hop % 2 == segment % 2 == 0 else 1
         layout = Layout(channels, channels, segment, hop, pool, told=False, length=int(np.median(lengths)), shape=shape)
-        layout = replace(layout, disguise=_disguised(cases, settings.disguise))
+        layout = replace(layout, disguise=settings.disguised(cases))
         return cls(Reading.plain(cases, layout, "series"), _cells_of(cases, settings.grid), cases.featured)
 
     @property
@@ -227,12 +227,3 @@ def _fitting(segment: int, lengths: np.ndarray, least: np.ndarray) -> int:
             break
         segment //= 2
     return segment
-
-
-def _disguised(cases: Cases, given: float | None) -> float:
-    """Return how much sequences are disguised; raises ConfigError if they are to be, but are no sounds."""
-    if cases.rate is None:
-        if given:
-            raise ConfigError(f"disguise={given:g} is for sounds, and these sequences are none: leave it out.")
-        return 0.0
-    return 1.0 if given is None else given

@@ -6,6 +6,7 @@ from typing import Literal
 from ...data.text.units import Level
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 from ...settings.model import AttentionName, CellName
+from ..cases.settings import SoundSettings
 
 WIDEST = 1_000  # answers to a text at the same time: as many scores of all units are in memory
 
@@ -35,7 +36,7 @@ class PairSettings:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Seq2seqSettings(PairSettings):
+class Seq2seqSettings(SoundSettings, PairSettings):
     """How texts are cut, what the decoder reads, and how an answer is searched for."""
 
     decoder: Literal["attending", "ctc", "span"] | None = setting(
@@ -67,14 +68,6 @@ class Seq2seqSettings(PairSettings):
         "encoder reads; 0 for none",
         low=0,
         tune=Range(8, 64, log=True),
-    )
-    disguise: float | None = setting(
-        None,
-        "how much training sounds are disguised, as if another voice spoke into another microphone in another room; 1 "
-        "for sounds and 0 for all else if not given",
-        low=0,
-        high=2,
-        tune=Range(0, 2),
     )
     reads: Literal["pictures", "features", "sequences"] | None = setting(
         None,
