@@ -317,7 +317,11 @@ def test_features_keep_their_places() -> None:
     pairs = pairs_of((np.arange(2 * 2 * 3 * 5).reshape(2, 2, 3, 5), ["a", "b"]), Form(reads="features"))
     assert pairs.cases is not None and pairs.cases.shape == (5, 2, 3) and pairs.cases.featured
     assert pairs.cases.values[1].reshape(5, 2, 3)[4, 1, 2] == 59
-    prepared = KIND.prepare(pairs_of((featured(marked(20)[0]), marked(20)[1]), Form(reads="features")), CONFIG)
+    found = featured(marked(20)[0]) * np.arange(1, 25) + np.arange(24)
+    prepared = KIND.prepare(pairs_of((found, marked(20)[1]), Form(reads="features")), CONFIG)
+    encoded = prepared.learned.source.encode(pairs_of((found, marked(20)[1]), Form(reads="features")).cases)[0]
+    train = encoded.reshape(20, 24, 4, 4)[prepared.plan.train]
+    assert np.allclose(train.mean((0, 2, 3)), 0, atol=1e-4) and np.allclose(train.std((0, 2, 3)), 1, atol=1e-3)
     network: Any = KIND.make(prepared.config, prepared.learned)[0].eval()
     grid = network.embed.segments
     x = torch.randn(1, 24, 4, 4)

@@ -75,7 +75,7 @@ class Reading:
     @classmethod
     def plain(cls, train: Cases, layout: Layout, normalise: str) -> "Reading":
         """Learn the scale of the values from the training cases, but not that of their changes."""
-        mean, std = _scale(np.concatenate(train.values), layout)
+        mean, std = _scale(np.concatenate(train.values), layout, train.featured)
         ones = np.ones(len(train.channels))
         return cls(train.channels, layout, normalise, train.arrays, mean, std, ones, train.rate)
 
@@ -261,12 +261,17 @@ def points(cases: Cases, reading: Reading) -> np.ndarray:
     return np.stack(flat).astype(np.float32)
 
 
-def _scale(values: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and deviation (C,) of each channel of ``values`` (T, C), of all together if they are pixels."""
+def _scale(values: np.ndarray, layout: Layout, featured: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and deviation (C,) of each channel of ``values`` (T, C).
+
+    All pixels of pictures have one, and of those that are ``featured`` each feature has one in all places.
+    """
     if layout.shape is None:
         return moments(values)
-    mean, std = moments(values.reshape(-1, 1))
-    return mean.repeat(layout.channels), std.repeat(layout.channels)
+    alike = layout.channels // layout.shape[0] if featured else layout.channels
+    apart = values.reshape(len(values), -1, alike).swapaxes(1, 2)
+    mean, std = moments(apart.reshape(-1, apart.shape[2]))
+    return mean.repeat(alike), std.repeat(alike)
 
 
 def _steps(shape: tuple[int, int, int] | None) -> str:
