@@ -33,8 +33,8 @@ def answer_sections(fitted: Fitted, data: Pairs, judged: Judged | None) -> list[
     if judged is None:
         examples = fitted.kind.encode(data.part(np.arange(min(LISTED, len(data)))), fitted.learned)
         answers = ask_network(fitted, examples)
-        table = pd.DataFrame({"text": examples.sources, "answer": [some[0].text for some in answers]})
-        text = "What the model answers to the first texts it was trained on; nothing was held out to judge by."
+        table = pd.DataFrame({"read": examples.sources, "answer": [some[0].text for some in answers]})
+        text = "What the model answers to the first of what it was trained on; nothing was held out to judge by."
         return [Section("Answers", text, table=_listed(table), own=OWN)]
     examples, truth = judged.exam.examples, judged.exam.truth
     assert isinstance(examples, PairExamples)
@@ -42,7 +42,7 @@ def answer_sections(fitted: Fitted, data: Pairs, judged: Judged | None) -> list[
     order = _once(examples, np.argsort(-scores, kind="stable"))
     middle = order[np.linspace(0, len(order) - 1, min(LISTED, len(order))).astype(int)]
     said = judged.answers[judged.name]
-    ways = "From the best to the worst, at even distances, of all texts that the model had not seen."
+    ways = "From the best to the worst, at even distances, of all that the model had not seen."
     sections = [Section("Answers", ways, table=_table(examples, truth, said, scores, middle), own=OWN)]
     if fitted.learned.points:
         sections += _pointed(fitted, judged, scores)
@@ -55,10 +55,11 @@ def answer_sections(fitted: Fitted, data: Pairs, judged: Judged | None) -> list[
 
 
 def _once(examples: PairExamples, order: np.ndarray) -> np.ndarray:
-    """Return the places in ``order`` without those of texts that came before."""
-    first: dict[str, int] = {}
+    """Return the places in ``order`` without those of texts, or questions about one passage, that came before."""
+    first: dict[tuple[str, str], int] = {}
     for place in order.tolist():
-        first.setdefault(examples.sources[place], place)
+        passage = "" if examples.passages is None else examples.passages[place]
+        first.setdefault((examples.sources[place], passage), place)
     return np.array([*first.values()])
 
 
@@ -66,13 +67,13 @@ def _table(
     examples: PairExamples, truth: Truth, said: Sequence[str], scores: np.ndarray, places: np.ndarray
 ) -> pd.DataFrame:
     rows = [(examples.sources[n], said[n], truth.texts[n], scores[n]) for n in places]
-    return _listed(pd.DataFrame(rows, columns=["text", "answer", "right answer", "chrF"]))
+    return _listed(pd.DataFrame(rows, columns=["read", "answer", "right answer", "chrF"]))
 
 
 def _listed(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose rows are named by their texts, of which each has an end."""
     texts = table.select_dtypes(exclude="number").columns
-    return table.assign(**{name: [_cut(text) for text in table[name]] for name in texts}).set_index("text")
+    return table.assign(**{name: [_cut(text) for text in table[name]] for name in texts}).set_index("read")
 
 
 def _cut(text: str, most: int = CUT) -> str:
