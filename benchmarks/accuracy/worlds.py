@@ -141,7 +141,10 @@ def run(row: dict[str, Any], folder: Path, judge: str, seed: int, settings: list
     tests = {kind: list(questions(kind, TEST, UNSEEN[judge], judge)) for kind in KINDS}
     train = written(folder / "train.csv", every)
     whole = written(folder / f"{judge}.csv", [one for kind in KINDS for one in tests[kind]])
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in (COMMON | row).items()]
+    flags = []
+    for name, value in (COMMON | row).items():
+        flag = f"--{name.replace('_', '-')}"
+        flags.append(flag if value is True else f"{flag}={value}")
     with tempfile.TemporaryDirectory() as place:
         fit = trained("seq2seq", train, whole, seed, [*flags, *settings], Path(place, "run"))
         model = Translator.load(Path(place, "run"))
@@ -152,7 +155,7 @@ def run(row: dict[str, Any], folder: Path, judge: str, seed: int, settings: list
     return fit | {"kinds": kinds}
 
 
-COMMON: dict[str, Any] = {"hidden_size": 96, "max_epochs": 6}
+COMMON: dict[str, Any] = {"hidden_size": 96, "max_epochs": 10}
 ROWS: dict[str, dict[str, Any]] = {  # those that are written have as many parameters
     "span": {},
     "span with flow": {"flow": True},
