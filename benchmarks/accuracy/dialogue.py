@@ -26,7 +26,7 @@ from fits import Fit, Fits, judged, trained
 from recurra import Translator
 
 SETTINGS = ["--level=subword", "--vocabulary=1000", "--shared", "--hidden-size=128", "--longest=200", "--smoothing=0"]
-SETTINGS += ["--dropout=0.4", "--input-dropout=0.3", "--max-epochs=10", "--rank=chrf", "--beam=1"]
+SETTINGS += ["--dropout=0.4", "--input-dropout=0.3", "--max-epochs=8", "--rank=chrf", "--beam=1"]
 DRAWS = 2_000  # of replies, for the interval
 
 

@@ -63,9 +63,9 @@ class Level(nn.Module):
 
     def __init__(self, before: int, after: int, pool: tuple[int, int]):
         super().__init__()
-        self.first = nn.Conv2d(before, after, 3, padding=1, padding_mode="replicate")
+        self.first = nn.Conv2d(before, after, 3, padding=1)
         self.between = PixelNorm(after)
-        self.second = nn.Conv2d(after, after, 3, padding=1, padding_mode="replicate")
+        self.second = nn.Conv2d(after, after, 3, padding=1)
         self.norm = PixelNorm(after)
         self.pool = pool
 
