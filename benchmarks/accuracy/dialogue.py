@@ -38,9 +38,11 @@ class Row(NamedTuple):
 
 
 ROWS = {  # of as many parameters
-    "with": Row(True),
-    "without": Row(False),
-    "with and without attention": Row(True, ("--attention=none", "--hidden-size=157")),
+    "with": Row(True, ("--copy",)),
+    "without": Row(False, ("--copy",)),
+    "with and no copying": Row(True),
+    "without and no copying": Row(False),
+    "with and no attention": Row(True, ("--attention=none", "--hidden-size=157")),
 }
 
 
