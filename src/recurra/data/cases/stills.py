@@ -102,7 +102,7 @@ def _joined(pictures: Sequence[np.ndarray], names: tuple[str, ...]) -> Cases:
     note = f"read as pictures of {_size(first)} pixels, {colours} colour(s)"
     notes = (note, f"{grey:,} grey picture(s) among those in colours: grey stands for each colour")[: 2 if grey else 1]
     shape = (colours, first.shape[1], first.shape[2])
-    channels = channel_names(colours * first.shape[1] * first.shape[2])
+    channels = channel_names(math.prod(shape))
     return checked(Cases(values, None, names, channels, notes, arrays=True, shape=shape))
 
 

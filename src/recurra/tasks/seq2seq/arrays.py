@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # as that asks what names sequences
     from .columns import Form
 
 LONGEST = 1_000  # characters of a name
+SINGLE = {"pictures": (2, still_cases), "features": (3, feature_cases)}  # the axes of one, and what makes cases of many
 FOUND = "an axis of an array, or its bytes, say that these are pictures; reads='sequences' would read series instead"
 
 
@@ -88,12 +89,10 @@ def _from_files(files: One, form: "Form") -> Cases:
 
 def _still(source: Any, reads: str | None, names: tuple[str, ...] | None = None) -> Cases | None:
     """Return arrays as pictures if they were called so, or can be nothing else; None if they are not."""
-    if reads == "pictures":
-        one = hasattr(source, "ndim") and source.ndim == 2
-        return still_cases(source[None] if one else source, names)
-    if reads == "features":
-        one = hasattr(source, "ndim") and source.ndim == 3
-        return feature_cases(source[None] if one else source, names)
+    if reads in SINGLE:
+        axes, cases_from = SINGLE[reads]
+        one = hasattr(source, "ndim") and source.ndim == axes
+        return cases_from(source[None] if one else source, names)
     if reads == "sequences" or not are_stills(source):
         return None
     cases = still_cases(source, names)
