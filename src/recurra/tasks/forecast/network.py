@@ -4,7 +4,7 @@ Shapes: B windows, L look-back, H horizon, C channels, n segments read, Q segmen
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +77,14 @@ def known(batch: Batch) -> Tensor:
     return torch.ones_like(batch.inputs) if observed is None else observed.to(batch.inputs.dtype)
 
 
+class Bared(NamedTuple):
+    """Windows without their level and season, and what was taken from them."""
+
+    batch: Batch
+    offset: Tensor  # (B, H, C)
+    ratio: Tensor | None  # (B, 1, C), where the network sees logarithms
+
+
 class ForecastNet(nn.Module):
     """A forecaster: ``core`` sees windows without their level and season, and both are added to what it says."""
 
@@ -90,6 +98,12 @@ class ForecastNet(nn.Module):
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
+        bared = self.bared(batch)
+        answer = self.core(bared.batch, record)
+        return answer._replace(prediction=self.dressed(answer.prediction, bared))
+
+    def bared(self, batch: Batch) -> "Bared":
+        """Return windows as the core sees them: without their cycle and level."""
         x, observed, ratio = batch.inputs, batch.get("observed"), batch.get("ratio")
         x = x if ratio is None else to_log(x, ratio)
         season = None
@@ -101,14 +115,15 @@ class ForecastNet(nn.Module):
         x = x - base
         if observed is not None:
             x = torch.where(observed, x, 0.0)
-        answer = self.core(batch.with_values("source", x), record)
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
-        params = self.head.shift(answer.prediction, offset)
-        if ratio is not None:
-            params = from_log(params, ratio.unsqueeze(-1))
-        return answer._replace(prediction=params)
+        return Bared(batch.with_values("source", x), offset, ratio)
+
+    def dressed(self, params: Tensor, bared: "Bared") -> Tensor:
+        """Return what the core said (B, H, C, P) with the level and the cycle of its windows."""
+        params = self.head.shift(params, bared.offset)
+        return params if bared.ratio is None else from_log(params, bared.ratio.unsqueeze(-1))
 
     def over(self, windows: "Windows", batch_size: int = 512) -> Iterator[tuple[Tensor, Batch, Tensor]]:
         """Yield numbers, batch and the head's numbers (B, H, C, P) of all ``windows``, some at a time, in their order.
