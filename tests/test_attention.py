@@ -39,7 +39,8 @@ from recurra.errors import ConfigError
 OPTIONS = {"attention_size", "heads", "window", "kernel_size", "filters", "normaliser"}
 EQUAL_WIDTHS = {"dot", "scaled_dot", "cosine", "linear"}
 CONTENT = {"dot", "scaled_dot", "general", "scaled_general", "tanh_dot", "linear", "additive", "normed_additive"}
-CONTENT |= {"key_value", "cosine", "coverage", "multi_head", "interpretable_multi_head"}
+CONTENT |= {"interpretable_multi_head"}
+CONTENT |= {"key_value", "cosine", "coverage", "multi_head"}
 PARTIAL = {"local_p", "monotonic"}  # weights may sum to less than 1
 SPARSE = ("sparsemax", "entmax")
 

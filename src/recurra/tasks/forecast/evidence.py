@@ -18,11 +18,12 @@ from ...nn.occlusion import occlusion
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, Judged
 from .exam import Truth
-from .network import Bared, ForecastNet
+from .network import Bared, ForecastNet, SegmentCore
 from .windows import Windows
 
 MOST, AT_ONCE = 100, 64  # windows that are asked, and at a time
 PATIENCE = 200  # segments, of more of which none is taken away: it would take too long
+EXCHANGED, FEWEST = 512, 8  # windows that exchange values at most, and at least
 NOTHING = 1e-6  # mean error, in training deviations, of which no share says anything
 
 
@@ -109,6 +110,54 @@ def errors_of(head: Head, params: Tensor, batch: Batch) -> Tensor:
     if batch.target_mask is None:
         return errors.flatten(1).mean(1)
     return errors.masked_fill(~batch.target_mask, torch.nan).flatten(1).nanmean(1)
+
+
+class Counted(NamedTuple):
+    """How much each covariate counts: by the network's own weights, and by what is lost without it."""
+
+    names: tuple[str, ...]
+    read: np.ndarray  # (V,) weight where the past is read, beside that of the values themselves
+    written: np.ndarray  # (V,) weight where the future is written, NaN for what is not known ahead
+    growth: np.ndarray  # (V,) of the mean absolute error where forecasts have exchanged the values, as a share of it
+
+
+@on_its_own
+@torch.inference_mode()
+def counted(fitted: Fitted, judged: Judged) -> Counted | None:
+    """Return how much each covariate counts in the held-out windows; None if there is none, or too few can be asked.
+
+    The values of a covariate are exchanged among windows, so that they are as usual as they were but say nothing
+    (Breiman 2001, permutation importance).
+    """
+    network, examples, learned = fitted.network, judged.exam.examples, fitted.learned
+    core = getattr(network, "core", None)
+    if not isinstance(core, SegmentCore) or core.mixer is None or len(examples) < FEWEST:
+        return None
+    assert isinstance(examples, Windows) and isinstance(network, ForecastNet)
+    network.eval()
+    windows, head = examples.some(EXCHANGED), fitted.task.head  # type: ignore[attr-defined]
+    batch = windows.take(torch.arange(len(windows))).to(next(network.parameters()).device)
+    order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0))
+    bared = network.bared(batch)
+    selected = core.mixer.selected(core.segments(bared.batch), bared.batch)
+    before = errors_of(head, network(batch).prediction, batch).nanmean()
+    names, growth = [], []
+    for sort, variables in learned.variables._asdict().items():
+        first = 0
+        for one in variables:
+            values = batch[sort].clone()
+            values[..., first : first + one.width] = values[order][..., first : first + one.width]
+            after = errors_of(head, network(batch.with_values(sort, values)).prediction, batch).nanmean()
+            growth.append(float(after / before - 1))
+            names.append(one.name)
+            first += one.width
+    read = selected.read.mean((0, 1))[1:].cpu().double().numpy()
+    written = np.full(len(names), np.nan)
+    if selected.written is not None:
+        known, static = len(learned.variables.known), len(learned.variables.static)
+        weights = selected.written.mean((0, 1)).cpu().double().numpy()
+        written[:known], written[len(names) - static :] = weights[:known], weights[known:]
+    return Counted(tuple(names), read, written, np.array(growth))
 
 
 class _Bare(nn.Module):

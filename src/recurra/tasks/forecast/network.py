@@ -17,6 +17,7 @@ from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
 from .layout import Layout
+from .mixing import CovariateMixer
 from .scaling import FLOOR
 
 if TYPE_CHECKING:
@@ -158,7 +159,14 @@ class SegmentCore(nn.Module):
         super().__init__()
         self.layout, self.numbers = layout, head.size
         width, hidden = layout.segment * layout.channels, writer.cell.hidden_size
-        self.embed = nn.Linear(width * (2 if layout.missing else 1), recurrent.input_size)
+        own = width * (2 if layout.missing else 1)
+        self.embed: nn.Module = nn.Identity()
+        self.mixer: CovariateMixer | None = None
+        if layout.covariates:
+            sizes = recurrent.input_size, writer.cell.input_size, layout.channels * head.size
+            self.mixer = CovariateMixer(layout, own, *sizes)
+        else:
+            self.embed = nn.Linear(own, recurrent.input_size)
         self.recurrent, self.writer = recurrent, writer
         identity = writer.cell.input_size // 2 if layout.series > 1 else 0
         self.places = nn.Parameter(torch.randn(layout.written, writer.cell.input_size - identity))
@@ -173,16 +181,27 @@ class SegmentCore(nn.Module):
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
         layout, size = self.layout, len(batch)
-        segments = batch.inputs.reshape(size, layout.read, -1)
-        if layout.missing:
-            segments = torch.cat([segments, known(batch).reshape(size, layout.read, -1)], -1)
-        read = self.recurrent(self.embed(segments).relu(), record=record)
+        segments = self.segments(batch)
+        read = self.recurrent(self._embedded(segments, batch).relu(), record=record)
         written = self.writer(self._queries(batch), read)
         out = self.out(self.dropout(written.prediction))
         params = out.view(size, layout.written * layout.segment, layout.channels, self.numbers)
         if self.copied is not None and written.weights is not None:
             params = params + self._copies(written.weights, batch.inputs).unsqueeze(-1)
+        if self.mixer is not None and (said := self.mixer.said(batch)) is not None:
+            params = params + said.view_as(params)
         return written._replace(prediction=params[:, : layout.horizon])
+
+    def _embedded(self, segments: Tensor, batch: Batch) -> Tensor:
+        embedded: Tensor = self.embed(segments) if self.mixer is None else self.mixer.read(segments, batch)[0]
+        return embedded
+
+    def segments(self, batch: Batch) -> Tensor:
+        """Return the segments that are read (B, n, ·), with which of their values are known, if some are missing."""
+        segments = batch.inputs.reshape(len(batch), self.layout.read, -1)
+        if not self.layout.missing:
+            return segments
+        return torch.cat([segments, known(batch).reshape(len(batch), self.layout.read, -1)], -1)
 
     def _copies(self, weights: Tensor, inputs: Tensor) -> Tensor:
         """Return ``g_q Σ_j a_qj x_j`` (B, Q·segment, C), x the segments of ``inputs``."""
@@ -192,11 +211,12 @@ class SegmentCore(nn.Module):
         return (self.copied.unsqueeze(-1) * seen).view(len(inputs), -1, self.layout.channels)
 
     def _queries(self, batch: Batch) -> Tensor:
-        places = self.places.expand(len(batch), -1, -1)
-        if self.identities is None:
-            return places
-        identity = self.identities(batch["series"]).unsqueeze(1).expand(-1, self.layout.written, -1)
-        return torch.cat([places, identity], -1)
+        queries = self.places.expand(len(batch), -1, -1)
+        if self.identities is not None:
+            identity = self.identities(batch["series"]).unsqueeze(1).expand(-1, self.layout.written, -1)
+            queries = torch.cat([queries, identity], -1)
+        written = None if self.mixer is None else self.mixer.written(batch)
+        return queries if written is None else queries + written[0]
 
 
 class VanillaCore(nn.Module):

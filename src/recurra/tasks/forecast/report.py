@@ -14,8 +14,8 @@ from ...report.page import Section
 from ...writing.numbers import compared, percent, percents, signed
 from ..base import Fitted, Glimpse, Judged
 from .answers import Forecasts, batch_of, forecast
-from .context import context_of, times_of
-from .evidence import Evidence, evidence_of
+from .context import context_of, times_of, unknown_ahead
+from .evidence import Counted, Evidence, counted, evidence_of
 from .exam import error_by_step
 from .figures import (
     Forecast,
@@ -70,6 +70,9 @@ def forecast_sections(
     """Return the forecast from the end of the data: of the series ``named``, or of a few that stand for all."""
     chosen, why = choose_series(panel, judged) if named is None else find_series(panel, named)
     few = panel.some(chosen)
+    learned: ForecastLearned = fitted.learned
+    if missing := unknown_ahead(learned, context_of(learned, panel), learned.layout.horizon):
+        return [Section("The forecast", f"There is none yet. {missing}")]
     answer = forecast(fitted, panel if fitted.learned.joint else few)
     places = chosen if fitted.learned.joint else list(range(len(chosen)))
     views = {answer.names[n]: _view(fitted, panel if fitted.learned.joint else few, answer, n) for n in places}
@@ -151,7 +154,31 @@ def proof_sections(fitted: Fitted, panel: Panel, judged: Judged) -> list[Section
     )
     evidence = evidence_of(fitted, judged)
     looking = [] if evidence is None else [_whether_it_explains(fitted, evidence)]
-    return [_past_forecast(fitted, panel, judged), curve, *looking]
+    found = counted(fitted, judged)
+    covariates = [] if found is None else [_what_counted(found)]
+    return [_past_forecast(fitted, panel, judged), curve, *covariates, *looking]
+
+
+def _what_counted(found: Counted) -> Section:
+    """Show how much each covariate counts."""
+    most = int(np.argmax(found.growth))
+    text = (
+        "A weight is the share that the network gives a column among all that it reads, or writes from. What counts is "
+        "the last column: how much larger the error becomes when forecasts exchange their values of it, so that they "
+        "say nothing."
+    )
+    if found.growth[most] > 0:
+        text += f" '{found.names[most]}' matters most: without it the error changes by {signed(found.growth[most])}."
+    else:
+        text += " None of them matters."
+    written = ["–" if np.isnan(one) else percent(one) for one in found.written]
+    columns = {
+        "weight where it reads": [percent(one) for one in found.read],
+        "weight where it writes": written,
+        "error without it": [signed(one) for one in found.growth],
+    }
+    table = pd.DataFrame(columns, index=pd.Index(found.names, name="column"))
+    return Section("What the other columns are worth", text, table=table, own=("rows",))
 
 
 def _whether_it_explains(fitted: Fitted, evidence: Evidence) -> Section:
