@@ -39,6 +39,7 @@ from recurra.errors import ConfigError
 OPTIONS = {"attention_size", "heads", "window", "kernel_size", "filters", "normaliser"}
 EQUAL_WIDTHS = {"dot", "scaled_dot", "cosine", "linear"}
 CONTENT = {"dot", "scaled_dot", "general", "scaled_general", "tanh_dot", "linear", "additive", "normed_additive"}
+CONTENT |= {"interpretable_multi_head"}
 CONTENT |= {"key_value", "cosine", "coverage", "multi_head"}
 PARTIAL = {"local_p", "monotonic"}  # weights may sum to less than 1
 SPARSE = ("sparsemax", "entmax")
@@ -52,6 +53,7 @@ CASES = (
         ("normed_additive", {"attention_size": 3}, Sizes(5, 8)),
         ("key_value", {"attention_size": 3}, Sizes(5, 7)),
         ("multi_head", {"heads": 2}, Sizes(5, 8)),
+        ("interpretable_multi_head", {"heads": 2}, Sizes(5, 8)),
         ("local_m", {"window": 2}, Sizes(8, 8)),
         ("local_p", {"window": 2, "attention_size": 3}, Sizes(5, 8)),
         ("location_aware", {"kernel_size": 3, "filters": 2, "attention_size": 3}, Sizes(5, 8)),

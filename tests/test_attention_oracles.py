@@ -280,6 +280,34 @@ def test_multi_head_is_that_of_torch(heads: int, padded: bool) -> None:
     torch.testing.assert_close(gradient, theirs.in_proj_weight.grad, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("heads", [1, 2, 8])
+def test_interpretable_multi_head_by_loops(heads: int) -> None:
+    """The mean weight of all heads over values that are the same for all of them (Lim et al., equations 13 to 16)."""
+    query, states, mask = question(D)
+    attention = make("interpretable_multi_head", D, heads=heads)
+    p, width = numbers(attention), K // heads
+    got = attention(query, attention.project(states, mask))
+
+    def mapped(name: str, x: Row) -> Row:
+        return plus(times(p[f"{name}.weight"], x), p[f"{name}.bias"])
+
+    for b in range(B):
+        known = [j for j in range(T) if mask[b, j]]
+        for q in range(Q):
+            mean = [0.0] * T
+            for n in range(heads):
+                part = slice(n * width, (n + 1) * width)
+                s = mapped("query", query[b, q].tolist())[part]
+                keys = {j: mapped("key", states[b, j].tolist())[part] for j in known}
+                weights = softmax_over({j: inner(s, key) / sqrt(width) for j, key in keys.items()})
+                torch.testing.assert_close(got.weights[b, n, q], torch.tensor(weights, dtype=torch.float64))
+                mean = plus(mean, [weight / heads for weight in weights])
+            values = {j: mapped("value", states[b, j].tolist()) for j in known}
+            seen = plus(*([mean[j] * value for value in values[j]] for j in known))
+            expected = torch.tensor(mapped("out", seen), dtype=torch.float64)
+            torch.testing.assert_close(got.context[b, q], expected, rtol=1e-10, atol=1e-12)
+
+
 # Scores with position or history
 
 

@@ -107,7 +107,7 @@ def test_signature() -> None:
     assert {name: one.default for name, one in parameters.items()} == PARTS.defaults()
     for name in ("horizon", "lookback", "cell", "attention", "hidden_size", "num_layers", "learning_rate", "seed"):
         assert name in parameters
-    assert list(inspect.signature(Forecaster.predict).parameters) == ["self", "h", "df"]
+    assert list(inspect.signature(Forecaster.predict).parameters) == ["self", "h", "df", "future"]
     assert inspect.signature(Forecaster.fit).parameters["validation_size"].default is None
 
 

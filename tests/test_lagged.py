@@ -147,7 +147,7 @@ def test_lags_that_nothing_uses_are_refused(settings: dict[str, Any]) -> None:
         Forecaster(horizon=2, lags=True, **settings).fit(table)
 
 
-@pytest.mark.parametrize("name", ["scaled_dot", "multi_head"])
+@pytest.mark.parametrize("name", ["scaled_dot", "multi_head", "interpretable_multi_head"])
 def test_what_is_looked_at_is_copied(name: str) -> None:
     """With everything else silent, the forecast is the segment one lag back, times what is copied of it."""
     net = network(attention=name, loss="absolute", normalise="none").double().eval()

@@ -141,7 +141,7 @@ NAMES = set(
         "CSV Parquet JSON TOML UCR ts unique_id ds y h min D W MS en English zh AdamW LSTM GRU FCN CUDA "
         "none lstm gru scaled_dot general local multi_head hidden_size dropout cpu cuda auto forecast classify regress "
         "train infer lengths step memory B T I H network linear seasonal_naive nearest_neighbour most_frequent_class "
-        "ridge nearest_neighbours target targetLabel "
+        "ridge nearest_neighbours target targetLabel DE BY "
         "tag window_regression most_frequent_label random_convolutions MiniRocket naive_Bayes linear_SVM n_gram_SVM F1 "
         "language n_grams unigram Kneser Ney sentencepiece "
         "seq2seq nearest_pair copy_source first_sentence sentence_in_common commonest_answer span BiDAF "

@@ -245,7 +245,7 @@ def every_answer(forecaster: Forecaster, panel: Panel) -> list[Guess]:
     """What the whole, the network and every baseline say."""
     fitted = forecaster.fitted_
     fitted.baselines = fitted_baselines(KIND.prepare(panel, fitted.config), fitted.baselines)
-    windows = windows_after(context_of(fitted.learned, panel), fitted.learned.layout)
+    windows = windows_after(context_of(fitted.learned, panel), fitted.learned)
     names = ["network", "repeat_last", "seasonal_naive", "seasonal_naive_drift", "ets", "theta", "linear"]
     return [answer_to(fitted, windows), *(answer_of(fitted, windows, name) for name in names)]
 

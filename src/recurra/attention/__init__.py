@@ -25,6 +25,10 @@ ATTENTIONS = Registry(
         ),
         "cosine": Entry("cosine:CosineAttention", "the angle between them, with a learned sharpness"),
         "multi_head": Entry("multi_head:MultiHeadAttention", "several scaled products side by side"),
+        "interpretable_multi_head": Entry(
+            "interpretable_multi_head:InterpretableMultiHeadAttention",
+            "the same, but all see the same values, so that their mean look is the whole look (TFT)",
+        ),
         "local_m": Entry("local_m:LocalMonotonicAttention", "a window that moves on with the output"),
         "local_p": Entry("local_p:LocalPredictiveAttention", "a window whose centre is predicted"),
         "location_aware": Entry("location_aware:LocationAwareAttention", "also reads where it looked before"),
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from .dot import DotAttention
     from .gaussian import GaussianAttention
     from .general import GeneralAttention
+    from .interpretable_multi_head import InterpretableMultiHeadAttention
     from .key_value import KeyValueAttention
     from .lagged import LaggedAttention
     from .linear import LinearAttention
@@ -75,6 +80,7 @@ __all__ = [
     "DotAttention",
     "GaussianAttention",
     "GeneralAttention",
+    "InterpretableMultiHeadAttention",
     "KeyValueAttention",
     "LaggedAttention",
     "LinearAttention",

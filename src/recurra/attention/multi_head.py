@@ -20,6 +20,8 @@ class MultiHeadAttention(ScoreAttention):
     Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; with D = K it is torch.nn.MultiheadAttention.
     """
 
+    name = "multi_head"
+
     def __init__(self, query_size: int, key_size: int, *, heads: int = 4, normaliser: str = "softmax") -> None:
         super().__init__()
         require_positive(heads=heads)
@@ -27,19 +29,24 @@ class MultiHeadAttention(ScoreAttention):
             allowed = [n for n in range(1, key_size + 1) if key_size % n == 0]
             closest = min(allowed, key=lambda n: (abs(n - heads), n))
             raise ConfigError(
-                f"The attention 'multi_head' splits the key width into equal heads, but {key_size} does not "
+                f"The attention '{self.name}' splits the key width into equal heads, but {key_size} does not "
                 f"divide by heads={heads}. The nearest number of heads that fits is {closest}."
             )
         self.context_size = key_size
         self.heads = heads
         self.normaliser = pick_normaliser(normaliser)
+        seen = self.seen(key_size)
         self.query = nn.Linear(query_size, key_size)
         self.key = nn.Linear(key_size, key_size)
-        self.value = nn.Linear(key_size, key_size)
-        self.out = nn.Linear(key_size, key_size)
+        self.value = nn.Linear(key_size, seen)
+        self.out = nn.Linear(seen, key_size)
         for linear in (self.query, self.key, self.value, self.out):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
+
+    def seen(self, key_size: int) -> int:
+        """Return how wide what is seen by all heads together is."""
+        return key_size
 
     def keys(self, states: Tensor) -> Tensor:
         return self.split(self.key(states))

@@ -29,7 +29,7 @@ class ModelSettings:
         "additive", "how the model looks at what it has read", members=ATTENTIONS
     )
     attention_size: int | None = setting(None, "width of the attention's hidden layer; hidden_size if not given", low=1)
-    heads: int = setting(4, "heads of multi_head attention", low=1, tune=Range(1, 8, log=True))
+    heads: int = setting(4, "heads of multi-head attention", low=1, tune=Range(1, 8, log=True))
     window: int = setting(10, "half width of the local attentions", low=1, tune=Range(2, 50, log=True))
     normaliser: Literal["softmax", "sparsemax", "entmax"] = setting("softmax", "from scores to weights")
     attention_dropout: float = setting(

@@ -63,6 +63,11 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
+def signed(share: float) -> str:
+    """Return a change as a person says it: ``+12.0 %``, ``-0.3 %``."""
+    return f"{100 * share:+.1f} %"
+
+
 def percents(shares: Iterable[float]) -> list[str]:
     """Return the shares of one whole with the same decimals, as few as show all: ``6 %`` and ``94 %``.
 

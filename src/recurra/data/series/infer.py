@@ -14,6 +14,7 @@ from ..calendar.pace import infer_frequency, infer_step
 from ..calendar.parts import read_time
 from ..calendar.stamps import Stamps
 from ..tables.columns import find_column
+from .covariates import Covariates
 from .ids import id_codes
 from .panel import DOUBLED, local_clock, to_panel
 from .schema import (
@@ -29,6 +30,7 @@ from .schema import (
 from .season import choose_season, longer_season
 from .targets import listed, varies
 
+NONE = Covariates()
 SEEN = 0.8  # share of each series, from its begin, on which the season is chosen
 
 
@@ -41,6 +43,7 @@ def infer_schema(
     frequency: str | None = None,
     season: int | None = None,
     aggregate: str | None = None,
+    covariates: Covariates = NONE,
 ) -> tuple[Schema, list[str]]:
     """Return what a table is and notes on what was found; arguments that are given are not guessed.
 
@@ -55,12 +58,13 @@ def infer_schema(
     given = (target,) if isinstance(target, str) else tuple(target or ())
     for name in given:
         find_column(frame.columns, name, "target")
-    if time is None and id is None and not given and rows_are_series(frame):
+    told = id is not None or bool(given) or bool(covariates.names)
+    if time is None and not told and rows_are_series(frame):
         schema = schema_of_rows(frame, notes)
-    elif time in (None, frame.columns[0]) and id is None and not given and rows_are_years(frame):
+    elif time in (None, frame.columns[0]) and not told and rows_are_years(frame):
         schema = schema_of_years(frame, notes)
     else:
-        schema = schema_of_columns(frame, given, time, id, keys, notes)
+        schema = schema_of_columns(frame, given, covariates, time, id, keys, notes)
     return _with_calendar(frame, replace(schema, aggregate=aggregate or ""), frequency, season, notes), notes
 
 

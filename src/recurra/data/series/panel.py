@@ -4,7 +4,7 @@ S series, n rows of a table, T steps of a series; clock values are int64 microse
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..calendar.stamps import holds_dates
 from ..tables.columns import find_column, numbers
 from ..tables.names import look_alikes
 from .aggregate import put_together, whole_steps
+from .covariates import Beside, Columns, once, read_columns
 from .ids import id_codes
 from .schema import Schema, as_table, series_table
 
@@ -34,6 +35,14 @@ class Panel:
     values: tuple[np.ndarray, ...]
     starts: tuple[Any, ...]  # pandas Timestamps or integers
     notes: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()  # covariates of each series; empty if the schema has none
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of covariates that are no numbers
+    calendar: tuple[str, ...] = ()  # the last of the columns that are known ahead, which are of no table
+
+    def columns(self, sort: str) -> tuple[str, ...]:
+        """Return the names of the covariates of one ``sort``, as they stand in ``beside``."""
+        names: tuple[str, ...] = getattr(self.schema.covariates, sort)
+        return (*names, *self.calendar) if sort == "known" else names
 
     def __len__(self) -> int:
         return len(self.values)
@@ -57,6 +66,7 @@ class Panel:
             names=tuple(self.names[n] for n in chosen),
             values=tuple(self.values[n] for n in chosen),
             starts=tuple(self.starts[n] for n in chosen),
+            beside=tuple(self.beside[n] for n in chosen) if self.beside else (),
         )
 
 
@@ -85,9 +95,11 @@ def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
     clock = _clock(frame, schema, time, grid)
     notes: list[str] = []
     columns = [numbers(frame[find_column(frame.columns, n, "target")], n) for n in schema.targets]
+    covariates = read_columns(frame, schema.covariates)
     if schema.aggregate:
         whole = whole_steps(clock, schema, grid, notes)
         frame, clock, columns = frame[whole], clock[whole], [values[whole] for values in columns]
+        covariates = covariates.rows(whole)
     _say_missing(columns, schema.targets, notes)
     ids: tuple[str, ...] = ()
     if schema.id is None:
@@ -95,15 +107,46 @@ def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
     else:
         ids, bounds, order = _long_order(frame, schema.id, clock, notes)
     if order is not None:
-        clock, columns = clock[order], [values[order] for values in columns]
+        clock, columns, covariates = clock[order], [values[order] for values in columns], covariates.rows(order)
     if schema.snap:
         clock = grid.snap(clock + grid.size // 2 if schema.nearest else clock)
-    steps, filled = _fill(clock, columns, bounds, grid, schema, notes)
-    names, values = _named(ids, schema.targets, filled, steps)
+    moving = [covariates.values[name] for name in (*schema.covariates.known, *schema.covariates.past)]
+    means = [schema.aggregate or "mean"] * len(columns)
+    hows = ["last" if name in covariates.categories else "mean" for name in schema.covariates.names[: len(moving)]]
+    every, hows = [*columns, *moving], [*means, *hows]
+    steps, filled = _fill(clock, every, bounds, grid, schema, hows, notes)
+    names, values = _named(ids, schema.targets, filled[: len(columns)], steps)
     _refuse_hollow(names, values)
-    values = _without_tails(names, values, len(bounds), notes)
+    values = _without_tails(names, values, len(bounds), notes, bool(schema.covariates.known))
     starts = tuple(_labels(clock[bounds], schema.timezone, grid).tolist())
-    return Panel(schema, names, values, starts * len(columns), tuple(notes))
+    beside = _beside_of(schema, covariates, filled[len(columns) :], bounds, steps, ids)
+    ends = [len(part) for part in values]
+    own = tuple(one._replace(past=one.past[:end]) for one, end in zip(beside * len(columns), ends, strict=False))
+    return Panel(schema, names, values, starts * len(columns), tuple(notes), own, covariates.categories)
+
+
+def _beside_of(
+    schema: Schema,
+    covariates: Columns,
+    moving: list[np.ndarray],
+    bounds: np.ndarray,
+    steps: np.ndarray,
+    ids: tuple[str, ...],
+) -> tuple[Beside, ...]:
+    """Return the covariates of each series (or of the one table that all series share), up to its last row."""
+    if not schema.covariates.names:
+        return ()
+    cuts, ahead = np.cumsum(steps)[:-1], len(schema.covariates.known)
+    parts = [np.split(column, cuts) for column in moving]
+    fixed = [once(name, covariates.values[name], bounds, ids) for name in schema.covariates.static]
+    made = []
+    for n, size in enumerate(steps.tolist()):
+        known, past = (
+            np.stack([part[n] for part in some], 1) if some else np.empty((size, 0))
+            for some in (parts[:ahead], parts[ahead:])
+        )
+        made.append(Beside(known, past, np.array([column[n] for column in fixed])))
+    return tuple(made)
 
 
 def _say_missing(columns: list[np.ndarray], targets: tuple[str, ...], notes: list[str]) -> None:
@@ -216,9 +259,18 @@ def _long_order(
 
 
 def _fill(
-    clock: np.ndarray, columns: list[np.ndarray], bounds: np.ndarray, grid: Grid, schema: Schema, notes: list[str]
+    clock: np.ndarray,
+    columns: list[np.ndarray],
+    bounds: np.ndarray,
+    grid: Grid,
+    schema: Schema,
+    hows: list[str],
+    notes: list[str],
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Put sorted rows on their steps; return the number of steps of each series and the filled columns."""
+    """Put sorted rows on their steps; return the number of steps of each series and the filled columns.
+
+    ``hows`` says how several rows of one step become one, for each column.
+    """
     rows = np.diff(bounds, append=len(clock))
     if len(bounds) == 1 and grid.kind in ("fixed", "integer") and (np.diff(clock) == grid.size).all():
         return rows, columns
@@ -238,7 +290,7 @@ def _fill(
         notes.append(
             f"{empty:,} of {len(counts):,} time steps had no row and are missing values; such steps are forecast too"
         )
-    return steps, [put_together(values, slots, len(counts), schema.aggregate or "mean") for values in columns]
+    return steps, [put_together(values, slots, len(counts), how) for values, how in zip(columns, hows, strict=True)]
 
 
 def _refuse_between(clock: np.ndarray, labels: np.ndarray, first: np.ndarray, schema: Schema) -> None:
@@ -311,7 +363,7 @@ def _refuse_hollow(names: tuple[str, ...], values: tuple[np.ndarray, ...]) -> No
 
 
 def _without_tails(
-    names: tuple[str, ...], values: tuple[np.ndarray, ...], groups: int, notes: list[str]
+    names: tuple[str, ...], values: tuple[np.ndarray, ...], groups: int, notes: list[str], ahead: bool = False
 ) -> tuple[np.ndarray, ...]:
     """Cut the last steps without any value from series that share their rows; every ``groups``-th series does."""
     if not any(np.isnan(series[-1]) for series in values):
@@ -321,9 +373,10 @@ def _without_tails(
     cut = [len(series) - end for series, end in zip(values[:groups], last, strict=True)]
     if any(cut):
         where = f" of {sum(n > 0 for n in cut)} of the {groups:,} series" if groups > 1 else ""
+        span = _span(n for n in cut if n)
+        said = "and say what is known ahead of them" if ahead else "and were left out"
         notes.append(
-            f"the last {_span(n for n in cut if n)} time step(s){where} have no value and were left out; "
-            "a forecast begins after the last known value"
+            f"the last {span} time step(s){where} have no value {said}; a forecast begins after the last known value"
         )
     short = np.tile(last, len(values) // groups) - ends
     for i in np.flatnonzero(short)[:5]:

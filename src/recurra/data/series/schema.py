@@ -16,6 +16,7 @@ from ..tables.columns import as_pandas, find_column, is_number, is_text, numbers
 from ..tables.dtypes import without_categories
 from ..tables.index import with_index
 from ..tables.names import name_codes
+from .covariates import Covariates, checked
 from .ids import id_codes, id_parts, pairs_are_distinct, sounds_like_id
 from .targets import find_targets, listed, say_targets
 from .timing import digit_dates, joined_time
@@ -49,10 +50,12 @@ class Schema:
     finer: str = ""  # the frequency of those rows, as far as it is known
     rows: bool = False  # each row is a series, each further column a step
     months: bool = False  # each row is a year, each further column a month of one series
+    covariates: Covariates = Covariates()  # noqa: RUF009  (it never changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the schema as plain JSON values."""
-        return asdict(self) | {"targets": list(self.targets)}
+        beside = {name: list(names) for name, names in self.covariates._asdict().items()}
+        return asdict(self) | {"targets": list(self.targets), "covariates": beside}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Schema":
@@ -61,7 +64,8 @@ class Schema:
         unknown = sorted(set(data) - known)
         if unknown:
             raise DataError(f"The description of the data has an unknown entry '{unknown[0]}'.")
-        return cls(**{**data, "targets": tuple(data["targets"])})
+        beside = Covariates.from_plain(data.get("covariates"))
+        return cls(**{**data, "targets": tuple(data["targets"]), "covariates": beside})
 
 
 def series_table(frame: Any) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -73,15 +77,18 @@ def series_table(frame: Any) -> tuple[pd.DataFrame, tuple[str, ...]]:
 def schema_of_columns(
     frame: pd.DataFrame,
     given: tuple[str, ...],
+    covariates: Covariates,
     time: str | None,
     id: str | None,
     keys: tuple[str, ...],
     notes: list[str],
 ) -> Schema:
-    """Return the schema, without calendar, of a table whose columns are time, names and values.
+    """Return the schema, without calendar, of a table whose columns are time, names, values and ``covariates``.
 
     Columns in ``keys`` were the index of the table, so they are no values.
     """
+    every, static = frame, covariates.static
+    frame = frame.drop(columns=[name for name in (*covariates.known, *covariates.past) if name in frame.columns])
     if id is None and "unique_id" in frame.columns and "unique_id" not in given:
         id = "unique_id"
     ids = [] if id is None else id_parts(frame, id)
@@ -99,11 +106,14 @@ def schema_of_columns(
             raise DataError(f"Column '{name}' cannot be the target and the {'time' if name in parts else 'id'}.")
     idle = [name for name in keys if name not in (*taken, *given)]
     if given:
-        say_targets(given, [name for name in frame.columns if name not in (*taken, *given, *idle)], id, notes)
-    targets = given or find_targets(frame, {*taken, *idle}, id, notes)
+        others = [name for name in frame.columns if name not in (*taken, *given, *idle, *static)]
+        say_targets(given, others, id, notes)
+    targets = given or find_targets(frame, {*taken, *idle, *static}, id, notes)
+    roles = dict.fromkeys(parts, "time") | dict.fromkeys(targets, "target") | ({} if id is None else {id: "id"})
+    covariates = checked(covariates, every.columns, roles)
     if idle:
         notes.append(f"the index {listed(idle)} is neither time nor id, so it is not used; name it with time= or id=")
-    return Schema(time, id, targets, None)
+    return Schema(time, id, targets, None, covariates=covariates)
 
 
 def _find_time(frame: pd.DataFrame, taken: tuple[str, ...], keys: tuple[str, ...], notes: list[str]) -> str | None:

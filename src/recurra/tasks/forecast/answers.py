@@ -5,6 +5,7 @@ Shapes: S row series, L look-back, H horizon, C channels, Q outputs, n segments 
 
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,14 @@ import torch
 
 from ...data.batch import Batch
 from ...data.series import Panel, long_frame
-from ...errors import RunError
+from ...errors import DataError, RunError
 from ...nn.models import Output
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, row_of
 from .combination import NETWORK, combined
-from .context import Context, context_of, times_of
+from .context import Context, context_of, times_of, unknown_ahead
 from .exam import Guess, ask_network
+from .future import with_future
 from .learned import ForecastLearned
 from .windows import Windows, windows_after
 
@@ -56,15 +58,26 @@ def flat(values: np.ndarray, steps: int) -> np.ndarray:
 
 @on_its_own
 def forecast(
-    fitted: Fitted, panel: Panel | None = None, steps: int | None = None, model: str | None = None
+    fitted: Fitted,
+    panel: Panel | None = None,
+    steps: int | None = None,
+    model: str | None = None,
+    future: Any = None,
 ) -> Forecasts:
-    """Forecast from the end of ``panel``, or from the end of what was trained on; by a ``model`` of the table alone."""
+    """Forecast from the end of ``panel``, or from the end of what was trained on; by a ``model`` of the table alone.
+
+    ``future`` is a table, or a file, of what is known of the steps that follow.
+    """
     learned: ForecastLearned = fitted.learned
-    windows = windows_after(context_of(learned, panel), learned.layout)
+    context = context_of(learned, panel)
+    context = context if future is None else with_future(fitted, context, future)
+    steps = learned.layout.horizon if steps is None else steps
+    if missing := unknown_ahead(learned, context, steps):
+        raise DataError(missing)
+    windows = windows_after(context, learned)
     guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
     names = learned.names if panel is None else panel.names
     _refuse_infinite(guess, names)
-    steps = learned.layout.horizon if steps is None else steps
     return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps), _notes_on(fitted, guess, model))
 
 
@@ -136,5 +149,5 @@ def ask(fitted: Fitted, context: Context) -> Output:
 
 def batch_of(context: Context, fitted: Fitted) -> Batch:
     """Return ``context`` as the network reads it, on its device."""
-    windows = windows_after(context, fitted.learned.layout)
+    windows = windows_after(context, fitted.learned)
     return windows.take(torch.arange(len(windows))).to(next(fitted.network.parameters()).device)

@@ -13,6 +13,7 @@ from ...errors import DataError
 from .learned import ForecastLearned, last_values
 from .plan import tracks_of
 from .scaling import Scaling
+from .variables import Around, around
 
 
 class Context(NamedTuple):
@@ -23,11 +24,12 @@ class Context(NamedTuple):
     identities: np.ndarray  # (S,)
     phases: np.ndarray  # (S,) place of the first value in the season
     scaling: Scaling
+    around: Around | None = None  # covariates; None if there are none
 
     def rows(self, chosen: np.ndarray) -> "Context":
         """Return the context of some row series."""
-        scaling = self.scaling.rows(chosen)
-        return Context(self.panel, self.values[chosen], self.identities[chosen], self.phases[chosen], scaling)
+        parts = self.values[chosen], self.identities[chosen], self.phases[chosen], self.scaling.rows(chosen)
+        return Context(self.panel, *parts, None if self.around is None else self.around.rows(chosen))
 
 
 def context_of(learned: ForecastLearned, panel: Panel | None = None) -> Context:
@@ -38,7 +40,7 @@ def context_of(learned: ForecastLearned, panel: Panel | None = None) -> Context:
 def _remembered(learned: ForecastLearned) -> Context:
     rows = len(learned.context)
     phases = (np.array(learned.lengths[:rows]) - learned.layout.lookback) % learned.layout.season
-    return Context(None, learned.context, np.arange(rows), phases, learned.scaling)
+    return Context(None, learned.context, np.arange(rows), phases, learned.scaling, learned.around)
 
 
 def _last_of(learned: ForecastLearned, panel: Panel) -> Context:
@@ -52,7 +54,25 @@ def _last_of(learned: ForecastLearned, panel: Panel) -> Context:
         raise DataError(f"The last {layout.lookback} values of '{name}' are all missing.")
     known = learned.identify(panel, tracks)
     ends = np.array([len(track) for track in tracks]) - layout.lookback
-    return Context(panel, values, known.numbers, (known.phases + ends) % layout.season, known.scaling)
+    beside = around(learned.variables, panel, layout.lookback, layout.horizon, learned.joint)
+    return Context(panel, values, known.numbers, (known.phases + ends) % layout.season, known.scaling, beside)
+
+
+def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> str:
+    """Return a sentence on what should be known ahead and is missing for one of the next ``steps``, or nothing."""
+    if context.around is None or not learned.variables.known:
+        return ""
+    lookback, names = learned.layout.lookback, learned.names if context.panel is None else context.panel.names
+    ahead = ~np.isfinite(context.around.known[:, lookback : lookback + steps])
+    if not ahead.any():
+        return ""
+    series, step, column = (int(place[0]) for place in np.nonzero(ahead))
+    name, times = learned.variables.known[column].name, times_of(learned, context.panel, 0, steps)[series]
+    which = f" of the series '{names[series]}'" if len(names) > 1 else ""
+    return (
+        f"'{name}' is not known for {times[step]}{which}. It is a column of known=, so a forecast of {steps} step(s) "
+        f"needs it up to {times[-1]}: add these rows, with nothing for what is forecast, or give them as future=."
+    )
 
 
 def times_of(learned: ForecastLearned, panel: Panel | None, start: int, stop: int) -> list[pd.Index]:

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from ...data.series import Panel, long_frame, steps_between
+from ...data.series.covariates import Beside
 from ...errors import ConfigError, DataError
 from ...nn.build import is_reservoir
 from ...nn.surroundings import on_its_own
@@ -79,8 +80,11 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         self._form = form_of(df, self._fitted().learned.schema.time)
         return epochs
 
-    def predict(self, h: int | None = None, df: Any = None) -> Any:
+    def predict(self, h: int | None = None, df: Any = None, *, future: Any = None) -> Any:
         """Forecast ``h`` steps after the end of ``df``, or of what was trained on.
+
+        Columns that are known ahead are read from the later rows of either, in which nothing stands for what is
+        forecast, or from ``future``, a table of rows to come.
 
         Returns a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``.
         A table or a path may come first, as scikit-learn's ``predict(X)`` has it.
@@ -90,7 +94,8 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
             h, df = None, h
         df = collected(df)
         steps = checked_steps(h, fitted.learned.layout.horizon)
-        return self._answer_about(df, forecast(fitted, self._panel(df), steps).frame())
+        answer = forecast(fitted, self._panel(df), steps, future=collected(future)).frame()
+        return self._answer_about(df, answer)
 
     @on_its_own
     def score(self, df: Any, y: None = None) -> float:
@@ -184,7 +189,9 @@ def after_training(learned: ForecastLearned, panel: Panel) -> tuple[Panel, list[
     layout = learned.layout
     context = np.concatenate(list(learned.context.transpose(0, 2, 1)))  # a row for each name
     places = {name: n for n, name in enumerate(learned.names)}
-    values, starts, firsts = [], [], []
+    values, starts, firsts, beside = [], [], [], []
+    coded = zip(*(learned.variables.coded(panel, sort) for sort in ("known", "past", "static")), strict=True)
+    around = list(coded) if panel.beside else []
     for n, (name, new) in enumerate(zip(panel.names, panel.values, strict=True)):
         before, gap, at = np.full(layout.lookback, np.nan), 0, places.get(name)
         if at is not None:
@@ -198,9 +205,32 @@ def after_training(learned: ForecastLearned, panel: Panel) -> tuple[Panel, list[
         # The end of the last forecast may lie beyond the table: what is not known does not count.
         beyond = max(0, first + layout.horizon - layout.lookback - gap - len(new))
         values.append(np.concatenate([before, np.full(gap, np.nan), new, np.full(beyond, np.nan)]))
+        if around:
+            beside.append(_with_past(learned, at, gap, *around[n]))
         starts.append(panel.times(n, -layout.lookback - gap, 1 - layout.lookback - gap)[0])
         firsts.append(first)
-    return replace(panel, values=tuple(values), starts=tuple(starts)), firsts
+    if not around:
+        return replace(panel, values=tuple(values), starts=tuple(starts)), firsts
+    categories = {one.name: one.categories for some in learned.variables for one in some if one.categories is not None}
+    whole = replace(panel, values=tuple(values), starts=tuple(starts), beside=tuple(beside), categories=categories)
+    return whole, firsts
+
+
+def _with_past(
+    learned: ForecastLearned, at: int | None, gap: int, known: np.ndarray, past: np.ndarray, static: np.ndarray
+) -> Beside:
+    """Put the remembered covariates of series ``at`` before those that follow, as they were coded in training."""
+    lookback, around = learned.layout.lookback, learned.around
+    assert around is not None
+    before = [np.full((lookback, part.shape[1]), np.nan) for part in (known, past)]
+    if at is not None:
+        row = 0 if learned.joint else at
+        before = [around.known[row, :lookback], around.past[row]]
+    ahead, behind = (
+        np.concatenate([old, np.full((gap, new.shape[1]), np.nan), new])
+        for old, new in zip(before, (known, past), strict=True)
+    )
+    return Beside(ahead, behind, static[0])
 
 
 def backtest_frame(panel: Panel, exam: Exam, guess: Guess) -> pd.DataFrame:

@@ -199,3 +199,36 @@ def lag_figure(shares: np.ndarray, names: Sequence[str], period: int, seasonal: 
     figure.update_layout(margin_r=32)  # the name of the first bar is wider than the bar
     figure.update_yaxes(title_text="share of looks", tickformat=".0%", rangemode="tozero")
     return figure
+
+
+def evidence_figure(growth: np.ndarray, shares: np.ndarray, names: Sequence[str]) -> "Figure":
+    """Return how much the error grows without each stretch of the past (n,), called ``names``, the oldest first.
+
+    The darker a bar, the larger the share of looks (n,).
+    """
+    reading = (
+        "A bar is how much larger the error becomes when that stretch of the past is drawn as a straight line; the "
+        "darker it is, the more it was looked at. If looking explains, the dark bars are the high ones."
+    )
+    figure = canvas(260, reading, showlegend=False)
+    back = np.arange(len(growth), 0, -1)
+    strength = shares / (shares.max(initial=0.0) or 1.0)
+    figure.add_bar(
+        x=back,
+        y=growth,
+        marker_color=[tint(COLOURS[0], round(0.12 + 0.88 * float(one), 3)) for one in strength],
+        marker_line={"color": COLOURS[0], "width": 1},
+        customdata=np.stack([np.array([plain(name) for name in names], dtype=object), shares], -1),
+        hovertemplate="%{customdata[0]} before: %{y:+.1%}, %{customdata[1]:.1%} of the looks<extra></extra>",
+    )
+    every = max(1, len(growth) // 6)
+    ticks = [1, *range(every, len(growth) + 1, every)] if every > 1 else back[::-1].tolist()
+    figure.update_xaxes(
+        autorange="reversed",
+        title_text="before what is forecast",
+        tickvals=ticks,
+        ticktext=[plain(names[len(names) - tick]) for tick in ticks],
+    )
+    figure.update_layout(margin_r=32)
+    figure.update_yaxes(title_text="growth of the error", tickformat="+.0%")
+    return figure

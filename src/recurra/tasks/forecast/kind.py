@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...compare.metric import Metric, Statistics
 from ...compare.significance import diebold_mariano
 from ...data.series import Panel
+from ...data.series.covariates import Covariates
 from ...errors import ConfigError, DataError
 from ...nn.build import is_reservoir
 from ...settings import Config
@@ -154,8 +155,10 @@ class ForecastKind(Kind):
         """Return the settings that nothing uses."""
         idle = {}
         if is_reservoir(config.model):
-            return dict.fromkeys(OF_SEGMENTS, "a reservoir reads the values as they are, step by step")
+            idle = dict.fromkeys(OF_SEGMENTS, "a reservoir reads the values as they are, step by step")
+            return idle | dict.fromkeys(Covariates._fields, "a reservoir reads the values alone")
         if config.task.decoder == "vanilla":
+            idle |= dict.fromkeys(Covariates._fields, "the vanilla decoder reads the values alone")
             idle["segment"] = "the vanilla decoder goes step by step"
             idle["lags"] = "the vanilla decoder writes steps, not segments"
         elif config.model.attention == "none":
@@ -175,7 +178,8 @@ class ForecastKind(Kind):
 
     def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts:
         """Forecast from the end of ``data``."""
-        return forecast(fitted, data, checked_steps(asked.steps, fitted.learned.layout.horizon), asked.model)
+        steps = checked_steps(asked.steps, fitted.learned.layout.horizon)
+        return forecast(fitted, data, steps, asked.model, asked.future)
 
     def frame(self, answers: Forecasts) -> pd.DataFrame:
         """Return a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``."""

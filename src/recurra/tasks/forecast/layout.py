@@ -1,6 +1,8 @@
 """The sizes in which a forecaster reads and writes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,20 @@ class Layout:
     series: int  # row series that have an identity of their own
     missing: bool  # whether the network is told which inputs are missing
     log: bool = False  # whether the network sees logarithms
+    known: tuple[int, ...] = ()  # how many numbers each covariate has that is known ahead,
+    past: tuple[int, ...] = ()  # and each of which only the past is known,
+    static: tuple[int, ...] = ()  # and each that never changes
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> "Layout":
+        """Return a layout from JSON values."""
+        values: dict[str, Any] = {n: tuple(one) if isinstance(one, list) else one for n, one in plain.items()}
+        return cls(**values)
+
+    @property
+    def covariates(self) -> bool:
+        """Whether anything is known beside the values."""
+        return bool(self.known or self.past or self.static)
 
     @property
     def read(self) -> int:

@@ -5,18 +5,20 @@ Shapes: S row series, T steps, L look-back, C channels.
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ...data.series import Panel, Schema, steps_between
+from ...errors import ConfigError
 from .layout import Layout
 from .plan import FEW_WINDOWS, ForecastPlan, tracks_of
 from .range import bounds_in, bounds_of, refuse_far
 from .scaling import Scaling, seasonal_means
 from .settings import ForecastSettings
+from .variables import Around, Variables, around
 
 
 class Identity(NamedTuple):
@@ -42,6 +44,8 @@ class ForecastLearned:
     cycles: np.ndarray | None = None  # (S, season, C) to begin a learned cycle with; known only while training
     mix: Mapping[str, float] = field(default_factory=dict)  # what answers together weighs; empty: the network alone
     bounds: tuple[float, float] = (-np.inf, np.inf)  # that forecasts were told to stay within
+    variables: Variables = Variables()  # noqa: RUF009  (it never changes)
+    around: Around | None = None  # the covariates around the end of each row series; None if there are none
 
     @classmethod
     def of(cls, panel: Panel, plan: ForecastPlan, settings: ForecastSettings) -> "ForecastLearned":
@@ -53,9 +57,28 @@ class ForecastLearned:
         cycles = None
         if layout.cycle and len(plan.train) < FEW_WINDOWS:
             cycles = seasonal_means(tracks, list(plan.train_ends), scaling, layout.season, layout.log)
+        if joint and panel.beside and panel.schema.id is not None:
+            raise ConfigError(
+                "channels='joint' reads the series of a long table together, and each has covariates of its own: leave "
+                "channels= out, or known=, past= and static=."
+            )
         lengths = tuple(len(values) for values in panel.values)
+        measured = _measured(tracks, plan.train_ends, plan.test_size)
+        variables = Variables.of(panel.some([0]) if joint else panel, measured)
+        widths: dict[str, Any] = {sort: tuple(one.width for one in some) for sort, some in variables._asdict().items()}
         return cls(
-            panel.schema, layout, joint, panel.names, panel.starts, lengths, scaling, context, cycles, bounds=bounds
+            panel.schema,
+            replace(layout, **widths),
+            joint,
+            panel.names,
+            panel.starts,
+            lengths,
+            scaling,
+            context,
+            cycles,
+            bounds=bounds,
+            variables=variables,
+            around=around(variables, panel, layout.lookback, layout.horizon, joint),
         )
 
     def identify(self, panel: Panel, tracks: list[np.ndarray]) -> Identity:
@@ -97,8 +120,10 @@ class ForecastLearned:
             "lengths": list(self.lengths),
             "mix": dict(self.mix),
             "bounds": [bound if np.isfinite(bound) else None for bound in self.bounds],
+            "variables": self.variables.to_plain(),
         }
-        return plain, {**self.scaling.to_arrays(), "context": self.context}
+        beside = {} if self.around is None else {f"around_{name}": part for name, part in self.around._asdict().items()}
+        return plain, {**self.scaling.to_arrays(), "context": self.context, **beside}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ForecastLearned":
@@ -106,7 +131,7 @@ class ForecastLearned:
         schema = Schema.from_dict(plain["schema"])
         return cls(
             schema,
-            Layout(**plain["layout"]),
+            Layout.from_plain(plain["layout"]),
             plain["joint"],
             tuple(plain["names"]),
             tuple(_stamp(start) for start in plain["starts"]),
@@ -115,7 +140,15 @@ class ForecastLearned:
             arrays["context"],
             mix=plain.get("mix", {}),  # runs of version 0.1 have none
             bounds=bounds_of(*plain.get("bounds", (None, None))),
+            variables=Variables.from_plain(plain.get("variables", {})),
+            around=_around_in(arrays),
         )
+
+
+def _around_in(arrays: Mapping[str, np.ndarray]) -> Around | None:
+    if "around_known" not in arrays:
+        return None
+    return Around(**{name: arrays[f"around_{name}"] for name in Around._fields})
 
 
 def _measured(tracks: list[np.ndarray], train_ends: tuple[int, ...], held_out: int) -> list[int]:

@@ -4,7 +4,7 @@ Shapes: B windows, L look-back, H horizon, C channels, n segments read, Q segmen
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
 from .layout import Layout
+from .mixing import CovariateMixer
 from .scaling import FLOOR
 
 if TYPE_CHECKING:
@@ -77,6 +78,14 @@ def known(batch: Batch) -> Tensor:
     return torch.ones_like(batch.inputs) if observed is None else observed.to(batch.inputs.dtype)
 
 
+class Bared(NamedTuple):
+    """Windows without their level and season, and what was taken from them."""
+
+    batch: Batch
+    offset: Tensor  # (B, H, C)
+    ratio: Tensor | None  # (B, 1, C), where the network sees logarithms
+
+
 class ForecastNet(nn.Module):
     """A forecaster: ``core`` sees windows without their level and season, and both are added to what it says."""
 
@@ -90,6 +99,12 @@ class ForecastNet(nn.Module):
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
+        bared = self.bared(batch)
+        answer = self.core(bared.batch, record)
+        return answer._replace(prediction=self.dressed(answer.prediction, bared))
+
+    def bared(self, batch: Batch) -> "Bared":
+        """Return windows as the core sees them: without their cycle and level."""
         x, observed, ratio = batch.inputs, batch.get("observed"), batch.get("ratio")
         x = x if ratio is None else to_log(x, ratio)
         season = None
@@ -101,14 +116,15 @@ class ForecastNet(nn.Module):
         x = x - base
         if observed is not None:
             x = torch.where(observed, x, 0.0)
-        answer = self.core(batch.with_values("source", x), record)
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
-        params = self.head.shift(answer.prediction, offset)
-        if ratio is not None:
-            params = from_log(params, ratio.unsqueeze(-1))
-        return answer._replace(prediction=params)
+        return Bared(batch.with_values("source", x), offset, ratio)
+
+    def dressed(self, params: Tensor, bared: "Bared") -> Tensor:
+        """Return what the core said (B, H, C, P) with the level and the cycle of its windows."""
+        params = self.head.shift(params, bared.offset)
+        return params if bared.ratio is None else from_log(params, bared.ratio.unsqueeze(-1))
 
     def over(self, windows: "Windows", batch_size: int = 512) -> Iterator[tuple[Tensor, Batch, Tensor]]:
         """Yield numbers, batch and the head's numbers (B, H, C, P) of all ``windows``, some at a time, in their order.
@@ -143,7 +159,14 @@ class SegmentCore(nn.Module):
         super().__init__()
         self.layout, self.numbers = layout, head.size
         width, hidden = layout.segment * layout.channels, writer.cell.hidden_size
-        self.embed = nn.Linear(width * (2 if layout.missing else 1), recurrent.input_size)
+        own = width * (2 if layout.missing else 1)
+        self.embed: nn.Module = nn.Identity()
+        self.mixer: CovariateMixer | None = None
+        if layout.covariates:
+            sizes = recurrent.input_size, writer.cell.input_size, layout.channels * head.size
+            self.mixer = CovariateMixer(layout, own, *sizes)
+        else:
+            self.embed = nn.Linear(own, recurrent.input_size)
         self.recurrent, self.writer = recurrent, writer
         identity = writer.cell.input_size // 2 if layout.series > 1 else 0
         self.places = nn.Parameter(torch.randn(layout.written, writer.cell.input_size - identity))
@@ -158,16 +181,27 @@ class SegmentCore(nn.Module):
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
         layout, size = self.layout, len(batch)
-        segments = batch.inputs.reshape(size, layout.read, -1)
-        if layout.missing:
-            segments = torch.cat([segments, known(batch).reshape(size, layout.read, -1)], -1)
-        read = self.recurrent(self.embed(segments).relu(), record=record)
+        segments = self.segments(batch)
+        read = self.recurrent(self._embedded(segments, batch).relu(), record=record)
         written = self.writer(self._queries(batch), read)
         out = self.out(self.dropout(written.prediction))
         params = out.view(size, layout.written * layout.segment, layout.channels, self.numbers)
         if self.copied is not None and written.weights is not None:
             params = params + self._copies(written.weights, batch.inputs).unsqueeze(-1)
+        if self.mixer is not None and (said := self.mixer.said(batch)) is not None:
+            params = params + said.view_as(params)
         return written._replace(prediction=params[:, : layout.horizon])
+
+    def _embedded(self, segments: Tensor, batch: Batch) -> Tensor:
+        embedded: Tensor = self.embed(segments) if self.mixer is None else self.mixer.read(segments, batch)[0]
+        return embedded
+
+    def segments(self, batch: Batch) -> Tensor:
+        """Return the segments that are read (B, n, ·), with which of their values are known, if some are missing."""
+        segments = batch.inputs.reshape(len(batch), self.layout.read, -1)
+        if not self.layout.missing:
+            return segments
+        return torch.cat([segments, known(batch).reshape(len(batch), self.layout.read, -1)], -1)
 
     def _copies(self, weights: Tensor, inputs: Tensor) -> Tensor:
         """Return ``g_q Σ_j a_qj x_j`` (B, Q·segment, C), x the segments of ``inputs``."""
@@ -177,11 +211,12 @@ class SegmentCore(nn.Module):
         return (self.copied.unsqueeze(-1) * seen).view(len(inputs), -1, self.layout.channels)
 
     def _queries(self, batch: Batch) -> Tensor:
-        places = self.places.expand(len(batch), -1, -1)
-        if self.identities is None:
-            return places
-        identity = self.identities(batch["series"]).unsqueeze(1).expand(-1, self.layout.written, -1)
-        return torch.cat([places, identity], -1)
+        queries = self.places.expand(len(batch), -1, -1)
+        if self.identities is not None:
+            identity = self.identities(batch["series"]).unsqueeze(1).expand(-1, self.layout.written, -1)
+            queries = torch.cat([queries, identity], -1)
+        written = None if self.mixer is None else self.mixer.written(batch)
+        return queries if written is None else queries + written[0]
 
 
 class VanillaCore(nn.Module):

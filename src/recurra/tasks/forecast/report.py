@@ -11,18 +11,34 @@ from ...data.series.season import candidates
 from ...errors import DataError, nearest
 from ...report.figures import EVEN, looked_where
 from ...report.page import Section
-from ...writing.numbers import compared, percent, percents
+from ...writing.numbers import compared, percent, percents, signed
 from ..base import Fitted, Glimpse, Judged
 from .answers import Forecasts, batch_of, forecast
-from .context import context_of, times_of
+from .context import context_of, times_of, unknown_ahead
+from .evidence import Counted, Evidence, counted, evidence_of
 from .exam import error_by_step
-from .figures import Forecast, attention_figure, error_figure, forecast_figure, lag_figure, series_grid
+from .figures import (
+    Forecast,
+    attention_figure,
+    error_figure,
+    evidence_figure,
+    forecast_figure,
+    lag_figure,
+    series_grid,
+)
 from .lags import by_lag, even_looks
 from .learned import ForecastLearned
 
 SHOWN = 6  # series that get a picture
 
 
+# Whether what was looked at most matters more than the rest, and whether the others follow in order.
+VERDICTS = {
+    (True, True): "Where it looks is what its forecasts rest on.",
+    (True, False): "What it looks at most matters more than the rest; the order of the others says little.",
+    (False, False): "What it looks at most matters no more than the rest, as far as can be told: do not read where it "
+    "looked as an explanation.",
+}
 REPEATED = {"1 year": "repeating last year", "1 week": "repeating last week", "1 day": "repeating the day before"}
 
 
@@ -54,6 +70,9 @@ def forecast_sections(
     """Return the forecast from the end of the data: of the series ``named``, or of a few that stand for all."""
     chosen, why = choose_series(panel, judged) if named is None else find_series(panel, named)
     few = panel.some(chosen)
+    learned: ForecastLearned = fitted.learned
+    if missing := unknown_ahead(learned, context_of(learned, panel), learned.layout.horizon):
+        return [Section("The forecast", f"There is none yet. {missing}")]
     answer = forecast(fitted, panel if fitted.learned.joint else few)
     places = chosen if fitted.learned.joint else list(range(len(chosen)))
     views = {answer.names[n]: _view(fitted, panel if fitted.learned.joint else few, answer, n) for n in places}
@@ -126,14 +145,62 @@ def _view(fitted: Fitted, panel: Panel, answer: Forecasts, n: int) -> Forecast:
 
 
 def proof_sections(fitted: Fitted, panel: Panel, judged: Judged) -> list[Section]:
-    """Return one forecast beside what happened, and the error by step ahead."""
+    """Return one forecast beside what happened, the error by step ahead, and whether looking explains."""
     steps = {label: error_by_step(judged.exam.truth, guess) for label, guess in judged.answers.items()}
     curve = Section(
         "Error by step ahead",
         "Mean absolute error of each step ahead; where a line lies above a naive one, the naive one is better.",
         error_figure(steps, ours=judged.name),
     )
-    return [_past_forecast(fitted, panel, judged), curve]
+    evidence = evidence_of(fitted, judged)
+    looking = [] if evidence is None else [_whether_it_explains(fitted, evidence)]
+    found = counted(fitted, judged)
+    covariates = [] if found is None else [_what_counted(found)]
+    return [_past_forecast(fitted, panel, judged), curve, *covariates, *looking]
+
+
+def _what_counted(found: Counted) -> Section:
+    """Show how much each covariate counts."""
+    most = int(np.argmax(found.growth))
+    text = (
+        "A weight is the share that the network gives a column among all that it reads, or writes from. What counts is "
+        "the last column: how much larger the error becomes when forecasts exchange their values of it, so that they "
+        "say nothing."
+    )
+    if found.growth[most] > 0:
+        text += f" '{found.names[most]}' matters most: without it the error changes by {signed(found.growth[most])}."
+    else:
+        text += " None of them matters."
+    written = ["–" if np.isnan(one) else percent(one) for one in found.written]
+    columns = {
+        "weight where it reads": [percent(one) for one in found.read],
+        "weight where it writes": written,
+        "error without it": [signed(one) for one in found.growth],
+    }
+    table = pd.DataFrame(columns, index=pd.Index(found.names, name="column"))
+    return Section("What the other columns are worth", text, table=table, own=("rows",))
+
+
+def _whether_it_explains(fitted: Fitted, evidence: Evidence) -> Section:
+    """Say whether what was looked at matters more than the rest of what was read."""
+    layout, frequency = fitted.learned.layout, fitted.learned.schema.frequency
+    looked, elsewhere = float(evidence.looked.mean()), float(evidence.elsewhere.mean())
+    matters = looked - elsewhere - evidence.margin > 0
+    ordered = evidence.agreement.degree in ("much", "partly")
+    text = (
+        f"{VERDICTS[matters, matters and ordered]} Without the stretch that the network looked at most its error "
+        f"changes by {signed(looked)}, without another one as long by {signed(elsewhere)}: a difference of "
+        f"{100 * (looked - elsewhere):.1f} ± {100 * evidence.margin:.1f} points, mean of {len(evidence.weights):,} "
+        "held-out forecasts."
+    )
+    if evidence.agreement.cases:
+        text += (
+            f" The rank correlation of the two over all stretches is {evidence.agreement.mean:.2f}; 1 is the same "
+            "order, 0 is none in common."
+        )
+    names = [steps_in_words(frequency, layout.segment * lag) for lag in range(layout.read, 0, -1)]
+    figure = evidence_figure(evidence.growth.mean(0), evidence.weights.mean(0), names)
+    return Section("Whether looking explains", text, figure)
 
 
 def _past_forecast(fitted: Fitted, panel: Panel, judged: Judged) -> Section:

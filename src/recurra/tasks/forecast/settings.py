@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...attention import ATTENTIONS
+from ...data.series.covariates import Covariates
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 from ...settings.model import AttentionName
 
@@ -18,6 +19,23 @@ class ForecastSettings:
     time: str | None = setting(None, "column with the time stamps; found if not given")
     id: str | None = setting(None, "column that names the series, for many series below each other")
     frequency: str | None = setting(None, "step between time stamps, such as h, 15min, D, W, MS; found if not given")
+    known: str | tuple[str, ...] | None = setting(
+        None,
+        "column(s) whose values are known ahead, such as prices and promotions; numbers or text",
+        metavar="COLUMNS",
+    )
+    past: str | tuple[str, ...] | None = setting(
+        None, "column(s) that are known up to now, such as a temperature; numbers or text", metavar="COLUMNS"
+    )
+    static: str | tuple[str, ...] | None = setting(
+        None, "column(s) that never change within a series, such as its region; numbers or text", metavar="COLUMNS"
+    )
+    calendar: bool = setting(
+        False, "read the hour, the weekday and the month of each step, as far as they differ, also ahead"
+    )
+    holidays: str | None = setting(
+        None, "country whose public holidays are read, also ahead: two letters, such as DE, or DE-BY", metavar="COUNTRY"
+    )
     aggregate: Literal["sum", "mean", "last", "first", "min", "max"] | None = setting(
         None, "what the value of a step is where the frequency is coarser than the rows; such a frequency needs it"
     )
@@ -66,6 +84,12 @@ class ForecastSettings:
     levels: tuple[int, ...] = setting((80, 90), "coverage of the forecast intervals in percent", low=1, high=99)
 
 
+def covariates_in(settings: ForecastSettings) -> Covariates:
+    """Return the columns that are covariates."""
+    named = (settings.known, settings.past, settings.static)
+    return Covariates(*((one,) if isinstance(one, str) else tuple(one or ()) for one in named))
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class ForecastModelSettings(ModelSettings):
     """The recurrent network and its attention, as large as the data can teach."""
@@ -95,6 +119,9 @@ class ForecastAsked:
     """What a forecast may be asked for."""
 
     steps: int | None = setting(None, "how many steps ahead; the trained horizon if not given", low=1)
+    future: str | None = setting(
+        None, "file with the rows to come: the time and the columns that are known ahead", metavar="FILE"
+    )
     model: str | None = setting(
         None, "answer by one row of the table: network, linear, seasonal_naive, ..; all together if not given"
     )

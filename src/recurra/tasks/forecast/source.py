@@ -15,8 +15,9 @@ from ...data.tables.files import placed, read_table
 from ...data.tables.names import look_alikes
 from ..base import Tell
 from ..others import estimator_of, other_task
+from .calendar import with_calendar
 from .range import refuse_outside
-from .settings import PARTS, ForecastSettings
+from .settings import PARTS, ForecastSettings, covariates_in
 
 
 def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, most: int | None, tell: Tell) -> Panel:
@@ -27,7 +28,7 @@ def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, m
     if isinstance(source, Panel):
         if schema is None:
             refuse_outside(source, source, settings)
-        return cut_rows(source, most)
+        return with_calendar(cut_rows(source, most), settings)
     with placed(source):
         return _read(source, settings, schema, most, tell)
 
@@ -48,6 +49,7 @@ def _read(source: Any, settings: ForecastSettings, schema: Schema | None, most: 
             frequency=settings.frequency,
             season=settings.season,
             aggregate=settings.aggregate,
+            covariates=covariates_in(settings),
         )
         found += _doubt(source, schema, settings)
         tell(found)
@@ -55,7 +57,7 @@ def _read(source: Any, settings: ForecastSettings, schema: Schema | None, most: 
         refuse_outside(source, panel, settings)
     else:
         panel = to_panel(source, schema)
-    panel = cut_rows(panel, most)
+    panel = with_calendar(cut_rows(panel, most), settings)
     tell(panel.notes)
     return replace(panel, notes=(*notes, *found, *panel.notes))
 
@@ -86,12 +88,13 @@ def cut_rows(panel: Panel, most: int | None) -> Panel:
     if most is None:
         return panel
     note = f"only the first {most:,} rows of each series are used"
-    return replace(panel, values=tuple(v[:most] for v in panel.values), notes=(*panel.notes, note))
+    beside = tuple(one._replace(past=one.past[:most]) for one in panel.beside)
+    return replace(panel, values=tuple(v[:most] for v in panel.values), notes=(*panel.notes, note), beside=beside)
 
 
 def fingerprint_of(panel: Panel) -> str:
     """Return a short text that is another one if any value of ``panel`` is."""
     seal = sha256(repr((panel.names, [str(start) for start in panel.starts])).encode())
-    for values in panel.values:
+    for values in (*panel.values, *(part for one in panel.beside for part in one)):
         seal.update(np.ascontiguousarray(values).tobytes())
     return seal.hexdigest()[:32]

@@ -6,6 +6,7 @@ A *row series* is one univariate series (C = 1), or all columns of a table read 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,27 @@ from .layout import Layout
 from .learned import ForecastLearned
 from .plan import tracks_of
 from .scaling import Scaling
+from .variables import Around, Variables, cut, encoded
+
+
+class Beside(NamedTuple):
+    """Covariates as the network reads them, row by row like the values."""
+
+    known: Tensor  # (R, ·)
+    past: Tensor  # (R, ·)
+    static: Tensor  # (S, ·)
+
+    @staticmethod
+    def of(variables: Variables, parts: Sequence[Around]) -> "Beside":
+        """Encode the coded columns of each row series, (n, K), (n, P) and (V,)."""
+        known = [encoded(variables.known, one.known) for one in parts]
+        past = [encoded(variables.past, one.past) for one in parts]
+        static = encoded(variables.static, np.stack([one.static for one in parts]))
+        return Beside(*(torch.from_numpy(part) for part in (np.concatenate(known), np.concatenate(past), static)))
+
+    def around(self, rows: Tensor, lookback: int, series: Tensor) -> dict[str, Tensor]:
+        """Return the streams of windows over these ``rows`` (B, L + H), of which L are past."""
+        return {"known": self.known[rows], "past": self.past[rows[:, :lookback]], "static": self.static[series]}
 
 
 @dataclass(frozen=True)
@@ -33,6 +55,7 @@ class Rows:
     pad: int  # missing rows before each series, so that a window may begin before its first value
     scaling: Scaling  # of each series
     ratios: Tensor | None = None  # (S, C) for logarithms; None if the network takes none
+    beside: Beside | None = None  # covariates; None if there are none
 
     @staticmethod
     def of(
@@ -88,6 +111,8 @@ class Windows:
         others = {"series": identities, "phase": self.phases[numbers]}
         if source.ratios is not None:
             others["ratio"] = source.ratios[self.series[numbers]].unsqueeze(1)
+        if source.beside is not None:
+            others |= source.beside.around(rows, self.lookback, self.series[numbers])
         known = None
         if source.observed is not None:
             observed = source.observed[rows]
@@ -114,7 +139,19 @@ def rows_of(panel: Panel, learned: ForecastLearned, pad: int) -> Rows:
     tracks = tracks_of(panel, learned.joint)
     known = learned.identify(panel, tracks)
     rows = Rows.of(tracks, known.scaling, pad, known.numbers, known.phases)
-    return replace(rows, ratios=ratios_for(learned.layout, known.scaling))
+    return replace(rows, ratios=ratios_for(learned.layout, known.scaling), beside=_beside(panel, learned, tracks, pad))
+
+
+def _beside(panel: Panel, learned: ForecastLearned, tracks: list[np.ndarray], pad: int) -> Beside | None:
+    """Return the covariates of each row series, with ``pad`` missing rows before it as its values have them."""
+    if not panel.beside:
+        return None
+    columns = (learned.variables.coded(panel, sort) for sort in ("known", "past", "static"))
+    parts = [
+        Around(cut(known, -pad, len(track)), cut(past, -pad, len(track)), static[0])
+        for track, known, past, static in zip(tracks, *columns, strict=False)  # of a table read together one is all
+    ]
+    return Beside.of(learned.variables, parts)
 
 
 def ratios_for(layout: Layout, scaling: Scaling) -> Tensor | None:
@@ -122,8 +159,9 @@ def ratios_for(layout: Layout, scaling: Scaling) -> Tensor | None:
     return torch.from_numpy(scaling.ratios()) if layout.log else None
 
 
-def windows_after(context: Context, layout: Layout) -> Windows:
+def windows_after(context: Context, learned: ForecastLearned) -> Windows:
     """Return one window per row series, whose future follows the ``context`` and is not known."""
+    layout = learned.layout
     horizon = layout.horizon
     count, lookback, channels = context.values.shape
     scaled = context.scaling.into(context.values)
@@ -138,7 +176,12 @@ def windows_after(context: Context, layout: Layout) -> Windows:
     offsets = np.arange(count) * (lookback + horizon)
     stacked = torch.from_numpy(values.reshape(-1, channels))
     scale, own = context.scaling, ratios_for(layout, context.scaling)
-    rows = Rows(stacked, observed, offsets, context.identities, context.phases, 0, scale, own)
+    beside = None
+    if context.around is not None:
+        sorts = zip(*context.around, strict=True)
+        parts = [Around(ahead, cut(past, 0, lookback + horizon), static) for ahead, past, static in sorts]
+        beside = Beside.of(learned.variables, parts)
+    rows = Rows(stacked, observed, offsets, context.identities, context.phases, 0, scale, own, beside)
     return Windows(
         rows, torch.from_numpy(offsets), torch.arange(count), torch.from_numpy(context.phases), lookback, horizon
     )

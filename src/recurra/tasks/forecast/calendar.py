@@ -1,0 +1,93 @@
+"""What the calendar says of every step, which is known for the future too: the hour, the day, the month, a holiday.
+
+Shapes: n steps, K columns.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...data.series import Panel
+from ...data.series.covariates import Beside
+from ...errors import ConfigError, nearest
+from .settings import ForecastSettings
+
+DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)  # steps from which on the hour, or the weekday, says nothing
+HOURS, DAYS = tuple(map(str, range(24))), ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = tuple(map(str, range(1, 13)))
+HOLIDAY = "calendar: holiday"
+
+# Of each part of a date: what it is called, its names, its place among these, and the step that is too long for it.
+Part = tuple[str, tuple[str, ...], Callable[[pd.DatetimeIndex], Any], pd.Timedelta | None]
+PARTS: tuple[Part, ...] = (
+    ("calendar: hour", HOURS, lambda times: times.hour, DAY),
+    ("calendar: weekday", DAYS, lambda times: times.day_of_week, WEEK),
+    ("calendar: month", MONTHS, lambda times: times.month - 1, None),
+)
+
+
+def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
+    """Return the panel with columns of the calendar beside its series, as far as the horizon goes, if they are wanted.
+
+    Raises ConfigError if its steps are no dates, or the country of the holidays is not known.
+    """
+    if not settings.calendar and settings.holidays is None:
+        return panel
+    if not isinstance(panel.starts[0], pd.Timestamp):
+        raise ConfigError(
+            "calendar= and holidays= need dates, and the steps of this table are numbers: leave them out."
+        )
+    step = panel.times(0, 0, 2)
+    parts = [part for part in PARTS if settings.calendar and (part[3] is None or step[1] - step[0] < part[3])]
+    horizon = settings.horizon or 0
+    made: dict[Any, np.ndarray] = {}  # most series of a table begin and end together
+    beside = []
+    for n, values in enumerate(panel.values):
+        one = panel.beside[n] if panel.beside else Beside(np.empty((0, 0)), np.empty((len(values), 0)), np.empty(0))
+        size = max(len(values) + horizon, len(one.known))
+        key = panel.starts[n], size
+        if key not in made:
+            made[key] = _columns(pd.DatetimeIndex(panel.times(n, 0, size)), parts, settings.holidays)
+        known = np.full((size, one.known.shape[1]), np.nan)
+        known[: len(one.known)] = one.known
+        beside.append(one._replace(known=np.concatenate([known, made[key]], 1)))
+    names = tuple(part[0] for part in parts) + ((HOLIDAY,) if settings.holidays else ())
+    categories = {**panel.categories, **{part[0]: part[1] for part in parts}}
+    return replace(panel, beside=tuple(beside), categories=categories, calendar=names)
+
+
+def _columns(times: pd.DatetimeIndex, parts: list[Part], country: str | None) -> np.ndarray:
+    """Return the columns of the calendar (n, K) for the ``times`` (n,)."""
+    columns = [np.asarray(place(times), dtype=np.float64) for _, _, place, _ in parts]
+    if country is not None:
+        days = times.tz_localize(None).normalize()
+        found = holidays_of(country, range(int(days[0].year), int(days[-1].year) + 1))
+        columns.append(days.isin(found).astype(np.float64))
+    return np.stack(columns, 1)
+
+
+def holidays_of(country: str, years: range) -> pd.DatetimeIndex:
+    """Return the public holidays of a country, such as ``DE``, or of a part of it, such as ``DE-BY``.
+
+    Raises ConfigError if it is not known, or if the package is missing.
+    """
+    try:
+        import holidays
+    except ImportError:
+        raise ConfigError("holidays= needs the package holidays: pip install 'recurra[holidays]'.") from None
+    code, _, part = country.partition("-")
+    try:
+        found = holidays.country_holidays(code, subdiv=part or None, years=years)
+    except NotImplementedError:
+        known = holidays.list_supported_countries()
+        if code in known:
+            some = known[code]
+            raise ConfigError(f"There is no part '{part}' of '{code}' for holidays=.{nearest(part, some)}") from None
+        raise ConfigError(
+            f"Holidays are not known for '{country}'.{nearest(code, known)} Say a country by its two letters, such as "
+            "holidays='DE'."
+        ) from None
+    return pd.DatetimeIndex(sorted(found))

@@ -1,0 +1,83 @@
+"""What is known ahead, from a table of its own: rows of the future, which say nothing of what is forecast.
+
+Shapes: S row series, L look-back, H horizon, K columns.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...data.series import Panel, steps_between, to_panel
+from ...data.series.ids import id_names, sounds_like_id
+from ...data.series.schema import series_table
+from ...data.tables.columns import find_column
+from ...data.tables.files import placed, read_table
+from ...errors import ConfigError, DataError
+from ..base import Fitted
+from .calendar import with_calendar
+from .context import Context, times_of
+from .learned import ForecastLearned
+
+
+def with_future(fitted: Fitted, context: Context, future: Any) -> Context:
+    """Return the ``context`` with what a file or a table says of the steps that follow it, which goes before all else.
+
+    The table has the time, the id if there is one, and the columns that are known ahead. Raises ConfigError if nothing
+    is known ahead, DataError if a column is missing or no row is about a step that is forecast.
+    """
+    learned: ForecastLearned = fitted.learned
+    if not learned.schema.covariates.known or context.around is None:
+        raise ConfigError("future= is for columns that are known ahead, and this model has none: train it with known=.")
+    with placed(future):
+        panel = with_calendar(_panel(learned, future), fitted.config.task)
+    known, lookback = context.around.known.copy(), learned.layout.lookback
+    found = 0
+    for row, n, at in _places(learned, context, panel):
+        values = learned.variables.coded(panel.some([n]), "known")[0]
+        steps = np.arange(len(values)) + at
+        inside = (steps >= 0) & (steps < learned.layout.horizon)
+        here, there = known[row, lookback + steps[inside]], values[inside]
+        known[row, lookback + steps[inside]] = np.where(np.isfinite(there), there, here)
+        found += int(inside.sum())
+    if not found:
+        raise DataError(
+            "No row of future= is about a step that is forecast: the first of them is "
+            f"{_next(learned, context, 0)}. Give the rows that follow the data."
+        )
+    return context._replace(around=context.around._replace(known=known))
+
+
+def _panel(learned: ForecastLearned, future: Any) -> Panel:
+    """Read the table as that of the training was read; what is not known ahead is taken for nothing."""
+    if isinstance(future, (str, Path)):
+        future, _ = read_table(future, id_names(learned.schema.id), sounds_like_id)
+    frame, _ = series_table(future)
+    covariates = learned.schema.covariates
+    for name in covariates.known:
+        find_column(frame.columns, name, "setting known=")
+    nothing = dict.fromkeys((*covariates.past, *covariates.static), np.nan)
+    return to_panel(frame.assign(**dict.fromkeys(learned.schema.targets, 0.0), **nothing), learned.schema)
+
+
+def _places(learned: ForecastLearned, context: Context, panel: Panel) -> Sequence[tuple[int, int, int]]:
+    """Return which row series each series of ``panel`` is about, and how many steps after its end it begins."""
+    names = learned.names if context.panel is None else context.panel.names
+    rows = {name: row for row, name in enumerate(names)}
+    strange = next((name for name in panel.names if name not in rows), None)
+    if strange is not None:
+        raise DataError(f"The series '{strange}' in future= is not one that is forecast: leave its rows out.")
+    found = []
+    for n, name in enumerate(panel.names):
+        if learned.joint and n:
+            break
+        start = _next(learned, context, rows[name])
+        found.append((0 if learned.joint else rows[name], n, steps_between(start, panel.starts[n], learned.schema)))
+    return found
+
+
+def _next(learned: ForecastLearned, context: Context, series: int) -> pd.Timestamp | int:
+    """Return the label of the first step that is forecast of a series."""
+    return times_of(learned, context.panel, 0, 1)[series][0]

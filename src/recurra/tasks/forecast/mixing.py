@@ -1,0 +1,85 @@
+"""What a network makes of covariates: mixed with the segments that are read, and with what each output is asked.
+
+Shapes: B windows, L look-back, H horizon, n segments read, Q segments written, C channels, P head numbers, W_v numbers
+of variable v.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ...data.batch import Batch
+from ...nn.variables import VariableSelection
+from .layout import Layout
+
+
+class Selected(NamedTuple):
+    """How much each variable counted."""
+
+    read: Tensor  # (B, n, 1 + V): the values themselves, then known, past and static covariates
+    written: Tensor | None  # (B, Q, V): known and static covariates; None if there is none
+
+
+class CovariateMixer(nn.Module):
+    """Covariates of segments: a selection of variables where they are read, another one where they are written.
+
+    The read-out of every step also has a term ``D k_t`` of what is known ahead of it, which is nothing to begin with.
+    """
+
+    def __init__(self, layout: Layout, own: int, read_size: int, written_size: int, numbers: int):
+        super().__init__()
+        self.layout = layout
+        steps = layout.segment
+        ahead, behind = ([steps * width for width in some] for some in (layout.known, layout.past))
+        self.reading = VariableSelection([own, *ahead, *behind, *layout.static], read_size)
+        beyond = [*ahead, *layout.static]
+        self.writing = VariableSelection(beyond, written_size) if beyond else None
+        self.direct = nn.Linear(sum(layout.known), numbers, bias=False) if layout.known else None
+        if self.direct is not None:
+            nn.init.zeros_(self.direct.weight)
+
+    def read(self, segments: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return ``segments`` (B, n, ·) mixed with their covariates (B, n, E), and the weight of each variable."""
+        layout = self.layout
+        past = batch["known"][:, : layout.lookback], batch["past"]
+        known, behind = (
+            segmented(x, widths, layout.segment) for x, widths in zip(past, (layout.known, layout.past), strict=True)
+        )
+        mixed: tuple[Tensor, Tensor] = self.reading([segments, *known, *behind, *self._static(batch, layout.read)])
+        return mixed
+
+    def written(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """Return what is known of the segments that are written (B, Q, E), and the weight of each variable."""
+        if self.writing is None:
+            return None
+        known = segmented(self._ahead(batch), self.layout.known, self.layout.segment)
+        mixed: tuple[Tensor, Tensor] = self.writing([*known, *self._static(batch, self.layout.written)])
+        return mixed
+
+    def said(self, batch: Batch) -> Tensor | None:
+        """Return what each step that is written owes to what is known ahead of it: (B, Q·segment, C·P)."""
+        return None if self.direct is None else self.direct(self._ahead(batch))
+
+    def selected(self, segments: Tensor, batch: Batch) -> Selected:
+        """Return how much each variable counts."""
+        written = self.written(batch)
+        return Selected(self.read(segments, batch)[1], None if written is None else written[1])
+
+    def _ahead(self, batch: Batch) -> Tensor:
+        """Return what is known of all steps that are written; a last segment that goes beyond has its last step."""
+        layout, ahead = self.layout, batch["known"][:, self.layout.lookback :]
+        beyond = layout.written * layout.segment - layout.horizon
+        return torch.cat([ahead, ahead[:, -1:].expand(-1, beyond, -1)], 1)
+
+    def _static(self, batch: Batch, count: int) -> Sequence[Tensor]:
+        static = batch["static"].unsqueeze(1).expand(-1, count, -1)
+        return static.split(self.layout.static, -1) if self.layout.static else ()
+
+
+def segmented(x: Tensor, widths: Sequence[int], steps: int) -> list[Tensor]:
+    """Return the variables of ``x`` (B, T, ΣW_v) in segments of so many ``steps``: (B, T / steps, steps·W_v) each."""
+    ends = [0, *accumulate(widths)]
+    return [x[..., a:b].unflatten(1, (-1, steps)).flatten(2) for a, b in pairwise(ends)]

@@ -1,0 +1,379 @@
+"""Covariates: read beside the series, coded as in training, in step with the windows, and worth their reading.
+
+Shapes: T steps, L look-back, H horizon.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from recurra import Forecaster
+from recurra.data.series import Panel, infer_schema, to_panel
+from recurra.data.series.covariates import Covariates
+from recurra.errors import ConfigError, DataError
+from recurra.tasks.forecast.evidence import counted
+from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.forecast.report import forecast_sections, proof_sections
+from recurra.tasks.forecast.variables import Variable
+from recurra.tasks.session import Session
+from recurra.verbs.common import judge
+
+HORIZON, STEPS = 7, 300
+TINY: dict[str, Any] = {"horizon": HORIZON, "target": "y", "hidden_size": 8, "max_epochs": 2, "epoch_steps": 3}
+
+
+def shop(stores: int = 1, ahead: int = HORIZON, seed: int = 0) -> pd.DataFrame:
+    """Return sales that follow from promotions and prices, which are known ahead, and from yesterday's weather."""
+    random, parts = np.random.default_rng(seed), []
+    for number in range(stores):
+        promo = np.where(random.random(STEPS) < 0.3, "yes", "no")
+        price, weather = random.normal(10, 2, STEPS), random.normal(size=STEPS)
+        sales = 50 + 20 * (promo == "yes") - 4 * (price - 10) + 5 * np.roll(weather, 1) + random.normal(size=STEPS)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "ds": pd.date_range("2024-01-01", periods=STEPS),
+                    "store": f"s{number}",
+                    "y": sales,
+                    "promo": promo,
+                    "price": price,
+                    "weather": weather,
+                    "size": [3.0, 9.0, 5.0][number % 3],
+                }
+            )
+        )
+        if ahead:
+            parts[-1].loc[STEPS - ahead :, ["y", "weather"]] = np.nan
+    return pd.concat(parts, ignore_index=True)
+
+
+def panel_of(frame: pd.DataFrame, **sorts: tuple[str, ...]) -> Panel:
+    schema, _ = infer_schema(frame, target="y", id="store", covariates=Covariates(**sorts))
+    return to_panel(frame, schema)
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def test_columns_stand_beside_their_series() -> None:
+    frame = shop(2).sample(frac=1, random_state=0)
+    panel = panel_of(frame, known=("promo", "price"), past=("weather",), static=("size",))
+    frame = frame.sort_values(["store", "ds"])
+    for n, name in enumerate(panel.names):
+        own, beside = frame[frame["store"] == name], panel.beside[n]
+        assert len(panel.values[n]) == STEPS - HORIZON
+        words = np.array(panel.categories["promo"])[beside.known[:, 0].astype(int)]
+        assert words.tolist() == own["promo"].tolist()
+        np.testing.assert_array_equal(beside.known[:, 1], own["price"])
+        np.testing.assert_array_equal(beside.past[:, 0], own["weather"][:-HORIZON])
+        assert beside.static.tolist() == [own["size"].iloc[0]]
+    assert f"the last {HORIZON} time step(s) of 2 of the 2 series have no value" in " ".join(panel.notes)
+
+
+def test_steps_without_a_row_are_missing_beside_too() -> None:
+    frame = shop().drop(index=[20, 21])
+    panel = panel_of(frame, known=("promo", "price"), past=("weather",))
+    (beside,) = panel.beside
+    assert np.isnan(beside.known[[20, 21]]).all() and np.isnan(beside.past[[20, 21]]).all()
+    assert np.isfinite(np.delete(beside.known, [20, 21], 0)).all()
+
+
+def test_of_two_rows_of_a_step_numbers_are_averaged_and_the_last_word_stays() -> None:
+    frame = shop()
+    again = frame.iloc[[30]].assign(price=frame["price"][30] + 2, promo="sale")
+    panel = panel_of(pd.concat([frame, again]), known=("promo", "price"))
+    (beside,) = panel.beside
+    assert beside.known[30, 1] == pytest.approx(frame["price"][30] + 1)
+    assert panel.categories["promo"][int(beside.known[30, 0])] == "sale"
+
+
+def test_columns_beside_are_never_forecast() -> None:
+    schema, notes = infer_schema(shop().drop(columns="store"), covariates=Covariates(("promo", "price"), ("weather",)))
+    assert schema.targets == ("y",)
+    assert [note for note in notes if "not used" in note] == ["not used: 'size' (never changes)"]
+
+
+@pytest.mark.parametrize(
+    ("sorts", "said"),
+    [
+        ({"known": ("prise",)}, r"no column 'prise' for the setting known=\. Did you mean 'price'"),
+        ({"known": ("y",)}, r"'y' cannot be both target and known"),
+        ({"past": ("ds",)}, r"Column 'ds' holds dates"),
+        ({"known": ("price",), "past": ("price",)}, r"'price' is named twice"),
+        ({"static": ("price",)}, r"'price' is said to be static, but changes within the series 's0'"),
+    ],
+)
+def test_what_cannot_be_a_covariate(sorts: dict[str, tuple[str, ...]], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        panel_of(shop(2), **sorts)
+
+
+# ------------------------------------------------------------------------------------------------- coding
+
+
+def test_numbers_are_standardised_by_the_training_rows() -> None:
+    found = Variable.of("x", np.array([1.0, 3.0, np.nan]), None)
+    np.testing.assert_allclose(found.encoded(np.array([1.0, 5.0, np.nan])), [[-1, 0], [3, 0], [0, 1]])
+
+
+def test_categories_keep_their_places_whatever_a_table_calls_first() -> None:
+    found = Variable.of("x", np.array([0.0, 1.0, 1.0]), ("a", "b"))
+    coded = found.coded(np.array([0.0, 1.0, 2.0, np.nan]), ("b", "new", "a"))
+    np.testing.assert_array_equal(coded, [1, -1, 0, np.nan])
+    np.testing.assert_array_equal(found.encoded(coded), [[0, 1], [0, 0], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(found.coded(coded, found.categories), coded)
+
+
+def test_of_many_categories_the_commonest_are_told_apart() -> None:
+    names = tuple(f"n{n}" for n in range(80))
+    values = np.concatenate([np.arange(80.0), np.arange(60, 80.0)])
+    found = Variable.of("x", values, names)
+    assert found.width == 50 and set(names[60:]) <= set(found.categories or ())
+
+
+# ------------------------------------------------------------------------------------------------ windows
+
+
+def test_windows_hold_what_stands_beside_them() -> None:
+    forecaster = Forecaster(**TINY, known=("promo", "price"), past="weather", static="size", lookback=14, segment=7)
+    frame = shop(3)
+    config = forecaster._config()
+    prepared = KIND.prepare(KIND.read(frame, config), config, 30)
+    learned, windows = prepared.learned, prepared.train
+    batch = windows.take(torch.tensor([0, 5, len(windows) - 1]))
+    known = learned.variables.known
+    for row, number in enumerate([0, 5, len(windows) - 1]):
+        n = int(windows.series[number])
+        own = frame[frame["store"] == f"s{n}"].reset_index(drop=True)
+        origin = int(windows.starts[number]) + 14 - windows.rows.offsets[n]
+        price = (own["price"][origin - 14 : origin + HORIZON] - known[1].mean) / known[1].std
+        np.testing.assert_allclose(batch["known"][row, :, -1], price, atol=1e-5)
+        yes = known[0].categories.index("yes")
+        assert (batch["known"][row, :, yes].numpy() == (own["promo"][origin - 14 : origin + HORIZON] == "yes")).all()
+        weather = (own["weather"][origin - 14 : origin] - learned.variables.past[0].mean) / learned.variables.past[
+            0
+        ].std
+        np.testing.assert_allclose(batch["past"][row, :, 0], weather, atol=1e-5)
+        size = (own["size"][0] - learned.variables.static[0].mean) / learned.variables.static[0].std
+        assert float(batch["static"][row, 0]) == pytest.approx(size, abs=1e-5)
+
+
+def test_only_training_rows_say_what_is_usual() -> None:
+    """A price that rises in the held-out rows must not be known to the scale."""
+    frame = shop()
+    config = Forecaster(**TINY, known=("price",))._config()
+    before = KIND.prepare(KIND.read(frame, config), config, 60).learned
+    frame.loc[STEPS - 60 - HORIZON :, "price"] = 1e6
+    after = KIND.prepare(KIND.read(frame, config), config, 60).learned
+    assert before.variables == after.variables
+
+
+def test_the_past_of_a_covariate_is_all_that_is_read_of_it() -> None:
+    """What happens to the weather after the origin changes no forecast."""
+    frame = shop(ahead=0)
+    forecaster = Forecaster(**TINY, past="weather", combine=False).fit(frame[:250])
+    config = forecaster.fitted_.config
+    answers = []
+    for value in (0.0, 1e3):
+        changed = frame.copy()
+        changed.loc[250:, "weather"] = value
+        panel = KIND.read(changed, config, forecaster.fitted_.learned)
+        exam = KIND.exam(panel, forecaster.fitted_.learned, None)
+        first = exam.truth.origins <= 250
+        answers.append(KIND.ask(forecaster.fitted_, exam.examples).point[first])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(*answers)
+
+
+# ------------------------------------------------------------------------------------------------ forecasts
+
+
+def test_what_is_known_ahead_makes_forecasts_better() -> None:
+    frame, truth = shop(), shop(ahead=0)["y"][-HORIZON:].to_numpy()
+    errors = {}
+    for told in ({}, {"known": ("promo", "price")}):
+        forecaster = Forecaster(horizon=HORIZON, target="y", combine=False, season=1, **told).fit(frame)
+        errors[bool(told)] = np.abs(forecaster.predict()["yhat"].to_numpy() - truth).mean()
+    assert errors[True] < 0.6 * errors[False]
+
+
+def test_a_saved_model_answers_as_before(tmp_path: Any) -> None:
+    frame = shop(2)
+    forecaster = Forecaster(**TINY, known=("promo", "price"), past="weather", static="size").fit(frame)
+    forecaster.save(tmp_path / "run")
+    again = Forecaster.load(tmp_path / "run")
+    pd.testing.assert_frame_equal(again.predict(), forecaster.predict())
+    pd.testing.assert_frame_equal(again.predict(df=frame), forecaster.predict())
+
+
+def test_what_is_not_known_ahead_is_named() -> None:
+    frame = shop(2)
+    forecaster = Forecaster(**TINY, known=("promo", "price")).fit(frame)
+    frame.loc[(frame["store"] == "s1") & (frame["ds"] == frame["ds"].max()), "promo"] = None
+    with pytest.raises(DataError, match=r"'promo' is not known for 2024-10-26 00:00:00 of the series 's1'"):
+        forecaster.predict(df=frame)
+    assert len(forecaster.predict(HORIZON - 1, df=frame)) == 2 * (HORIZON - 1)
+    with pytest.raises(DataError, match=r"'promo' is not known for 2024-10-20"):
+        Forecaster(**TINY, known="promo").fit(shop(ahead=0)[: STEPS - HORIZON]).predict()
+
+
+def test_rows_that_follow_the_training_are_scored_with_what_stands_beside_them() -> None:
+    frame = shop(2, ahead=0)
+    cut = frame["ds"].unique()[250]
+    forecaster = Forecaster(**TINY, known=("promo", "price"), past="weather", static="size", combine=False)
+    forecaster.fit(frame[frame["ds"] < cut])
+    score = forecaster.score(frame[frame["ds"] >= cut])
+    panel = KIND.read(frame, forecaster.fitted_.config, forecaster.fitted_.learned)
+    exam = KIND.exam(panel, forecaster.fitted_.learned, None)
+    chosen = exam.truth.origins >= 250
+    error = np.abs(exam.truth.values - KIND.ask(forecaster.fitted_, exam.examples).point)  # type: ignore[arg-type]
+    assert score == pytest.approx(-error[chosen].mean(), rel=0.15)
+
+
+@pytest.mark.parametrize("told", [{"decoder": "vanilla"}, {"cell": "reservoir"}])
+def test_networks_that_read_none_say_so(told: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="known has no effect"):
+        Forecaster(horizon=HORIZON, target="y", known="price", **told).fit(shop())
+
+
+def test_the_future_may_come_in_a_table_of_its_own(tmp_path: Any) -> None:
+    """From the remembered end or from the end of a table, for all series, as if the rows had been in it."""
+    whole = shop(2)
+    known, ahead = whole[whole["y"].notna()], whole[whole["y"].isna()][["ds", "store", "promo", "price"]]
+    forecaster = Forecaster(**TINY, known=("promo", "price"), past="weather", static="size").fit(whole)
+    expected = forecaster.predict(df=whole)
+    pd.testing.assert_frame_equal(forecaster.predict(df=known, future=ahead.sample(frac=1, random_state=0)), expected)
+    without = Forecaster(**TINY, known=("promo", "price"), past="weather", static="size").fit(known)
+    ahead.to_csv(tmp_path / "ahead.csv", index=False)
+    pd.testing.assert_frame_equal(without.predict(future=tmp_path / "ahead.csv"), expected)
+    pd.testing.assert_frame_equal(
+        without.predict(3, future=ahead.assign(more=1)), expected[expected.index % 7 < 3].reset_index(drop=True)
+    )
+
+
+def test_a_future_that_does_not_fit_is_refused() -> None:
+    whole = shop(2)
+    known, ahead = whole[whole["y"].notna()], whole[whole["y"].isna()][["ds", "store", "promo", "price"]]
+    forecaster = Forecaster(**TINY, known=("promo", "price")).fit(known)
+    with pytest.raises(DataError, match=r"no column 'price' for the setting known="):
+        forecaster.predict(future=ahead.drop(columns="price"))
+    with pytest.raises(DataError, match=r"the first of them is 2024-10-20"):
+        forecaster.predict(future=ahead.assign(ds=ahead["ds"] + pd.Timedelta(days=30)))
+    with pytest.raises(DataError, match=r"The series 's9' in future= is not one that is forecast"):
+        forecaster.predict(future=ahead.assign(store="s9"))
+    with pytest.raises(DataError, match=r"'promo' is not known for 2024-10-22 00:00:00 of the series 's0'"):
+        forecaster.predict(future=ahead.groupby("store").head(2))
+    plain = Forecaster(**TINY).fit(known[["ds", "store", "y"]])
+    with pytest.raises(ConfigError, match="train it with known="):
+        plain.predict(future=ahead)
+
+
+def test_columns_read_together_share_what_stands_beside_them() -> None:
+    frame = shop().drop(columns="store").assign(z=lambda table: 2 * table["y"] + table["price"])
+    told = TINY | {"target": ("y", "z"), "channels": "joint"}
+    forecaster = Forecaster(**told, known=("promo", "price"), past="weather").fit(frame)
+    learned = forecaster.fitted_.learned
+    assert learned.around is not None and len(learned.around.known) == 1
+    answer = forecaster.predict()
+    pd.testing.assert_frame_equal(forecaster.predict(df=frame), answer)
+    changed = frame.assign(price=frame["price"].where(frame["y"].notna(), 0.0))
+    moved = np.abs(forecaster.predict(df=changed)["yhat"] - answer["yhat"])
+    assert len(answer) == 2 * HORIZON and (moved > 0).sum() > HORIZON
+    with pytest.raises(ConfigError, match="channels='joint' reads the series of a long table together"):
+        Forecaster(**(TINY | {"channels": "joint"}), known="price").fit(shop(2))
+
+
+def test_what_counts_is_told_from_what_does_not() -> None:
+    """The report says how much is lost without each column: much without the price, nothing without the noise."""
+    frame = shop(2, ahead=0).assign(noise=lambda table: np.random.default_rng(5).normal(size=len(table)))
+    told = {"horizon": HORIZON, "target": "y", "season": 1, "lookback": 14, "segment": 7, "combine": False}
+    told |= {"known": ("promo", "price", "noise"), "past": "weather", "static": "size"}
+    config = Forecaster(**told)._config()
+    session = Session(KIND.prepare(KIND.read(frame, config), config, 70))
+    for _ in session.epochs():
+        pass
+    fitted, prepared = session.fitted, session.prepared
+    exam = KIND.exam(prepared.data, prepared.learned, prepared.plan.test)
+    judged = judge(fitted, exam)
+    found = counted(fitted, judged)
+    assert found is not None and found.names == ("promo", "price", "noise", "weather", "size")
+    growth = dict(zip(found.names, found.growth.tolist(), strict=True))
+    assert growth["price"] > 0.5 and growth["promo"] > 0.5 and abs(growth["noise"]) < 0.1
+    assert 0 < found.read.sum() < 1 and np.isnan(found.written[3])
+    assert np.nansum(found.written) == pytest.approx(1.0, abs=1e-5)
+    (section,) = (one for one in proof_sections(fitted, prepared.data, judged) if one.table is not None)
+    assert section.table.index.tolist() == list(found.names)  # type: ignore[union-attr]
+    assert "'price' matters most" in section.text or "'promo' matters most" in section.text
+    (none,) = forecast_sections(fitted, prepared.data, judged)
+    assert none.text.startswith("There is none yet. 'promo' is not known for")
+
+
+# ------------------------------------------------------------------------------------------------ the calendar
+
+
+def hourly(days: int = 60) -> pd.DataFrame:
+    """Return a series that is busy from 9 to 5 on weekdays that are no German holiday."""
+    times = pd.date_range("2024-04-01", periods=24 * days, freq="h")
+    busy = (times.hour >= 9) & (times.hour < 17) & (times.day_of_week < 5)
+    busy &= ~times.normalize().isin(pd.to_datetime(["2024-04-01", "2024-05-01", "2024-05-09", "2024-05-20"]))
+    return pd.DataFrame({"ds": times, "y": 10.0 + 20 * busy + np.random.default_rng(0).normal(size=len(times))})
+
+
+def test_the_calendar_is_known_beside_and_ahead() -> None:
+    forecaster = Forecaster(horizon=24, calendar=True, holidays="DE", hidden_size=8, max_epochs=1, epoch_steps=2)
+    config = forecaster._config()
+    panel = KIND.read(hourly(), config)
+    (beside,), times = panel.beside, panel.times(0, 0, len(panel.values[0]) + 24)
+    assert panel.columns("known") == (
+        "calendar: hour", "calendar: weekday", "calendar: month", "calendar: holiday"
+    )  # fmt: skip
+    np.testing.assert_array_equal(beside.known[:, 0], times.hour)
+    assert [panel.categories["calendar: weekday"][int(day)] for day in beside.known[::24, 1]] == [
+        time.strftime("%a") for time in times[::24]
+    ]
+    assert {panel.categories["calendar: month"][int(n)] for n in beside.known[:, 2]} == {"4", "5"}
+    off = {str(time.date()) for time, mark in zip(times, beside.known[:, 3], strict=True) if mark}
+    assert off == {"2024-04-01", "2024-05-01", "2024-05-09", "2024-05-20"}
+    assert len(forecaster.fit(hourly()).predict()) == 24
+
+
+def test_daily_steps_have_no_hour_and_monthly_ones_no_weekday() -> None:
+    config = Forecaster(horizon=2, calendar=True)._config()
+    for frequency, expected in (
+        ("D", ("weekday", "month")),
+        ("MS", ("month",)),
+        ("W", ("month",)),
+    ):
+        frame = pd.DataFrame({"ds": pd.date_range("2020-01-05", periods=60, freq=frequency), "y": np.arange(60) % 7})
+        panel = KIND.read(frame, config)
+        assert panel.columns("known") == tuple(f"calendar: {name}" for name in expected)
+
+
+def test_the_calendar_goes_with_columns_of_the_table(tmp_path: Any) -> None:
+    whole = shop(2)
+    known, ahead = whole[whole["y"].notna()], whole[whole["y"].isna()][["ds", "store", "price"]]
+    forecaster = Forecaster(**TINY, known="price", past="weather", calendar=True).fit(known)
+    forecaster.save(tmp_path / "run")
+    expected = Forecaster(**TINY, known="price", past="weather", calendar=True).fit(known).predict(future=ahead)
+    again = Forecaster.load(tmp_path / "run")
+    pd.testing.assert_frame_equal(again.predict(future=ahead), expected)
+    pd.testing.assert_frame_equal(again.predict(df=whole), expected)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"holidays": "XX"}, r"Holidays are not known for 'XX'.*two letters"),
+        ({"holidays": "DE-BX"}, r"There is no part 'BX' of 'DE'"),
+    ],
+)
+def test_holidays_of_nowhere(told: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Forecaster(**TINY, **told).fit(shop())
+
+
+def test_steps_that_are_no_dates_have_no_calendar() -> None:
+    with pytest.raises(ConfigError, match="need dates"):
+        Forecaster(horizon=2, calendar=True).fit(pd.DataFrame({"y": np.arange(60.0) % 7}))
