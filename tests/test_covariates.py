@@ -14,6 +14,9 @@ from recurra import Forecaster
 from recurra.data.series import Panel, infer_schema, to_panel
 from recurra.data.series.covariates import Covariates
 from recurra.errors import ConfigError, DataError
+from recurra.tasks.base import Prepared
+from recurra.tasks.forecast.baselines import Linear
+from recurra.tasks.forecast.effects import Effects
 from recurra.tasks.forecast.evidence import counted
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.report import forecast_sections, proof_sections
@@ -308,6 +311,67 @@ def test_what_counts_is_told_from_what_does_not() -> None:
     assert "'price' matters most" in section.text or "'promo' matters most" in section.text
     (none,) = forecast_sections(fitted, prepared.data, judged)
     assert none.text.startswith("There is none yet. 'promo' is not known for")
+
+
+def prepared_shop(known: tuple[str, ...], stores: int = 2) -> Prepared:
+    told = {"horizon": HORIZON, "target": "y", "season": 1, "lookback": 14, "segment": 7, "known": known}
+    config = Forecaster(**told)._config()
+    return KIND.prepare(KIND.read(shop(stores, ahead=0), config), config, 70)
+
+
+def test_the_linear_model_knows_what_is_known_ahead() -> None:
+    """It finds the slope of the price and the step of a promotion, and answers as if they had been told."""
+    prepared = prepared_shop(("promo", "price"))
+    linear = Linear(1)
+    linear.fit(prepared)
+    assert linear.effects is not None
+    price, std = prepared.learned.variables.known[1], prepared.learned.scaling.std.mean()
+    assert linear.effects.weights[-1] / price.std * std == pytest.approx(-4.0, rel=0.1)
+    yes, no = (prepared.learned.variables.known[0].categories.index(name) for name in ("yes", "no"))
+    assert (linear.effects.weights[yes] - linear.effects.weights[no]) * std == pytest.approx(20.0, rel=0.1)
+    exam = KIND.exam(prepared.data, prepared.learned, prepared.plan.test)
+    plain = Linear(1)
+    plain.fit(prepared_shop(()))
+    errors = [np.nanmean(np.abs(exam.truth.values - one.answer(exam.examples).point)) for one in (linear, plain)]
+    assert errors[0] < 0.6 * errors[1]
+    again = Linear(1)
+    again.from_arrays(linear.to_arrays())
+    np.testing.assert_array_equal(again.answer(exam.examples).point, linear.answer(exam.examples).point)
+    assert "beyond what is known ahead" in linear.described()
+
+
+def test_what_explains_nothing_is_left_in_by_the_linear_model() -> None:
+    frame = shop(2, ahead=0).assign(noise=lambda table: np.random.default_rng(5).normal(size=len(table)).cumsum())
+    config = Forecaster(horizon=HORIZON, target="y", season=1, lookback=14, segment=7, known="noise")._config()
+    linear = Linear(1)
+    linear.fit(KIND.prepare(KIND.read(frame, config), config, 70))
+    assert linear.effects is None or np.abs(linear.effects.weights).max() < 0.05
+
+
+def test_effects_are_those_of_a_regression_by_hand() -> None:
+    """numpy.linalg.lstsq on the same differences, gaps left out, finds the same weights."""
+    frame = shop(ahead=0)
+    frame.loc[40:45, "y"] = np.nan
+    config = Forecaster(
+        horizon=HORIZON, target="y", season=1, lookback=14, segment=7, known=("promo", "price")
+    )._config()
+    prepared = KIND.prepare(KIND.read(frame, config), config, 70)
+    windows = prepared.train
+    rows = windows.rows
+    x, y = [], []
+    for start in windows.starts.tolist():
+        values, known = rows.values[start : start + 21, 0].numpy(), rows.beside.known[start : start + 21].numpy()
+        seen = np.ones(21, bool) if rows.observed is None else rows.observed[start : start + 21, 0].numpy()
+        level = values[:14][seen[:14]].mean()
+        for step in range(14, 21):
+            if seen[step]:
+                x.append([*(known[step] - known[:14].mean(0)), 1.0])
+                y.append(values[step] - level)
+    expected = np.linalg.lstsq(np.array(x, float), np.array(y, float), rcond=None)[0]
+    found = Effects.of(windows).weights
+    price, yes, no = -1, *(prepared.learned.variables.known[0].categories.index(name) for name in ("yes", "no"))
+    assert found[price] == pytest.approx(expected[2], rel=0.02)
+    assert found[yes] - found[no] == pytest.approx(expected[yes] - expected[no], rel=0.02)
 
 
 # ------------------------------------------------------------------------------------------------ the calendar

@@ -51,6 +51,12 @@ class Columns(NamedTuple):
         """Return the ``chosen`` rows."""
         return self._replace(values={name: column[chosen] for name, column in self.values.items()})
 
+    def moving(self, covariates: Covariates) -> tuple[list[np.ndarray], list[str]]:
+        """Return the columns that may change from step to step, and how several rows of one step become one."""
+        names = (*covariates.known, *covariates.past)
+        hows = ["last" if name in self.categories else "mean" for name in names]
+        return [self.values[name] for name in names], hows
+
 
 def checked(covariates: Covariates, columns: pd.Index, taken: Mapping[str, str]) -> Covariates:
     """Return the covariates; raises DataError for a column that is missing, named twice, or ``taken`` as another."""

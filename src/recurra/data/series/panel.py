@@ -18,7 +18,7 @@ from ..calendar.stamps import holds_dates
 from ..tables.columns import find_column, numbers
 from ..tables.names import look_alikes
 from .aggregate import put_together, whole_steps
-from .covariates import Beside, Columns, once, read_columns
+from .covariates import Beside, once, read_columns
 from .ids import id_codes
 from .schema import Schema, as_table, series_table
 
@@ -110,43 +110,39 @@ def _lay_out(frame: pd.DataFrame, schema: Schema, time: str | None) -> Panel:
         clock, columns, covariates = clock[order], [values[order] for values in columns], covariates.rows(order)
     if schema.snap:
         clock = grid.snap(clock + grid.size // 2 if schema.nearest else clock)
-    moving = [covariates.values[name] for name in (*schema.covariates.known, *schema.covariates.past)]
-    means = [schema.aggregate or "mean"] * len(columns)
-    hows = ["last" if name in covariates.categories else "mean" for name in schema.covariates.names[: len(moving)]]
-    every, hows = [*columns, *moving], [*means, *hows]
-    steps, filled = _fill(clock, every, bounds, grid, schema, hows, notes)
+    moving, hows = covariates.moving(schema.covariates)
+    hows = [*([schema.aggregate or "mean"] * len(columns)), *hows]
+    steps, filled = _fill(clock, [*columns, *moving], bounds, grid, schema, hows, notes)
     names, values = _named(ids, schema.targets, filled[: len(columns)], steps)
     _refuse_hollow(names, values)
     values = _without_tails(names, values, len(bounds), notes, bool(schema.covariates.known))
     starts = tuple(_labels(clock[bounds], schema.timezone, grid).tolist())
-    beside = _beside_of(schema, covariates, filled[len(columns) :], bounds, steps, ids)
-    ends = [len(part) for part in values]
-    own = tuple(one._replace(past=one.past[:end]) for one, end in zip(beside * len(columns), ends, strict=False))
-    return Panel(schema, names, values, starts * len(columns), tuple(notes), own, covariates.categories)
+    static = [once(name, covariates.values[name], bounds, ids) for name in schema.covariates.static]
+    parts = [np.split(column, np.cumsum(steps)[:-1]) for column in filled[len(columns) :]]
+    beside = _beside(schema, parts, static, [len(part) for part in values])
+    return Panel(schema, names, values, starts * len(columns), tuple(notes), beside, covariates.categories)
 
 
-def _beside_of(
-    schema: Schema,
-    covariates: Columns,
-    moving: list[np.ndarray],
-    bounds: np.ndarray,
-    steps: np.ndarray,
-    ids: tuple[str, ...],
+def _beside(
+    schema: Schema, moving: list[list[np.ndarray]], static: list[np.ndarray], ends: list[int]
 ) -> tuple[Beside, ...]:
-    """Return the covariates of each series (or of the one table that all series share), up to its last row."""
-    if not schema.covariates.names:
-        return ()
-    cuts, ahead = np.cumsum(steps)[:-1], len(schema.covariates.known)
-    parts = [np.split(column, cuts) for column in moving]
-    fixed = [once(name, covariates.values[name], bounds, ids) for name in schema.covariates.static]
-    made = []
-    for n, size in enumerate(steps.tolist()):
-        known, past = (
-            np.stack([part[n] for part in some], 1) if some else np.empty((size, 0))
-            for some in (parts[:ahead], parts[ahead:])
+    """Return the covariates of series that end at ``ends``; those of one table all have the same.
+
+    ``moving`` columns have a part for each table or id, ``static`` ones a value.
+    """
+    groups = len(moving[0]) if moving else len(static[0]) if static else 0
+    ahead, found = len(schema.covariates.known), []
+    for n, end in enumerate(ends if groups else []):
+        at = n % groups
+        known, past = [part[at] for part in moving[:ahead]], [part[at][:end] for part in moving[ahead:]]
+        found.append(
+            Beside(
+                np.stack(known, 1) if known else np.empty((end, 0)),
+                np.stack(past, 1) if past else np.empty((end, 0)),
+                np.array([column[at] for column in static]),
+            )
         )
-        made.append(Beside(known, past, np.array([column[n] for column in fixed])))
-    return tuple(made)
+    return tuple(found)
 
 
 def _say_missing(columns: list[np.ndarray], targets: tuple[str, ...], notes: list[str]) -> None:

@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from ..base import Baseline, Prepared
+from .effects import Effects, has_effects
 from .exam import Guess, points_of
-from .ridge import LEVELS, Form, Ridge, answered, find_ridges
+from .ridge import LEVELS, Form, Ridge, answered, find_ridges, future_of, mean_error
 from .smoothing import ExponentialSmoothing, Theta
 from .windows import Rows, Windows
 
@@ -116,40 +117,57 @@ def _last_known(values: np.ndarray) -> np.ndarray:
 class Linear(Baseline):
     """A ridge regression from the past of a channel to each of its future steps, or the mean of the best few.
 
+    Where columns are known ahead, what they explain is taken out of the series before, if that is better on validation
+    windows, and put back into the answer.
     What it said of the validation windows before it was fitted to them, too, is kept until it is saved.
     """
 
     naive = False
     ridges: tuple[Ridge, ...]
     said: np.ndarray | None = None  # (W, H, C) of the validation windows, standardised
+    effects: Effects | None = None  # of what is known ahead
 
     def __init__(self, season: int):
         self.season = season
 
     def fit(self, prepared: Prepared) -> None:
         """Find form and penalty on the validation windows, and the weights on those of training and validation."""
-        found = find_ridges(prepared.train, prepared.valid, self.season)  # type: ignore[arg-type]
+        train, valid = prepared.train, prepared.valid
+        assert isinstance(train, Windows) and isinstance(valid, Windows)
+        found = find_ridges(train, valid, self.season)
         self.ridges, self.said = found.ridges, found.said
+        if not has_effects(train):
+            return
+        effects, truth = Effects.of(train), future_of(valid)
+        found = find_ridges(effects.taken_from(train), effects.taken_from(valid), self.season)
+        said = found.said + effects.ahead(valid)
+        if mean_error(said, truth) < mean_error(self.said, truth):
+            self.ridges, self.said, self.effects = found.ridges, said, effects
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        return points_of(answered(examples, lambda past: np.mean([ridge(past) for ridge in self.ridges], 0)), examples)
+        left = examples if self.effects is None else self.effects.taken_from(examples)
+        said = answered(left, lambda past: np.mean([ridge(past) for ridge in self.ridges], 0))
+        return points_of(said if self.effects is None else said + self.effects.ahead(examples), examples)
 
     def described(self) -> str:
         """Say of what the regressions are."""
-        return ", ".join(ridge.form.described() for ridge in self.ridges)
+        beyond = "" if self.effects is None else ", beyond what is known ahead"
+        return ", ".join(ridge.form.described() for ridge in self.ridges) + beyond
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the weights, and the form of each regression by its number."""
         forms = [[list(LEVELS).index(ridge.form.level), int(ridge.form.log)] for ridge in self.ridges]
         weights = {f"weights_{n}": ridge.weights for n, ridge in enumerate(self.ridges)}
-        return {"forms": np.array(forms, dtype=np.int64)} | weights
+        effects = {} if self.effects is None else {"effects": self.effects.weights}
+        return {"forms": np.array(forms, dtype=np.int64)} | weights | effects
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back the weights."""
         if "weights" in arrays:  # as runs were written when there was one form only
             self.ridges = (Ridge(Form("last"), self.season, arrays["weights"]),)
             return
+        self.effects = Effects(arrays["effects"]) if "effects" in arrays else None
         forms = [Form(list(LEVELS)[level], bool(log)) for level, log in arrays["forms"].tolist()]
         self.ridges = tuple(Ridge(form, self.season, arrays[f"weights_{n}"]) for n, form in enumerate(forms))
 

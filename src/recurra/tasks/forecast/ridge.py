@@ -243,6 +243,12 @@ def parts_of(windows: Windows) -> Iterator[tuple[Past, Future]]:
         yield _past(windows, numbers, batch), Future(target, known)
 
 
+def future_of(windows: Windows) -> Array:
+    """Return what happened in ``windows``, NaN where it is not known: (W, H, C)."""
+    parts = [np.where(future.known, future.values, np.nan) for _, future in parts_of(windows)]
+    return by_window(np.concatenate(parts), windows)
+
+
 def answered(windows: Windows, say: Callable[[Past], Array]) -> Array:
     """Return what ``say`` makes of the past of all ``windows``, some at a time: (W, H, C)."""
     pasts = (past_of(windows, numbers) for numbers in torch.arange(len(windows)).split(CHUNK))
