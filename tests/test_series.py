@@ -303,7 +303,7 @@ def test_wide_takes_every_column_of_numbers_that_varies() -> None:
     told = infer_schema(frame, target="load")[1]
     assert told[:2] == [
         "forecasts 'load'",
-        "not used: 'y', 'note', 'flat', 'empty', 'row' (only the past of what is forecast is read)",
+        "not used: 'y', 'note', 'flat', 'empty', 'row' (read beside it if named by known=, past= or static=)",
     ]
 
 

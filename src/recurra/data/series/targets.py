@@ -42,7 +42,7 @@ def find_targets(frame: pd.DataFrame, taken: Collection[str], id: str | None, no
 def say_targets(targets: Sequence[str], others: Sequence[str], id: str | None, notes: list[str]) -> None:
     """Put in front of the notes what is forecast, where that was told or goes by its name, and what is not used."""
     if others:
-        notes.insert(0, f"not used: {listed(others)} (only the past of what is forecast is read)")
+        notes.insert(0, f"not used: {listed(others)} (read beside it if named by known=, past= or static=)")
     notes.insert(0, _said(targets, id))
 
 
