@@ -5,10 +5,12 @@
 FOLDER holds tinyshakespeare as input.txt, packed as .xz or not, or in tinyshakespeare/. Every speech, its speaker's
 name in front, is the reply to the one before it. The first 85 % of the pairs train, the last 10 % judge; of those
 between, with ``--judge validation``, the test is never read. "without" is the same network, as large, trained and
-judged with another speech of the same part, drawn at random, in the place of the one before. What is judged is the
-surprise of the right replies, in nats for each of their characters, the end of a speech among them. A line of JSON is
-added to ``--out`` (dialogue.jsonl) for every training, with the nats of every reply; what is in it already is not done
-again. Other arguments go to ``recurra train``, behind those of the rows.
+judged with another speech of the same part, drawn at random, in the place of the one before; "given another speech" is
+how much worse the network that was trained with the speech before does so. The test are other plays than those that
+train; "in known plays" stretches of 50 speeches from all over the text judge, none of which has a speech that trains.
+What is judged is the surprise of the right replies, in nats for each of their characters, the end of a speech among
+them. A line of JSON is added to ``--out`` (dialogue.jsonl) for every training, with the nats of every reply; what is in
+it already is not done again. Other arguments go to ``recurra train``, behind those of the rows.
 """
 
 import json
@@ -152,7 +154,9 @@ def table(done: Fits, names: list[str], how: str, seeds: int) -> Iterator[str]:
     for name in names:
         runs = [done[name, how, seed] for seed in range(seeds)]
         each = ", ".join(f"{per_character([one]):.3f}" for one in runs)
-        others = more(runs, [one | {"nats": one["nats_of_another"]} for one in runs]) if ROWS[name].before else ""
+        others = ""
+        if ROWS[name].before and all("nats_of_another" in one for one in runs):  # the first fits were not asked
+            others = more(runs, [one | {"nats": one["nats_of_another"]} for one in runs])
         seconds = sum(one["cpu_seconds"] for one in runs) / seeds
         yield f"| {name} | {per_character(runs):.3f} | {each} | {others} | {runs[0]['parameters']:,} | {seconds:.0f} |"
     for name in names:
