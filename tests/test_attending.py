@@ -26,6 +26,7 @@ from recurra.nn.engines.attending import Form, Given, read_weights, run_attendin
 B, T, Q, I, H, K = 3, 6, 4, 2, 5, 5  # noqa: E741
 MASK = torch.arange(T) < torch.tensor([6, 2, 4]).unsqueeze(1)
 OPTIONS: dict[str, Any] = {"multi_head": {"heads": 5}, "location_aware": {"kernel_size": 3}, "local_m": {"window": 1}}
+OPTIONS |= {"interpretable_multi_head": OPTIONS["multi_head"]}
 
 
 def normal(*shape: int) -> Tensor:

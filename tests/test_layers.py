@@ -413,7 +413,7 @@ def test_self_attention_is_that_of_torch(name: str) -> None:
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_self_attention_by_any(name: str) -> None:
     """Padding is inert, nothing stands at masked steps, and every state has a part in every other's, if it may."""
-    attention = ATTENTIONS[name](H, H, **({"heads": 2} if name == "multi_head" else {}))  # type: ignore[call-arg]
+    attention = ATTENTIONS[name](H, H, **({"heads": 2} if name.endswith("multi_head") else {}))  # type: ignore[call-arg]
     among = SelfAttention(attention, H).double()
     states = make_x(width=H).requires_grad_()
     after, weights = among(states, MASK)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...attention import ATTENTIONS
-from ...data.series.covariates import Covariates
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 from ...settings.model import AttentionName
 
@@ -82,12 +81,6 @@ class ForecastSettings:
         None, "forecasts and their intervals never go above it, such as 100; nor may the values that are learned from"
     )
     levels: tuple[int, ...] = setting((80, 90), "coverage of the forecast intervals in percent", low=1, high=99)
-
-
-def covariates_in(settings: ForecastSettings) -> Covariates:
-    """Return the columns that are covariates."""
-    named = (settings.known, settings.past, settings.static)
-    return Covariates(*((one,) if isinstance(one, str) else tuple(one or ()) for one in named))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

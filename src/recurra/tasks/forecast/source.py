@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...data.series import Panel, Schema, infer_schema, to_panel
+from ...data.series.covariates import Covariates
 from ...data.series.ids import id_names, sounds_like_id
 from ...data.tables.columns import as_pandas, is_text
 from ...data.tables.files import placed, read_table
@@ -17,7 +18,7 @@ from ..base import Tell
 from ..others import estimator_of, other_task
 from .calendar import with_calendar
 from .range import refuse_outside
-from .settings import PARTS, ForecastSettings, covariates_in
+from .settings import PARTS, ForecastSettings
 
 
 def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, most: int | None, tell: Tell) -> Panel:
@@ -60,6 +61,12 @@ def _read(source: Any, settings: ForecastSettings, schema: Schema | None, most: 
     panel = with_calendar(cut_rows(panel, most), settings)
     tell(panel.notes)
     return replace(panel, notes=(*notes, *found, *panel.notes))
+
+
+def covariates_in(settings: ForecastSettings) -> Covariates:
+    """Return the columns that are covariates."""
+    named = (settings.known, settings.past, settings.static)
+    return Covariates(*((one,) if isinstance(one, str) else tuple(one or ()) for one in named))
 
 
 def strangers(panel: Panel, known: Collection[str]) -> list[str]:
