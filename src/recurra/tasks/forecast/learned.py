@@ -52,7 +52,8 @@ class ForecastLearned:
         """Learn from the training rows of ``panel``."""
         joint, bounds = settings.channels == "joint", bounds_in(settings)
         tracks, layout = tracks_of(panel, joint), plan.layout
-        scaling = Scaling.of(tracks, _measured(tracks, plan.train_ends, plan.test_size)).within(*bounds)
+        measured = _measured(tracks, plan.train_ends, plan.test_size)
+        scaling = Scaling.of(tracks, measured).within(*bounds)
         context = np.stack([last_values(track, layout.lookback) for track in tracks])
         cycles = None
         if layout.cycle and len(plan.train) < FEW_WINDOWS:
@@ -63,7 +64,6 @@ class ForecastLearned:
                 "channels= out, or known=, past= and static=."
             )
         lengths = tuple(len(values) for values in panel.values)
-        measured = _measured(tracks, plan.train_ends, plan.test_size)
         variables = Variables.of(panel.some([0]) if joint else panel, measured)
         widths: dict[str, Any] = {sort: tuple(one.width for one in some) for sort, some in variables._asdict().items()}
         return cls(
