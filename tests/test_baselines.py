@@ -262,7 +262,9 @@ def test_a_logarithm_of_what_it_never_saw_stays_finite() -> None:
     train, _, _ = split([10 + wave(140, 5)], 60)
     ridge = Equations.of(Form("last", True), train, 1).solve(1e-4)
     unit = np.ones((3, 1))
-    hostile = Past(np.stack([np.full(8, -20.0), np.linspace(0, 1e6, 8), np.zeros(8)]), 10 * unit, unit)
+    hostile = Past(
+        np.stack([np.full(8, -20.0), np.linspace(0, 1e6, 8), np.zeros(8)]), 10 * unit, unit, np.zeros((3, 0))
+    )
     assert np.isfinite(ridge(hostile)).all()
 
 
@@ -308,7 +310,7 @@ def test_what_the_linear_model_learned_comes_back() -> None:
     arrays = model.to_arrays()
     assert not model.naive and model.answer(test).bands == {}
     count = len(model.ridges)
-    assert arrays["forms"].shape == (count, 2)
+    assert arrays["forms"].shape == (count, 3)
     assert {name: arrays[name].shape for name in arrays if name != "forms"} == {
         f"weights_{n}": (8 + 1, 3) for n in range(count)
     }

@@ -20,6 +20,7 @@ from recurra.tasks.forecast.effects import Effects
 from recurra.tasks.forecast.evidence import counted
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.report import forecast_sections, proof_sections
+from recurra.tasks.forecast.ridge import Form, Past, read, scale_of
 from recurra.tasks.forecast.variables import Variable
 from recurra.tasks.session import Session
 from recurra.verbs.common import judge
@@ -338,6 +339,40 @@ def test_the_linear_model_knows_what_is_known_ahead() -> None:
     again.from_arrays(linear.to_arrays())
     np.testing.assert_array_equal(again.answer(exam.examples).point, linear.answer(exam.examples).point)
     assert "beyond what is known ahead" in linear.described()
+
+
+def test_the_linear_model_reads_what_stood_beside_the_last_steps() -> None:
+    """Yesterday's weather is a fifth of the sales; an ordinary regression by scikit-learn is the oracle."""
+    from sklearn.linear_model import LinearRegression
+
+    frame = shop(ahead=0)
+    config = Forecaster(horizon=1, target="y", season=1, lookback=14, segment=7, past="weather")._config()
+    prepared = KIND.prepare(KIND.read(frame, config), config, 70)
+    linear = Linear(1)
+    linear.fit(prepared)
+    assert "with the other columns" in linear.described()
+    exam = KIND.exam(prepared.data, prepared.learned, prepared.plan.test)
+    y, weather = frame["y"].to_numpy(), frame["weather"].to_numpy()
+    rows = np.array([[*y[t - 14 : t], *weather[t - 3 : t]] for t in range(14, STEPS)])
+    oracle = LinearRegression().fit(rows[: 230 - 14], y[14:230]).predict(rows[230 - 14 :])
+    errors = [np.abs(y[230:] - said).mean() for said in (oracle, linear.answer(exam.examples).point[:, 0, 0])]
+    assert errors[1] == pytest.approx(errors[0], rel=0.05)
+    again = Linear(1)
+    again.from_arrays(linear.to_arrays())
+    np.testing.assert_array_equal(again.answer(exam.examples).point, linear.answer(exam.examples).point)
+
+
+def test_one_penalty_is_for_values_and_for_what_stands_beside_them() -> None:
+    """Whatever the size of the values: a regression on the same numbers a thousand times as large says the same."""
+    past = Past(np.random.default_rng(0).normal(size=(50, 6)), *np.ones((2, 50, 1)), np.ones((50, 2)) * [3.0, 4.0])
+    form = Form("nothing", beside=True)
+    scale = scale_of(form, past, 1, 1)
+    assert (scale[:6] == 1).all() and scale[6] == scale[7]
+    features = read(form, past, 1, 1)[1] * scale
+    assert np.square(features[:, 6:]).mean() == pytest.approx(np.square(features[:, :6]).mean())
+    large = scale_of(form, past._replace(values=1000 * past.values), 1, 1)
+    assert large[6] == pytest.approx(1000 * scale[6])
+    assert (scale_of(form, past._replace(values=0 * past.values), 1, 1) == 1).all()
 
 
 def test_what_explains_nothing_is_left_in_by_the_linear_model() -> None:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from recurra.data.series import Panel, Schema
 from recurra.nn.heads import AbsoluteHead, Head, QuantileHead
 from recurra.nn.models import Output
 from recurra.settings import make_config
+from recurra.tasks.base import Prepared
 from recurra.tasks.forecast.build import make_forecaster
 from recurra.tasks.forecast.exam import ask_network
 from recurra.tasks.forecast.kind import KIND
@@ -24,6 +26,7 @@ from recurra.tasks.forecast.layout import Layout
 from recurra.tasks.forecast.network import Cycle, ForecastNet, level
 from recurra.tasks.forecast.settings import PARTS
 from recurra.tasks.forecast.task import ForecastTask
+from recurra.tasks.session import Session
 from recurra.training.loop import fit
 
 LAYOUT = Layout(lookback=12, horizon=4, segment=3, season=5, cycle=False, channels=2, series=3, missing=False)
@@ -88,6 +91,41 @@ def test_level_does_not_see_what_is_missing(kind: str) -> None:
     x, known = torch.randn(6, 5, 2), torch.rand(6, 5, 2) > 0.5
     for garbage in (1e30, math.inf, math.nan):
         assert torch.equal(level(torch.where(known, x, garbage), known, kind), level(x, known, kind))
+
+
+# Unit
+
+
+def slow(size: float) -> Prepared:
+    """Return windows of a series that goes up and down again, with noise of ``size`` beside a spread of about 1."""
+    random = np.random.default_rng(0)
+    values = np.concatenate([np.linspace(-2, 2, 150), np.linspace(2, -2, 150)]) + size * random.normal(size=300)
+    config = make_config(PARTS, {"horizon": 1, "lookback": 8, "segment": 4, "season": 1, "log": False})
+    frame = pd.DataFrame({"ds": pd.date_range("2024", periods=300), "y": values})
+    return KIND.prepare(KIND.read(frame, config), config, 0)
+
+
+def test_small_changes_are_a_unit_of_their_own() -> None:
+    """It is the mean change of the training targets; of changes that are not small it is 1."""
+    prepared = slow(0.03)
+    network = Session(prepared).fitted.network
+    scaling, y = prepared.learned.scaling, prepared.data.values[0]
+    firsts = prepared.plan.train.origins[0]
+    expected = np.abs(y[firsts] - y[firsts - 1]).mean() / scaling.std[0, 0]
+    assert network.unit.item() == pytest.approx(expected, rel=1e-5) and expected < 0.2
+    assert Session(slow(1.0)).fitted.network.unit.item() == 1.0
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_a_core_sees_and_says_changes_in_their_unit(missing: float) -> None:
+    """What it sees is so much larger, what it says counts so much less, and level and cycle stay as they are."""
+    net, plain = make(), make()
+    net.load_state_dict(plain.state_dict() | {"unit": torch.tensor(0.1, dtype=torch.float64)})
+    one = batch(missing=missing)
+    torch.testing.assert_close(net.bared(one).batch.inputs, 10 * plain.bared(one).batch.inputs)
+    said = torch.randn(B, H, C, net.head.size, dtype=torch.float64)
+    bared = net.bared(one)
+    torch.testing.assert_close(net.dressed(said, bared), plain.dressed(0.1 * said, plain.bared(one)))
 
 
 # Cycle

@@ -340,5 +340,5 @@ def test_a_run_of_the_first_format_answers_as_it_did(tmp_path: Path) -> None:
     assert forecaster.save(tmp_path / "today").exists()
     pd.testing.assert_frame_equal(Forecaster.load(tmp_path / "today").predict(), found)
     with pytest.raises(RunError, match="up to format"):
-        saving.kind_of_run({"format": 3, "task": "forecast"}, None)
-        saving._require_format({"format": 3, "task": "forecast"})
+        saving.kind_of_run({"format": 4, "task": "forecast"}, None)
+        saving._require_format({"format": 4, "task": "forecast"})

@@ -2,12 +2,13 @@
 
     python benchmarks/accuracy/does_it_help.py FOLDER [--sets co2,sunspots] [--seeds 5] [--out FILE] [--picture FILE]
 
-FOLDER holds daily-min-temperatures.csv, monthly-sunspots.csv, us_gasoline.csv and airline-passengers.csv, day.csv of the
+FOLDER holds daily-min-temperatures.csv, monthly-sunspots.csv, us_gasoline.csv, airline-passengers.csv, day.csv of the
 Bike Sharing set, ETTh1.csv and ETTm1.csv, packed as .xz or not, or has them in classic_univariate/, bike_sharing/ and
-ett/; weekly CO2 comes with statsmodels. On the six quick sets every cell meets every attention, on ETTh1 and ETTm1 every cell meets none and the attention with the best mean rank on the
-validation parts of the quick sets. All have as many parameters as the default of the set, as near as a hidden size
-gets. A line of JSON is added to ``--out`` (does_it_help.jsonl) for every fit; what is in it already is not done again.
-At the end the tables of docs/does-it-help.md are printed and its picture is drawn.
+ett/; weekly CO2 comes with statsmodels. On the six quick sets every cell meets every attention, on ETTh1 and ETTm1
+every cell meets none and the attention of the best mean rank on the validation parts of the quick sets. All have as
+many parameters as the default of the set, as near as a hidden size gets. A line of JSON is added to ``--out``
+(does_it_help.jsonl) for every fit; what is in it already is not done again. At the end the tables of
+docs/does-it-help.md are printed and its picture is drawn.
 """
 
 import argparse
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from fits import Fit, Fits, every
 from simple import co2
@@ -153,19 +153,171 @@ def _found(folder: Path, file: str) -> Path:
 
 def best_attention(done: Fits, seeds: int) -> str:
     """Return the attention of the best mean rank on the validation parts of the quick sets."""
-    losses = by_attention(done, list(QUICK), seeds, "valid_loss")
-    ranks = losses[:, :, 1:].argsort(-1).argsort(-1).mean((0, 1))
-    return list(ATTENTIONS)[1:][int(ranks.argmin())]
+    losses = numbers(done, list(QUICK), seeds, "valid_loss")[..., 1:]
+    return list(ATTENTIONS)[1:][int(losses.argsort(-1).argsort(-1).mean((0, 1)).argmin())]
 
 
-def by_attention(done: Fits, names: Sequence[str], seeds: int, what: str) -> np.ndarray:
-    """Return a number of each fit, mean over seeds: by set, cell and attention."""
+def numbers(done: Fits, names: Sequence[str], seeds: int, what: str, by: str = "network") -> np.ndarray:
+    """Return a number of each fit, mean over seeds: by set, cell and attention, NaN where there was none."""
 
     def one(name: str, cell: str, attention: str) -> float:
-        fits = [done[name, cell, attention, seed] for seed in range(seeds)]
-        return float(np.mean([fit[what] if what in fit else fit["network"][what] for fit in fits]))
+        fits = [done.get((name, cell, attention, seed)) for seed in range(seeds)]
+        known = [fit.get(what, fit[by].get(what)) for fit in fits if fit is not None]
+        return float(np.mean(known)) if known else float("nan")
 
     return np.array([[[one(n, c, a) for a in ATTENTIONS] for c in CELLS] for n in names])
+
+
+def tables(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
+    """Return the lines of all tables."""
+    quick, large = [n for n in names if n in QUICK], [n for n in names if n in LARGE]
+    if quick:
+        yield from ("", "By cell and attention: MASE relative to the mean of all on a set, geometric mean of sets", "")
+        yield from by_pair(numbers(done, quick, seeds, "mase"))
+        yield from ("", "The best of each set, and the spread", "")
+        yield from by_set(done, quick, seeds)
+        yield from ("", "Effects", "")
+        yield from effects(done, quick, seeds)
+        yield from ("", "What validation would have chosen", "")
+        yield from by_pair(numbers(done, quick, seeds, "valid_loss"))
+    if large:
+        yield from ("", "ETT, scaled MSE", "")
+        yield from ett(done, large, seeds)
+
+
+def relative(every: np.ndarray) -> np.ndarray:
+    """Return errors (sets, cells, attentions) as multiples of the geometric mean of their set."""
+    logs = np.log(every)
+    return np.exp(logs - logs.mean((1, 2), keepdims=True))
+
+
+def by_pair(every: np.ndarray) -> Iterator[str]:
+    """Return a line for each cell, with every attention."""
+    mean = np.exp(np.log(relative(every)).mean(0))
+    yield f"| cell | {' | '.join(ATTENTIONS)} | mean |"
+    yield "|---" * (len(ATTENTIONS) + 2) + "|"
+    for cell, row in zip(CELLS, mean, strict=True):
+        yield f"| {cell} | {' | '.join(f'{value:.3f}' for value in row)} | {np.exp(np.log(row).mean()):.3f} |"
+    yield f"| mean | {' | '.join(f'{value:.3f}' for value in np.exp(np.log(mean).mean(0)))} | |"
+
+
+def by_set(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
+    """Return a line for each set: the default, the best and the worst, and how much seeds differ."""
+    yield "| set | default | best of 40 | worst of 40 | deviation over seeds | default with the linear model |"
+    yield "|---|---|---|---|---|---|"
+    pairs = list(product(CELLS, ATTENTIONS))
+    for name in names:
+        flat = numbers(done, [name], seeds, "mase").ravel()
+        best, worst = (" + ".join(pairs[int(pick(flat))]) for pick in (np.argmin, np.argmax))
+        own = [[done[name, *pair, seed]["network"]["mase"] for seed in range(seeds)] for pair in pairs]
+        spread = np.sqrt(np.mean(np.var(own, 1, ddof=1)))
+        whole = np.mean([done[name, *DEFAULT, seed]["combined"]["mase"] for seed in range(seeds)])
+        default = flat[pairs.index(DEFAULT)]
+        yield (
+            f"| {name} | {default:.3f} | {flat.min():.3f} ({best}) | {flat.max():.3f} ({worst}) | {spread:.3f} | "
+            f"{whole:.3f} |"
+        )
+
+
+def effects(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
+    """Return a line for each attention beside none and each cell beside the GRU: the error by sets, with its chance."""
+    logs = np.log(numbers(done, names, seeds, "mase"))
+    cells, looks = list(CELLS), list(ATTENTIONS)
+    found = {f"{one} instead of none": logs[..., n] - logs[..., 0] for n, one in enumerate(looks) if n}
+    usual = cells.index("gru")
+    found |= {f"{one} instead of gru": logs[:, n] - logs[:, usual] for n, one in enumerate(cells) if n != usual}
+    yield "| effect | error | 95 % interval over sets | sets better / worse |"
+    yield "|---|---|---|---|"
+    for said, each in found.items():
+        by_sets = each.mean(1)
+        mean, half = by_sets.mean(), interval_of_mean(by_sets)
+        low, middle, high = (100 * np.expm1(mean + part) for part in (-half, 0, half))
+        better, worse = (by_sets < 0).sum(), (by_sets > 0).sum()
+        yield f"| {said} | {middle:+.1f} % | {low:+.1f} to {high:+.1f} % | {better} / {worse} |"
+
+
+def ett(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
+    """Return a line for each cell on the large sets, without attention and with the one that was chosen."""
+    every = numbers(done, names, seeds, "scaled_mse")
+    chosen = int(np.flatnonzero(np.isfinite(every[0, 0]))[-1])
+    yield f"| cell | {' | '.join(f'{n}, none | {n}, {list(ATTENTIONS)[chosen]}' for n in names)} |"
+    yield "|---" * (2 * len(names) + 1) + "|"
+    for cell, row in zip(CELLS, every.transpose(1, 0, 2), strict=True):
+        yield f"| {cell} | {' | '.join(f'{one[0]:.4f} | {one[chosen]:.4f}' for one in row)} |"
+
+
+class Ranks(NamedTuple):
+    """Mean ranks of models over sets (Demšar 2006): Friedman's test, and how far two lie apart by more than chance."""
+
+    mean: dict[str, float]
+    p: float
+    distance: float  # the critical difference of Nemenyi's test at 5 %
+
+    @classmethod
+    def of(cls, errors: dict[str, np.ndarray]) -> "Ranks":
+        """Rank models by their ``errors`` on each set (sets,)."""
+        from scipy import stats
+
+        table = np.stack(list(errors.values()), 1)
+        ranks = stats.rankdata(table, axis=1)
+        sets, models = table.shape
+        q = stats.studentized_range.ppf(0.95, models, np.inf) / np.sqrt(2)
+        distance = float(q * np.sqrt(models * (models + 1) / (6 * sets)))
+        p = float(stats.friedmanchisquare(*table.T).pvalue)
+        return cls(dict(zip(errors, ranks.mean(0).tolist(), strict=True)), p, distance)
+
+
+def critical_difference(done: Fits, names: Sequence[str], seeds: int) -> str:
+    """Return a picture, SVG: mean ranks of attentions and of cells, and which of them chance may have ordered."""
+    every = numbers(done, names, seeds, "mase")
+    logs = np.log(every)
+    looks = Ranks.of({one: logs[..., n].mean(1) for n, one in enumerate(ATTENTIONS)})
+    cells = Ranks.of({one: logs[:, n].mean(1) for n, one in enumerate(CELLS)})
+    parts = [drawn("attentions, each the mean of eight cells", looks, 0, len(names))]
+    parts.append(drawn("cells, each the mean of five attentions", cells, 230, len(names)))
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 500" font-family="sans-serif" font-size="14">\n'
+        f'<rect width="760" height="500" fill="white"/>\n{"".join(parts)}</svg>\n'
+    )
+
+
+def drawn(title: str, ranks: Ranks, top: int, sets: int) -> str:
+    """Return one scale of ranks, the best on the left, with bars over those that chance may have ordered."""
+    count, order = len(ranks.mean), sorted(ranks.mean, key=lambda one: ranks.mean[one])
+    place = {one: 170 + 420 * (ranks.mean[one] - 1) / (count - 1) for one in order}
+    width, line = 420 * ranks.distance / (count - 1), top + 70
+    p = f"p = {ranks.p:.2f}" if ranks.p >= 0.01 else f"p = {ranks.p:.1g}"
+    said = [f'<text x="20" y="{top + 24}" font-weight="bold">{title} ({sets} sets; Friedman {p})</text>']
+    said.append(f'<path d="M170 {line}H590" stroke="black"/>')
+    for rank in range(1, count + 1):
+        x = 170 + 420 * (rank - 1) / (count - 1)
+        said.append(f'<path d="M{x:.0f} {line}v-6" stroke="black"/>')
+        said.append(f'<text x="{x:.0f}" y="{line - 10}" text-anchor="middle" font-size="12">{rank}</text>')
+    said.append(f'<path d="M170 {line - 30}h{width:.0f}" stroke="#b00" stroke-width="3"/>')
+    said.append(f'<text x="{180 + width:.0f}" y="{line - 25}" font-size="12" fill="#b00">critical difference</text>')
+    half = (count + 1) // 2
+    for n, one in enumerate(order):
+        left, row = n < half, n if n < half else count - 1 - n
+        y, edge = line + 40 + 20 * row, 150 if left else 610
+        anchor = "end" if left else "start"
+        said.append(f'<path d="M{place[one]:.0f} {line}V{y}H{edge}" stroke="#555" fill="none"/>')
+        at = edge - 5 if left else edge + 5
+        said.append(f'<text x="{at}" y="{y + 5}" text-anchor="{anchor}">{one} {ranks.mean[one]:.1f}</text>')
+    for n, (first, last) in enumerate(alike(ranks, order)):
+        y = line + 8 + 7 * n
+        path = f"M{place[first] - 4:.0f} {y}H{place[last] + 4:.0f}"
+        said.append(f'<path d="{path}" stroke="#36c" stroke-width="4"/>')
+    return "\n".join(said) + "\n"
+
+
+def alike(ranks: Ranks, order: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the longest runs of models that lie no further apart than the critical difference."""
+    found: list[tuple[int, int]] = []
+    for first in range(len(order)):
+        near = [n for n, one in enumerate(order) if ranks.mean[one] - ranks.mean[order[first]] <= ranks.distance]
+        if max(near) > first and (not found or max(near) > found[-1][1]):
+            found.append((first, max(near)))
+    return [(order[first], order[last]) for first, last in found]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from ..training.record import Record
 from . import TASKS, kind_of, name_of
 from .base import Fitted, Kind
 
-FORMAT = 2  # of the run's config; a reader refuses a later one
+FORMAT = 3  # of the run's config; a reader refuses a later one
 NETWORK, LEARNED, BASELINE = "network.", "learned.", "baseline."
 
 

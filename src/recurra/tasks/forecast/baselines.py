@@ -157,7 +157,9 @@ class Linear(Baseline):
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the weights, and the form of each regression by its number."""
-        forms = [[list(LEVELS).index(ridge.form.level), int(ridge.form.log)] for ridge in self.ridges]
+        forms = [
+            [list(LEVELS).index(level), int(log), int(beside)] for level, log, beside in (r.form for r in self.ridges)
+        ]
         weights = {f"weights_{n}": ridge.weights for n, ridge in enumerate(self.ridges)}
         effects = {} if self.effects is None else {"effects": self.effects.weights}
         return {"forms": np.array(forms, dtype=np.int64)} | weights | effects
@@ -168,7 +170,7 @@ class Linear(Baseline):
             self.ridges = (Ridge(Form("last"), self.season, arrays["weights"]),)
             return
         self.effects = Effects(arrays["effects"]) if "effects" in arrays else None
-        forms = [Form(list(LEVELS)[level], bool(log)) for level, log in arrays["forms"].tolist()]
+        forms = [Form(list(LEVELS)[level], *map(bool, more)) for level, *more in arrays["forms"].tolist()]
         self.ridges = tuple(Ridge(form, self.season, arrays[f"weights_{n}"]) for n, form in enumerate(forms))
 
 

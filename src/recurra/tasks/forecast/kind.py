@@ -116,10 +116,12 @@ class ForecastKind(Kind):
         return make_forecaster(config, learned.layout)
 
     def begin(self, network: nn.Module, prepared: Prepared) -> None:
-        """Begin a learned cycle with measured means, where there is little to learn it from."""
-        assert isinstance(network, ForecastNet)
+        """Begin a learned cycle with measured means, where there is little to learn it from, and find the unit."""
+        assert isinstance(network, ForecastNet) and isinstance(prepared.train, Windows)
         if network.cycle is not None and prepared.learned.cycles is not None:
             network.cycle.start_from(torch.from_numpy(prepared.learned.cycles))
+        if not isinstance(network, ReservoirNet):
+            network.measure(prepared.train)
 
     def finish(self, fitted: Fitted, prepared: Prepared) -> None:
         """Weigh the members, calibrate the intervals, and give series that were not there the mean identity."""
@@ -270,7 +272,7 @@ class ForecastKind(Kind):
         return make_demo()
 
     def upgrade(self, config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Read runs of format 1."""
+        """Read runs of formats 1 and 2."""
         return upgraded(config, tensors)
 
 

@@ -23,6 +23,8 @@ from .scaling import FLOOR
 if TYPE_CHECKING:
     from .windows import Windows
 
+SMALL, SMALLEST = 0.2, 1e-4  # changes, in training deviations, that are a unit of their own, and the smallest unit
+MEASURED = 2000  # windows at most, by which that is found
 CEILING = 15.0  # of a logarithm, so that no forecast is infinite
 
 
@@ -96,6 +98,9 @@ class ForecastNet(nn.Module):
         # How far each quantile is moved so that the intervals hold what they should; found after training.
         self.widen: Tensor
         self.register_buffer("widen", torch.zeros(len(head.quantiles)))
+        # What the core sees and says is in units of this: of changes that are small beside the spread of the values.
+        self.unit: Tensor
+        self.register_buffer("unit", torch.ones(()))
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
@@ -116,6 +121,7 @@ class ForecastNet(nn.Module):
         x = x - base
         if observed is not None:
             x = torch.where(observed, x, 0.0)
+        x = x / self.unit
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
@@ -123,8 +129,23 @@ class ForecastNet(nn.Module):
 
     def dressed(self, params: Tensor, bared: "Bared") -> Tensor:
         """Return what the core said (B, H, C, P) with the level and the cycle of its windows."""
-        params = self.head.shift(params, bared.offset)
+        params = self.head.shift(params * self.unit, bared.offset)
         return params if bared.ratio is None else from_log(params, bared.ratio.unsqueeze(-1))
+
+    @torch.no_grad()
+    def measure(self, windows: "Windows") -> None:
+        """Find the unit: how far the future of ``windows`` lies from what is added to the answer, if that is little."""
+        sums = torch.zeros(2, dtype=torch.double)
+        for numbers in torch.arange(len(some := windows.some(MEASURED))).split(512):
+            batch = some.take(numbers)
+            bared, future = self.bared(batch), batch.targets
+            assert future is not None
+            future = future if bared.ratio is None else to_log(future, bared.ratio)
+            error = (future - bared.offset).abs()
+            mask = torch.ones_like(error) if batch.target_mask is None else batch.target_mask.expand_as(error)
+            sums += torch.stack([(error * mask).sum(), mask.sum()]).double()
+        size = float(sums[0] / sums[1].clamp(min=1))
+        self.unit.fill_(max(size, SMALLEST) if size < SMALL else 1.0)
 
     def over(self, windows: "Windows", batch_size: int = 512) -> Iterator[tuple[Tensor, Batch, Tensor]]:
         """Yield numbers, batch and the head's numbers (B, H, C, P) of all ``windows``, some at a time, in their order.

@@ -1,8 +1,9 @@
 """Ridge regression in closed form, from the past of a channel to each of its future steps, shared by all series.
 
 It has several forms: of the values or of their logarithms, as they are or beyond a simple forecast that is subtracted
-first and added again. Which forms suit the data, and the penalty of each, is found on the validation windows.
-Shapes: W windows, N = W·C pasts, L look-back, H horizon, C channels, F features, m season.
+first and added again, with what is known beside the values or without it. Which forms suit the data, and the penalty
+of each, is found on the validation windows.
+Shapes: W windows, N = W·C pasts, L look-back, H horizon, C channels, F features, m season, B numbers beside the values.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,15 +26,18 @@ CHUNK = 4096
 MOST = 3  # forms whose mean is the forecast
 NEAR = 1.3  # times the error of the best form, within which another one may join it
 SMALLEST = 1e-2  # of the mean of a series, below which no logarithm is taken
+REACH = 3  # steps back, up to which a form reads covariates
+WIDEST = 400  # numbers known of all steps ahead together, of more of which a form reads none
 FARTHEST = 3.0  # logarithms above the largest of the past, beyond which no forecast goes
 
 
 class Past(NamedTuple):
-    """What is known before a forecast: standardised values without gaps, and their unit."""
+    """What is known before a forecast: standardised values without gaps, their unit, and covariates."""
 
     values: Array  # (N, L)
     mean: Array  # (N, 1) in the unit of the data
     std: Array  # (N, 1)
+    beside: Array  # (N, B), none of it if there are no covariates
 
 
 class Future(NamedTuple):
@@ -90,6 +94,7 @@ class Form(NamedTuple):
 
     level: str  # of LEVELS
     log: bool = False
+    beside: bool = False  # whether it reads covariates
 
     def described(self) -> str:
         """Say in words what is regressed."""
@@ -100,7 +105,8 @@ class Form(NamedTuple):
             "season": "the change from the last season",
             "drift": "the change from the last season moved on",
         }[self.level]
-        return f"{said} in logarithms" if self.log else said
+        said += " in logarithms" if self.log else ""
+        return f"{said} with the other columns" if self.beside else said
 
     def fits(self, lookback: int, season: int) -> bool:
         """Tell whether the look-back is long enough."""
@@ -136,24 +142,31 @@ class Ridge:
 
     def __call__(self, past: Past) -> Array:
         """Return the forecasts (N, H), standardised."""
-        offset, features = LEVELS[self.form.level](
-            self.form.into(past.values, past), self.weights.shape[1], self.season
-        )
+        offset, features = read(self.form, past, self.weights.shape[1], self.season)
         return self.form.back(predicted(features, self.weights) + offset, past)
 
 
-class Equations:
-    """The normal equations of one form, to which windows are added."""
+def read(form: Form, past: Past, horizon: int, season: int) -> tuple[Array, Array]:
+    """Return what a form subtracts from the future (N, H), and its features (N, F), covariates last."""
+    offset, features = LEVELS[form.level](form.into(past.values, past), horizon, season)
+    return offset, np.concatenate([features, past.beside], 1) if form.beside else features
 
-    def __init__(self, form: Form, season: int, features: int, horizon: int):
-        self.form, self.season = form, season
-        self.sums = NormalEquations(features, horizon)
+
+class Equations:
+    """The normal equations of one form, to which windows are added.
+
+    Its features are multiplied by a ``scale`` (F,), as one penalty is for all of them.
+    """
+
+    def __init__(self, form: Form, season: int, scale: Array, horizon: int):
+        self.form, self.season, self.scale = form, season, scale
+        self.sums = NormalEquations(len(scale), horizon)
 
     @classmethod
     def of(cls, form: Form, windows: Windows, season: int) -> "Equations":
         """Set them up for windows of this size, and add these."""
-        lost = season if form.seasons else 0
-        equations = cls(form, season, windows.lookback - lost, windows.horizon)
+        some = past_of(windows, torch.arange(min(len(windows), CHUNK)))
+        equations = cls(form, season, scale_of(form, some, windows.horizon, season), windows.horizon)
         equations.add(windows)
         return equations
 
@@ -164,13 +177,25 @@ class Equations:
         for every, future in parts:
             keep = future.known.all(1) if whole else np.ones(len(future.known), bool)
             past = Past(*(part[keep] for part in every))
-            offset, features = LEVELS[self.form.level](self.form.into(past.values, past), windows.horizon, self.season)
+            offset, features = read(self.form, past, windows.horizon, self.season)
             target = self.form.into(future.values[keep], past) - offset
-            self.sums.add(features, np.where(future.known[keep], target, 0.0))
+            self.sums.add(features * self.scale, np.where(future.known[keep], target, 0.0))
 
     def solve(self, penalty: float) -> Ridge:
         """Return the regression with this penalty; the intercept has none."""
-        return Ridge(self.form, self.season, self.sums.solve(penalty))
+        weights = self.sums.solve(penalty)
+        weights[:-1] *= self.scale[:, None]
+        return Ridge(self.form, self.season, weights)
+
+
+def scale_of(form: Form, past: Past, horizon: int, season: int) -> Array:
+    """Return what makes covariates as large as the other features of a form, in the mean of a few: (F,)."""
+    _, features = read(form, past, horizon, season)
+    scale, count = np.ones(features.shape[1]), past.beside.shape[1]
+    if form.beside:
+        own, others = (np.square(part).mean() for part in np.split(features, [-count], 1))
+        scale[-count:] = np.sqrt(own / others) if own > 0 and others > 0 else 1.0
+    return scale
 
 
 class Tried(NamedTuple):
@@ -198,6 +223,8 @@ def find_ridges(train: Windows, valid: Windows, season: int) -> Found:
     forms = [Form(level) for level in LEVELS if Form(level).fits(train.lookback, season)]
     if all(is_positive(past, future) for past, future in chain(parts, parts_of(train))):
         forms += [form._replace(log=True) for form in forms]
+    if pasts[0].beside.shape[1]:
+        forms += [form._replace(beside=True) for form in forms]
     tried = sorted((_try(Equations.of(form, trial, season), pasts, truth) for form in forms), key=lambda one: one.error)
     chosen = [one for one in tried[:MOST] if one.error <= NEAR * tried[0].error]
     if len(trial) < len(train):
@@ -266,7 +293,19 @@ def _past(windows: Windows, numbers: Tensor, batch: Batch) -> Past:
         x = carried_forward(x, _flat(observed))
     series = windows.series[numbers].numpy()
     scaling = windows.rows.scaling
-    return Past(x, scaling.mean[series].reshape(-1, 1), scaling.std[series].reshape(-1, 1))
+    return Past(x, scaling.mean[series].reshape(-1, 1), scaling.std[series].reshape(-1, 1), _beside(windows, batch))
+
+
+def _beside(windows: Windows, batch: Batch) -> Array:
+    """Return the covariates of the last few steps, and what is known ahead unless it is too much: (W·C, B)."""
+    count, channels = len(batch), batch.inputs.shape[2]
+    if windows.rows.beside is None:
+        return np.zeros((count * channels, 0))
+    known, past = batch["known"], batch["past"]
+    ahead = known[:, windows.lookback :].flatten(1)
+    parts = [ahead] if ahead.shape[1] <= WIDEST else []
+    parts += [part[:, max(0, windows.lookback - REACH) : windows.lookback].flatten(1) for part in (known, past)]
+    return np.repeat(torch.cat(parts, 1).double().numpy(), channels, 0)
 
 
 def carried_forward(x: Array, known: Array) -> Array:

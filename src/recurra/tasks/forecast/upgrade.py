@@ -1,12 +1,21 @@
-"""Runs of format 1, which only knew forecasting, as runs of today."""
+"""Runs of format 1, which only knew forecasting, and of format 2 as runs of today."""
 
 from typing import Any
 
+import torch
 from torch import Tensor
+
+UNIT = {"network.unit": torch.ones(())}  # in which networks saw values up to format 2
 
 
 def upgraded(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return settings, what was learned and the record of a run of format 1 where format 2 has them."""
+    """Return what a run of an earlier format holds, where today's has it."""
+    if config["format"] == 2:
+        return config, UNIT | tensors
+    return _of_first_format(config), UNIT | {_renamed(name): value for name, value in tensors.items()}
+
+
+def _of_first_format(config: dict[str, Any]) -> dict[str, Any]:
     data, settings = config["data"], config["settings"]
     learned = {
         "schema": data["schema"],
@@ -16,7 +25,7 @@ def upgraded(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[s
         "starts": data["starts"],
         "lengths": data["lengths"],
     }
-    today = {
+    return {
         "format": 2,
         "task": "forecast",
         "settings": settings | {"forecast": settings["forecast"] | {"lags": False}},
@@ -24,7 +33,6 @@ def upgraded(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[s
         "baselines": [],
         "record": config["about"],
     }
-    return today, {_renamed(name): value for name, value in tensors.items()}
 
 
 def _renamed(name: str) -> str:
