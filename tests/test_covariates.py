@@ -236,10 +236,21 @@ def test_rows_that_follow_the_training_are_scored_with_what_stands_beside_them()
     assert score == pytest.approx(-error[chosen].mean(), rel=0.15)
 
 
-@pytest.mark.parametrize("told", [{"decoder": "vanilla"}, {"cell": "reservoir"}])
-def test_networks_that_read_none_say_so(told: dict[str, Any]) -> None:
+def test_a_reservoir_says_that_it_reads_none() -> None:
     with pytest.raises(ConfigError, match="known has no effect"):
-        Forecaster(horizon=HORIZON, target="y", known="price", **told).fit(shop())
+        Forecaster(horizon=HORIZON, target="y", known="price", cell="reservoir").fit(shop())
+
+
+def test_the_decoder_that_goes_step_by_step_reads_what_is_known_ahead() -> None:
+    """Promotions and prices of a step move the sales of that step, as they do in the data."""
+    forecaster = Forecaster(
+        horizon=HORIZON, target="y", known=("promo", "price"), decoder="vanilla", combine=False, season=1, lookback=8,
+        hidden_size=16, max_epochs=20, epoch_steps=20, learning_rate=1e-2, dropout=0.0,
+    ).fit(shop(ahead=HORIZON))  # fmt: skip
+    rows = shop(ahead=HORIZON)[-HORIZON:].assign(promo="no", price=10.0)
+    dear = rows.assign(price=[10.0] * 3 + [14.0] + [10.0] * 3)
+    change = forecaster.predict(future=dear)["yhat"] - forecaster.predict(future=rows)["yhat"]
+    assert change[:3].abs().max() == 0 and change[3] == pytest.approx(-16.0, abs=5.0)
 
 
 def test_the_future_may_come_in_a_table_of_its_own(tmp_path: Any) -> None:

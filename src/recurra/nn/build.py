@@ -138,7 +138,8 @@ def unused(config: Config, own: Mapping[str, str]) -> dict[str, str]:
 
 def _changed(config: Config, idle: Mapping[str, str]) -> dict[str, str]:
     """Return those of the ``idle`` settings that are there and were changed."""
-    values, first = config.flat(), config.parts.defaults()
+    values = config.flat()
+    first = config.parts.defaults(values.get("preset"))
     return {name: why for name, why in idle.items() if name in values and values[name] != first[name]}
 
 

@@ -132,17 +132,28 @@ class Writer(nn.Module):
         return read, write_all(bound, self.target_embed(previous), state, engine)
 
     def write(
-        self, batch: Batch, first: Tensor, steps: int, choose: Callable[[Tensor], Tensor] | slice, record: bool = False
+        self,
+        batch: Batch,
+        first: Tensor,
+        steps: int,
+        choose: Callable[[Tensor], Tensor] | slice,
+        record: bool = False,
+        beside: Tensor | None = None,
     ) -> Output:
         """Write ``steps`` outputs from ``first`` (B, …), each read back as ``choose`` makes it.
 
-        A slice chooses some of the head's numbers as they are, which allows all steps to be one scan.
+        A slice chooses some of the head's numbers as they are, which allows all steps to be one scan, unless there is
+        something that each step reads ``beside`` (B, Q, ·) it.
         """
-        if not isinstance(choose, slice):
-            return self._write(batch, steps, lambda step, said: choose(said) if step else first, record)
-        fed = self._self_fed(choose) if steps > 1 else None
+        alone = beside is None or not beside.shape[-1]
+
+        def previous(step: int, said: Tensor) -> Tensor:
+            back = first if not step else said[:, choose] if isinstance(choose, slice) else choose(said)
+            return back if alone else torch.cat([back, beside[:, step]], -1)  # type: ignore[index]
+
+        fed = self._self_fed(choose) if isinstance(choose, slice) and alone and steps > 1 else None
         if fed is None:
-            return self._write(batch, steps, lambda step, said: said[:, choose] if step else first, record)
+            return self._write(batch, steps, previous, record)
         read, _, start = self.begin(batch, record)
         one = scan(fed.cell, self.target_embed(first.unsqueeze(1)), start.cell, EVERY_STEP, "native")
         rest = scan(fed, first.new_empty(len(first), steps - 1, 0), one.state, EVERY_STEP, "native")

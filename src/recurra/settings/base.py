@@ -132,7 +132,7 @@ def _checked_items(setting: Setting, value: Any) -> Any:
     given = split(setting, value) if isinstance(value, str) else value
     given = list(given) if isinstance(given, (list, tuple)) else [given]
     values = tuple(_checked_one(setting, one, kind) for one in given)
-    if not values and setting.default is not None:
+    if not values and (setting.default is not None or setting.members is not None):
         raise ConfigError(f"{setting.name} must name at least one value.")
     return values
 

@@ -31,6 +31,7 @@ class Parts:
     evaluate: type = NoSettings  # how a run may be judged again
     report: type = NoSettings  # what a report may show
     generate: type = NoSettings  # how a text may be written
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # what preset= fills in where it is None
     needed: Mapping[str, str] = field(default_factory=dict)  # a setting without default, and how to say that it lacks
     data: str = ""  # what DATA is, one sentence or two, for the help of the verbs
     answer: str = "answer"  # what a model of this kind says, in one word
@@ -58,9 +59,17 @@ class Parts:
         """Return the part that each setting belongs to."""
         return {name: part for part, cls in self.by_name().items() for name in settings_of(cls)}
 
-    def defaults(self) -> dict[str, Any]:
-        """Return the default of every setting."""
-        return {name: one.default for name, one in self.settings().items()}
+    def defaults(self, preset: str | None = None) -> dict[str, Any]:
+        """Return the default of every setting, with a ``preset`` or with the usual one."""
+        first = {name: one.default for name, one in self.settings().items()}
+        return self.completed(first if preset is None else first | {"preset": preset})
+
+    def completed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``settings`` with what their preset fills in where they are None or not named."""
+        if not self.presets:
+            return dict(settings)
+        preset = settings.get("preset", self.settings()["preset"].default)
+        return dict(settings) | {n: v for n, v in self.presets[preset].items() if settings.get(n) is None}
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def make_config(parts: Parts, settings: Mapping[str, Any]) -> Config:
     taken, faults = check_all(parts.settings(), settings)
     if faults:
         raise ConfigError("\n".join(faults))
-    home = parts.part_of()
+    home, taken = parts.part_of(), parts.completed(taken)
     task, model, training = (
         cls(**{name: value for name, value in taken.items() if home[name] == part})
         for part, cls in parts.by_name().items()

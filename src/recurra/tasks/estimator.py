@@ -68,8 +68,8 @@ class Estimator:
         return self
 
     def __repr__(self) -> str:
-        first = self.kind.parts.defaults()
-        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != first[name]]
+        known = self.kind.parts.settings()
+        changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value != known[name].default]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -64,7 +64,7 @@ def _candidate(kind: Kind, own: dict[str, Any]) -> Candidate:
     if "attention" in kind.unused(config):
         own["attention"] = "none"  # whichever is named, it looks nowhere
     config = make_config(kind.parts, own)
-    first = kind.parts.defaults()
+    first = kind.parts.defaults(config.flat().get("preset"))
     for name in unused(config, kind.unused(config)):
         own[name] = first[name]
     cell_name = config.named("cell")

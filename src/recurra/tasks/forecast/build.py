@@ -12,7 +12,9 @@ from ...random import Dropout
 from ...settings.config import Config, ModelSettings
 from .layout import Layout
 from .network import ForecastNet, SegmentCore, VanillaCore
+from .presets import PRESETS
 from .reservoir import ReservoirNet
+from .steps import ahead_width, read_width
 from .task import ForecastTask
 
 
@@ -23,7 +25,10 @@ def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, Foreca
         recurrent = make_recurrent(config.model, layout.channels * (2 if layout.missing else 1))
         return ReservoirNet(recurrent, head, layout), ForecastTask(head)
     core: nn.Module
-    if config.task.decoder == "vanilla":
+    preset = PRESETS[config.task.preset]
+    if preset.core:
+        core = preset.make_core(config, layout, head)
+    elif config.task.decoder == "vanilla":
         core = _vanilla_core(config.model, layout, head)
     else:
         core = _segment_core(config.model, layout, head, config.task.lags)
@@ -52,8 +57,9 @@ def _with_lags(attention: Attention | None, layout: Layout, lags: bool | None) -
 
 
 def _vanilla_core(settings: ModelSettings, layout: Layout, head: Head) -> nn.Module:
-    recurrent = make_recurrent(settings, layout.channels * (2 if layout.missing else 1))
-    cell = make_cell(cell_names(settings)[-1], layout.channels, settings.hidden_size, settings.chrono)
+    recurrent = make_recurrent(settings, read_width(layout))
+    written = layout.channels + ahead_width(layout)
+    cell = make_cell(cell_names(settings)[-1], written, settings.hidden_size, settings.chrono)
     attention = make_attention(settings, settings.hidden_size, recurrent.output_size)
     out = nn.Sequential(Dropout(settings.dropout), nn.Linear(settings.hidden_size, layout.channels * head.size))
     decoder = AttendingCell(cell, attention, settings.attention_dropout)

@@ -41,6 +41,7 @@ from .plan import (
     make_plan,
     tracks_of,
 )
+from .presets import has_own_core
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
 from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 
 OF_SEGMENTS = ("decoder", "segment", "lags", "cycle", "normalise")  # settings of networks that read segments
+OF_CORES = ("decoder", "segment", "lags", "attention", "bidirectional")  # which a core of a paper has in its own way
 
 
 class ForecastKind(Kind):
@@ -159,8 +161,11 @@ class ForecastKind(Kind):
         if is_reservoir(config.model):
             idle = dict.fromkeys(OF_SEGMENTS, "a reservoir reads the values as they are, step by step")
             return idle | dict.fromkeys(Covariates._fields, "a reservoir reads the values alone")
-        if config.task.decoder == "vanilla":
-            idle |= dict.fromkeys(Covariates._fields, "the vanilla decoder reads the values alone")
+        if has_own_core(config.task.preset):
+            idle = dict.fromkeys(OF_CORES, f"preset='{config.task.preset}' has its own way to read, look and write")
+            if config.task.preset == "da_rnn":
+                idle["static"] = "preset='da_rnn' weighs drivers step by step, and what never changes is none"
+        elif config.task.decoder == "vanilla":
             idle["segment"] = "the vanilla decoder goes step by step"
             idle["lags"] = "the vanilla decoder writes steps, not segments"
         elif config.model.attention == "none":

@@ -19,6 +19,7 @@ from ...random import Dropout
 from .layout import Layout
 from .mixing import CovariateMixer
 from .scaling import FLOOR
+from .steps import known, read_steps, steps_ahead
 
 if TYPE_CHECKING:
     from .windows import Windows
@@ -72,12 +73,6 @@ def to_log(z: Tensor, ratio: Tensor) -> Tensor:
 def from_log(w: Tensor, ratio: Tensor) -> Tensor:
     """Return ``(exp(c w) − 1) / c``."""
     return torch.expm1((ratio * w).clamp(max=CEILING)) / ratio
-
-
-def known(batch: Batch) -> Tensor:
-    """Return 1 where an input is known and 0 where it is not: (B, L, C)."""
-    observed = batch.get("observed")
-    return torch.ones_like(batch.inputs) if observed is None else observed.to(batch.inputs.dtype)
 
 
 class Bared(NamedTuple):
@@ -241,7 +236,10 @@ class SegmentCore(nn.Module):
 
 
 class VanillaCore(nn.Module):
-    """The classical encoder and decoder: one step read at a time, one step written at a time."""
+    """The classical encoder and decoder: one step read at a time, one step written at a time.
+
+    Each step that is written reads the one before it, and what is known ahead of it.
+    """
 
     def __init__(self, layout: Layout, head: Head, writer: Writer):
         super().__init__()
@@ -249,13 +247,13 @@ class VanillaCore(nn.Module):
 
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P) for ``batch.inputs`` (B, L, C); each step reads the one written before it."""
-        layout, x = self.layout, batch.inputs
-        inputs = torch.cat([x, known(batch)], -1) if layout.missing else x
+        layout = self.layout
 
         def point(prediction: Tensor) -> Tensor:
             return self.head.point(prediction.view(-1, layout.channels, self.head.size))
 
         choose = slice(None, None, self.head.size) if self.head.plain else point
-        written = self.writer.write(Batch(inputs), x[:, -1], layout.horizon, choose, record)
+        read, beside = Batch(read_steps(batch, layout)), steps_ahead(batch, layout)
+        written = self.writer.write(read, batch.inputs[:, -1], layout.horizon, choose, record, beside)
         params = written.prediction.view(-1, layout.horizon, layout.channels, self.head.size)
         return written._replace(prediction=params)

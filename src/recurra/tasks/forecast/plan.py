@@ -14,6 +14,7 @@ from ...errors import ConfigError, DataError
 from ...writing.numbers import ordinal
 from .layout import Layout
 from .logarithm import swings_with_level
+from .presets import has_own_core
 from .scaling import limits_of, without_faults
 from .settings import ForecastSettings
 
@@ -261,7 +262,7 @@ def _layout(
 def _segments(settings: ForecastSettings, lookback: int, season: int) -> tuple[int, int]:
     """Return the segment length, and a look-back that is a multiple of it."""
     assert settings.horizon is not None
-    if settings.decoder == "vanilla":
+    if settings.decoder == "vanilla" or has_own_core(settings.preset):
         return 1, lookback
     if settings.segment is None:
         segment = default_segment(lookback, settings.horizon, season, exact=settings.lookback is not None)

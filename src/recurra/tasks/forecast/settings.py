@@ -1,11 +1,19 @@
 """What a forecaster may be told."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ...attention import ATTENTIONS
+from ...cells import CELLS
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
-from ...settings.model import AttentionName
+from ...settings.model import AttentionName, CellName
+from .presets import PRESETS, filled_in
+
+PRESET_NAMES = tuple(PRESETS)
+if TYPE_CHECKING:
+    PresetName: TypeAlias = str
+else:
+    PresetName = Literal[PRESET_NAMES]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -46,14 +54,16 @@ class ForecastSettings:
         "given",
         low=0,
     )
-    decoder: Literal["segment", "vanilla"] = setting(
-        "segment",
-        "how the future is written: all segments at once, or step by step",
+    preset: PresetName = setting("segment", "the whole architecture; what it fills in goes behind what is given")
+    decoder: Literal["segment", "vanilla"] | None = setting(
+        None, "how the future is written: all segments at once, or step by step; segment if not given"
     )
     segment: int | None = setting(
         None, "steps the model reads or writes at a time; found if not given", low=1, tune=Range(1, 48, log=True)
     )
-    normalise: Literal["last", "mean", "none"] = setting("last", "what is subtracted from each window")
+    normalise: Literal["last", "mean", "none"] | None = setting(
+        None, "what is subtracted from each window; last if not given"
+    )
     log: bool | None = setting(
         None, "let the network see logarithms; yes if the values swing more where they are larger, if not given"
     )
@@ -63,16 +73,16 @@ class ForecastSettings:
         "attention knows how long ago each segment was, and what it looks at is copied; yes if it scores them, "
         "if not given",
     )
-    channels: Literal["independent", "joint"] = setting(
-        "independent",
-        "several columns: one by one with shared weights, or read together",
+    channels: Literal["independent", "joint"] | None = setting(
+        None, "several columns: one by one with shared weights, or read together; independent if not given"
     )
-    loss: Literal["quantile", "absolute", "squared", "huber"] = setting(
-        "quantile",
-        "what is predicted and how errors count",
+    loss: Literal["quantile", "absolute", "squared", "huber"] | None = setting(
+        None, "what is predicted and how errors count; quantile if not given"
     )
-    combine: bool = setting(
-        True, "answer with the network and a linear model together, each weighted by how well it did on validation"
+    combine: bool | None = setting(
+        None,
+        "answer with the network and a linear model together, each weighted by how well it did on validation; yes if "
+        "not given",
     )
     lower: float | None = setting(
         None, "forecasts and their intervals never go below it, such as 0; nor may the values that are learned from"
@@ -87,6 +97,11 @@ class ForecastSettings:
 class ForecastModelSettings(ModelSettings):
     """The recurrent network and its attention, as large as the data can teach."""
 
+    cell: CellName | str | type | tuple[str | type, ...] | None = setting(  # type: ignore[assignment]
+        None,
+        "recurrent cell, or lstm/gru for a stack of an LSTM below a GRU; gru if not given",
+        members=CELLS,
+    )
     hidden_size: int | None = otherwise(ModelSettings, "hidden_size", None)  # type: ignore[assignment]
     attention: AttentionName | type | None = setting(
         None,
@@ -144,6 +159,7 @@ PARTS = Parts(
     predict=ForecastAsked,
     evaluate=BacktestAsked,
     report=ReportAsked,
+    presets={name: filled_in(name) for name in PRESETS},
     needed={
         "horizon": "The horizon is missing: say how many steps ahead to forecast, such as horizon=24. "
         "To name the classes of labelled sequences instead, use Classifier."
