@@ -10,8 +10,8 @@ import numpy as np
 
 from .exam import Guess
 
-RATE = 0.05  # of the usual distance between score and margin, by which a margin moves
-MEMORY = 100  # scores over which that distance is averaged
+RATE = 0.15  # of the usual distance between score and margin, by which a margin moves
+MEMORY = 50  # scores over which that distance is averaged
 
 
 class Margins(NamedTuple):
@@ -41,7 +41,7 @@ class Margins(NamedTuple):
     def of(cls, moves: np.ndarray, rows: int, horizon: int, channels: int) -> "Margins":
         """Begin with the margins ``moves`` of the training, (V,) or (H, V)."""
         shape = (rows, horizon, channels, moves.shape[-1])
-        margin = np.broadcast_to(np.atleast_2d(moves)[None, :, None], shape).copy()
+        margin = np.broadcast_to(np.atleast_2d(moves)[None, :, None], shape).astype(np.float64)
         issued = np.full((rows, horizon, *shape[1:], 2), np.nan)
         return cls(margin, np.zeros(shape), np.zeros(shape[:3]), issued, np.full((rows, horizon), -1))
 

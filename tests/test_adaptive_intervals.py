@@ -1,0 +1,113 @@
+"""Intervals that follow what turns out: the margins of the equation, and coverage that comes back after a change.
+
+Shapes: T steps, H horizon, V levels.
+"""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recurra import Forecaster
+from recurra.tasks.forecast.adaptive import MEMORY, RATE, Margins
+from recurra.tasks.forecast.exam import Guess
+
+HORIZON = 3
+TINY: dict[str, Any] = {
+    "horizon": HORIZON,
+    "lookback": 12,
+    "hidden_size": 8,
+    "epoch_steps": 5,
+    "max_epochs": 2,
+    "batch_size": 16,
+    "last_epochs": 0,
+}
+
+
+def louder(change: int, times: float, n: int, seed: int = 0) -> pd.DataFrame:
+    """Return noise of deviation 1 that becomes so many ``times`` as loud."""
+    noise = np.random.default_rng(seed).normal(size=n)
+    noise[change:] *= times
+    return pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=n, freq="h"), "y": 10 + noise})
+
+
+def margins_by_hand(ends: dict[int, np.ndarray], truth: np.ndarray, begin: np.ndarray, std: float) -> np.ndarray:
+    """Return the margins (H, V) after ``truth`` (T,); ``ends`` (H, V, 2) of the forecast that begins with each step."""
+    margin = begin.copy()
+    for step in range(HORIZON):
+        for level, share in enumerate((0.8, 0.9)):
+            distance, scores = 0.0, 0
+            for t, y in enumerate(truth):
+                if t - step not in ends or np.isnan(y):
+                    continue
+                low, high = ends[t - step][step, level]
+                score = max(low - y, y - high) / std
+                q = margin[step, level]
+                scores = min(scores + 1, MEMORY)
+                distance += (abs(score - q) - distance) / scores
+                margin[step, level] = q + RATE * distance * ((1 if score > q else 0) - (1 - share))
+    return margin
+
+
+def test_margins_are_those_of_the_equation() -> None:
+    frame = louder(140, 2.0, 200)
+    frame.loc[[150, 151], "y"] = np.nan
+    forecaster = Forecaster(**TINY, combine=True).fit(frame[:100])
+    plain = copy.deepcopy(forecaster)
+    plain.fitted_.network.widen.zero_()
+    stream = forecaster.stream(adapt=True)
+    assert stream.margins is not None
+    begin = stream.margins.margin[0, :, 0].copy()
+    pd.testing.assert_frame_equal(stream.predict(), forecaster.predict(), rtol=1e-6)  # nothing has turned out yet
+    ends, names = {}, ("80", "90")
+    for n in range(100, 200):
+        said = stream.predict()
+        if n not in (151, 152):  # a table whose end has no value is read without it
+            raw = plain.predict(df=frame[:n])
+            ends[n - 100] = np.stack([raw[[f"yhat-lo-{v}", f"yhat-hi-{v}"]].to_numpy() for v in names], 1)
+            moved = ends[n - 100] + stream.margins.margin[0, :, 0, :, None] * stream.scaling.std[0] * [-1, 1]
+            np.testing.assert_allclose(said[["yhat-lo-80", "yhat-hi-80"]], moved[:, 0], rtol=1e-5)
+        else:
+            ends[n - 100] = stream.margins.issued[0, n % HORIZON, :, 0].copy()
+        stream.update(frame["y"][n])
+    std = float(stream.scaling.std[0, 0])
+    expected = margins_by_hand(ends, frame["y"].to_numpy()[100:], begin, std)
+    np.testing.assert_allclose(stream.margins.margin[0, :, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def covered(forecaster: Forecaster, frame: pd.DataFrame, first: int, adapt: bool) -> np.ndarray:
+    """Return whether the values from ``first`` on lay within the 80 % interval, (T, H), NaN where none was forecast."""
+    stream, values = forecaster.stream(adapt=adapt), frame["y"].to_numpy()
+    inside = np.full((len(values) - first, HORIZON), np.nan)
+    for n in range(first, len(values)):
+        low, high = stream.predict()[["yhat-lo-80", "yhat-hi-80"]].to_numpy().T
+        for step in range(min(HORIZON, len(values) - n)):
+            inside[n + step - first, step] = low[step] <= values[n + step] <= high[step]
+        stream.update(values[n])
+    return inside
+
+
+@pytest.mark.parametrize("times", [3.0, 0.3])
+def test_coverage_comes_back_after_a_change(times: float) -> None:
+    frame = louder(300, times, 750)
+    forecaster = Forecaster(**TINY).fit(frame[:300])
+    fixed, moving = (covered(forecaster, frame, 300, adapt)[150:] for adapt in (False, True))
+    assert (np.abs(np.nanmean(fixed, 0) - 0.8) > 0.15).all()
+    assert (np.abs(np.nanmean(moving, 0) - 0.8) < 0.05).all()
+
+
+def test_what_never_fits_is_let_out_no_more_than_it_may() -> None:
+    """Whatever the values do, a margin misses as often as it should, up to its way over the length of its steps."""
+    random = np.random.default_rng(1)
+    margins = Margins.of(np.array([0.5, 1.0]), 1, 1, 1)
+    levels, missed = np.array([0.8, 0.9]), np.zeros((3000, 2))
+    for t in range(3000):
+        scale = 1 + 4 * (t // 500 % 2)
+        guess = Guess(np.zeros((1, 1, 1)), {v: (np.full((1, 1, 1), -1.0), np.full((1, 1, 1), 1.0)) for v in (80, 90)})
+        margins.issue(0, t, guess)
+        y = scale * random.standard_t(3)
+        missed[t] = max(-1 - y, y - 1) > margins.margin[0, 0, 0]
+        margins.observe(0, t, np.array([y]), np.ones(1), levels)
+    np.testing.assert_allclose(missed.mean(0), [0.2, 0.1], atol=0.025)
