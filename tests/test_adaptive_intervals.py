@@ -1,4 +1,4 @@
-"""Intervals that follow what turns out: the margins of the equation, and coverage that comes back after a change.
+"""What intervals hold: by step ahead, and on a stream, where their margins follow what turns out.
 
 Shapes: T steps, H horizon, V levels.
 """
@@ -12,7 +12,8 @@ import pytest
 
 from recurra import Forecaster
 from recurra.tasks.forecast.adaptive import MEMORY, RATE, Margins
-from recurra.tasks.forecast.exam import Guess
+from recurra.tasks.forecast.exam import Guess, Truth
+from recurra.tasks.forecast.holding import coverage_by_step, holding_sections
 
 HORIZON = 3
 TINY: dict[str, Any] = {
@@ -111,3 +112,23 @@ def test_what_never_fits_is_let_out_no_more_than_it_may() -> None:
         missed[t] = max(-1 - y, y - 1) > margins.margin[0, 0, 0]
         margins.observe(0, t, np.array([y]), np.ones(1), levels)
     np.testing.assert_allclose(missed.mean(0), [0.2, 0.1], atol=0.025)
+
+
+def test_what_intervals_hold_is_counted_by_step_ahead() -> None:
+    random = np.random.default_rng(0)
+    values, low = random.normal(size=(50, 4, 2)), random.normal(-1, 0.3, size=(50, 4, 2))
+    values[random.random(values.shape) < 0.2] = np.nan
+    values[:, 2] = np.nan
+    guess = Guess(np.zeros_like(low), {80: (low, -low), 90: (low - 1, 1 - low)})
+    ones = np.ones((50, 1, 2))
+    truth = Truth(values, np.zeros(50, np.int64), np.arange(50), ones, ones)
+    held = coverage_by_step(truth, guess)
+    for level, (bottom, top) in guess.bands.items():
+        for step in range(4):
+            known = [(w, c) for w in range(50) for c in range(2) if not np.isnan(values[w, step, c])]
+            hits = sum(bool(bottom[w, step, c] <= values[w, step, c] <= top[w, step, c]) for w, c in known)
+            assert np.isnan(held[level][step]) if step == 2 else held[level][step] == pytest.approx(hits / len(known))
+    (section,) = holding_sections(truth, guess)
+    least, most = np.nanmin(held[80]), np.nanmax(held[80])
+    assert f"from {100 * least:.0f} % to {100 * most:.0f} %, by step ahead" in section.text
+    assert holding_sections(truth, Guess(guess.point, {})) == []

@@ -179,7 +179,8 @@ def test_covariates(stores: int) -> None:
             stream.update(values, covariates=now, future=ahead)
         same(stream, forecaster.predict(df=rows_until(frame, n + 1)))
     n = TRAIN + 9
-    stream.update({name: part["y"][n] for name, part in parts.items()}, parts["s0"]["ds"][n])
+    told_otherwise = {"price": 7.0, "promo": "no"}  # than what was known ahead
+    stream.update({name: part["y"][n] for name, part in parts.items()}, parts["s0"]["ds"][n], covariates=told_otherwise)
     with pytest.raises(DataError, match="'promo' is not known for 2024-04-13"):
         stream.predict()
     with pytest.raises(DataError, match="'promo' is not known for 2024-04-11"):
@@ -190,6 +191,7 @@ def test_covariates(stores: int) -> None:
     step = table.groupby("store").cumcount()
     for name, values in ahead.items():
         table.loc[step > n, name] = values * stores
+    table.loc[step == n, list(told_otherwise)] = list(told_otherwise.values())
     table.loc[step == n, "weather"] = np.nan  # which the last update did not tell
     pd.testing.assert_frame_equal(answer, forecaster.predict(df=table), check_exact=True)
 
