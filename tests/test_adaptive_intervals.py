@@ -54,28 +54,34 @@ def margins_by_hand(ends: dict[int, np.ndarray], truth: np.ndarray, begin: np.nd
 
 def test_margins_are_those_of_the_equation() -> None:
     frame = louder(140, 2.0, 200)
-    frame.loc[[150, 151], "y"] = np.nan
+    frame.loc[[150, 151, 160, 161], "y"] = np.nan
     forecaster = Forecaster(**TINY, combine=True).fit(frame[:100])
     plain = copy.deepcopy(forecaster)
     plain.fitted_.network.widen.zero_()
-    stream = forecaster.stream(adapt=True)
+    stream, unasked = forecaster.stream(adapt=True), forecaster.stream(adapt=True)
     assert stream.margins is not None
     begin = stream.margins.margin[0, :, 0].copy()
     pd.testing.assert_frame_equal(stream.predict(), forecaster.predict(), rtol=1e-6)  # nothing has turned out yet
     ends, names = {}, ("80", "90")
     for n in range(100, 200):
+        if n == 161:  # of this step and the one before nobody tells
+            continue
         said = stream.predict()
-        if n not in (151, 152):  # a table whose end has no value is read without it
+        if n == 162:  # nobody has told yet that it stands here, so it forecasts from 160 once more
+            pass
+        elif n not in (151, 152):  # a table whose end has no value is read without it
             raw = plain.predict(df=frame[:n])
             ends[n - 100] = np.stack([raw[[f"yhat-lo-{v}", f"yhat-hi-{v}"]].to_numpy() for v in names], 1)
             moved = ends[n - 100] + stream.margins.margin[0, :, 0, :, None] * stream.scaling.std[0] * [-1, 1]
             np.testing.assert_allclose(said[["yhat-lo-80", "yhat-hi-80"]], moved[:, 0], rtol=1e-5)
         else:
             ends[n - 100] = stream.margins.issued[0, n % HORIZON, :, 0].copy()
-        stream.update(frame["y"][n])
+        for one in (stream, unasked) if n != 160 else ():
+            one.update(frame["y"][n], frame["ds"][n])
     std = float(stream.scaling.std[0, 0])
     expected = margins_by_hand(ends, frame["y"].to_numpy()[100:], begin, std)
     np.testing.assert_allclose(stream.margins.margin[0, :, 0], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(stream.margins.margin, unasked.margins.margin)
 
 
 def covered(forecaster: Forecaster, frame: pd.DataFrame, first: int, adapt: bool) -> np.ndarray:
