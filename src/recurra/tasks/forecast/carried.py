@@ -48,7 +48,7 @@ class Carried:
         places = torch.tensor(rows, device=device)
         x = self.network.read_step(torch.from_numpy(scaled.astype(np.float32)), ratios).to(device)
         before = tuple(tuple(map_state(lambda part: part[places], one) for one in layer) for layer in self.states)
-        _, after = self.network.recurrent.step(x, before)
+        after = self.network.step(x, before)
         for old, new in zip(self._tensors(self.states), self._tensors(after), strict=True):
             old.index_copy_(0, places, new)
 

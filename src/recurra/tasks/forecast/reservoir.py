@@ -75,6 +75,16 @@ class ReservoirNet(ForecastNet):
         x = torch.where(observed, x, 0.0).double()
         return self._told(x if ratio is None else to_log(x, ratio), observed)
 
+    def step(self, x: Tensor, states: States) -> States:
+        """Return the states after one step more, ``x`` (B, ·) as it is read."""
+        outputs, after = x.unsqueeze(1), []
+        for (direction,), (state,) in zip(self.recurrent.stack(), states, strict=True):
+            # The other engines lay out the weights first, which takes longer than one step does.
+            done = direction(outputs, state, EVERY_STEP, "reference")
+            outputs = done.outputs
+            after.append((done.state,))
+        return tuple(after)
+
     def answers(self, states: Tensor, batch: Batch) -> Tensor:
         """Return the head's numbers (B, H, C, P) from the ``states`` (B, F) after the look-backs in ``batch``."""
         last, ratio = self.last(batch), batch.get("ratio")
