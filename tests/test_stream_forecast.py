@@ -255,9 +255,10 @@ def test_what_is_kept_and_done_does_not_grow(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_reservoir_carries_its_state(layers: int) -> None:
+    fades = {} if layers == 1 else {"spectral_radius": 0.4, "leak": 0.9}
     frame = wide(n=640)
     frame.loc[[30, 31], "y"] = np.nan
-    forecaster = Forecaster(**ECHO | {"lookback": 180, "num_layers": layers}).fit(frame[:500])
+    forecaster = Forecaster(**ECHO | {"lookback": 180, "num_layers": layers, **fades}).fit(frame[:500])
     stream = forecaster.stream()
     assert stream.carried is not None
     left = [n for n in range(500, 640) if n not in (510, 511)]
