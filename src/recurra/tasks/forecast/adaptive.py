@@ -25,6 +25,7 @@ class Margins(NamedTuple):
     which is a step of the online subgradient descent of the quantile loss of the scores (conformal quantile tracking:
     Gibbs and Candès 2021, arXiv 2106.00170; Angelopoulos, Candès and Tibshirani 2023, arXiv 2307.16895): what the
     margin lets out in the long run is ``1 − level``, whatever the data do, up to ``(range of q) / (RATE · b · T)``.
+    A forecast itself was made with the margin of ``h`` steps before, so that where errors come in runs it holds less.
     ``b`` is the mean of ``|s − q|`` over about MEMORY scores, so that steps are in the unit of the errors.
     Each series, channel, step ahead and level has a margin of its own, which begins with that of the training.
     """
