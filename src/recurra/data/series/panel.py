@@ -220,6 +220,22 @@ def steps_between(first: Any, later: Any, schema: Schema) -> int:
     return int(grid.place(a, np.array([b]))[0])
 
 
+def steps_to(stamp: Any, first: Any, schema: Schema) -> int:
+    """Return how many steps of the schema's calendar a time stamp, of any form, lies after the label ``first``.
+
+    Raises DataError for what is no time of this calendar, or lies between two steps.
+    """
+    grid = grid_of(schema.frequency, schema.step)
+    column = schema.time or "time"
+    clock = _clock(pd.DataFrame({column: [stamp]}), schema, column, grid)
+    if schema.snap:
+        clock = grid.snap(clock + grid.size // 2 if schema.nearest else clock)
+    begin = np.array([_clock_of(first, schema.timezone, grid)])
+    place = grid.place(begin[0], clock)
+    _refuse_between(clock, grid.label(begin[0], place), begin, schema)
+    return int(place[0])
+
+
 def _wide_order(clock: np.ndarray, notes: list[str]) -> np.ndarray | None:
     gaps = np.diff(clock)
     if (gaps >= 0).all():

@@ -72,13 +72,25 @@ def forecast(
     context = context_of(learned, panel)
     context = context if future is None else with_future(fitted, context, future)
     steps = learned.layout.horizon if steps is None else steps
+    windows = windows_from(context, learned, steps)
+    guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
+    return told(learned, context, guess, steps, _notes_on(fitted, guess, model))
+
+
+def windows_from(context: Context, learned: ForecastLearned, steps: int) -> Windows:
+    """Return one window per row series; raises DataError if what is known ahead is missing in the next ``steps``."""
     if missing := unknown_ahead(learned, context, steps):
         raise DataError(missing)
-    windows = windows_after(context, learned)
-    guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
-    names = learned.names if panel is None else panel.names
+    return windows_after(context, learned)
+
+
+def told(
+    learned: ForecastLearned, context: Context, guess: Guess, steps: int, notes: tuple[str, ...] = ()
+) -> Forecasts:
+    """Return the first ``steps`` of a guess with names and times; raises RunError if a number is not finite."""
+    names = learned.names if context.panel is None else context.panel.names
     _refuse_infinite(guess, names)
-    return Forecasts(names, times_of(learned, panel, 0, steps), guess.first(steps), _notes_on(fitted, guess, model))
+    return Forecasts(names, times_of(learned, context.panel, 0, steps), guess.first(steps), notes)
 
 
 def _notes_on(fitted: Fitted, guess: Guess, model: str | None) -> tuple[str, ...]:
@@ -104,9 +116,14 @@ def answer_to(fitted: Fitted, windows: Windows) -> Guess:
 
 def joined(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
     """Let all that answers together join what the ``network`` said of ``windows``."""
+    return mixed(fitted, windows, network).kept(windows.rows.scaling, windows.series.numpy())
+
+
+def mixed(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
+    """Return the same before it is kept within its bounds."""
     mix = fitted.learned.mix
     others = {name: fitted.baselines[name].answer(windows) for name in mix if name != NETWORK}
-    return combined(network, others, mix).kept(windows.rows.scaling, windows.series.numpy())
+    return combined(network, others, mix)
 
 
 def network_answer(fitted: Fitted, windows: Windows) -> Guess:

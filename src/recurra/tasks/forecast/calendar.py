@@ -40,8 +40,7 @@ def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
         raise ConfigError(
             "calendar= and holidays= need dates, and the steps of this table are numbers: leave them out."
         )
-    step = panel.times(0, 0, 2)
-    parts = [part for part in PARTS if settings.calendar and (part[3] is None or step[1] - step[0] < part[3])]
+    parts = parts_of(panel, settings)
     horizon = settings.horizon or 0
     made: dict[Any, np.ndarray] = {}  # most series of a table begin and end together
     beside = []
@@ -50,7 +49,7 @@ def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
         size = max(len(values) + horizon, len(one.known))
         key = panel.starts[n], size
         if key not in made:
-            made[key] = _columns(pd.DatetimeIndex(panel.times(n, 0, size)), parts, settings.holidays)
+            made[key] = columns_at(pd.DatetimeIndex(panel.times(n, 0, size)), parts, settings.holidays)
         known = np.full((size, one.known.shape[1]), np.nan)
         known[: len(one.known)] = one.known
         beside.append(one._replace(known=np.concatenate([known, made[key]], 1)))
@@ -59,7 +58,13 @@ def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
     return replace(panel, beside=tuple(beside), categories=categories, calendar=names)
 
 
-def _columns(times: pd.DatetimeIndex, parts: list[Part], country: str | None) -> np.ndarray:
+def parts_of(panel: Panel, settings: ForecastSettings) -> list[Part]:
+    """Return the parts of a date that say something of the steps of a panel, if the calendar is wanted."""
+    step = panel.times(0, 0, 2)
+    return [part for part in PARTS if settings.calendar and (part[3] is None or step[1] - step[0] < part[3])]
+
+
+def columns_at(times: pd.DatetimeIndex, parts: list[Part], country: str | None) -> np.ndarray:
     """Return the columns of the calendar (n, K) for the ``times`` (n,)."""
     columns = [np.asarray(place(times), dtype=np.float64) for _, _, place, _ in parts]
     if country is not None:

@@ -17,14 +17,15 @@ from ...nn.surroundings import on_its_own
 from ...training.loop import Epoch, Progress
 from ..base import Exam
 from ..estimator import Estimator
-from ..frames import collected, form_of
+from ..frames import PANDAS, collected, form_of
 from .answers import columns_of, forecast, looks
-from .context import times_of
+from .context import context_of, times_of
 from .exam import Guess
 from .kind import KIND, checked_steps, part_from
 from .learned import ForecastLearned
 from .plan import make_plan, tracks_of
 from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingSettings
+from .stream import Begun, ForecastStream
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -96,6 +97,24 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         steps = checked_steps(h, fitted.learned.layout.horizon)
         answer = forecast(fitted, self._panel(df), steps, future=collected(future)).frame()
         return self._answer_about(df, answer)
+
+    def stream(self, df: Any = None, *, adapt: bool = False, state: Any = None) -> ForecastStream:
+        """Return a stream from the end of ``df``, or of what was trained on: it takes one observation at a time.
+
+        With ``adapt`` the intervals follow what turns out: more than they should miss widens them, fewer narrow them.
+        ``state`` is what the ``state()`` of a stream gave, to go on with it.
+
+        >>> stream = forecaster.stream()  # doctest: +SKIP
+        >>> stream.update(12.5).predict()  # doctest: +SKIP
+        """
+        fitted, df = self._fitted(), collected(df)
+        form = getattr(self, "_form", PANDAS) if df is None else form_of(df, fitted.learned.schema.time)
+        if state is not None:
+            if df is not None or adapt:
+                raise ConfigError("A state says where a stream stands and whether it adapts: leave df and adapt= out.")
+            return ForecastStream.going_on(fitted, state, form)
+        begun = Begun.after(fitted.learned, context_of(fitted.learned, self._panel(df)))
+        return ForecastStream(fitted, begun, form, adapt)
 
     @on_its_own
     def score(self, df: Any, y: None = None) -> float:

@@ -3,6 +3,7 @@
 Shapes: W windows, H steps, C channels.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -98,15 +99,27 @@ def statistics_of(truth: Truth, guess: Guess) -> Statistics:
     return sums | bands | {"origin": truth.origins}
 
 
-def ask_network(network: ForecastNet, head: Head, windows: Windows, batch_size: int = 512) -> Guess:
-    """Forecast all ``windows``."""
+def ask_network(
+    network: ForecastNet,
+    head: Head,
+    windows: Windows,
+    batch_size: int = 512,
+    interval: Callable[[Tensor], Tensor] | None = None,
+) -> Guess:
+    """Forecast all ``windows``; the ends are those of ``interval``, calibrated if not given."""
     network.eval()
-    points, ends = [], []
     with torch.inference_mode():
-        for _, _, params in network.over(windows, batch_size):
-            points.append(head.point(params).cpu())
-            if head.quantiles:
-                ends.append(network.interval(params).cpu())
+        every = (params for _, _, params in network.over(windows, batch_size))
+        return guess_from(head, every, network.interval if interval is None else interval, windows)
+
+
+def guess_from(head: Head, every: Iterable[Tensor], interval: Callable[[Tensor], Tensor], windows: Windows) -> Guess:
+    """Return what the head's numbers (B, H, C, P) of all ``windows`` say, some at a time; ``interval`` has the ends."""
+    points, ends = [], []
+    for params in every:
+        points.append(head.point(params).cpu())
+        if head.quantiles:
+            ends.append(interval(params).cpu())
     quantiles = torch.cat(ends) if ends else None
     return guess_of(head, torch.cat(points), quantiles, windows.rows.scaling, windows.series.numpy())
 

@@ -26,6 +26,7 @@ from .figures import (
     lag_figure,
     series_grid,
 )
+from .holding import holding_sections
 from .lags import by_lag, even_looks
 from .learned import ForecastLearned
 
@@ -145,18 +146,19 @@ def _view(fitted: Fitted, panel: Panel, answer: Forecasts, n: int) -> Forecast:
 
 
 def proof_sections(fitted: Fitted, panel: Panel, judged: Judged) -> list[Section]:
-    """Return one forecast beside what happened, the error by step ahead, and whether looking explains."""
+    """Return one forecast beside what happened, errors and intervals by step ahead, and whether looking explains."""
     steps = {label: error_by_step(judged.exam.truth, guess) for label, guess in judged.answers.items()}
     curve = Section(
         "Error by step ahead",
         "Mean absolute error of each step ahead; where a line lies above a naive one, the naive one is better.",
         error_figure(steps, ours=judged.name),
     )
+    holding = holding_sections(judged.exam.truth, judged.answers[judged.name])
     evidence = evidence_of(fitted, judged)
     looking = [] if evidence is None else [_whether_it_explains(fitted, evidence)]
     found = counted(fitted, judged)
     covariates = [] if found is None else [_what_counted(found)]
-    return [_past_forecast(fitted, panel, judged), curve, *covariates, *looking]
+    return [_past_forecast(fitted, panel, judged), curve, *holding, *covariates, *looking]
 
 
 def _what_counted(found: Counted) -> Section:

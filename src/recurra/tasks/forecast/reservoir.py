@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...data.batch import Batch
 from ...nn.heads import Head
-from ...nn.layers import Recurrent
+from ...nn.layers import Recurrent, States
 from ...nn.models import Output
 from ...nn.scan import EVERY_STEP
 from ...training.ridge import NormalEquations
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 ONE_BY_ONE = 1e8  # products, up to which windows are read one by one even where a run over the rows would do
 AT_ONCE, STEPS = 16, 2048  # stretches of series that are run over at a time, and the most steps of one
+
+
+def joined(states: States) -> Tensor:
+    """Return the states of all layers and directions beside each other (B, F)."""
+    return torch.cat([state.h for layer in states for state in layer], -1)
 
 
 class ReservoirNet(ForecastNet):
@@ -57,9 +62,28 @@ class ReservoirNet(ForecastNet):
 
     def forward(self, batch: Batch, record: bool = False) -> Output:
         """Return the head's numbers (B, H, C, P) for ``batch.inputs`` (B, L, C)."""
-        read = self.recurrent(self._told(self._seen(batch), batch.get("observed")), record=record)
-        states = torch.cat([state.h for layer in read.states for state in layer], -1)
-        return Output(self.answers(states, batch), None, read)
+        read = self.recurrent(self.read_of(batch), record=record)
+        return Output(self.answers(joined(read.states), batch), None, read)
+
+    def read_of(self, batch: Batch) -> Tensor:
+        """Return what the reservoir reads of the look-backs in ``batch`` (B, L, ·)."""
+        return self._told(self._seen(batch), batch.get("observed"))
+
+    def read_step(self, x: Tensor, ratio: Tensor | None) -> Tensor:
+        """Return what the reservoir reads of single steps (B, C), NaN where unknown: (B, ·)."""
+        observed = x.isfinite()
+        x = torch.where(observed, x, 0.0).double()
+        return self._told(x if ratio is None else to_log(x, ratio), observed)
+
+    def step(self, x: Tensor, states: States) -> States:
+        """Return the states after one step more, ``x`` (B, ·) as it is read."""
+        outputs, after = x.unsqueeze(1), []
+        for (direction,), (state,) in zip(self.recurrent.stack(), states, strict=True):
+            # The other engines lay out the weights first, which takes longer than one step does.
+            done = direction(outputs, state, EVERY_STEP, "reference")
+            outputs = done.outputs
+            after.append((done.state,))
+        return tuple(after)
 
     def answers(self, states: Tensor, batch: Batch) -> Tensor:
         """Return the head's numbers (B, H, C, P) from the ``states`` (B, F) after the look-backs in ``batch``."""
@@ -114,8 +138,7 @@ class ReservoirNet(ForecastNet):
         """Yield numbers and states, every window read by itself from a state of zero."""
         for numbers in torch.arange(len(windows)).split(512):
             batch = windows.take(numbers).to(self.readout.weight.device)
-            read = self.recurrent(self._told(self._seen(batch), batch.get("observed")))
-            yield numbers, torch.cat([state.h for layer in read.states for state in layer], -1)
+            yield numbers, joined(self.recurrent(self.read_of(batch)).states)
 
     def _run(self, windows: "Windows") -> Iterator[tuple[Tensor, Tensor]]:
         """Yield numbers and states, from runs over stretches of the series that are longer than a look-back.
