@@ -296,6 +296,10 @@ class Kind(ABC):
         """
         return {}
 
+    def needs_data(self, asked: Any) -> bool:
+        """Tell whether what is ``asked`` cannot be answered without data, from what is remembered of the training."""
+        return not self.remembers
+
     @abstractmethod
     def answer(self, fitted: Fitted, data: Any | None, asked: Any) -> Any:
         """Return typed answers about ``data``, or about what was trained on; ``asked`` is of ``parts.predict``."""
