@@ -1,5 +1,6 @@
 """Backtests and fitted values, against forecasters that are trained by hand on what lies before."""
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
+from commands import run_command
 from recurra import Forecaster
 from recurra.errors import ConfigError, DataError
 from test_forecaster import long, make, tall, wide
@@ -168,3 +170,19 @@ def test_fitted_values_of_a_run_that_was_loaded(tmp_path: Path) -> None:
         again.fitted_values(df=wide(12))
     with pytest.raises(ConfigError, match="h must be a whole number from 1 to 4"):
         again.fitted_values(0)
+
+
+def test_fitted_values_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    days, run = tmp_path / "days.csv", tmp_path / "run"
+    wide().to_csv(days, index=False)
+    forecaster = make().fit(days)
+    forecaster.save(run)
+    found = run_command(capsys, "predict", run, days, "--fitted", "--steps", "2")
+    said, expected = pd.read_csv(StringIO(found.out)), forecaster.fitted_values(2)
+    assert found.code == 0
+    assert said["ds"].tolist() == expected["ds"].dt.strftime("%Y-%m-%d").tolist()
+    np.testing.assert_allclose(said["yhat"], expected["yhat"])
+    lacking = run_command(capsys, "predict", run, "--fitted")  # a run made in Python names no file
+    assert lacking.code == 2 and "Name the data after the run" in lacking.err
+    both = run_command(capsys, "predict", run, days, "--fitted", "--future", days)
+    assert both.code == 2 and "leave --future out" in both.err

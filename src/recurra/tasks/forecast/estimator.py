@@ -14,7 +14,7 @@ from ...data.series.covariates import Beside
 from ...data.tables.columns import as_pandas
 from ...errors import ConfigError, DataError
 from ...nn.surroundings import on_its_own
-from ...settings import make_part
+from ...settings import make_config, make_part, settings_of
 from ...training.loop import Epoch, Progress
 from ..base import Fitted
 from ..estimator import Estimator
@@ -23,6 +23,7 @@ from .answers import forecast, looks
 from .backtest import Origins, backtest, in_order
 from .context import times_of
 from .folds import errors_by
+from .growth import grown
 from .insample import fitted_values
 from .kind import KIND, checked_steps, part_from
 from .learned import ForecastLearned
@@ -82,6 +83,29 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         epochs = self._begin(KIND.prepare(KIND.read(df, config), config, held_out), progress, weights)
         self._form = form_of(df, self._fitted().learned.schema.time)
         return epochs
+
+    def fit_more(self, df: Any, *, validation_size: int | None = None, verbose: bool | int = False) -> Self:
+        """Go on with what was fitted, or loaded, on new rows of its series, on new series, or on both.
+
+        Weights, sizes and the scales of known series stay; rows that follow the training are read after what is
+        remembered of its end. A new series is scaled by its own rows and its identity begins as the mean of the others.
+        The best epoch must beat the weights it begins with. Intervals, and the linear model that answers beside the
+        network, are found anew on ``df``, so that a table that also holds the older rows says more to them. Series that
+        are not in ``df`` stay as they are known.
+
+        Settings of the training, such as ``learning_rate``, may be changed before; those of the network are those of
+        the run. Returns self, fitted as by ``fit``.
+        """
+        run, df = self._fitted(), collected(df)
+        own = {name: getattr(self, name) for name in settings_of(KIND.parts.training)}
+        changed = {name: value for name, value in own.items() if value is not None}
+        changed |= {} if validation_size is None else {"validation_size": validation_size}
+        config = make_config(KIND.parts, run.config.flat() | changed)
+        found = grown(run, KIND.read(df, config, run.learned, tell=self._warn), config)
+        epochs = self._begin(found.prepared, None, found.weights)
+        self._session.keep_start()
+        self._form = form_of(df, run.learned.schema.time)
+        return self._train(epochs, verbose)
 
     def predict(self, h: int | None = None, df: Any = None, *, future: Any = None) -> Any:
         """Forecast ``h`` steps after the end of ``df``, or of what was trained on.

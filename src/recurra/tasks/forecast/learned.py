@@ -52,7 +52,7 @@ class ForecastLearned:
         """Learn from the training rows of ``panel``."""
         joint, bounds = settings.channels == "joint", bounds_in(settings)
         tracks, layout = tracks_of(panel, joint), plan.layout
-        measured = _measured(tracks, plan.train_ends, plan.test_size)
+        measured = measured_ends(tracks, plan.train_ends, plan.test_size)
         scaling = Scaling.of(tracks, measured).within(*bounds)
         context = np.stack([last_values(track, layout.lookback) for track in tracks])
         cycles = None
@@ -151,7 +151,7 @@ def _around_in(arrays: Mapping[str, np.ndarray]) -> Around | None:
     return Around(**{name: arrays[f"around_{name}"] for name in Around._fields})
 
 
-def _measured(tracks: list[np.ndarray], train_ends: tuple[int, ...], held_out: int) -> list[int]:
+def measured_ends(tracks: list[np.ndarray], train_ends: tuple[int, ...], held_out: int) -> list[int]:
     """Return up to where each series is measured: its training rows, or all before the test if it has none."""
     return [
         end if np.isfinite(track[:end]).any() else max(0, len(track) - held_out)
