@@ -1,5 +1,6 @@
 """Backtests and fitted values, against forecasters that are trained by hand on what lies before."""
 
+import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from commands import run_command
-from recurra import Forecaster
+from recurra import Classifier, Forecaster
 from recurra.errors import ConfigError, DataError
-from test_forecaster import long, make, tall, wide
+from recurra.tasks.session import Session
+from test_forecaster import TINY, long, make, tall, wide
 
 ENDS = ["2024-03-18", "2024-03-22", "2024-03-26"]  # of the data of `wide()`, three horizons of four before its end
 
@@ -186,3 +188,49 @@ def test_fitted_values_on_the_command_line(tmp_path: Path, capsys: pytest.Captur
     assert lacking.code == 2 and "Name the data after the run" in lacking.err
     both = run_command(capsys, "predict", run, days, "--fitted", "--future", days)
     assert both.code == 2 and "leave --future out" in both.err
+
+
+def test_a_backtest_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days, run, out = tmp_path / "days.csv", tmp_path / "run", tmp_path / "folds.csv"
+    long(90, 70).to_csv(days, index=False)
+    Forecaster(horizon=4, **TINY).fit(days).save(run)
+    way = ["--n-windows", "3", "--refit", "2", "--window", "rolling", "--size", "50"]
+    found = run_command(capsys, "backtest", run, days, *way, "--out", out)
+    assert found.code == 0 and "origin 3 of 3" in found.err and "origin 2 of 3" not in found.err
+    forecaster = make()
+    expected = forecaster.cross_validation(days, 3, refit=2, window="rolling", size=50)
+    np.testing.assert_allclose(pd.read_csv(out)["yhat"], expected["yhat"])
+    lines = [line.split() for line in found.out.splitlines()]
+    assert lines[0][:5] == ["step", "ahead", "values", "MAE", "RMSE"] and [line[0] for line in lines[1:5]] == [*"1234"]
+    assert lines[6][:3] == ["series", "values", "MAE"] and [line[0] for line in lines[7:]] == ["s0", "s1"]
+    told = run_command(capsys, "backtest", run, days, *way, "--json")
+    steps = pd.DataFrame(json.loads(told.out)["errors"][0])
+    pd.testing.assert_frame_equal(steps, forecaster.fold_errors(expected), check_dtype=False)
+
+    epochs, begun = Session.epochs, []
+
+    def stopped(self: Session) -> Any:
+        begun.append(self)
+        if len(begun) > 1:
+            raise KeyboardInterrupt
+        return epochs(self)
+
+    monkeypatch.setattr(Session, "epochs", stopped)
+    part = run_command(capsys, "backtest", run, days, *way)
+    assert part.code == 130 and "these are the origins that were done" in part.err
+    assert part.out.splitlines()[1].split()[:2] == ["1", "4"]  # two origins of two series
+    wrong = run_command(capsys, "backtest", run, days, "--size", "50")
+    assert wrong.code == 2 and "say --window rolling with it" in wrong.err
+    lacking = run_command(capsys, "backtest", run)
+    assert lacking.code == 2 and "Name the data after the run" in lacking.err
+
+
+def test_only_forecasts_are_tested_from_past_origins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 12))
+    model = Classifier(hidden_size=4, max_epochs=1, epoch_steps=1).fit(x, np.arange(40) % 2)
+    model.save(tmp_path / "run")
+    np.savez(tmp_path / "x.npz", X=x, y=np.arange(40) % 2)
+    answer = run_command(capsys, "backtest", tmp_path / "run", tmp_path / "x.npz")
+    assert answer.code == 2 and "not tested from past origins" in answer.err

@@ -1,6 +1,6 @@
 """Forecasting, as the verbs see it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,13 @@ from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared
 from ..last import train_gently
 from ..others import another_suggested
 from .answers import Forecasts, answer_to, forecast, joined, network_answer
+from .backtest import Origins, backtest, in_order
 from .baselines import make_baselines
 from .build import make_forecaster
 from .combination import combine
 from .demo import make_demo
 from .exam import Guess, Truth, calibrate, make_exam, statistics_of
+from .folds import errors_by
 from .insample import FittedValues, fitted_values
 from .learned import ForecastLearned
 from .metrics import forecast_metrics, loss_per_origin
@@ -45,7 +47,7 @@ from .plan import (
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
 from .season import with_season_before
-from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
+from .settings import PARTS, BacktestAsked, ForecastAsked, OriginsAsked, ReportAsked
 from .sizes import sized
 from .source import fingerprint_of, read_panel, strangers
 from .upgrade import upgraded
@@ -276,6 +278,19 @@ class ForecastKind(Kind):
         from . import report  # only a page needs it
 
         return report.first_series(fitted, data)
+
+    def backtest(
+        self, fitted: Fitted, data: Panel, asked: OriginsAsked, train: Callable[[Prepared, str], Fitted]
+    ) -> Iterator[pd.DataFrame]:
+        """Train models with the settings of ``fitted`` on what lies before origins in ``data``; forecast from each."""
+        config = fitted.config
+        return backtest(Origins(data, config, asked), lambda before, which: train(self.prepare(before, config), which))
+
+    def tested(self, data: Panel, folds: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+        """Return the forecasts of all origins, and their errors by step ahead and, of several, by series."""
+        whole = in_order(folds)
+        by = ["step", *(["unique_id"] if whole["unique_id"].nunique() > 1 else [])]
+        return whole, [errors_by(whole, one, data.schema) for one in by]
 
     def demo(self) -> Demo:
         """Forecast weekly CO2."""

@@ -140,7 +140,7 @@ class OriginsAsked:
     step: int | None = setting(None, "distance between origins; the horizon if not given", low=1)
     refit: int = setting(0, "train anew at every so many origins: 1 for each; 0 trains at the first alone", low=0)
     window: Literal["expanding", "rolling"] = setting(
-        "expanding", "what trains: all that lies before an origin, or a window as long at each"
+        "expanding", "what trains, all that lies before an origin or a window as long at each"
     )
     size: int | None = setting(
         None, "how many values a rolling window holds; as many as lie before the first origin if not given", low=1
@@ -163,6 +163,7 @@ PARTS = Parts(
     training=ForecastTrainingSettings,
     predict=ForecastAsked,
     evaluate=BacktestAsked,
+    backtest=OriginsAsked,
     report=ReportAsked,
     needed={
         "horizon": "The horizon is missing: say how many steps ahead to forecast, such as horizon=24. "
