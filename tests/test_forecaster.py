@@ -380,12 +380,6 @@ def test_cross_validation_trains_on_what_lies_before() -> None:
     assert same(*[forecaster.predict(df=wide()) for forecaster in forecasters])
 
 
-@pytest.mark.parametrize(("n_windows", "step"), [(0, None), (2, 0), (2, -1)])
-def test_cross_validation_of_nothing(n_windows: int, step: int | None) -> None:
-    with pytest.raises(ConfigError, match="n_windows and step must be at least 1"):
-        make().cross_validation(wide(), n_windows, step)
-
-
 # attention
 
 

@@ -130,7 +130,11 @@ VERBS = list(recurra.commands)
 SETTINGS = {
     (task, name): one
     for task, parts in ((task, parts_of(task)) for task in TASKS)
-    for part in (*parts.by_name().values(), parts.predict, parts.evaluate, parts.report, parts.generate, CompareAsked)
+    for part in (
+        *parts.by_name().values(),
+        *(parts.predict, parts.evaluate, parts.backtest, parts.report, parts.generate),
+        CompareAsked,
+    )
     for name, one in settings_of(part).items()
 }
 LATIN = re.compile(r"[A-Za-z][\w.]*")

@@ -9,6 +9,7 @@ from ..errors import RecurraError, nearest
 from ..version import __version__
 from ..writing.language import speaking
 from . import streams
+from .backtest import backtest
 from .bench import bench
 from .compare import compare, demo
 from .console import message
@@ -62,7 +63,7 @@ def recurra(ctx: click.Context) -> None:
 
 
 recurra.params.insert(0, lang_option())
-for verb in (demo, train, predict, generate, evaluate, compare, report, bench, doctor):
+for verb in (demo, train, predict, generate, evaluate, backtest, compare, report, bench, doctor):
     recurra.add_command(verb)
 
 

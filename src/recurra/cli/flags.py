@@ -230,6 +230,11 @@ def evaluate_settings(parts: Parts) -> dict[str, Setting]:
     return settings_of(parts.evaluate)
 
 
+def backtest_settings(parts: Parts) -> dict[str, Setting]:
+    """Return from where a run may be tested anew."""
+    return settings_of(parts.backtest)
+
+
 def report_settings(parts: Parts) -> dict[str, Setting]:
     """Return what a report may show."""
     return settings_of(parts.report)

@@ -37,7 +37,7 @@ def predict(
     fitted, _ = load_run(run, brought)
     check_spared(out, (data, fitted.record.source, fitted.record.test_source))
     read = read_data(fitted, data)
-    if read is None and not fitted.kind.remembers:
+    if read is None and fitted.kind.needs_data(wanted):
         from ..verbs.common import source_of
 
         read = source_of(fitted)

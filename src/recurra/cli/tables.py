@@ -9,6 +9,8 @@ from ..writing.language import translated
 from ..writing.numbers import NOTHING, column, short
 
 WIDTH = 80
+ERRORS = {"step": "step ahead", "unique_id": "series", "count": "values", "mae": "MAE", "rmse": "RMSE", "bias": "bias"}
+INSIDE = "in-"  # and a level: the share of values in its interval
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float]], known: Sequence[Metric]) -> Any:
@@ -30,6 +32,24 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]], known: Sequence[Me
             columns.append(cells)
     for number, row in enumerate(zip(*columns, strict=True)):
         table.add_row(*row, style=None if number else "bold")
+    return table
+
+
+def errors_table(errors: Any) -> Any:
+    """Return a table of errors: a row for each value of the first column, which says what the row is."""
+    from rich.table import Table
+
+    table, (first, *rest) = Table(box=None, pad_edge=False), errors.columns
+    table.add_column(translated(ERRORS.get(first, first)), no_wrap=True)
+    columns = [[str(value) for value in errors[first]]]
+    for name in rest:
+        share = str(name).startswith(INSIDE)
+        title = f"in {str(name).removeprefix(INSIDE)} % band" if share else ERRORS.get(name, name)
+        table.add_column(translated(title), justify="right", no_wrap=True)
+        values = errors[name].tolist()
+        columns.append([_percent(v) for v in values] if share else column(values) if name != "count" else values)
+    for row in zip(*columns, strict=True):
+        table.add_row(*map(str, row))
     return table
 
 

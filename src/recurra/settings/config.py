@@ -29,6 +29,7 @@ class Parts:
     training: type = TrainingSettings
     predict: type = NoSettings  # what an answer may be asked for
     evaluate: type = NoSettings  # how a run may be judged again
+    backtest: type = NoSettings  # from where a run may be tested anew, trained on what lay before
     report: type = NoSettings  # what a report may show
     generate: type = NoSettings  # how a text may be written
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # what preset= fills in where it is None

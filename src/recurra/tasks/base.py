@@ -296,6 +296,10 @@ class Kind(ABC):
         """
         return {}
 
+    def needs_data(self, asked: Any) -> bool:
+        """Tell whether what is ``asked`` cannot be answered without data, from what is remembered of the training."""
+        return not self.remembers
+
     @abstractmethod
     def answer(self, fitted: Fitted, data: Any | None, asked: Any) -> Any:
         """Return typed answers about ``data``, or about what was trained on; ``asked`` is of ``parts.predict``."""
@@ -366,6 +370,19 @@ class Kind(ABC):
     def demo(self) -> Demo:
         """Return a comparison on data that come with a dependency; raises ConfigError where there is none."""
         raise ConfigError(f"There is no demo of the task '{self.parts.name}'.")
+
+    def backtest(
+        self, fitted: Fitted, data: Any, asked: Any, train: Callable[[Prepared, str], Fitted]
+    ) -> Iterator[pd.DataFrame]:
+        """Yield what models like ``fitted`` say from past origins; ``train`` trains one and is told at which origin.
+
+        ``asked`` is of ``parts.backtest``.
+        """
+        raise ConfigError(f"A run of the task '{self.parts.name}' is not tested from past origins; a forecast is.")
+
+    def tested(self, data: Any, folds: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+        """Return what ``backtest`` yielded as one table, and tables of errors, which begin with what each row is."""
+        raise NotImplementedError
 
     def write(self, fitted: Fitted, asked: Any) -> Iterator[str]:
         """Yield a text piece by piece, as it is written; ``asked`` is of ``parts.generate``."""

@@ -160,13 +160,13 @@ class Estimator:
         fitted = self._fitted()
         return self.kind.read(data, fitted.config, fitted.learned, tell=self._warn)
 
-    def _train(self, epochs: Iterator[Epoch], verbose: bool | int) -> Self:
-        """Go through all ``epochs`` of a training that has begun; show them if ``verbose``."""
+    def _train(self, epochs: Iterator[Epoch], verbose: bool | int, which: str = "") -> Self:
+        """Go through all ``epochs`` of a training that has begun; show them, and ``which`` it is, if ``verbose``."""
         if verbose:
-            show_notes(make_console(), self.notes_)
+            show_notes(make_console(), [*([which] if which else []), *self.notes_])
         with meter_for(quiet=not verbose) as show:
             for epoch in epochs:
-                show("training", epoch, self._session.outlook)
+                show(which or "training", epoch, self._session.outlook)
         return self
 
     def _fitted(self) -> Fitted:

@@ -14,7 +14,7 @@ from ..errors import ConfigError, nearest
 from ..nn.surroundings import on_its_own
 from ..settings import Config
 from ..training.device import pick_device
-from ..training.loop import Epoch, Progress, Watch, total_steps
+from ..training.loop import Epoch, Progress, Watch, keep_start, total_steps
 from ..training.meter import Outlook, describe_epoch
 from ..training.record import Record
 from ..training.task import Task
@@ -50,6 +50,12 @@ class Session:
         self._watch = self._watched()
         for note in self.fitted.record.notes:
             LOG.info("%s", note)
+
+    @on_its_own
+    def keep_start(self) -> None:
+        """Let the weights that this begins with be the best so far; raises nothing that training would not."""
+        fitted, prepared = self.fitted, self.prepared
+        keep_start(fitted.network, fitted.task, prepared.valid, fitted.config.training, self.progress, self._watch)
 
     @on_its_own
     def epochs(self) -> Iterator[Epoch]:

@@ -122,6 +122,19 @@ def fit(
     model.eval()
 
 
+@torch.no_grad()
+def keep_start(
+    model: nn.Module, task: Task, valid: Examples, settings: TrainingSettings, progress: Progress, watch: Watch | None
+) -> None:
+    """Let the weights that ``model`` begins with be the best so far, as epoch 0: what goes on must beat them."""
+    device = next(model.parameters()).device
+    loop = _Loop(model, task, settings, make_optimiser(model, settings), total_steps(settings), device, watch)
+    generator = loop.generator(0)  # as validation draws after each epoch
+    with using(generator):
+        loss = loop.validate(valid, generator)
+    progress.keep(0, loss, loop.measure(-1), model)
+
+
 def total_steps(settings: TrainingSettings) -> int:
     """Return how many steps the training takes if nothing stops it early."""
     return min(settings.max_steps, settings.max_epochs * settings.epoch_steps)
@@ -291,17 +304,17 @@ class _Loop:
         started = time.perf_counter()
         number = progress.epoch + 1
         # Every epoch has its own seed, so a resumed training draws what an uninterrupted one would have drawn.
-        generator = self._generator(number)
+        generator = self.generator(number)
         threads = threads_for(self.settings.batch_size, self.parameters)
         with using(generator), threads, multiplying_in(self.settings.precision):
             train_loss, norms = self._train(train, progress, generator)
-        generator = self._generator(0)  # validation draws the same in every epoch
+        generator = self.generator(0)  # validation draws the same in every epoch
         with self.optimiser.averaged():
             with using(generator):
-                valid_loss = None if valid is None else self._validate(valid, generator)
+                valid_loss = None if valid is None else self.validate(valid, generator)
             loss = train_loss if valid_loss is None else valid_loss
             self._require_finite("validation loss", loss, progress.steps - 1)
-            watched = self._measure(progress.steps - 1)
+            watched = self.measure(progress.steps - 1)
             best = progress.beaten(loss, watched, self.watch)
             if best:
                 progress.keep(number, loss, watched, self.model)
@@ -312,17 +325,18 @@ class _Loop:
         return Epoch(number, progress.steps, train_loss, valid_loss, best, rates, norms, seconds, watched)
 
     @torch.no_grad()
-    def _measure(self, step: int) -> float | None:
+    def measure(self, step: int) -> float | None:
         """Return the metric to watch, or None if there is none."""
         if self.watch is None:
             return None
         self.model.eval()
-        with drawing(self._generator(0)):  # as validation does
+        with drawing(self.generator(0)):  # as validation does
             value = float(self.watch.measure())
         self._require_finite(f"validation {self.watch.metric.title}", value, step)
         return value
 
-    def _generator(self, number: int) -> torch.Generator:
+    def generator(self, number: int) -> torch.Generator:
+        """Return what draws in epoch ``number``, or, for 0, in every validation."""
         return torch.Generator().manual_seed((self.settings.seed * 1_000_003 + number) % 2**63)
 
     def _train(self, train: Examples, progress: Progress, generator: torch.Generator) -> tuple[float, dict[str, float]]:
@@ -413,7 +427,8 @@ class _Loop:
         return norms
 
     @torch.no_grad()
-    def _validate(self, valid: Examples, generator: torch.Generator) -> float:
+    def validate(self, valid: Examples, generator: torch.Generator) -> float:
+        """Return the mean loss on the ``valid`` examples."""
         self.model.eval()
         carried: Carried = ()
         total, ordered = _Total(), isinstance(valid, Ordered)

@@ -86,11 +86,17 @@ def read_columns(frame: pd.DataFrame, covariates: Covariates) -> Columns:
                 "read with calendar=."
             )
         if column.dtype.kind == "b" or (is_text(column) and not text_of_numbers(column)):
-            codes, categories[name] = name_codes(column)
-            values[name] = np.where(codes < 0, np.nan, codes.astype(np.float64))
+            values[name], categories[name] = _in_order(*name_codes(column))
         else:
             values[name] = numbers(column, name)
     return Columns(values, categories)
+
+
+def _in_order(codes: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return codes (n,) as numbers, NaN where empty, and names, sorted: rows to come must not change the order."""
+    order = sorted(range(len(names)), key=lambda n: names[n])
+    places = np.append(np.argsort(order).astype(np.float64), np.nan)
+    return places[codes], tuple(names[n] for n in order)
 
 
 def once(name: str, values: np.ndarray, bounds: np.ndarray, series: tuple[str, ...]) -> np.ndarray:

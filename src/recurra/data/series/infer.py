@@ -1,6 +1,7 @@
 """What a table is: the layout of its columns and the calendar that it keeps, found or given."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -78,7 +79,7 @@ def _with_calendar(
             f"aggregate='{schema.aggregate}' puts the rows of longer steps together; say which with frequency=, such "
             "as frequency='D'."
         )
-    years: bool | np.bool_ = False
+    years = False
     if time is None:
         if frequency is not None:
             raise DataError(f"There is no time column for the frequency '{frequency}'; name one with time=.")
@@ -86,14 +87,27 @@ def _with_calendar(
         stamps = read_time(table, time)
         notes += stamps.notes
         schema = _with_frequency(table, schema, stamps, frequency, notes)
-        years = stamps.integer and stamps.values.min() >= 1500 and stamps.values.max() <= 2200
+        years = stamps.integer and are_years(stamps.values)
     panel = to_panel(frame, schema)
     if not any(varies(values) for values in panel.values):
         notes.append(f"{listed(list(panel.names))} never changes, and neither will its forecast")
     if season is not None:
         return replace(schema, season=season)
-    seen = [values[: math.ceil(SEEN * len(values))] for values in panel.values]
-    season, note = choose_season(schema.frequency, seen, bool(years))
+    return with_season(schema, panel.values, years, notes)
+
+
+def are_years(steps: np.ndarray) -> bool:
+    """Tell whether whole ``steps`` (n,) look like numbers of years."""
+    return bool(steps.min() >= 1500 and steps.max() <= 2200)
+
+
+def with_season(schema: Schema, series: Sequence[np.ndarray], years: bool, notes: list[str]) -> Schema:
+    """Return the schema with the season of its ``series`` (n,), chosen on the first 80 % of each.
+
+    ``years`` says whether the steps are numbers of years, which have no season; ``notes`` are told what was found.
+    """
+    seen = [values[: math.ceil(SEEN * len(values))] for values in series]
+    season, note = choose_season(schema.frequency, seen, years)
     notes.append(note)
     longer = longer_season(schema.frequency, seen, season)
     if longer:

@@ -52,7 +52,7 @@ def _last_of(learned: ForecastLearned, panel: Panel) -> Context:
     if empty.any():
         name = panel.names[int(np.argmax(empty))]
         raise DataError(f"The last {layout.lookback} values of '{name}' are all missing.")
-    known = learned.identify(panel, tracks)
+    known = learned.identify(panel, tracks, [len(track) for track in tracks])
     ends = np.array([len(track) for track in tracks]) - layout.lookback
     beside = around(learned.variables, panel, layout.lookback, layout.horizon, learned.joint)
     return Context(panel, values, known.numbers, (known.phases + ends) % layout.season, known.scaling, beside)

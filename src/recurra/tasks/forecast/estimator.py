@@ -3,20 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 import torch
 
-from ...data.series import Panel, long_frame, steps_between
+from ...data.series import Panel, steps_between
 from ...data.series.covariates import Beside
+from ...data.tables.columns import as_pandas
 from ...errors import ConfigError, DataError
-from ...nn.build import is_reservoir
 from ...nn.surroundings import on_its_own
+from ...settings import make_config, make_part, settings_of
 from ...training.loop import Epoch, Progress
-from ..base import Exam
+from ..base import Fitted
 from ..estimator import Estimator
+<<<<<<< HEAD
 from ..frames import PANDAS, collected, form_of
 from .answers import columns_of, forecast, looks
 from .context import context_of, times_of
@@ -26,6 +28,19 @@ from .learned import ForecastLearned
 from .plan import make_plan, tracks_of
 from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingSettings
 from .stream import Begun, ForecastStream
+=======
+from ..frames import collected, form_of
+from .answers import forecast, looks
+from .backtest import Origins, backtest, in_order
+from .context import times_of
+from .folds import errors_by
+from .growth import grown
+from .insample import fitted_values
+from .kind import KIND, checked_steps, part_from
+from .learned import ForecastLearned
+from .plan import tracks_of
+from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingSettings, OriginsAsked
+>>>>>>> backtest
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -81,6 +96,29 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         self._form = form_of(df, self._fitted().learned.schema.time)
         return epochs
 
+    def fit_more(self, df: Any, *, validation_size: int | None = None, verbose: bool | int = False) -> Self:
+        """Go on with what was fitted, or loaded, on new rows of its series, on new series, or on both.
+
+        Weights, sizes and the scales of known series stay; rows that follow the training are read after what is
+        remembered of its end. A new series is scaled by its own rows and its identity begins as the mean of the others.
+        The best epoch must beat the weights it begins with. Intervals, and the linear model that answers beside the
+        network, are found anew on ``df``, so that a table that also holds the older rows says more to them. Series that
+        are not in ``df`` stay as they are known.
+
+        Settings of the training, such as ``learning_rate``, may be changed before; those of the network are those of
+        the run. Returns self, fitted as by ``fit``.
+        """
+        run, df = self._fitted(), collected(df)
+        own = {name: getattr(self, name) for name in settings_of(KIND.parts.training)}
+        changed = {name: value for name, value in own.items() if value is not None}
+        changed |= {} if validation_size is None else {"validation_size": validation_size}
+        config = make_config(KIND.parts, run.config.flat() | changed)
+        found = grown(run, KIND.read(df, config, run.learned, tell=self._warn), config)
+        epochs = self._begin(found.prepared, None, found.weights)
+        self._session.keep_start()
+        self._form = form_of(df, run.learned.schema.time)
+        return self._train(epochs, verbose)
+
     def predict(self, h: int | None = None, df: Any = None, *, future: Any = None) -> Any:
         """Forecast ``h`` steps after the end of ``df``, or of what was trained on.
 
@@ -98,6 +136,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         answer = forecast(fitted, self._panel(df), steps, future=collected(future)).frame()
         return self._answer_about(df, answer)
 
+<<<<<<< HEAD
     def stream(self, df: Any = None, *, adapt: bool = False, state: Any = None) -> ForecastStream:
         """Return a stream from the end of ``df``, or of what was trained on: it takes one observation at a time.
 
@@ -115,6 +154,27 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
             return ForecastStream.going_on(fitted, state, form)
         begun = Begun.after(fitted.learned, context_of(fitted.learned, self._panel(df)))
         return ForecastStream(fitted, begun, form, adapt)
+=======
+    def fitted_values(self, h: int = 1, df: Any = None) -> Any:
+        """Say of each row that was trained on what is forecast ``h`` steps before it, ``ŷ(t | t − h)``.
+
+        Rows of validation are among them. What lies after the origin of a forecast is not read by it, though the
+        weights have learned from it. ``df`` is another table, or that of the training for a run that was loaded, which
+        does not keep it.
+
+        Returns a long frame ``unique_id, ds, y, yhat`` and the intervals, of all rows with a whole look-back before
+        their origin; ``y - yhat`` is what was missed.
+        """
+        fitted, df = self._fitted(), collected(df)
+        ahead = checked_steps(h, fitted.learned.layout.horizon)
+        panel = self._panel(df)
+        if panel is None:
+            session = getattr(self, "_session", None)
+            if session is None:
+                raise DataError("A run that was loaded does not keep the data it was trained on: give them as df=.")
+            panel = session.prepared.data
+        return self._answer_about(df, fitted_values(fitted, panel, ahead).frame())
+>>>>>>> backtest
 
     @on_its_own
     def score(self, df: Any, y: None = None) -> float:
@@ -130,30 +190,57 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         exam = KIND.exam(panel, fitted.learned, part)
         return -float(np.nanmean(np.abs(exam.truth.values - KIND.ask(fitted, exam.examples).point)))  # type: ignore[arg-type]
 
-    @on_its_own
     def cross_validation(
-        self, df: Any, n_windows: int = 5, step: int | None = None, *, verbose: bool | int = False
+        self,
+        df: Any,
+        n_windows: int = 5,
+        step: int | None = None,
+        *,
+        refit: bool | int = False,
+        window: str = "expanding",
+        size: int | None = None,
+        verbose: bool | int = False,
     ) -> Any:
-        """Fit once on what lies before the first of ``n_windows`` origins, then forecast from each.
+        """Forecast ``df`` from each of ``n_windows`` past origins, by a model that knows only what lay before.
 
-        Origins lie ``step`` apart (the horizon, if not given) and the last one ends with ``df``. Returns a long
-        frame ``unique_id, ds, cutoff, y, yhat`` and the intervals; the fitted copy is ``cv_estimator_``. ``verbose``
-        as for ``fit``.
+        Origins lie ``step`` apart (the horizon, if not given) and the last one has one horizon of ``df`` after it. A
+        model is trained at the first of them; with ``refit=True`` at each, with ``refit=k`` at every k-th. It learns
+        from all that lies before its origin (``window="expanding"``), or from the last ``size`` values of that
+        (``"rolling"``; as many as lie before the first origin, if not given). Neither a training nor a forecast is
+        given anything else.
+
+        Returns a long frame ``unique_id, ds, cutoff, y, yhat`` and the intervals, of the steps whose value is known.
+        ``fold_errors`` sums it up; ``cv_estimator_`` is the copy that was fitted last, and ``cv_folds_`` has the frame
+        of each origin that is done, also after Ctrl-C. ``verbose`` as for ``fit``.
         """
-        config, df = self._config(), collected(df)
-        horizon = config.task.horizon
-        step = horizon if step is None else step
-        if n_windows < 1 or step < 1:
-            raise ConfigError(f"n_windows and step must be at least 1. Got {n_windows} and {step} instead.")
-        size = horizon + step * (n_windows - 1)
+        asked = {"n_windows": n_windows, "step": step, "window": window, "size": size}
+        asked["refit"] = int(refit) if isinstance(refit, bool) else refit
+        df, config = collected(df), self._config()
         panel = KIND.read(df, config)
-        plan = make_plan(panel, config.task, size, step, is_reservoir(config.model))
-        prepared = KIND.prepare_as(panel, plan, config)
-        copy = type(self)(**self.get_params())
-        self.cv_estimator_ = copy._train(copy._begin(prepared), verbose)
-        exam = KIND.exam(panel, prepared.learned, plan.test)
-        folds = backtest_frame(panel, exam, KIND.ask(copy.fitted_, exam.examples))  # type: ignore[arg-type]
-        return self._answer(folds, df, panel.schema.time)
+        origins = Origins(panel, config, make_part(OriginsAsked, asked))
+        self.cv_folds_: list[pd.DataFrame] = []
+
+        def train(before: Panel, which: str) -> Fitted:
+            copy = type(self)(**self.get_params())
+            epochs = copy._begin(KIND.prepare(before, config))
+            self.cv_estimator_ = copy._train(epochs, verbose, which)
+            return copy.fitted_
+
+        for fold in backtest(origins, train):
+            self.cv_folds_.append(fold)
+        return self._answer(in_order(self.cv_folds_), df, panel.schema.time)
+
+    def fold_errors(self, folds: Any, by: Literal["step", "unique_id", "cutoff"] = "step") -> Any:
+        """Sum up what ``cross_validation`` returned: a row for each step ahead, each series, or each origin.
+
+        Columns: ``count`` of values, ``mae``, ``rmse``, ``bias`` (the mean of ``yhat - y``) in the unit of the data,
+        and for each level the share of values ``in-80`` that lay in its interval.
+        """
+        if not hasattr(self, "cv_estimator_"):
+            raise ConfigError("There is nothing to sum up: fold_errors() takes what cross_validation() returned.")
+        folds = collected(folds)
+        errors = errors_by(as_pandas(folds), by, self.cv_estimator_.fitted_.learned.schema)
+        return self._answer(errors, folds, "cutoff")
 
     def attention_table(self, df: Any = None) -> Any:
         """Return which past steps each future step looked at, for the forecast from the end of ``df``.
@@ -203,7 +290,8 @@ def _is_number(h: Any) -> bool:
 def after_training(learned: ForecastLearned, panel: Panel) -> tuple[Panel, list[int]]:
     """Put the remembered end of training before each series of ``panel``; also say where its own values begin.
 
-    Of a series that was not there in training nothing is remembered: its first value is all there is to read.
+    Of a series that was not there in training nothing is remembered: its first values, a look-back or half of them, are
+    there to read, and to say how large its values are.
     """
     layout = learned.layout
     context = np.concatenate(list(learned.context.transpose(0, 2, 1)))  # a row for each name
@@ -220,7 +308,8 @@ def after_training(learned: ForecastLearned, panel: Panel) -> tuple[Panel, list[
             raise DataError(
                 f"score(df) takes what follows the training data, but '{name}' begins {-gap} steps before its end."
             )
-        first = layout.lookback + gap + (at is None)
+        own = max(1, min(layout.lookback, len(new) // 2)) if at is None else 0
+        first = layout.lookback + gap + own
         # The end of the last forecast may lie beyond the table: what is not known does not count.
         beyond = max(0, first + layout.horizon - layout.lookback - gap - len(new))
         values.append(np.concatenate([before, np.full(gap, np.nan), new, np.full(beyond, np.nan)]))
@@ -250,21 +339,3 @@ def _with_past(
         for old, new in zip(before, (known, past), strict=True)
     )
     return Beside(ahead, behind, static[0])
-
-
-def backtest_frame(panel: Panel, exam: Exam, guess: Guess) -> pd.DataFrame:
-    """Return a backtest as a long frame ``unique_id, ds, cutoff, y, yhat`` and the intervals."""
-    truth = exam.truth
-    horizon, channels = truth.values.shape[1:]
-    names, times, cutoffs = [], [], []
-    for n, origin in zip(truth.series.tolist(), truth.origins.tolist(), strict=True):
-        for channel in range(channels):
-            at = n if channels == 1 else channel
-            stamps = panel.times(at, origin - 1, origin + horizon)
-            names.append(panel.names[at])
-            times.append(stamps[1:])
-            cutoffs.append(stamps[:1].repeat(horizon))
-    values = truth.values.transpose(0, 2, 1).reshape(-1)
-    frame = long_frame(tuple(names), times, {"y": values, **columns_of(guess, horizon)})
-    frame.insert(2, "cutoff", cutoffs[0].append(cutoffs[1:]))
-    return frame[np.isfinite(frame["y"])].reset_index(drop=True)

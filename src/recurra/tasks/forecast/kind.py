@@ -1,6 +1,6 @@
 """Forecasting, as the verbs see it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,14 @@ from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared
 from ..last import train_gently
 from ..others import another_suggested
 from .answers import Forecasts, answer_to, forecast, joined, network_answer
+from .backtest import Origins, backtest, in_order
 from .baselines import make_baselines
 from .build import make_forecaster
 from .combination import combine
 from .demo import make_demo
 from .exam import Guess, Truth, calibrate, make_exam, statistics_of
+from .folds import errors_by
+from .insample import FittedValues, fitted_values
 from .learned import ForecastLearned
 from .metrics import forecast_metrics, loss_per_origin
 from .network import ForecastNet
@@ -44,7 +47,8 @@ from .plan import (
 from .presets import has_own_core
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
-from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
+from .season import with_season_before
+from .settings import PARTS, BacktestAsked, ForecastAsked, OriginsAsked, ReportAsked
 from .sizes import sized
 from .source import fingerprint_of, read_panel, strangers
 from .upgrade import upgraded
@@ -86,6 +90,7 @@ class ForecastKind(Kind):
         size = default_test_size(data, horizon) if test_size is None else test_size
         if size:
             check_test_size(size, horizon)
+        data = with_season_before(data, size)
         if test_size is None and not leaves_enough(data, config.task, size):
             plan = make_plan(data, config.task, reservoir=is_reservoir(config.model))
             return replace(plan, notes=(*plan.notes, "too few rows to hold some of them out, so nothing is judged"))
@@ -110,7 +115,7 @@ class ForecastKind(Kind):
     def encode(self, data: Panel, learned: ForecastLearned, part: Part | None = None) -> Windows:
         """Return a ``part`` as windows; all of which the past is long enough, if not said which."""
         part = whole_part(data, learned) if part is None else part
-        rows = rows_of(data, learned, part.pad)
+        rows = rows_of(data, learned, part)
         return rows.windows(learned.layout.lookback, learned.layout.horizon, part.origins)
 
     def build(self, config: Config, learned: ForecastLearned) -> tuple[nn.Module, Task]:
@@ -183,12 +188,21 @@ class ForecastKind(Kind):
         network = network_answer(fitted, examples)
         return joined(fitted, examples, network), network if fitted.learned.mix else None
 
-    def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts:
-        """Forecast from the end of ``data``."""
+    def needs_data(self, asked: ForecastAsked) -> bool:
+        """Fitted values are about rows, of which no run remembers more than the last."""
+        return asked.fitted
+
+    def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts | FittedValues:
+        """Forecast from the end of ``data``, or what is in them."""
         steps = checked_steps(asked.steps, fitted.learned.layout.horizon)
+        if asked.fitted:
+            if asked.future is not None:
+                raise ConfigError("fitted=True is about rows of the data, not about those to come: leave future= out.")
+            assert data is not None
+            return fitted_values(fitted, data, asked.steps or 1, asked.model)
         return forecast(fitted, data, steps, asked.model, asked.future)
 
-    def frame(self, answers: Forecasts) -> pd.DataFrame:
+    def frame(self, answers: Forecasts | FittedValues) -> pd.DataFrame:
         """Return a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``."""
         return answers.frame()
 
@@ -271,6 +285,19 @@ class ForecastKind(Kind):
         from . import report  # only a page needs it
 
         return report.first_series(fitted, data)
+
+    def backtest(
+        self, fitted: Fitted, data: Panel, asked: OriginsAsked, train: Callable[[Prepared, str], Fitted]
+    ) -> Iterator[pd.DataFrame]:
+        """Train models with the settings of ``fitted`` on what lies before origins in ``data``; forecast from each."""
+        config = fitted.config
+        return backtest(Origins(data, config, asked), lambda before, which: train(self.prepare(before, config), which))
+
+    def tested(self, data: Panel, folds: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+        """Return the forecasts of all origins, and their errors by step ahead and, of several, by series."""
+        whole = in_order(folds)
+        by = ["step", *(["unique_id"] if whole["unique_id"].nunique() > 1 else [])]
+        return whole, [errors_by(whole, one, data.schema) for one in by]
 
     def demo(self) -> Demo:
         """Forecast weekly CO2."""

@@ -21,6 +21,7 @@ class Layout:
     known: tuple[int, ...] = ()  # how many numbers each covariate has that is known ahead,
     past: tuple[int, ...] = ()  # and each of which only the past is known,
     static: tuple[int, ...] = ()  # and each that never changes
+    alone: bool = False  # whether the network was built for one series, so that it has no identities for several
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Layout":

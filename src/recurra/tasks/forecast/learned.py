@@ -4,7 +4,7 @@ Shapes: S row series, T steps, L look-back, C channels.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ class ForecastLearned:
         """Learn from the training rows of ``panel``."""
         joint, bounds = settings.channels == "joint", bounds_in(settings)
         tracks, layout = tracks_of(panel, joint), plan.layout
-        measured = _measured(tracks, plan.train_ends, plan.test_size)
+        measured = measured_ends(tracks, plan.train_ends, plan.test_size)
         scaling = Scaling.of(tracks, measured).within(*bounds)
         context = np.stack([last_values(track, layout.lookback) for track in tracks])
         cycles = None
@@ -81,18 +81,18 @@ class ForecastLearned:
             around=around(variables, panel, layout.lookback, layout.horizon, joint),
         )
 
-    def identify(self, panel: Panel, tracks: list[np.ndarray]) -> Identity:
+    def identify(self, panel: Panel, tracks: list[np.ndarray], ends: Sequence[int]) -> Identity:
         """Return what is known of each row series of ``panel``, which are ``tracks`` (T, C).
 
-        A series that was not there in training has the identity S, and is scaled by its own values. Raises DataError
-        for a value that is too far from those of the training.
+        A series that was not there in training has the identity S, and is scaled by its own values up to its end.
+        Raises DataError for a value that is too far from those of the training.
         """
-        known = self._identify(panel, tracks)
+        known = self._identify(panel, tracks, ends)
         for n, track in enumerate(tracks):
             refuse_far(panel, n, track, known.scaling)
         return known
 
-    def _identify(self, panel: Panel, tracks: list[np.ndarray]) -> Identity:
+    def _identify(self, panel: Panel, tracks: list[np.ndarray], ends: Sequence[int]) -> Identity:
         if panel.names == self.names and panel.starts == self.starts:
             rows = np.arange(len(tracks))
             return Identity(rows, np.zeros(len(rows), np.int64), self.scaling)
@@ -101,7 +101,7 @@ class ForecastLearned:
         unknown = np.flatnonzero(rows < 0).tolist()
         scaling = self.scaling.rows(rows)
         if unknown:
-            own = Scaling.of([tracks[n] for n in unknown], [len(tracks[n]) for n in unknown]).within(*self.bounds)
+            own = Scaling.of([tracks[n] for n in unknown], [ends[n] for n in unknown]).within(*self.bounds)
             scaling = scaling.replaced(np.array(unknown), own)
         starts = [
             steps_between(self.starts[max(row, 0)], panel.starts[n], self.schema) for n, row in enumerate(rows.tolist())
@@ -151,7 +151,7 @@ def _around_in(arrays: Mapping[str, np.ndarray]) -> Around | None:
     return Around(**{name: arrays[f"around_{name}"] for name in Around._fields})
 
 
-def _measured(tracks: list[np.ndarray], train_ends: tuple[int, ...], held_out: int) -> list[int]:
+def measured_ends(tracks: list[np.ndarray], train_ends: tuple[int, ...], held_out: int) -> list[int]:
     """Return up to where each series is measured: its training rows, or all before the test if it has none."""
     return [
         end if np.isfinite(track[:end]).any() else max(0, len(track) - held_out)

@@ -184,7 +184,7 @@ class SegmentCore(nn.Module):
         else:
             self.embed = nn.Linear(own, recurrent.input_size)
         self.recurrent, self.writer = recurrent, writer
-        identity = writer.cell.input_size // 2 if layout.series > 1 else 0
+        identity = writer.cell.input_size // 2 if layout.series > 1 and not layout.alone else 0
         self.places = nn.Parameter(torch.randn(layout.written, writer.cell.input_size - identity))
         self.identities = nn.Embedding(layout.series + 1, identity) if identity else None
         self.dropout = Dropout(dropout)

@@ -104,8 +104,11 @@ def make_plan(
     layout = _layout(panel, settings, train_ends, test_size + valid_size, reservoir)
     layout = replace(layout, log=_takes_logarithms(settings, tracks, train_ends, layout.season))
     least = _least_context(layout, train_ends)
-    cut = Cut(tracks, layout, lengths, pad=layout.lookback - min(least))
-    layout = cut.layout
+    pad = layout.lookback - min(least)
+    # Whether values are missing in what is held out says nothing to what is trained.
+    learned_from = [track[: len(track) - test_size] for track in tracks]
+    layout = replace(layout, missing=pad > 0 or any(not np.isfinite(track).all() for track in learned_from))
+    cut = Cut(tracks, layout, lengths, pad)
     train = cut.part(least, [end - layout.horizon for end in train_ends], train_ends)
     if not len(train):  # so little is known that it is never both before and after an origin
         cut = Cut(tracks, layout, lengths, cut.pad, blind=True)
@@ -135,8 +138,8 @@ class Cut:
 
     def __init__(self, tracks: list[np.ndarray], layout: Layout, lengths: Sequence[int], pad: int, blind: bool = False):
         self.tracks, self.lengths, self.pad, self.blind = tracks, lengths, pad, blind
+        self.layout = layout
         self.holes = pad > 0 or any(not np.isfinite(track).all() for track in tracks)
-        self.layout = replace(layout, missing=self.holes)
 
     def part(self, first: Sequence[int], last: Sequence[int], ends: Sequence[int], step: int = 1) -> Part:
         """Return the forecasts from position ``first`` to ``last`` of each series that have something to go by."""

@@ -130,6 +130,11 @@ class ForecastAsked:
     future: str | None = setting(
         None, "file with the rows to come: the time and the columns that are known ahead", metavar="FILE"
     )
+    fitted: bool = setting(
+        False,
+        "say of each row of the data what was forecast so many steps before it, one if not given, instead of what "
+        "follows",
+    )
     model: str | None = setting(
         None, "answer by one row of the table: network, linear, seasonal_naive, ..; all together if not given"
     )
@@ -140,6 +145,21 @@ class BacktestAsked:
     """How a forecaster may be judged again."""
 
     step: int | None = setting(None, "distance between forecast origins; found if not given", low=1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class OriginsAsked:
+    """From which origins is forecast in a backtest, and what trains at them."""
+
+    n_windows: int = setting(5, "how many origins; the last has one horizon of data after it", low=1, metavar="NUMBER")
+    step: int | None = setting(None, "distance between origins; the horizon if not given", low=1)
+    refit: int = setting(0, "train anew at every so many origins: 1 for each; 0 trains at the first alone", low=0)
+    window: Literal["expanding", "rolling"] = setting(
+        "expanding", "what trains, all that lies before an origin or a window as long at each"
+    )
+    size: int | None = setting(
+        None, "how many values a rolling window holds; as many as lie before the first origin if not given", low=1
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -158,6 +178,7 @@ PARTS = Parts(
     training=ForecastTrainingSettings,
     predict=ForecastAsked,
     evaluate=BacktestAsked,
+    backtest=OriginsAsked,
     report=ReportAsked,
     presets={name: filled_in(name) for name in PRESETS},
     needed={

@@ -18,7 +18,7 @@ from ...errors import DataError
 from .context import Context
 from .layout import Layout
 from .learned import ForecastLearned
-from .plan import tracks_of
+from .plan import Part, tracks_of
 from .scaling import Scaling
 from .variables import Around, Variables, cut, encoded
 
@@ -132,14 +132,19 @@ class Windows:
         return replace(self, starts=self.starts[chosen], series=self.series[chosen], phases=self.phases[chosen])
 
 
-def rows_of(panel: Panel, learned: ForecastLearned, pad: int) -> Rows:
-    """Return ``panel`` as rows to cut windows from, scaled and known as in training."""
+def rows_of(panel: Panel, learned: ForecastLearned, part: Part) -> Rows:
+    """Return ``panel`` as rows to cut the windows of a ``part`` from, scaled and known as in training.
+
+    A series that was not there in training is scaled by what lies before its first forecast.
+    """
     if learned.joint and len(panel) != learned.layout.channels:
         raise DataError(f"The model reads {learned.layout.channels} columns together, but got {len(panel)}.")
     tracks = tracks_of(panel, learned.joint)
-    known = learned.identify(panel, tracks)
-    rows = Rows.of(tracks, known.scaling, pad, known.numbers, known.phases)
-    return replace(rows, ratios=ratios_for(learned.layout, known.scaling), beside=_beside(panel, learned, tracks, pad))
+    pairs = zip(tracks, part.origins, strict=True)
+    known = learned.identify(panel, tracks, [int(own.min()) if len(own) else len(track) for track, own in pairs])
+    rows = Rows.of(tracks, known.scaling, part.pad, known.numbers, known.phases)
+    beside = _beside(panel, learned, tracks, part.pad)
+    return replace(rows, ratios=ratios_for(learned.layout, known.scaling), beside=beside)
 
 
 def _beside(panel: Panel, learned: ForecastLearned, tracks: list[np.ndarray], pad: int) -> Beside | None:
