@@ -22,6 +22,7 @@ from .context import Context, context_of, times_of, unknown_ahead
 from .exam import Guess, ask_network
 from .future import with_future
 from .learned import ForecastLearned
+from .settings import WITH_INTERVALS
 from .windows import Windows, windows_after
 
 AT_ONCE = 1024  # rows that the network reads at a time: an attention takes memory for each pair of steps
@@ -83,7 +84,7 @@ def forecast(
 
 def _notes_on(fitted: Fitted, guess: Guess, model: str | None) -> tuple[str, ...]:
     """Say so if one row of the table has no intervals where the network has some."""
-    if model is None or guess.bands or fitted.config.task.loss != "quantile":
+    if model is None or guess.bands or fitted.config.task.loss not in WITH_INTERVALS:
         return ()
     return (f"{model} forecasts without intervals; they come with model='network', or with model= left out",)
 

@@ -43,7 +43,7 @@ from .plan import (
 )
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
-from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
+from .settings import PARTS, WITH_INTERVALS, BacktestAsked, ForecastAsked, ReportAsked
 from .sizes import sized
 from .source import fingerprint_of, read_panel, strangers
 from .upgrade import upgraded
@@ -163,7 +163,7 @@ class ForecastKind(Kind):
             idle["lags"] = "the vanilla decoder writes steps, not segments"
         elif config.model.attention == "none":
             idle["lags"] = "attention='none' looks nowhere"
-        if config.task.loss != "quantile":
+        if config.task.loss not in WITH_INTERVALS:
             idle["levels"] = f"loss='{config.task.loss}' predicts no intervals"
         return idle
 
@@ -187,7 +187,7 @@ class ForecastKind(Kind):
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return MASE, which ranks, and the others."""
-        return forecast_metrics(config.task.levels if config.task.loss == "quantile" else ())
+        return forecast_metrics(config.task.levels if config.task.loss in WITH_INTERVALS else ())
 
     def statistics(self, truth: Truth, answers: Guess) -> Statistics:
         """Return sums of errors, window by window."""

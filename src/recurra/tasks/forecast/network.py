@@ -18,12 +18,10 @@ from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
 from .layout import Layout
 from .mixing import CovariateMixer
-from .scaling import FLOOR
+from .placing import PlacedHead, from_log, to_log, unit_of
 
 if TYPE_CHECKING:
     from .windows import Windows
-
-CEILING = 15.0  # of a logarithm, so that no forecast is infinite
 
 
 class Cycle(nn.Module):
@@ -62,16 +60,6 @@ def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
     return torch.where(last >= 0, x.gather(1, last.clamp(min=0)), 0.0)
 
 
-def to_log(z: Tensor, ratio: Tensor) -> Tensor:
-    """Return ``ln(1 + c z) / c``, the logarithms of standardised values."""
-    return (1 + ratio * z).clamp(min=FLOOR).log() / ratio
-
-
-def from_log(w: Tensor, ratio: Tensor) -> Tensor:
-    """Return ``(exp(c w) − 1) / c``."""
-    return torch.expm1((ratio * w).clamp(max=CEILING)) / ratio
-
-
 def known(batch: Batch) -> Tensor:
     """Return 1 where an input is known and 0 where it is not: (B, L, C)."""
     observed = batch.get("observed")
@@ -84,6 +72,7 @@ class Bared(NamedTuple):
     batch: Batch
     offset: Tensor  # (B, H, C)
     ratio: Tensor | None  # (B, 1, C), where the network sees logarithms
+    unit: Tensor | None = None  # (B, 1, C, 3), where it has to know the unit of the data
 
 
 class ForecastNet(nn.Module):
@@ -119,11 +108,13 @@ class ForecastNet(nn.Module):
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
-        return Bared(batch.with_values("source", x), offset, ratio)
+        return Bared(batch.with_values("source", x), offset, ratio, unit_of(batch) if self.layout.counts else None)
 
     def dressed(self, params: Tensor, bared: "Bared") -> Tensor:
         """Return what the core said (B, H, C, P) with the level and the cycle of its windows."""
         params = self.head.shift(params, bared.offset)
+        if isinstance(self.head, PlacedHead):
+            return self.head.placed(params, bared.ratio if bared.unit is None else bared.unit)
         return params if bared.ratio is None else from_log(params, bared.ratio.unsqueeze(-1))
 
     def over(self, windows: "Windows", batch_size: int = 512) -> Iterator[tuple[Tensor, Batch, Tensor]]:
@@ -157,7 +148,7 @@ class SegmentCore(nn.Module):
 
     def __init__(self, layout: Layout, head: Head, recurrent: Recurrent, writer: ParallelWriter, dropout: float):
         super().__init__()
-        self.layout, self.numbers = layout, head.size
+        self.layout, self.head, self.numbers = layout, head, head.size
         width, hidden = layout.segment * layout.channels, writer.cell.hidden_size
         own = width * (2 if layout.missing else 1)
         self.embed: nn.Module = nn.Identity()
@@ -187,7 +178,7 @@ class SegmentCore(nn.Module):
         out = self.out(self.dropout(written.prediction))
         params = out.view(size, layout.written * layout.segment, layout.channels, self.numbers)
         if self.copied is not None and written.weights is not None:
-            params = params + self._copies(written.weights, batch.inputs).unsqueeze(-1)
+            params = self.head.shift(params, self._copies(written.weights, batch.inputs))
         if self.mixer is not None and (said := self.mixer.said(batch)) is not None:
             params = params + said.view_as(params)
         return written._replace(prediction=params[:, : layout.horizon])

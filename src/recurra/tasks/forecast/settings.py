@@ -7,6 +7,9 @@ from ...attention import ATTENTIONS
 from ...settings import ModelSettings, Parts, Range, TrainingSettings, otherwise, setting
 from ...settings.model import AttentionName
 
+NEGATIVE_BINOMIAL = "negative_binomial"
+WITH_INTERVALS = ("quantile", "gaussian", "student_t", NEGATIVE_BINOMIAL)  # losses that predict them
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ForecastSettings:
@@ -67,9 +70,9 @@ class ForecastSettings:
         "independent",
         "several columns: one by one with shared weights, or read together",
     )
-    loss: Literal["quantile", "absolute", "squared", "huber"] = setting(
+    loss: Literal["quantile", "absolute", "squared", "huber", "gaussian", "student_t", "negative_binomial"] = setting(
         "quantile",
-        "what is predicted and how errors count",
+        "what is predicted and how errors count; the last three are distributions, that of counts the last",
     )
     combine: bool = setting(
         True, "answer with the network and a linear model together, each weighted by how well it did on validation"
