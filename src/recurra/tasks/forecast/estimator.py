@@ -18,10 +18,10 @@ from ...training.loop import Epoch, Progress
 from ..base import Exam
 from ..estimator import Estimator
 from ..frames import collected, form_of
-from .answers import columns_of, forecast, looks
+from .answers import columns_of, forecast, looks, sample_paths
 from .context import times_of
 from .exam import Guess
-from .kind import KIND, checked_steps, part_from
+from .kind import KIND, checked_steps, part_from, whole_number
 from .learned import ForecastLearned
 from .plan import make_plan, tracks_of
 from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingSettings
@@ -86,6 +86,9 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         Columns that are known ahead are read from the later rows of either, in which nothing stands for what is
         forecast, or from ``future``, a table of rows to come.
 
+        Beyond the horizon it was trained for the model reads sample paths of its own: a forecast is their median, and
+        its intervals are their quantiles. Columns that are known ahead must then reach as far.
+
         Returns a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``.
         A table or a path may come first, as scikit-learn's ``predict(X)`` has it.
         """
@@ -96,6 +99,21 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         steps = checked_steps(h, fitted.learned.layout.horizon)
         answer = forecast(fitted, self._panel(df), steps, future=collected(future)).frame()
         return self._answer_about(df, answer)
+
+    def sample(self, n: int = 100, df: Any = None, *, h: int | None = None, future: Any = None, seed: int = 0) -> Any:
+        """Draw ``n`` paths of the ``h`` steps after the end of ``df``, or of what was trained on.
+
+        Each step of them is distributed as the intervals of ``predict`` say, and what is drawn of its steps is put in
+        the order of the errors of validation: the Schaake shuffle (Clark et al. 2004). So questions about several steps
+        are answered, such as how probable a sum is. The same ``seed`` draws the same paths.
+
+        Returns a long frame ``unique_id, ds, path, y``. Raises ConfigError if the loss has no intervals to draw from.
+        """
+        fitted, df = self._fitted(), collected(df)
+        steps = checked_steps(h, fitted.learned.layout.horizon)
+        count = whole_number(n, "n")
+        paths = sample_paths(fitted, self._panel(df), count, steps, None, collected(future), seed)
+        return self._answer_about(df, paths.frame())
 
     @on_its_own
     def score(self, df: Any, y: None = None) -> float:

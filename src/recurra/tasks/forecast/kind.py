@@ -21,7 +21,7 @@ from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
 from ..last import train_gently
 from ..others import another_suggested
-from .answers import Forecasts, answer_to, forecast, joined, network_answer
+from .answers import Forecasts, answer_to, forecast, joined, network_answer, sample_paths
 from .baselines import make_baselines
 from .build import make_forecaster
 from .combination import combine
@@ -30,6 +30,7 @@ from .exam import Guess, Truth, calibrate, make_exam, statistics_of
 from .learned import ForecastLearned
 from .metrics import forecast_metrics, loss_per_origin
 from .network import ForecastNet
+from .paths import Paths, error_paths
 from .plan import (
     Cut,
     ForecastPlan,
@@ -126,7 +127,10 @@ class ForecastKind(Kind):
         network, valid = fitted.network, prepared.valid
         assert isinstance(network, ForecastNet) and isinstance(valid, Windows)
         network.welcome_strangers()
-        calibrate(network, valid, combine(fitted, prepared) if fitted.config.task.combine else None)
+        moved = combine(fitted, prepared) if fitted.config.task.combine else None
+        calibrate(network, valid, moved)
+        if network.head.quantiles:
+            fitted.learned = replace(fitted.learned, errors=error_paths(fitted, prepared, moved))
 
     def train(self, fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
         """Train by gradient, or find a reservoir and its read-out in closed form."""
@@ -176,13 +180,18 @@ class ForecastKind(Kind):
         network = network_answer(fitted, examples)
         return joined(fitted, examples, network), network if fitted.learned.mix else None
 
-    def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts:
-        """Forecast from the end of ``data``."""
+    def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts | Paths:
+        """Forecast from the end of ``data``, or draw paths of it."""
         steps = checked_steps(asked.steps, fitted.learned.layout.horizon)
-        return forecast(fitted, data, steps, asked.model, asked.future)
+        if asked.paths is None:
+            return forecast(fitted, data, steps, asked.model, asked.future)
+        return sample_paths(fitted, data, asked.paths, steps, asked.model, asked.future, asked.seed)
 
-    def frame(self, answers: Forecasts) -> pd.DataFrame:
-        """Return a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``."""
+    def frame(self, answers: Forecasts | Paths) -> pd.DataFrame:
+        """Return a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``.
+
+        Paths are ``unique_id, ds, path, y``.
+        """
         return answers.frame()
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
@@ -309,17 +318,15 @@ def part_from(
 
 
 def checked_steps(steps: Any, horizon: int) -> int:
-    """Return how many steps are asked for; raises ConfigError if the model was not trained for so many."""
-    if steps is None:
-        return horizon
-    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
-        raise ConfigError(f"h must be a whole number from 1 to {horizon}. Got {steps!r} instead.")
-    if steps > horizon:
-        raise ConfigError(
-            f"{steps} steps are more than the horizon this model was trained for ({horizon}). "
-            f"Train again with horizon={steps}."
-        )
-    return int(steps)
+    """Return how many steps are asked for, the ``horizon`` if none; raises ConfigError if that is no whole number."""
+    return horizon if steps is None else whole_number(steps, "h")
+
+
+def whole_number(value: Any, name: str) -> int:
+    """Return ``value`` if it is a whole number from 1 on; raises ConfigError that says its ``name`` if it is not."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name} must be a whole number from 1 on. Got {value!r} instead.")
+    return int(value)
 
 
 KIND = ForecastKind()

@@ -115,6 +115,8 @@ class ForecastAsked:
     """What a forecast may be asked for."""
 
     steps: int | None = setting(None, "how many steps ahead; the trained horizon if not given", low=1)
+    paths: int | None = setting(None, "draw so many sample paths instead of a forecast with intervals", low=1)
+    seed: int = setting(0, "of the sample paths; the same seed draws the same ones", low=0)
     future: str | None = setting(
         None, "file with the rows to come: the time and the columns that are known ahead", metavar="FILE"
     )
