@@ -6,7 +6,6 @@ these windows (the Schaake shuffle, Clark et al. 2004; ensemble copula coupling,
 Shapes: S row series, M error paths, n paths, H steps, C channels, K quantiles.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,11 +95,7 @@ def drawn(guess: Guess, levels: Array) -> Array:
 
 def _knots(guess: Guess) -> tuple[Array, Array]:
     """Return the quantiles of a guess in rising order (S, H, C, K) and their normal scores (K,)."""
-    ends: Mapping[float, Array] = {
-        0.5: guess.point,
-        **{(100 - level) / 200: low for level, (low, _) in guess.bands.items()},
-        **{(100 + level) / 200: high for level, (_, high) in guess.bands.items()},
-    }
+    ends = guess.quantiles
     quantiles = sorted(ends)
     return np.stack([ends[q] for q in quantiles], -1), normal_scores(np.array(quantiles))
 
