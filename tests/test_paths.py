@@ -179,10 +179,13 @@ def test_a_later_horizon_is_the_median_of_paths_that_were_fed_back(one: Forecast
     assert np.corrcoef(np.array(ends)[:, 0], whole[:, 6])[0, 1] > 0.5, "each goes on from where it was"
 
 
-def test_points_are_fed_back_where_there_are_no_intervals() -> None:
-    forecaster = Forecaster(**QUICK, loss="absolute").fit(walk())
+@pytest.mark.parametrize("log", [False, True])
+def test_points_are_fed_back_where_there_are_no_intervals(log: bool) -> None:
+    """A season of 7 and a horizon of 6, so that a later horizon begins at another place in the season."""
+    frame = walk().assign(y=50 + 9 * np.sin(np.arange(300) * 2 * np.pi / 7) + walk()["y"])
+    forecaster = Forecaster(**QUICK | {"season": 7}, loss="absolute", cycle=True, log=log).fit(frame)
     answer, first = forecaster.predict(9), forecaster.predict()
-    longer = pd.concat([walk(), first.rename(columns={"yhat": "y"})[["ds", "y"]]], ignore_index=True)
+    longer = pd.concat([frame, first.rename(columns={"yhat": "y"})[["ds", "y"]]], ignore_index=True)
     np.testing.assert_allclose(answer["yhat"][6:], forecaster.predict(3, df=longer)["yhat"], rtol=1e-4)
     assert list(answer.columns) == ["unique_id", "ds", "yhat"]
 

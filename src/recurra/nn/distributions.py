@@ -122,7 +122,7 @@ def count_quantile(q: float, mean: Tensor, alpha: Tensor) -> Tensor:
     low, high = torch.full_like(mean, -1.0), torch.full_like(mean, torch.inf)
     below, above = torch.full_like(mean, -SCORE), torch.full_like(mean, SCORE)  # normal scores at both
     reach = (spread / 16).ceil()
-    open_ends = torch.arange(len(mean))
+    open_ends = torch.arange(len(mean), device=mean.device)
     for turn in range(200):
         some = open_ends
         chance = count_cdf(tried, mean[some], alpha[some])
