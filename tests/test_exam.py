@@ -105,7 +105,7 @@ def test_error_by_step_against_pandas(some: tuple[Truth, Guess]) -> None:
 def test_summary_against_pandas_and_scikit_learn(some: tuple[Truth, Guess]) -> None:
     truth, guess = some
     statistics, rows = statistics_of(truth, guess), table(truth, guess)
-    found = {metric.name: metric.of(statistics) for metric in forecast_metrics((80,))}
+    found = {metric.name: metric.of(statistics) for metric in forecast_metrics((80,))[:9]}
     known = np.isfinite(truth.values)
     assert found["mae"] == pytest.approx(mean_absolute_error(truth.values[known], guess.point[known]))
     assert found["mase"] == pytest.approx(rows["scaled"].mean())
@@ -113,7 +113,7 @@ def test_summary_against_pandas_and_scikit_learn(some: tuple[Truth, Guess]) -> N
     assert found["scaled_mae"] == pytest.approx(rows["std"].abs().mean())
     assert found["coverage_80"] == pytest.approx((rows["error"] <= 1).mean())
     assert found["rmse"] == pytest.approx(root_mean_squared_error(truth.values[known], guess.point[known]))
-    assert list(found) == ["mase", "mae", "rmse", "smape", "coverage_80", "scaled_mae", "scaled_mse"]
+    assert list(found) == ["mase", "mae", "rmse", "smape", "coverage_80", "crps", "wql", "scaled_mae", "scaled_mse"]
 
 
 def test_statistics_are_window_by_window(some: tuple[Truth, Guess]) -> None:

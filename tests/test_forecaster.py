@@ -189,8 +189,8 @@ def test_a_shorter_h_is_cut(fitted: tuple[Forecaster, pd.DataFrame]) -> None:
 @pytest.mark.parametrize(
     ("h", "message"),
     [
-        (5, r"5 steps are more than the horizon .* \(4\).*Train again with horizon=5"),
-        (0, "h must be a whole number from 1 to 4. Got 0 instead"),
+        (401, r"401 steps are more than 100 times the horizon .* \(4\).*Train again with horizon=401"),
+        (0, "h must be a whole number from 1 on. Got 0 instead"),
         (-1, "Got -1 instead"),
         (2.5, "Got 2.5 instead"),
         (True, "Got True instead"),

@@ -11,7 +11,7 @@ import torch
 import networks
 from recurra import ConfigError, Forecaster
 from recurra.tasks.forecast.logarithm import swings_with_level
-from recurra.tasks.forecast.network import from_log, to_log
+from recurra.tasks.forecast.placing import from_log, to_log
 from recurra.tasks.forecast.scaling import Scaling, seasonal_means
 
 TINY: dict[str, Any] = networks.TINY | {"max_epochs": 2, "combine": False}

@@ -136,7 +136,7 @@ def test_all_faults_come_at_once() -> None:
         ("cell", (), "cell must name at least one value"),
         ("cell", 3, "cell must be text"),
         ("attention", "dto", "Unknown attention 'dto'. Did you mean 'dot'?"),
-        ("loss", "mse", "Choose one of: quantile, absolute, squared, huber."),
+        ("loss", "mse", "Choose one of: quantile, absolute, squared, huber, gaussian, student_t, negative_binomial."),
         ("levels", (), "levels must name at least one value"),
         ("levels", (80, 100), "levels must be at most 99. Got 100 instead."),
         ("levels", (0, 80), "levels must be at least 1. Got 0 instead."),

@@ -130,8 +130,8 @@ def check_spared(out: str | None, data: Sequence[str | None]) -> None:
             raise ConfigError(f"'{out}' holds the data themselves, and answers would replace them. Name another file.")
 
 
-def write_frame(frame: Any, out: str | None, as_json: bool, what: str) -> None:
-    """Print a frame as CSV or JSON, or write it to a file."""
+def write_frame(frame: Any, out: str | None, as_json: bool, what: str, notes: Sequence[str] = ()) -> None:
+    """Print a frame as CSV or JSON, or write it to a file; the JSON that names the file has the ``notes``, if any."""
     if out is None:
         text = frame.to_json(orient="records", date_format="iso", force_ascii=False)
         sys.stdout.write(text + "\n" if as_json else frame.to_csv(index=False, lineterminator="\n"))
@@ -140,6 +140,6 @@ def write_frame(frame: Any, out: str | None, as_json: bool, what: str) -> None:
     with draft_of(path, f"The {what} cannot be written to {out}") as draft:
         frame.to_parquet(draft) if path.suffix.lower() == ".parquet" else frame.to_csv(draft, index=False)
     if as_json:
-        print_json({what: str(path)})
+        print_json({what: str(path), **({"notes": list(notes)} if notes else {})})
     else:
         message(f"{what.capitalize()}: {path}")

@@ -42,6 +42,7 @@ def predict(
 
         read = source_of(fitted)
     answers = fitted.kind.answer(fitted, read, wanted)
-    if notes := getattr(answers, "notes", ()):
+    notes = tuple(getattr(answers, "notes", ()))
+    if notes:
         print_notes(notes)
-    write_frame(fitted.kind.frame(answers), out, as_json, fitted.kind.parts.answer)
+    write_frame(fitted.kind.frame(answers), out, as_json, fitted.kind.parts.answer, notes)

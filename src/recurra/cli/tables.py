@@ -23,7 +23,7 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]], known: Sequence[Me
     labels = [translated(label) for label in rows]
     table.add_column("", no_wrap=True)
     columns, room = [labels], WIDTH - max(map(cell_len, labels))
-    for metric in known:
+    for metric in (one for one in known if one.shown):
         values = [metrics[row].get(metric.name) for row in rows]
         cells = _cells(metric, values)
         room -= 2 + max(map(cell_len, (translated(metric.title), *cells)))

@@ -21,6 +21,7 @@ class Metric:
     help: str = ""  # what it is, one sentence without a full stop
     share: bool = False  # a share between 0 and 1, written in percent
     points: bool = False  # a number from 0 to 100, of which differences are points as they are
+    shown: bool = True  # whether tables show it; what is computed has all
 
     def beats(self, first: float, second: float) -> bool:
         """Tell whether ``first`` is better than ``second``; never, where neither low nor high is better."""

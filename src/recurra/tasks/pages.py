@@ -136,7 +136,7 @@ def comparison_frame(rows: Sequence[Mapping[str, Any]], metrics: Sequence[Metric
 def metrics_frame(metrics: Mapping[str, Mapping[str, float]], known: Sequence[Metric]) -> pd.DataFrame:
     """Return metrics by model with headings for people; shares are in percent."""
     frame = pd.DataFrame.from_dict(dict(metrics), orient="index")
-    shown = [metric for metric in known if metric.name in frame]
+    shown = [metric for metric in known if metric.shown and metric.name in frame]
     frame = frame[[metric.name for metric in shown]].copy()
     if shown[0].better:
         frame = frame.sort_values(shown[0].name, ascending=shown[0].better == "low", kind="stable")
@@ -155,7 +155,7 @@ def _proof(fitted: Fitted, data: Any, judged: Judged | None) -> list[Section]:
     if judged is None:
         return []
     known = fitted.kind.metrics(fitted.config)
-    helps = [metric.sentence for metric in known if metric.help]
+    helps = [metric.sentence for metric in known if metric.help and metric.shown]
     said = f"{judged.exam.said[:1].upper()}{judged.exam.said[1:]}, which the model has not seen."
     table = Section(
         "How good it is",

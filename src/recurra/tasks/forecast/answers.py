@@ -4,6 +4,7 @@ Shapes: S row series, L look-back, H horizon, C channels, Q outputs, n segments 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -13,15 +14,18 @@ import torch
 
 from ...data.batch import Batch
 from ...data.series import Panel, long_frame
-from ...errors import DataError, RunError
+from ...errors import ConfigError, DataError, RunError
 from ...nn.models import Output
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, row_of
 from .combination import NETWORK, combined
 from .context import Context, context_of, times_of, unknown_ahead
 from .exam import Guess, ask_network
+from .extension import blocks_of, extended, require_extension, usual_count, with_calendar_ahead
 from .future import with_future
 from .learned import ForecastLearned
+from .paths import Paths, require_paths
+from .settings import WITH_INTERVALS
 from .windows import Windows, windows_after
 
 AT_ONCE = 1024  # rows that the network reads at a time: an attention takes memory for each pair of steps
@@ -69,12 +73,15 @@ def forecast(
     ``future`` is a table, or a file, of what is known of the steps that follow.
     """
     learned: ForecastLearned = fitted.learned
-    context = context_of(learned, panel)
-    context = context if future is None else with_future(fitted, context, future)
     steps = learned.layout.horizon if steps is None else steps
-    windows = windows_from(context, learned, steps)
-    guess = answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
-    return told(learned, context, guess, steps, _notes_on(fitted, guess, model))
+    context = context_ahead(fitted, panel, steps, future)
+    ask, fed = partial(ask_context, fitted, model), 0
+    if steps <= learned.layout.horizon:
+        guess = ask(context).first(steps)
+    else:
+        guess, _, fed = extended(ask, context, steps, fitted, usual_count(len(context.values)), seed=0)
+    notes = (*_notes_on(fitted, guess, model), *_notes_on_length(learned, steps, fed))
+    return told(learned, context, guess, steps, notes)
 
 
 def windows_from(context: Context, learned: ForecastLearned, steps: int) -> Windows:
@@ -93,9 +100,70 @@ def told(
     return Forecasts(names, times_of(learned, context.panel, 0, steps), guess.first(steps), notes)
 
 
+@on_its_own
+def sample_paths(
+    fitted: Fitted,
+    panel: Panel | None,
+    count: int,
+    steps: int | None = None,
+    model: str | None = None,
+    future: Any = None,
+    seed: int = 0,
+) -> Paths:
+    """Draw ``count`` paths of the next ``steps`` from a ``forecast``; the same ``seed`` draws the same paths.
+
+    Raises ConfigError if what answers has no intervals to draw from.
+    """
+    learned: ForecastLearned = fitted.learned
+    steps = learned.layout.horizon if steps is None else steps
+    require_paths(fitted)
+    context = context_ahead(fitted, panel, steps, future)
+    made = extended(partial(ask_context, fitted, model), context, steps, fitted, count, seed)
+    if not made.guess.bands:
+        raise ConfigError(
+            f"Paths are drawn from intervals, and {model} forecasts without: say model='network', or leave model= out."
+        )
+    names = learned.names if panel is None else panel.names
+    _refuse_infinite(made.guess, names)
+    notes = _notes_on_length(learned, steps, made.fed)
+    return Paths(names, times_of(learned, panel, 0, steps), made.paths[:, :, :steps], notes)
+
+
+def context_ahead(fitted: Fitted, panel: Panel | None, steps: int, future: Any = None) -> Context:
+    """Return what forecasts of so many ``steps`` read; raises an error if they are too many, or too little is known."""
+    require_extension(fitted, steps)
+    learned: ForecastLearned = fitted.learned
+    horizon = learned.layout.horizon
+    context = context_of(learned, panel, horizon * blocks_of(steps, horizon))
+    context = with_calendar_ahead(fitted, context, panel) if steps > horizon else context
+    context = context if future is None else with_future(fitted, context, future)
+    if missing := unknown_ahead(learned, context, steps):
+        raise DataError(missing)
+    return context
+
+
+def ask_context(fitted: Fitted, model: str | None, context: Context) -> Guess:
+    """Forecast one horizon after ``context``, by a ``model`` of the table alone or by all that answers."""
+    windows = windows_after(context, fitted.learned)
+    return answer_to(fitted, windows) if model is None else answer_of(fitted, windows, model)
+
+
+def _notes_on_length(learned: ForecastLearned, steps: int, fed: int) -> tuple[str, ...]:
+    """Say how steps beyond the horizon were forecast."""
+    horizon = learned.layout.horizon
+    if steps <= horizon:
+        return ()
+    if not fed:
+        return (f"beyond the {horizon} steps of its horizon the model reads its own forecasts",)
+    return (
+        f"beyond the {horizon} steps of its horizon the model reads {fed} paths of its own: the forecast is their "
+        "median, and the intervals are their quantiles",
+    )
+
+
 def _notes_on(fitted: Fitted, guess: Guess, model: str | None) -> tuple[str, ...]:
     """Say so if one row of the table has no intervals where the network has some."""
-    if model is None or guess.bands or fitted.config.task.loss != "quantile":
+    if model is None or guess.bands or fitted.config.task.loss not in WITH_INTERVALS:
         return ()
     return (f"{model} forecasts without intervals; they come with model='network', or with model= left out",)
 

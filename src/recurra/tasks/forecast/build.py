@@ -6,22 +6,29 @@ from ...attention import Attention, LaggedAttention, ScoreAttention
 from ...errors import ConfigError
 from ...nn.attending import AttendingCell
 from ...nn.build import cell_names, is_reservoir, make_attention, make_cell, make_recurrent
-from ...nn.heads import Head, make_head
+from ...nn.heads import DistributionHead, Head, make_head
 from ...nn.models import ParallelWriter, Writer
 from ...random import Dropout
 from ...settings.config import Config, ModelSettings
 from .layout import Layout
 from .network import ForecastNet, SegmentCore, VanillaCore
+from .placing import CountHead, LoggedHead, PlacedHead
 from .presets import PRESETS
 from .reservoir import ReservoirNet
+from .settings import NEGATIVE_BINOMIAL
 from .steps import ahead_width, read_width
 from .task import ForecastTask
 
 
 def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, ForecastTask]:
     """Make an untrained forecaster."""
-    head = make_head(config.task.loss, config.task.levels)
+    head = _head(config.task.loss, config.task.levels, layout)
     if is_reservoir(config.model):
+        if isinstance(head, (DistributionHead, PlacedHead)):
+            raise ConfigError(
+                f"A reservoir is read out in closed form, and a likelihood has none: leave loss='{config.task.loss}' "
+                "out, or use another cell."
+            )
         recurrent = make_recurrent(config.model, layout.channels * (2 if layout.missing else 1))
         return ReservoirNet(recurrent, head, layout), ForecastTask(head)
     core: nn.Module
@@ -33,6 +40,14 @@ def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, Foreca
     else:
         core = _segment_core(config.model, layout, head, config.task.lags)
     return ForecastNet(core, head, layout, config.task.normalise), ForecastTask(head)
+
+
+def _head(loss: str, levels: tuple[int, ...], layout: Layout) -> Head:
+    """Make the head, which knows where a window stands if it has to."""
+    if loss == NEGATIVE_BINOMIAL:
+        return CountHead(levels)
+    head = make_head(loss, levels)
+    return LoggedHead(head) if layout.log and isinstance(head, DistributionHead) else head
 
 
 def _segment_core(settings: ModelSettings, layout: Layout, head: Head, lags: bool | None) -> nn.Module:

@@ -28,6 +28,8 @@ PARTS: tuple[Part, ...] = (
     ("calendar: month", MONTHS, lambda times: times.month - 1, None),
 )
 
+NAMES = {part[0]: part[1] for part in PARTS}  # of the columns that are no numbers
+
 
 def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
     """Return the panel with columns of the calendar beside its series, as far as the horizon goes, if they are wanted.
@@ -40,7 +42,7 @@ def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
         raise ConfigError(
             "calendar= and holidays= need dates, and the steps of this table are numbers: leave them out."
         )
-    parts = parts_of(panel, settings)
+    parts = parts_of(panel.times(0, 0, 2), settings)
     horizon = settings.horizon or 0
     made: dict[Any, np.ndarray] = {}  # most series of a table begin and end together
     beside = []
@@ -54,14 +56,20 @@ def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
         known[: len(one.known)] = one.known
         beside.append(one._replace(known=np.concatenate([known, made[key]], 1)))
     names = tuple(part[0] for part in parts) + ((HOLIDAY,) if settings.holidays else ())
-    categories = {**panel.categories, **{part[0]: part[1] for part in parts}}
+    categories = {**panel.categories, **{part[0]: NAMES[part[0]] for part in parts}}
     return replace(panel, beside=tuple(beside), categories=categories, calendar=names)
 
 
-def parts_of(panel: Panel, settings: ForecastSettings) -> list[Part]:
-    """Return the parts of a date that say something of the steps of a panel, if the calendar is wanted."""
-    step = panel.times(0, 0, 2)
-    return [part for part in PARTS if settings.calendar and (part[3] is None or step[1] - step[0] < part[3])]
+def calendar_at(times: pd.Index, settings: ForecastSettings) -> np.ndarray:
+    """Return the columns that ``with_calendar`` adds for these ``times`` (n,), at least two: (n, K)."""
+    if not settings.calendar and settings.holidays is None:
+        return np.empty((len(times), 0))
+    return columns_at(pd.DatetimeIndex(times), parts_of(times[:2], settings), settings.holidays)
+
+
+def parts_of(two: pd.Index, settings: ForecastSettings) -> list[Part]:
+    """Return the parts of a date that differ from step to step, of which these are ``two``, if they are wanted."""
+    return [part for part in PARTS if settings.calendar and (part[3] is None or two[1] - two[0] < part[3])]
 
 
 def columns_at(times: pd.DatetimeIndex, parts: list[Part], country: str | None) -> np.ndarray:

@@ -31,19 +31,43 @@ class Context(NamedTuple):
         parts = self.values[chosen], self.identities[chosen], self.phases[chosen], self.scaling.rows(chosen)
         return Context(self.panel, *parts, None if self.around is None else self.around.rows(chosen))
 
+    def onward(self, more: np.ndarray, season: int) -> "Context":
+        """Return the context after ``more`` values (S, h, C), as if they had happened."""
+        lookback, steps = self.values.shape[1], more.shape[1]
+        beside = self.around
+        if beside is not None:
+            beside = beside._replace(known=beside.known[:, steps:])
+        values = np.concatenate([self.values, more], 1)[:, -lookback:]
+        return self._replace(values=values, phases=(self.phases + steps) % season, around=beside)
 
-def context_of(learned: ForecastLearned, panel: Panel | None = None) -> Context:
-    """Return what a forecast from the end of ``panel``, or of the training, reads."""
-    return _remembered(learned) if panel is None else _last_of(learned, panel)
+    def ahead(self, steps: int) -> "Context":
+        """Return the context with no more than ``steps`` of what is known ahead."""
+        if self.around is None:
+            return self
+        known = self.around.known[:, : self.values.shape[1] + steps]
+        return self._replace(around=self.around._replace(known=known))
 
 
-def _remembered(learned: ForecastLearned) -> Context:
+def context_of(learned: ForecastLearned, panel: Panel | None = None, ahead: int | None = None) -> Context:
+    """Return what a forecast from the end of ``panel``, or of the training, reads.
+
+    What is known ahead goes so many steps ``ahead``, the horizon if not said; it is missing where it is not known.
+    """
+    ahead = learned.layout.horizon if ahead is None else ahead
+    return _remembered(learned, ahead) if panel is None else _last_of(learned, panel, ahead)
+
+
+def _remembered(learned: ForecastLearned, ahead: int) -> Context:
     rows = len(learned.context)
     phases = (np.array(learned.lengths[:rows]) - learned.layout.lookback) % learned.layout.season
-    return Context(None, learned.context, np.arange(rows), phases, learned.scaling, learned.around)
+    beside = learned.around
+    if beside is not None:
+        missing = max(0, ahead - learned.layout.horizon)
+        beside = beside._replace(known=np.pad(beside.known, ((0, 0), (0, missing), (0, 0)), constant_values=np.nan))
+    return Context(None, learned.context, np.arange(rows), phases, learned.scaling, beside)
 
 
-def _last_of(learned: ForecastLearned, panel: Panel) -> Context:
+def _last_of(learned: ForecastLearned, panel: Panel, ahead: int) -> Context:
     layout, tracks = learned.layout, tracks_of(panel, learned.joint)
     if learned.joint and len(panel) != layout.channels:
         raise DataError(f"The model reads {layout.channels} columns together, but got {len(panel)}.")
@@ -54,7 +78,7 @@ def _last_of(learned: ForecastLearned, panel: Panel) -> Context:
         raise DataError(f"The last {layout.lookback} values of '{name}' are all missing.")
     known = learned.identify(panel, tracks, [len(track) for track in tracks])
     ends = np.array([len(track) for track in tracks]) - layout.lookback
-    beside = around(learned.variables, panel, layout.lookback, layout.horizon, learned.joint)
+    beside = around(learned.variables, panel, layout.lookback, ahead, learned.joint)
     return Context(panel, values, known.numbers, (known.phases + ends) % layout.season, known.scaling, beside)
 
 

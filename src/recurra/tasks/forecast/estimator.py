@@ -18,29 +18,18 @@ from ...settings import make_config, make_part, settings_of
 from ...training.loop import Epoch, Progress
 from ..base import Fitted
 from ..estimator import Estimator
-<<<<<<< HEAD
 from ..frames import PANDAS, collected, form_of
-from .answers import columns_of, forecast, looks
-from .context import context_of, times_of
-from .exam import Guess
-from .kind import KIND, checked_steps, part_from
-from .learned import ForecastLearned
-from .plan import make_plan, tracks_of
-from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingSettings
-from .stream import Begun, ForecastStream
-=======
-from ..frames import collected, form_of
-from .answers import forecast, looks
+from .answers import forecast, looks, sample_paths
 from .backtest import Origins, backtest, in_order
-from .context import times_of
+from .context import context_of, times_of
 from .folds import errors_by
 from .growth import grown
 from .insample import fitted_values
-from .kind import KIND, checked_steps, part_from
+from .kind import KIND, checked_steps, part_from, whole_number
 from .learned import ForecastLearned
 from .plan import tracks_of
 from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingSettings, OriginsAsked
->>>>>>> backtest
+from .stream import Begun, ForecastStream
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -125,6 +114,9 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         Columns that are known ahead are read from the later rows of either, in which nothing stands for what is
         forecast, or from ``future``, a table of rows to come.
 
+        Beyond the horizon it was trained for the model reads sample paths of its own: a forecast is their median, and
+        its intervals are their quantiles. Columns that are known ahead must then reach as far.
+
         Returns a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``.
         A table or a path may come first, as scikit-learn's ``predict(X)`` has it.
         """
@@ -136,7 +128,21 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         answer = forecast(fitted, self._panel(df), steps, future=collected(future)).frame()
         return self._answer_about(df, answer)
 
-<<<<<<< HEAD
+    def sample(self, n: int = 100, df: Any = None, *, h: int | None = None, future: Any = None, seed: int = 0) -> Any:
+        """Draw ``n`` paths of the ``h`` steps after the end of ``df``, or of what was trained on.
+
+        Each step of them is distributed as the intervals of ``predict`` say, and what is drawn of its steps is put in
+        the order of the errors of validation: the Schaake shuffle (Clark et al. 2004). So questions about several steps
+        are answered, such as how probable a sum is. The same ``seed`` draws the same paths.
+
+        Returns a long frame ``unique_id, ds, path, y``. Raises ConfigError if the loss has no intervals to draw from.
+        """
+        fitted, df = self._fitted(), collected(df)
+        steps = checked_steps(h, fitted.learned.layout.horizon)
+        count = whole_number(n, "n")
+        paths = sample_paths(fitted, self._panel(df), count, steps, None, collected(future), seed)
+        return self._answer_about(df, paths.frame())
+
     def stream(self, df: Any = None, *, adapt: bool = False, state: Any = None) -> ForecastStream:
         """Return a stream from the end of ``df``, or of what was trained on: it takes one observation at a time.
 
@@ -154,7 +160,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
             return ForecastStream.going_on(fitted, state, form)
         begun = Begun.after(fitted.learned, context_of(fitted.learned, self._panel(df)))
         return ForecastStream(fitted, begun, form, adapt)
-=======
+
     def fitted_values(self, h: int = 1, df: Any = None) -> Any:
         """Say of each row that was trained on what is forecast ``h`` steps before it, ``ŷ(t | t − h)``.
 
@@ -174,7 +180,6 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
                 raise DataError("A run that was loaded does not keep the data it was trained on: give them as df=.")
             panel = session.prepared.data
         return self._answer_about(df, fitted_values(fitted, panel, ahead).frame())
->>>>>>> backtest
 
     @on_its_own
     def score(self, df: Any, y: None = None) -> float:

@@ -18,7 +18,8 @@ from ...nn.heads import Head
 from ...nn.intervals import levels_of, margins
 from ..base import Exam
 from .learned import ForecastLearned
-from .metrics import inside, naive_scale, window_sums
+from .metrics import inside, naive_scale, naive_square, quantile_sums, window_sums
+from .naive import naive2
 from .network import ForecastNet
 from .plan import Part, describe_test, tracks_of
 from .scaling import Scaling, unscale
@@ -35,6 +36,8 @@ class Truth:
     mase: np.ndarray  # (W, 1, C) the scale of MASE
     std: np.ndarray  # (W, 1, C) the training deviation
     step: int = 1  # distance between origins
+    rmsse: np.ndarray | None = None  # (W, 1, C) the scale of RMSSE, squared
+    naive2: np.ndarray | None = None  # (W, H, C) what naive 2 says, which OWA is relative to
 
     @property
     def overlap(self) -> int:
@@ -47,6 +50,14 @@ class Guess(NamedTuple):
 
     point: np.ndarray  # (W, H, C)
     bands: dict[int, tuple[np.ndarray, np.ndarray]]  # coverage in percent to lower and upper end
+
+    @property
+    def quantiles(self) -> dict[float, np.ndarray]:
+        """The point, which is the median, and the ends of all bands, by the level of each."""
+        ends = {0.5: self.point}
+        for level, (low, high) in self.bands.items():
+            ends |= {(100 - level) / 200: low, (100 + level) / 200: high}
+        return ends
 
     def first(self, steps: int) -> "Guess":
         """Return only the first ``steps``."""
@@ -89,12 +100,24 @@ def truth_of(windows: Windows, tracks: list[np.ndarray], part: Part, season: int
     origins = (windows.starts + windows.lookback).numpy() - windows.rows.offsets[series]
     begins = np.cumsum([0, *(len(track) for track in tracks)])[series]
     values = np.concatenate(tracks)[(begins + origins)[:, None] + np.arange(windows.horizon)]
-    return Truth(values, series, origins, mase[series][:, None], scaling.std[series][:, None], part.step)
+    squares = np.stack([naive_square(track[:end], season) for track, end in zip(tracks, part.ends, strict=True)])
+    rmsse = np.where(np.isfinite(squares), squares, scaling.std**2)[series][:, None]
+    plain = np.zeros(values.shape)
+    for n in np.unique(series):
+        own = series == n
+        plain[own] = naive2(tracks[n], part.ends[n], season, origins[own], windows.horizon)
+    return Truth(values, series, origins, mase[series][:, None], scaling.std[series][:, None], part.step, rmsse, plain)
 
 
 def statistics_of(truth: Truth, guess: Guess) -> Statistics:
     """Return the sums of errors of every window, its origin, and how much of it lies in each interval."""
-    sums = window_sums(truth.values, guess.point, truth.mase, truth.std)
+    sums = window_sums(truth.values, guess.point, truth.mase, truth.std) | quantile_sums(truth.values, guess.quantiles)
+    if truth.rmsse is not None:
+        errors = np.square(np.nan_to_num(guess.point - truth.values)) / truth.rmsse
+        sums["scaled_squared"] = errors.sum((1, 2))
+    if truth.naive2 is not None:
+        plain = window_sums(truth.values, truth.naive2, truth.mase, truth.std)
+        sums |= {f"naive2_{name}": plain[name] for name in ("symmetric", "scaled")}
     bands = {f"inside_{level}": inside(truth.values, low, high) for level, (low, high) in guess.bands.items()}
     return sums | bands | {"origin": truth.origins}
 

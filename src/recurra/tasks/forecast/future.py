@@ -38,7 +38,7 @@ def with_future(fitted: Fitted, context: Context, future: Any) -> Context:
     for row, n, at in _places(learned, context, panel):
         values = learned.variables.coded(panel.some([n]), "known")[0]
         steps = np.arange(len(values)) + at
-        inside = (steps >= 0) & (steps < learned.layout.horizon)
+        inside = (steps >= 0) & (steps < known.shape[1] - lookback)
         here, there = known[row, lookback + steps[inside]], values[inside]
         known[row, lookback + steps[inside]] = np.where(np.isfinite(there), there, here)
         found += int(inside.sum())

@@ -21,7 +21,7 @@ from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
 from ..last import train_gently
 from ..others import another_suggested
-from .answers import Forecasts, answer_to, forecast, joined, network_answer
+from .answers import Forecasts, answer_to, forecast, joined, network_answer, sample_paths
 from .backtest import Origins, backtest, in_order
 from .baselines import make_baselines
 from .build import make_forecaster
@@ -33,6 +33,7 @@ from .insample import FittedValues, fitted_values
 from .learned import ForecastLearned
 from .metrics import forecast_metrics, loss_per_origin
 from .network import ForecastNet
+from .paths import Paths, error_paths
 from .plan import (
     Cut,
     ForecastPlan,
@@ -48,7 +49,7 @@ from .presets import has_own_core
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
 from .season import with_season_before
-from .settings import PARTS, BacktestAsked, ForecastAsked, OriginsAsked, ReportAsked
+from .settings import PARTS, WITH_INTERVALS, BacktestAsked, ForecastAsked, OriginsAsked, ReportAsked
 from .sizes import sized
 from .source import fingerprint_of, read_panel, strangers
 from .upgrade import upgraded
@@ -135,7 +136,10 @@ class ForecastKind(Kind):
         network, valid = fitted.network, prepared.valid
         assert isinstance(network, ForecastNet) and isinstance(valid, Windows)
         network.welcome_strangers()
-        calibrate(network, valid, combine(fitted, prepared) if fitted.config.task.combine else None)
+        moved = combine(fitted, prepared) if fitted.config.task.combine else None
+        calibrate(network, valid, moved)
+        if network.head.quantiles:
+            fitted.learned = replace(fitted.learned, errors=error_paths(fitted, prepared, moved))
 
     def train(self, fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
         """Train by gradient, or find a reservoir and its read-out in closed form."""
@@ -175,7 +179,7 @@ class ForecastKind(Kind):
             idle["lags"] = "the vanilla decoder writes steps, not segments"
         elif config.model.attention == "none":
             idle["lags"] = "attention='none' looks nowhere"
-        if config.task.loss != "quantile":
+        if config.task.loss not in WITH_INTERVALS:
             idle["levels"] = f"loss='{config.task.loss}' predicts no intervals"
         return idle
 
@@ -192,23 +196,30 @@ class ForecastKind(Kind):
         """Fitted values are about rows, of which no run remembers more than the last."""
         return asked.fitted
 
-    def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts | FittedValues:
-        """Forecast from the end of ``data``, or what is in them."""
+    def answer(self, fitted: Fitted, data: Panel | None, asked: ForecastAsked) -> Forecasts | FittedValues | Paths:
+        """Forecast from the end of ``data``, or draw paths of it, or say what is in them."""
         steps = checked_steps(asked.steps, fitted.learned.layout.horizon)
         if asked.fitted:
-            if asked.future is not None:
-                raise ConfigError("fitted=True is about rows of the data, not about those to come: leave future= out.")
+            if asked.future is not None or asked.paths is not None:
+                raise ConfigError(
+                    "fitted=True is about rows of the data, not about those to come: leave future= and paths= out."
+                )
             assert data is not None
             return fitted_values(fitted, data, asked.steps or 1, asked.model)
-        return forecast(fitted, data, steps, asked.model, asked.future)
+        if asked.paths is None:
+            return forecast(fitted, data, steps, asked.model, asked.future)
+        return sample_paths(fitted, data, asked.paths, steps, asked.model, asked.future, asked.seed)
 
-    def frame(self, answers: Forecasts | FittedValues) -> pd.DataFrame:
-        """Return a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``."""
+    def frame(self, answers: Forecasts | FittedValues | Paths) -> pd.DataFrame:
+        """Return a long frame ``unique_id, ds, yhat`` and, per level, ``yhat-lo-90`` and ``yhat-hi-90``.
+
+        Paths are ``unique_id, ds, path, y``.
+        """
         return answers.frame()
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
         """Return MASE, which ranks, and the others."""
-        return forecast_metrics(config.task.levels if config.task.loss == "quantile" else ())
+        return forecast_metrics(config.task.levels if config.task.loss in WITH_INTERVALS else ())
 
     def statistics(self, truth: Truth, answers: Guess) -> Statistics:
         """Return sums of errors, window by window."""
@@ -343,17 +354,15 @@ def part_from(
 
 
 def checked_steps(steps: Any, horizon: int) -> int:
-    """Return how many steps are asked for; raises ConfigError if the model was not trained for so many."""
-    if steps is None:
-        return horizon
-    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
-        raise ConfigError(f"h must be a whole number from 1 to {horizon}. Got {steps!r} instead.")
-    if steps > horizon:
-        raise ConfigError(
-            f"{steps} steps are more than the horizon this model was trained for ({horizon}). "
-            f"Train again with horizon={steps}."
-        )
-    return int(steps)
+    """Return how many steps are asked for, the ``horizon`` if none; raises ConfigError if that is no whole number."""
+    return horizon if steps is None else whole_number(steps, "h")
+
+
+def whole_number(value: Any, name: str) -> int:
+    """Return ``value`` if it is a whole number from 1 on; raises ConfigError that says its ``name`` if it is not."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{name} must be a whole number from 1 on. Got {value!r} instead.")
+    return int(value)
 
 
 KIND = ForecastKind()

@@ -18,6 +18,7 @@ class Layout:
     series: int  # row series that have an identity of their own
     missing: bool  # whether the network is told which inputs are missing
     log: bool = False  # whether the network sees logarithms
+    counts: bool = False  # whether it predicts counts, and so has to know the unit of the data
     known: tuple[int, ...] = ()  # how many numbers each covariate has that is known ahead,
     past: tuple[int, ...] = ()  # and each of which only the past is known,
     static: tuple[int, ...] = ()  # and each that never changes

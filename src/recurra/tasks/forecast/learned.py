@@ -46,6 +46,7 @@ class ForecastLearned:
     bounds: tuple[float, float] = (-np.inf, np.inf)  # that forecasts were told to stay within
     variables: Variables = Variables()  # noqa: RUF009  (it never changes)
     around: Around | None = None  # the covariates around the end of each row series; None if there are none
+    errors: np.ndarray | None = None  # (M, H, C) of validation windows, in training deviations, which paths go by
 
     @classmethod
     def of(cls, panel: Panel, plan: ForecastPlan, settings: ForecastSettings) -> "ForecastLearned":
@@ -123,7 +124,8 @@ class ForecastLearned:
             "variables": self.variables.to_plain(),
         }
         beside = {} if self.around is None else {f"around_{name}": part for name, part in self.around._asdict().items()}
-        return plain, {**self.scaling.to_arrays(), "context": self.context, **beside}
+        errors = {} if self.errors is None else {"errors": self.errors}
+        return plain, {**self.scaling.to_arrays(), "context": self.context, **beside, **errors}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ForecastLearned":
@@ -142,6 +144,7 @@ class ForecastLearned:
             bounds=bounds_of(*plain.get("bounds", (None, None))),
             variables=Variables.from_plain(plain.get("variables", {})),
             around=_around_in(arrays),
+            errors=arrays.get("errors"),
         )
 
 

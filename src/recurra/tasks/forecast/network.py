@@ -18,7 +18,7 @@ from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
 from .layout import Layout
 from .mixing import CovariateMixer
-from .scaling import FLOOR
+from .placing import PlacedHead, from_log, to_log, unit_of
 from .steps import known, read_steps, steps_ahead
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SMALL, SMALLEST = 0.2, 1e-4  # changes, in training deviations, that are a unit of their own, and the smallest unit
 MEASURED = 2000  # windows at most, by which that is found
-CEILING = 15.0  # of a logarithm, so that no forecast is infinite
 
 
 class Cycle(nn.Module):
@@ -65,14 +64,6 @@ def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
     return torch.where(last >= 0, x.gather(1, last.clamp(min=0)), 0.0)
 
 
-def to_log(z: Tensor, ratio: Tensor) -> Tensor:
-    """Return ``ln(1 + c z) / c``, the logarithms of standardised values."""
-    return (1 + ratio * z).clamp(min=FLOOR).log() / ratio
-
-
-def from_log(w: Tensor, ratio: Tensor) -> Tensor:
-    """Return ``(exp(c w) − 1) / c``."""
-    return torch.expm1((ratio * w).clamp(max=CEILING)) / ratio
 
 
 class Bared(NamedTuple):
@@ -81,6 +72,7 @@ class Bared(NamedTuple):
     batch: Batch
     offset: Tensor  # (B, H, C)
     ratio: Tensor | None  # (B, 1, C), where the network sees logarithms
+    place: Tensor | None = None  # (B, 1, C, 3), where the head has to know the unit of the data
 
 
 class ForecastNet(nn.Module):
@@ -120,11 +112,13 @@ class ForecastNet(nn.Module):
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
-        return Bared(batch.with_values("source", x), offset, ratio)
+        return Bared(batch.with_values("source", x), offset, ratio, unit_of(batch) if self.layout.counts else None)
 
     def dressed(self, params: Tensor, bared: "Bared") -> Tensor:
         """Return what the core said (B, H, C, P) with the level and the cycle of its windows."""
-        params = self.head.shift(params * self.unit, bared.offset)
+        params = self.head.shift(self.head.stretch(params, self.unit), bared.offset)
+        if isinstance(self.head, PlacedHead):
+            return self.head.placed(params, bared.ratio if bared.place is None else bared.place)
         return params if bared.ratio is None else from_log(params, bared.ratio.unsqueeze(-1))
 
     @torch.no_grad()
@@ -173,7 +167,7 @@ class SegmentCore(nn.Module):
 
     def __init__(self, layout: Layout, head: Head, recurrent: Recurrent, writer: ParallelWriter, dropout: float):
         super().__init__()
-        self.layout, self.numbers = layout, head.size
+        self.layout, self.head, self.numbers = layout, head, head.size
         width, hidden = layout.segment * layout.channels, writer.cell.hidden_size
         own = width * (2 if layout.missing else 1)
         self.embed: nn.Module = nn.Identity()
@@ -203,7 +197,7 @@ class SegmentCore(nn.Module):
         out = self.out(self.dropout(written.prediction))
         params = out.view(size, layout.written * layout.segment, layout.channels, self.numbers)
         if self.copied is not None and written.weights is not None:
-            params = params + self._copies(written.weights, batch.inputs).unsqueeze(-1)
+            params = self.head.shift(params, self._copies(written.weights, batch.inputs))
         if self.mixer is not None and (said := self.mixer.said(batch)) is not None:
             params = params + said.view_as(params)
         return written._replace(prediction=params[:, : layout.horizon])

@@ -16,7 +16,7 @@ from .layout import Layout
 from .logarithm import swings_with_level
 from .presets import has_own_core
 from .scaling import limits_of, without_faults
-from .settings import ForecastSettings
+from .settings import NEGATIVE_BINOMIAL, ForecastSettings
 
 # With fewer training windows a cycle is begun from measured means, as there are too few to learn it from; with
 # more, one that is learned from zero was better on validation data.
@@ -102,7 +102,8 @@ def make_plan(
     if reservoir:
         settings = replace(settings, segment=1, cycle=False)
     layout = _layout(panel, settings, train_ends, test_size + valid_size, reservoir)
-    layout = replace(layout, log=_takes_logarithms(settings, tracks, train_ends, layout.season))
+    log = _takes_logarithms(settings, tracks, train_ends, layout.season)
+    layout = replace(layout, log=log, counts=settings.loss == NEGATIVE_BINOMIAL)
     least = _least_context(layout, train_ends)
     pad = layout.lookback - min(least)
     # Whether values are missing in what is held out says nothing to what is trained.
@@ -220,6 +221,12 @@ def _validation_size(settings: ForecastSettings, lengths: tuple[int, ...], held_
 
 
 def _takes_logarithms(settings: ForecastSettings, tracks: list[np.ndarray], ends: tuple[int, ...], season: int) -> bool:
+    if settings.loss == NEGATIVE_BINOMIAL:
+        if settings.log:
+            raise ConfigError(
+                "loss='negative_binomial' predicts counts as they are: leave log= out, or use another loss."
+            )
+        return False
     if settings.log is None:
         return swings_with_level(tracks, ends, season)
     if settings.log and any((track[:end] <= 0).any() for track, end in zip(tracks, ends, strict=True)):

@@ -12,7 +12,7 @@ from ...data.series.schema import series_table
 from ...data.tables.columns import find_column, numbers
 from ...errors import ConfigError, DataError, RowError
 from .scaling import Scaling, without_faults
-from .settings import ForecastSettings
+from .settings import NEGATIVE_BINOMIAL, ForecastSettings
 
 FARTHEST = 1e15  # training deviations: a network computes in float32, and in squares
 
@@ -55,6 +55,21 @@ def _refuse_rows(source: Any, schema: Schema, bounds: tuple[float, float]) -> No
 
 def _row_outside(name: str, value: float, row: int, bounds: tuple[float, float]) -> RowError:
     return RowError(lambda place: _outside(f"Column '{name}'", value, f"in {place}", bounds), row)
+
+
+def refuse_no_counts(panel: Panel, settings: ForecastSettings) -> None:
+    """Raise DataError for a value that is no count, if the loss in the settings is about counts."""
+    if settings.loss != NEGATIVE_BINOMIAL:
+        return
+    for n, (name, values) in enumerate(zip(panel.names, panel.values, strict=True)):
+        known = np.isfinite(values)
+        other = known & ((values < 0) | (values != np.round(np.where(known, values, 0.0))))
+        if other.any():
+            at = int(np.argmax(other))
+            raise DataError(
+                f"loss='negative_binomial' is for counts, whole numbers from 0 on, and series '{name}' has the value "
+                f"{values[at]:g} at {_label(panel, n, at)}: correct it, or use loss='quantile'."
+            )
 
 
 def _first_outside(values: np.ndarray, bounds: tuple[float, float]) -> int | None:

@@ -19,7 +19,7 @@ from ...training.loop import Epoch, Progress, Watch
 from ...training.reservoirs import Fit, described, search
 from ...training.ridge import NormalEquations, predicted
 from ..base import Fitted, Prepared
-from .network import to_log
+from .placing import to_log
 from .plan import ForecastPlan
 from .reservoir import ReservoirNet
 from .windows import Windows

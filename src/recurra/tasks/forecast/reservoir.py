@@ -19,7 +19,8 @@ from ...nn.models import Output
 from ...nn.scan import EVERY_STEP
 from ...training.ridge import NormalEquations
 from .layout import Layout
-from .network import ForecastNet, from_log, level, to_log
+from .network import ForecastNet, level
+from .placing import from_log, to_log
 
 if TYPE_CHECKING:
     from .windows import Rows, Windows

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 else:
     PresetName = Literal[PRESET_NAMES]
 
+NEGATIVE_BINOMIAL = "negative_binomial"
+WITH_INTERVALS = ("quantile", "gaussian", "student_t", NEGATIVE_BINOMIAL)  # losses that predict them
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ForecastSettings:
@@ -76,8 +79,12 @@ class ForecastSettings:
     channels: Literal["independent", "joint"] | None = setting(
         None, "several columns: one by one with shared weights, or read together; independent if not given"
     )
-    loss: Literal["quantile", "absolute", "squared", "huber"] | None = setting(
-        None, "what is predicted and how errors count; quantile if not given"
+    loss: (
+        Literal["quantile", "absolute", "squared", "huber", "gaussian", "student_t", "negative_binomial"] | None
+    ) = setting(
+        None,
+        "what is predicted and how errors count; the last three are distributions, that of counts the last; quantile "
+        "if not given",
     )
     combine: bool | None = setting(
         None,
@@ -127,6 +134,8 @@ class ForecastAsked:
     """What a forecast may be asked for."""
 
     steps: int | None = setting(None, "how many steps ahead; the trained horizon if not given", low=1)
+    paths: int | None = setting(None, "draw so many sample paths instead of a forecast with intervals", low=1)
+    seed: int = setting(0, "of the sample paths; the same seed draws the same ones", low=0)
     future: str | None = setting(
         None, "file with the rows to come: the time and the columns that are known ahead", metavar="FILE"
     )

@@ -17,7 +17,7 @@ from ...data.tables.names import look_alikes
 from ..base import Tell
 from ..others import estimator_of, other_task
 from .calendar import with_calendar
-from .range import refuse_outside
+from .range import refuse_no_counts, refuse_outside
 from .settings import PARTS, ForecastSettings
 
 
@@ -29,6 +29,7 @@ def read_panel(source: Any, settings: ForecastSettings, schema: Schema | None, m
     if isinstance(source, Panel):
         if schema is None:
             refuse_outside(source, source, settings)
+        refuse_no_counts(source, settings)
         return with_calendar(cut_rows(source, most), settings)
     with placed(source):
         return _read(source, settings, schema, most, tell)
@@ -58,6 +59,7 @@ def _read(source: Any, settings: ForecastSettings, schema: Schema | None, most: 
         refuse_outside(source, panel, settings)
     else:
         panel = to_panel(source, schema)
+    refuse_no_counts(panel, settings)
     panel = with_calendar(cut_rows(panel, most), settings)
     tell(panel.notes)
     return replace(panel, notes=(*notes, *found, *panel.notes))

@@ -105,7 +105,7 @@ class Track:
         """Return what the calendar says of steps behind the horizon, as it was coded in training."""
         first = self.length + self.learned.layout.horizon
         times = pd.DatetimeIndex(self.panel.times(0, first, first + AT_ONCE))
-        columns = columns_at(times, parts_of(self.panel, self.settings), self.settings.holidays)
+        columns = columns_at(times, parts_of(self.panel.times(0, 0, 2), self.settings), self.settings.holidays)
         variables = self.learned.variables.known[len(self.learned.schema.covariates.known) :]
         return np.stack([one.coded(columns[:, n], CATEGORIES.get(one.name)) for n, one in enumerate(variables)], 1)
 

@@ -55,6 +55,7 @@ class Rows:
     pad: int  # missing rows before each series, so that a window may begin before its first value
     scaling: Scaling  # of each series
     ratios: Tensor | None = None  # (S, C) for logarithms; None if the network takes none
+    units: Tensor | None = None  # (S, C, 2) mean and deviation, for counts; None if the network predicts none
     beside: Beside | None = None  # covariates; None if there are none
 
     @staticmethod
@@ -111,6 +112,8 @@ class Windows:
         others = {"series": identities, "phase": self.phases[numbers]}
         if source.ratios is not None:
             others["ratio"] = source.ratios[self.series[numbers]].unsqueeze(1)
+        if source.units is not None:
+            others["unit"] = source.units[self.series[numbers]].unsqueeze(1)
         if source.beside is not None:
             others |= source.beside.around(rows, self.lookback, self.series[numbers])
         known = None
@@ -143,8 +146,12 @@ def rows_of(panel: Panel, learned: ForecastLearned, part: Part) -> Rows:
     pairs = zip(tracks, part.origins, strict=True)
     known = learned.identify(panel, tracks, [int(own.min()) if len(own) else len(track) for track, own in pairs])
     rows = Rows.of(tracks, known.scaling, part.pad, known.numbers, known.phases)
-    beside = _beside(panel, learned, tracks, part.pad)
-    return replace(rows, ratios=ratios_for(learned.layout, known.scaling), beside=beside)
+    return replace(
+        rows,
+        ratios=ratios_for(learned.layout, known.scaling),
+        units=units_for(learned.layout, known.scaling),
+        beside=_beside(panel, learned, tracks, part.pad),
+    )
 
 
 def _beside(panel: Panel, learned: ForecastLearned, tracks: list[np.ndarray], pad: int) -> Beside | None:
@@ -164,6 +171,11 @@ def ratios_for(layout: Layout, scaling: Scaling) -> Tensor | None:
     return torch.from_numpy(scaling.ratios()) if layout.log else None
 
 
+def units_for(layout: Layout, scaling: Scaling) -> Tensor | None:
+    """Return what a network that predicts counts needs to know of each series (S, C, 2); None if it predicts none."""
+    return torch.from_numpy(np.stack([scaling.mean, scaling.std], -1).astype(np.float32)) if layout.counts else None
+
+
 def windows_after(context: Context, learned: ForecastLearned) -> Windows:
     """Return one window per row series, whose future follows the ``context`` and is not known."""
     layout = learned.layout
@@ -180,13 +192,14 @@ def windows_after(context: Context, learned: ForecastLearned) -> Windows:
         observed = torch.from_numpy(every.reshape(-1, channels))
     offsets = np.arange(count) * (lookback + horizon)
     stacked = torch.from_numpy(values.reshape(-1, channels))
-    scale, own = context.scaling, ratios_for(layout, context.scaling)
+    scale = context.scaling
+    own, units = ratios_for(layout, scale), units_for(layout, scale)
     beside = None
     if context.around is not None:
         sorts = zip(*context.around, strict=True)
         parts = [Around(ahead, cut(past, 0, lookback + horizon), static) for ahead, past, static in sorts]
         beside = Beside.of(learned.variables, parts)
-    rows = Rows(stacked, observed, offsets, context.identities, context.phases, 0, scale, own, beside)
+    rows = Rows(stacked, observed, offsets, context.identities, context.phases, 0, scale, own, units, beside)
     return Windows(
         rows, torch.from_numpy(offsets), torch.arange(count), torch.from_numpy(context.phases), lookback, horizon
     )

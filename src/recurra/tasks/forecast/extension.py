@@ -1,0 +1,161 @@
+"""Forecasts beyond the trained horizon: sample paths are appended to what was read, and forecast again.
+
+Shapes: S row series, n paths, H horizon, L look-back, C channels.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ...data.series import Panel
+from ...errors import ConfigError
+from ..base import Fitted
+from .calendar import NAMES, calendar_at
+from .context import Context, times_of
+from .exam import Guess
+from .learned import ForecastLearned
+from .paths import drawn, kept_paths, levels_in_order, require_paths
+
+Array = np.ndarray
+Ask = Callable[[Context], Guess]  # forecasts one horizon after each context
+
+MOST, LEAST, ALL = 500, 100, 100_000  # paths of a series at most and at least, and of all together
+ROWS = 20_000  # contexts that are forecast at a time
+BLOCKS = 100  # horizons, beyond which nothing is forecast
+
+
+class Extended(NamedTuple):
+    """Forecasts of any number of steps."""
+
+    guess: Guess  # (S, steps, C)
+    paths: Array  # (S, n, steps, C); one path, the points, where there are no intervals
+    fed: int  # how many paths were fed back, 0 for none
+
+
+def blocks_of(steps: int, horizon: int) -> int:
+    """Return how many horizons hold so many ``steps``."""
+    return -(-steps // horizon)
+
+
+def require_extension(fitted: Fitted, steps: int) -> None:
+    """Raise ConfigError if so many ``steps`` are more than the horizon, and what lies beyond cannot be forecast."""
+    learned: ForecastLearned = fitted.learned
+    horizon = learned.layout.horizon
+    if steps <= horizon:
+        return
+    if steps > BLOCKS * horizon:
+        raise ConfigError(
+            f"{steps} steps are more than {BLOCKS} times the horizon this model was trained for ({horizon}). "
+            f"Train again with horizon={steps}."
+        )
+    if learned.variables.past:
+        raise ConfigError(
+            f"{steps} steps are more than the horizon this model was trained for ({horizon}), and what its columns of "
+            f"past= will be is not known then. Train again with horizon={steps}."
+        )
+
+
+def with_calendar_ahead(fitted: Fitted, context: Context, panel: Panel | None) -> Context:
+    """Return the ``context`` with what the calendar says of all steps ahead, as far as it has columns for them."""
+    learned: ForecastLearned = fitted.learned
+    if context.around is None:
+        return context
+    known, lookback = context.around.known.copy(), learned.layout.lookback
+    ahead = known.shape[1] - lookback
+    made: dict[int, Array] = {}  # most series of a table end together, and then share their labels
+    labels = times_of(learned, panel, 0, max(ahead, 2))
+    for row, times in zip(range(len(known)), labels, strict=False):  # of a table read together one is all
+        if id(times) not in made:
+            made[id(times)] = _coded(learned, calendar_at(times, fitted.config.task)[:ahead])
+        said = made[id(times)]
+        known[row, lookback:, known.shape[2] - said.shape[1] :] = said
+    return context._replace(around=context.around._replace(known=known))
+
+
+def _coded(learned: ForecastLearned, said: Array) -> Array:
+    """Return columns of the calendar (n, K), which are the last of those known ahead, as they were in training."""
+    variables = learned.variables.known[len(learned.variables.known) - said.shape[1] :]
+    columns = [one.coded(said[:, n], NAMES.get(one.name)) for n, one in enumerate(variables)]
+    return np.stack(columns, 1) if columns else said
+
+
+def extended(ask: Ask, context: Context, steps: int, fitted: Fitted, count: int, seed: int) -> Extended:
+    """Forecast ``steps`` after ``context`` with ``count`` paths; the first horizon is what ``ask`` says of it.
+
+    The point of every later step is the median of the paths, and the intervals are their quantiles.
+    """
+    learned: ForecastLearned = fitted.learned
+    horizon, first = learned.layout.horizon, ask(context.ahead(learned.layout.horizon))
+    if first.bands:
+        require_paths(fitted)
+    count = count if first.bands else 1
+    paths = np.concatenate(list(_portions(ask, context, first, steps, learned, count, seed)))
+    beyond = paths[:, :, horizon:]
+    if not beyond.shape[2]:
+        return Extended(first.first(steps), paths, 0)
+    later = Guess(
+        np.median(beyond, 1),
+        {
+            level: (np.quantile(beyond, (100 - level) / 200, 1), np.quantile(beyond, (100 + level) / 200, 1))
+            for level in first.bands
+        },
+    ).kept(context.scaling, np.arange(len(paths)))
+    point = np.concatenate([first.point, later.point], 1)
+    bands = {
+        level: (np.concatenate([low, later.bands[level][0]], 1), np.concatenate([high, later.bands[level][1]], 1))
+        for level, (low, high) in first.bands.items()
+    }
+    return Extended(Guess(point, bands), paths, count if first.bands else 0)
+
+
+def _portions(
+    ask: Ask, context: Context, first: Guess, steps: int, learned: ForecastLearned, count: int, seed: int
+) -> Iterator[Array]:
+    """Yield the paths (S, n, steps, C) of some series at a time."""
+    rows = np.arange(len(context.values))
+    for chosen in np.array_split(rows, max(1, -(-len(rows) * count // ROWS))):
+        if len(chosen):
+            random = [np.random.default_rng([seed, int(n)]) for n in chosen]
+            yield _paths(ask, context.rows(chosen), _of(first, chosen), steps, learned, count, random)
+
+
+def _of(guess: Guess, chosen: Array) -> Guess:
+    return Guess(
+        guess.point[chosen], {level: (low[chosen], high[chosen]) for level, (low, high) in guess.bands.items()}
+    )
+
+
+def _paths(
+    ask: Ask,
+    context: Context,
+    guess: Guess,
+    steps: int,
+    learned: ForecastLearned,
+    count: int,
+    random: list[np.random.Generator],
+) -> Array:
+    """Return the paths (S, n, steps, C) that begin with draws from ``guess``, each fed back by itself."""
+    layout, size = learned.layout, len(guess.point)
+
+    def draw(guess: Guess) -> Array:
+        """Return values (S, n, H, C) of one guess for each series, or of one for each path."""
+        if not guess.bands:
+            return guess.point[:, None]
+        assert learned.errors is not None
+        levels = np.stack([levels_in_order(learned.errors, count, one) for one in random])
+        own = len(guess.point) != size
+        values = drawn(guess, levels.reshape(size * count, 1, *levels.shape[2:]) if own else levels)
+        return kept_paths(values.reshape(levels.shape), context.scaling)
+
+    paths = [draw(guess)]
+    each = context.rows(np.repeat(np.arange(size), count))
+    while len(paths) * layout.horizon < steps:
+        each = each.onward(paths[-1].reshape(size * count, layout.horizon, -1), layout.season)
+        paths.append(draw(ask(each.ahead(layout.horizon))))
+    return np.concatenate(paths, 2)[:, :, :steps]
+
+
+def usual_count(series: int) -> int:
+    """Return how many paths are fed back of each of so many ``series``."""
+    return max(LEAST, min(MOST, ALL // series))
