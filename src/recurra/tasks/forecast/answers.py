@@ -17,7 +17,7 @@ from ...errors import DataError, RunError
 from ...nn.models import Output
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, row_of
-from .combination import NETWORK, combined
+from .combination import NETWORK, combined, forecasts_mean
 from .context import Context, context_of, times_of, unknown_ahead
 from .exam import Guess, ask_network
 from .future import with_future
@@ -106,7 +106,7 @@ def joined(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
     """Let all that answers together join what the ``network`` said of ``windows``."""
     mix = fitted.learned.mix
     others = {name: fitted.baselines[name].answer(windows) for name in mix if name != NETWORK}
-    return combined(network, others, mix).kept(windows.rows.scaling, windows.series.numpy())
+    return combined(network, others, mix, forecasts_mean(fitted)).kept(windows.rows.scaling, windows.series.numpy())
 
 
 def network_answer(fitted: Fitted, windows: Windows) -> Guess:

@@ -52,7 +52,7 @@ def _with_lags(attention: Attention | None, layout: Layout, lags: bool | None) -
 
 
 def _vanilla_core(settings: ModelSettings, layout: Layout, head: Head) -> nn.Module:
-    recurrent = make_recurrent(settings, layout.channels * (2 if layout.missing else 1))
+    recurrent = make_recurrent(settings, layout.channels * layout.told)
     cell = make_cell(cell_names(settings)[-1], layout.channels, settings.hidden_size, settings.chrono)
     attention = make_attention(settings, settings.hidden_size, recurrent.output_size)
     out = nn.Sequential(Dropout(settings.dropout), nn.Linear(settings.hidden_size, layout.channels * head.size))

@@ -43,6 +43,7 @@ from .plan import (
 )
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
+from .ridge import measured_as
 from .settings import PARTS, BacktestAsked, ForecastAsked, ReportAsked
 from .sizes import sized
 from .source import fingerprint_of, read_panel, strangers
@@ -156,6 +157,7 @@ class ForecastKind(Kind):
         idle = {}
         if is_reservoir(config.model):
             idle = dict.fromkeys(OF_SEGMENTS, "a reservoir reads the values as they are, step by step")
+            idle["missing"] = "a reservoir reads zero where a value is missing, and which are missing"
             return idle | dict.fromkeys(Covariates._fields, "a reservoir reads the values alone")
         if config.task.decoder == "vanilla":
             idle |= dict.fromkeys(Covariates._fields, "the vanilla decoder reads the values alone")
@@ -201,7 +203,8 @@ class ForecastKind(Kind):
 
     def baselines(self, config: Config, learned: ForecastLearned) -> dict[str, Baseline]:
         """Return the naive forecasts and a linear model."""
-        return make_baselines(learned.layout.season)
+        layout = learned.layout
+        return make_baselines(layout.season, layout.sparse, measured_as(config.task.loss, layout.sparse))
 
     def exam(self, data: Panel, learned: ForecastLearned, part: Part | None) -> Exam:
         """Return forecasts of past rows, with what happened."""

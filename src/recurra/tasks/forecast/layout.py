@@ -18,9 +18,13 @@ class Layout:
     series: int  # row series that have an identity of their own
     missing: bool  # whether the network is told which inputs are missing
     log: bool = False  # whether the network sees logarithms
+    gaps: str = ""  # what it reads where a value is missing: mask, decay or fill; "" as runs had it before
+    sparse: bool = False  # whether most series are demand that is mostly zero
     known: tuple[int, ...] = ()  # how many numbers each covariate has that is known ahead,
     past: tuple[int, ...] = ()  # and each of which only the past is known,
     static: tuple[int, ...] = ()  # and each that never changes
+    known_holes: tuple[bool, ...] = ()  # which of them had holes in training
+    past_holes: tuple[bool, ...] = ()
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Layout":
@@ -32,6 +36,13 @@ class Layout:
     def covariates(self) -> bool:
         """Whether anything is known beside the values."""
         return bool(self.known or self.past or self.static)
+
+    @property
+    def told(self) -> int:
+        """How many numbers the network reads of each value: itself, whether it is known, and how long ago it was."""
+        if not self.missing or self.gaps == "fill":
+            return 1
+        return 3 if self.gaps else 2
 
     @property
     def read(self) -> int:

@@ -16,6 +16,7 @@ from ...nn.intervals import widened
 from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
+from .gaps import InputDecay, age, carried, last_seen
 from .layout import Layout
 from .mixing import CovariateMixer
 from .scaling import FLOOR
@@ -78,6 +79,13 @@ def known(batch: Batch) -> Tensor:
     return torch.ones_like(batch.inputs) if observed is None else observed.to(batch.inputs.dtype)
 
 
+def told(batch: Batch, layout: Layout) -> list[Tensor]:
+    """Return what the network reads of each value, (B, L, C) each: itself, whether it is known, how long ago it was."""
+    x, observed = batch.inputs, batch.get("observed")
+    parts = [x, known(batch), torch.zeros_like(x) if observed is None else age(last_seen(observed)).to(x.dtype)]
+    return parts[: layout.told]
+
+
 class Bared(NamedTuple):
     """Windows without their level and season, and what was taken from them."""
 
@@ -93,6 +101,7 @@ class ForecastNet(nn.Module):
         super().__init__()
         self.core, self.head, self.layout, self.normalise = core, head, layout, normalise
         self.cycle = Cycle(layout.series, layout.season, layout.channels) if layout.cycle else None
+        self.decay = InputDecay(layout.channels) if layout.missing and layout.gaps == "decay" else None
         # How far each quantile is moved so that the intervals hold what they should; found after training.
         self.widen: Tensor
         self.register_buffer("widen", torch.zeros(len(head.quantiles)))
@@ -113,13 +122,21 @@ class ForecastNet(nn.Module):
             season = self.cycle(batch["series"], batch["phase"], steps)
             x = x - season[:, : x.shape[1]]
         base = level(x, observed, self.normalise)
-        x = x - base
         if observed is not None:
-            x = torch.where(observed, x, 0.0)
+            x = self._filled(x, observed, base)
+        x = x - base
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
         return Bared(batch.with_values("source", x), offset, ratio)
+
+    def _filled(self, x: Tensor, observed: Tensor, base: Tensor) -> Tensor:
+        """Return windows (B, L, C) with what is read where a value is missing."""
+        if self.decay is not None:
+            return self.decay(x, observed, base)  # type: ignore[no-any-return]
+        if self.layout.gaps and self.layout.told == 1:  # it is told of no gap
+            return carried(x, observed, base)
+        return torch.where(observed, x, base)
 
     def dressed(self, params: Tensor, bared: "Bared") -> Tensor:
         """Return what the core said (B, H, C, P) with the level and the cycle of its windows."""
@@ -159,7 +176,7 @@ class SegmentCore(nn.Module):
         super().__init__()
         self.layout, self.numbers = layout, head.size
         width, hidden = layout.segment * layout.channels, writer.cell.hidden_size
-        own = width * (2 if layout.missing else 1)
+        own = width * layout.told
         self.embed: nn.Module = nn.Identity()
         self.mixer: CovariateMixer | None = None
         if layout.covariates:
@@ -197,11 +214,9 @@ class SegmentCore(nn.Module):
         return embedded
 
     def segments(self, batch: Batch) -> Tensor:
-        """Return the segments that are read (B, n, ·), with which of their values are known, if some are missing."""
-        segments = batch.inputs.reshape(len(batch), self.layout.read, -1)
-        if not self.layout.missing:
-            return segments
-        return torch.cat([segments, known(batch).reshape(len(batch), self.layout.read, -1)], -1)
+        """Return the segments that are read (B, n, ·), with what is known of their gaps, if some values are missing."""
+        parts = [part.reshape(len(batch), self.layout.read, -1) for part in told(batch, self.layout)]
+        return torch.cat(parts, -1)
 
     def _copies(self, weights: Tensor, inputs: Tensor) -> Tensor:
         """Return ``g_q Σ_j a_qj x_j`` (B, Q·segment, C), x the segments of ``inputs``."""
@@ -229,7 +244,7 @@ class VanillaCore(nn.Module):
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P) for ``batch.inputs`` (B, L, C); each step reads the one written before it."""
         layout, x = self.layout, batch.inputs
-        inputs = torch.cat([x, known(batch)], -1) if layout.missing else x
+        inputs = torch.cat(told(batch, layout), -1)
 
         def point(prediction: Tensor) -> Tensor:
             return self.head.point(prediction.view(-1, layout.channels, self.head.size))

@@ -53,6 +53,11 @@ class ForecastSettings:
     segment: int | None = setting(
         None, "steps the model reads or writes at a time; found if not given", low=1, tune=Range(1, 48, log=True)
     )
+    missing: Literal["mask", "decay", "fill"] = setting(
+        "mask",
+        "what is read where a value is missing: nothing and for how long, what fades from the last one to the mean, or "
+        "the last one",
+    )
     normalise: Literal["last", "mean", "none"] = setting("last", "what is subtracted from each window")
     log: bool | None = setting(
         None, "let the network see logarithms; yes if the values swing more where they are larger, if not given"
