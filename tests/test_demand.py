@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from recurra import Forecaster
+from recurra.tasks.forecast.answers import forecast
 from recurra.tasks.forecast.combination import LINEAR, NETWORK
 from recurra.tasks.forecast.demand import demand_class, intermittent_in, say_demand
 from recurra.tasks.forecast.intermittent import croston, sba, tsb
@@ -128,6 +129,8 @@ def test_the_mean_is_forecast_with_intervals_that_begin_at_zero(tmp_path: Any) -
     assert 0.5 * mean < answer["yhat"].mean() < 1.6 * mean  # the median of most days is zero
     assert (answer.select_dtypes("number") >= 0).all(axis=None)
     assert (answer["yhat-lo-80"] == 0).all() and (answer["yhat-hi-90"] % 1 == 0).all()
+    together, network = forecast(made.fitted_).guess, forecast(made.fitted_, model="network").guess
+    np.testing.assert_array_equal(together.bands[90][1], np.ceil(network.bands[90][1]))  # they stay where they are
     made.save(tmp_path / "run")
     pd.testing.assert_frame_equal(Forecaster.load(tmp_path / "run").predict(), answer)
 

@@ -165,6 +165,21 @@ def test_networks_read_gaps(decoder: str, how: str) -> None:
         np.testing.assert_allclose(parts[2].numpy(), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("how", WAYS)
+def test_what_stands_in_the_place_of_a_missing_value(how: str) -> None:
+    """The level of the window, which is zero without it; what fades from the last value; or that itself."""
+    layout = replace(LAYOUT, gaps=how, cycle=False)
+    config = make_config(PARTS, {"horizon": 4, "hidden_size": 6, "attention": "general", "normalise": "mean"})
+    net = make_forecaster(config, layout)[0].eval()
+    given = some(layout)
+    x, seen = given.inputs.double().numpy(), given["observed"].numpy()
+    level = x.sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
+    last = last_by_loops(x, seen, level)
+    stands = {"mask": level, "decay": np.exp(-0.1 * seen_by_loops(seen)) * last, "fill": last}[how]
+    found = net.bared(given).batch.inputs.detach().numpy()
+    np.testing.assert_allclose(found, np.where(seen, x, stands) - level, atol=1e-6)
+
+
 def test_a_network_that_knew_no_gaps_gets_the_last_value() -> None:
     layout = replace(LAYOUT, missing=False, gaps="mask", cycle=False)
     config = make_config(PARTS, {"horizon": 4, "hidden_size": 6, "attention": "general", "normalise": "none"})
