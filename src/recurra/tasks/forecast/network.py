@@ -133,7 +133,8 @@ class ForecastNet(nn.Module):
     def _filled(self, x: Tensor, observed: Tensor, base: Tensor) -> Tensor:
         """Return windows (B, L, C) with what is read where a value is missing."""
         if self.decay is not None:
-            return self.decay(x, observed, base)  # type: ignore[no-any-return]
+            filled: Tensor = self.decay(x, observed, base)
+            return filled
         if self.layout.gaps and self.layout.told == 1:  # it is told of no gap
             return carried(x, observed, base)
         return torch.where(observed, x, base)
