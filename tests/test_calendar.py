@@ -526,11 +526,6 @@ def test_seasons_and_words_of_such_calendars(frequency: str, seasons: dict[int, 
 @pytest.mark.parametrize(
     ("stamps", "remedy"),
     [
-        # last days of trade, with Good Friday and Memorial Day
-        (
-            ["2023-12-29", "2024-01-31", "2024-02-29", "2024-03-28", "2024-04-30", "2024-05-30", "2024-06-28"],
-            "frequency='BME' ",
-        ),
         (
             pd.Timestamp("2019-02-03") + pd.to_timedelta(np.cumsum([28, 28, 35] * 12), unit="D"),
             "number the rows of each",
@@ -546,9 +541,17 @@ def test_calendars_without_a_rule_are_refused_with_what_to_do(stamps: Any, remed
     with pytest.raises(DataError, match="do not keep one step") as fault:
         infer_schema(frame)
     assert remedy in str(fault.value)
-    if "BME" in remedy:
-        panel = to_panel(frame, infer_schema(frame, frequency="BME")[0])
+
+
+def test_last_days_of_trade_are_put_on_those_of_business() -> None:
+    """With Good Friday and Memorial Day."""
+    days = ["2023-12-29", "2024-01-31", "2024-02-29", "2024-03-28", "2024-04-30", "2024-05-30", "2024-06-28"]
+    frame = table(ds=pd.DatetimeIndex(days))
+    for asked in ({}, {"frequency": "BME"}):
+        schema, notes = infer_schema(frame, **asked)
+        panel = to_panel(frame, schema)
         assert panel.times(0, 6, 8).tolist() == [pd.Timestamp("2024-06-28"), pd.Timestamp("2024-07-31")]
+        assert asked or any("put on steps of 'BME'; choose others" in note for note in notes)
 
 
 def test_steps_in_the_columns_may_be_digits_too() -> None:

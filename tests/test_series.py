@@ -482,13 +482,12 @@ def test_jittered_stamps() -> None:
     jitter = pd.to_timedelta(np.random.default_rng(0).integers(0, 600, 240), unit="s")
     frame = hours()
     frame["ds"] += jitter
-    assert "do not keep one step" in refusal(frame)
-    assert "frequency='h' " in refusal(frame)
-    np.testing.assert_array_equal(panel_of(frame, frequency="h").values[0], frame["y"])
+    for asked in ({}, {"frequency": "h"}):
+        np.testing.assert_array_equal(panel_of(frame, **asked).values[0], frame["y"])
     sensor = hours()
     seconds = 300 * np.arange(240) + np.random.default_rng(1).integers(0, 9, 240)
     sensor["ds"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(seconds, unit="s")
-    assert "frequency='5min' " in refusal(sensor)
+    np.testing.assert_array_equal(panel_of(sensor).values[0], sensor["y"])
     one = hours()
     one.loc[100, "ds"] += pd.Timedelta(minutes=7)
     assert "2024-01-05 04:07:00 comes 67 minutes after 2024-01-05 03:00:00" in refusal(one)

@@ -17,8 +17,17 @@ ORDINARY = (
     "s", "5s", "10s", "15s", "30s", "min", "2min", "5min", "10min", "15min", "20min", "30min", "h", "2h", "3h", "4h",
     "6h", "8h", "12h", "D", "W", "MS", "QS", "YS",
 )  # fmt: skip
+WEEKLY, LONGER = ORDINARY.index("MS"), 4  # those of one length, and how many are tried of loose stamps
 LENGTHS = {"W": WEEK, "MS": 365.25 / 12 * DAY, "QS": 365.25 / 4 * DAY, "YS": 365.25 * DAY}
 FILLED = 0.7  # share of a calendar of chosen days that has rows, from which it is one
+
+
+class Loose(DataError):
+    """Time stamps that keep no step at all; ``near`` are ordinary frequencies about as long as their gaps or longer."""
+
+    def __init__(self, text: str, near: tuple[str, ...], apart: str):
+        super().__init__(text)
+        self.near, self.apart = near, apart
 
 
 def infer_frequency(stamps: np.ndarray, breaks: np.ndarray | None = None, local: np.ndarray | None = None) -> str:
@@ -208,26 +217,35 @@ def _uneven(stamps: np.ndarray, at: int, step: int, mixed: bool = False) -> Data
     )
 
 
-def _loose(stamps: np.ndarray, gaps: np.ndarray) -> DataError:
-    return DataError(
-        f"The time stamps do not keep one step: they are {in_words(int(gaps.min()))} to {in_words(int(gaps.max()))} "
-        f"apart; {_remedy(stamps, int(np.median(gaps)))}."
-    )
+def _loose(stamps: np.ndarray, gaps: np.ndarray) -> Loose:
+    apart, step = f"{in_words(int(gaps.min()))} to {in_words(int(gaps.max()))} apart", int(np.median(gaps))
+    text = f"The time stamps do not keep one step: they are {apart}; {_remedy(stamps, step)}."
+    near, fits = _ordinary(stamps, step)
+    if near not in ORDINARY[:WEEKLY]:  # of months and the like, only what has one row in each
+        return Loose(text, (near,) if fits else (), apart)
+    at = ORDINARY.index(near)
+    return Loose(text, ORDINARY[at : min(at + LONGER, WEEKLY)], apart)
 
 
 def _remedy(stamps: np.ndarray, step: int) -> str:
     """Say how to come to one step, with the ordinary frequency next to the step that the stamps seem to keep."""
+    near, fits = _ordinary(stamps, step)
+    example = f"'{near}'" if fits else ""
+    return (
+        f"resample the table to one step, choose the step with frequency={example} (each value is moved to the step "
+        "it falls into), or number the rows of each series 1, 2, 3, .. and name that column with time="
+    )
+
+
+def _ordinary(stamps: np.ndarray, step: int) -> tuple[str, bool]:
+    """Return the ordinary frequency next to a ``step``, and whether it is about as long."""
     sizes = {name: LENGTHS.get(name) or grid_of(name).size for name in ORDINARY}
     near = min(sizes, key=lambda name: abs(math.log(sizes[name] / step)))
     fits = abs(math.log(sizes[near] / step)) < 0.2
     if near in ("MS", "QS", "YS"):
         near = _month_name(near, stamps)
         fits = fits and bool((np.diff(grid_of(near).snap(np.unique(stamps))) > 0).all())
-    example = f"'{near}'" if fits else ""
-    return (
-        f"resample the table to one step, choose the step with frequency={example} (each value is moved to the step "
-        "it falls into), or number the rows of each series 1, 2, 3, .. and name that column with time="
-    )
+    return near, fits
 
 
 def _month_name(name: str, stamps: np.ndarray) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from ...errors import DataError
 from ..calendar.frequency import grid_of, known_frequency
 from ..calendar.grid import BusinessDays, Even, NoLeap, Slots
-from ..calendar.pace import infer_frequency, infer_step
+from ..calendar.pace import Loose, infer_frequency, infer_step
 from ..calendar.parts import read_time
 from ..calendar.stamps import Stamps
 from ..tables.columns import find_column
@@ -32,6 +32,7 @@ from .season import choose_season, longer_season
 from .targets import listed, varies
 
 NONE = Covariates()
+EMPTY = 0.5  # share of the steps without a row, above which a calendar does not fit stamps that keep none
 SEEN = 0.8  # share of each series, from its begin, on which the season is chosen
 
 
@@ -128,7 +129,11 @@ def _with_frequency(
             )
         values, breaks = _in_order(stamps.values, codes)
         return replace(schema, step=infer_step(values, breaks))
-    schema = _found_frequency(schema, stamps, codes) if frequency is None else _given(schema, stamps, codes, frequency)
+    try:
+        found = frequency is None
+        schema = _found_frequency(schema, stamps, codes) if found else _given(schema, stamps, codes, str(frequency))
+    except Loose as loose:
+        return _resampled(schema, stamps, codes, loose, notes)
     zone = f" in the time zone {stamps.zone}" if stamps.zone else ""
     moved = schema.snap and not schema.aggregate
     notes.append(f"frequency is '{schema.frequency}'{zone}" + (", so each time was moved to its step" if moved else ""))
@@ -178,6 +183,42 @@ def _given(schema: Schema, stamps: Stamps, codes: np.ndarray | None, given: str)
         raise _coarser(alias, found)
     _refuse_finer(alias, found, clock)
     return replace(schema, frequency=alias, snap=not _lies_on(alias, clock), nearest=nearest)
+
+
+def _resampled(schema: Schema, stamps: Stamps, codes: np.ndarray | None, loose: Loose, notes: list[str]) -> Schema:
+    """Put stamps that keep no step on the first of the ordinary ones near to them of which most have a row.
+
+    Raises what is known of the stamps if there is none.
+    """
+    laid = (_laid_out(schema, stamps, codes, near) for near in loose.near)
+    found = next((one for one in laid if _empty(one, stamps, codes) <= EMPTY), None)
+    if found is None:
+        raise loose
+    how = ", the mean of those in one" if found.aggregate else ""
+    notes.append(
+        f"careful: the times keep no one step ({loose.apart}), so they were put on steps of '{found.frequency}'{how}; "
+        "choose others with frequency= and aggregate="
+    )
+    return found
+
+
+def _laid_out(schema: Schema, stamps: Stamps, codes: np.ndarray | None, near: str) -> Schema:
+    try:
+        return _given(schema, stamps, codes, near)
+    except DataError:  # several rows fall into many steps
+        return _given(replace(schema, aggregate=schema.aggregate or "mean"), stamps, codes, near)
+
+
+def _empty(schema: Schema, stamps: Stamps, codes: np.ndarray | None) -> float:
+    """Return which share of the steps of all series has no row."""
+    grid = grid_of(schema.frequency)
+    clock = local_clock(stamps.values, str(stamps.zone)) if stamps.zone is not None and grid.wall else stamps.values
+    ordered, breaks = _in_order(clock, codes)
+    rows = steps = 0
+    for part in np.split(ordered, [] if breaks is None else breaks):
+        labels = np.unique(grid.snap(part + grid.size // 2 if schema.nearest else part))
+        rows, steps = rows + len(labels), steps + int(grid.place(labels[0], labels[-1:])[0]) + 1
+    return 1 - rows / steps
 
 
 def _crowded(clock: np.ndarray, breaks: np.ndarray | None, steps: np.ndarray) -> bool:

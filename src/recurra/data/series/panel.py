@@ -339,7 +339,8 @@ def _say_doubled(clock: np.ndarray, slots: np.ndarray, counts: np.ndarray, schem
     if schema.id is None and doubled > DOUBLED * len(slots):
         raise DataError(
             f"{doubled:,} of {len(slots):,} rows have the same time stamp as another row; are these several series in "
-            "one table? Name the column that tells them apart with id=."
+            "one table? Name the column that tells them apart with id=; events of one series are put together with "
+            "frequency= and aggregate=."
         )
     again = clock[1:][np.diff(slots) == 0]
     cause = " (the hour that comes twice when clocks go back)" if _clock_change(again, schema) else ""

@@ -18,7 +18,7 @@ from ...errors import ConfigError, DataError, RunError
 from ...nn.models import Output
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, row_of
-from .combination import NETWORK, combined
+from .combination import NETWORK, combined, forecasts_mean
 from .context import Context, context_of, times_of, unknown_ahead
 from .exam import Guess, ask_network
 from .extension import blocks_of, extended, require_extension, usual_count, with_calendar_ahead
@@ -191,7 +191,7 @@ def mixed(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
     """Return the same before it is kept within its bounds."""
     mix = fitted.learned.mix
     others = {name: fitted.baselines[name].answer(windows) for name in mix if name != NETWORK}
-    return combined(network, others, mix)
+    return combined(network, others, mix, forecasts_mean(fitted))
 
 
 def network_answer(fitted: Fitted, windows: Windows) -> Guess:

@@ -12,7 +12,8 @@ import numpy as np
 from ..base import Baseline, Prepared
 from .effects import Effects, has_effects
 from .exam import Guess, points_of
-from .ridge import LEVELS, Form, Ridge, answered, find_ridges, future_of, mean_error
+from .intermittent import RULES, Intermittent
+from .ridge import LEVELS, Form, Measure, Ridge, answered, find_ridges, future_of, mean_error
 from .smoothing import ExponentialSmoothing, Theta
 from .windows import Rows, Windows
 
@@ -127,21 +128,22 @@ class Linear(Baseline):
     said: np.ndarray | None = None  # (W, H, C) of the validation windows, standardised
     effects: Effects | None = None  # of what is known ahead
 
-    def __init__(self, season: int):
-        self.season = season
+    def __init__(self, season: int, measure: Measure = mean_error):
+        self.season, self.measure = season, measure
 
     def fit(self, prepared: Prepared) -> None:
         """Find form and penalty on the validation windows, and the weights on those of training and validation."""
         train, valid = prepared.train, prepared.valid
         assert isinstance(train, Windows) and isinstance(valid, Windows)
-        found = find_ridges(train, valid, self.season)
+        measure = self.measure
+        found = find_ridges(train, valid, self.season, measure)
         self.ridges, self.said = found.ridges, found.said
         if not has_effects(train):
             return
         effects, truth = Effects.of(train), future_of(valid)
-        found = find_ridges(effects.taken_from(train), effects.taken_from(valid), self.season)
+        found = find_ridges(effects.taken_from(train), effects.taken_from(valid), self.season, measure)
         said = found.said + effects.ahead(valid)
-        if mean_error(said, truth) < mean_error(self.said, truth):
+        if measure(said, truth) < measure(self.said, truth):
             self.ridges, self.said, self.effects = found.ridges, said, effects
 
     def answer(self, examples: Windows) -> Guess:
@@ -174,10 +176,14 @@ class Linear(Baseline):
         self.ridges = tuple(Ridge(form, self.season, arrays[f"weights_{n}"]) for n, form in enumerate(forms))
 
 
-def make_baselines(season: int) -> dict[str, Baseline]:
-    """Return the baselines by name, not yet fitted."""
+def make_baselines(season: int, sparse: bool = False, measure: Measure = mean_error) -> dict[str, Baseline]:
+    """Return the baselines by name, not yet fitted; of ``sparse`` demand there are more.
+
+    ``measure`` is the error that the linear model is chosen by.
+    """
     seasonal: dict[str, Baseline] = {}
     if season > 1:
         seasonal = {"seasonal naive": SeasonalNaive(season), "seasonal naive + drift": SeasonalDrift(season)}
     smoothers = {"ets": ExponentialSmoothing(season), "theta": Theta(season)}
-    return {"repeat last": RepeatLast(), **seasonal, **smoothers, "linear": Linear(season)}
+    rules: dict[str, Baseline] = {name: Intermittent(name) for name in RULES} if sparse else {}
+    return {"repeat last": RepeatLast(), **seasonal, **smoothers, **rules, "linear": Linear(season, measure)}

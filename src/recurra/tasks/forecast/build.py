@@ -16,7 +16,7 @@ from .placing import CountHead, LoggedHead, PlacedHead
 from .presets import PRESETS
 from .reservoir import ReservoirNet
 from .settings import NEGATIVE_BINOMIAL
-from .steps import ahead_width, read_width
+from .steps import Steps
 from .task import ForecastTask
 
 
@@ -72,10 +72,11 @@ def _with_lags(attention: Attention | None, layout: Layout, lags: bool | None) -
 
 
 def _vanilla_core(settings: ModelSettings, layout: Layout, head: Head) -> nn.Module:
-    recurrent = make_recurrent(settings, read_width(layout))
-    written = layout.channels + ahead_width(layout)
+    steps = Steps(layout)
+    recurrent = make_recurrent(settings, steps.read_width)
+    written = layout.channels + steps.ahead_width
     cell = make_cell(cell_names(settings)[-1], written, settings.hidden_size, settings.chrono)
     attention = make_attention(settings, settings.hidden_size, recurrent.output_size)
     out = nn.Sequential(Dropout(settings.dropout), nn.Linear(settings.hidden_size, layout.channels * head.size))
     decoder = AttendingCell(cell, attention, settings.attention_dropout)
-    return VanillaCore(layout, head, Writer(nn.Identity(), recurrent, decoder, nn.Identity(), out))
+    return VanillaCore(layout, head, steps, Writer(nn.Identity(), recurrent, decoder, nn.Identity(), out))

@@ -1,9 +1,10 @@
 """The answer of a forecaster: the mean of what its network and the linear model say, weighted by how good they are.
 
-Each weighs the inverse fourth power of its mean absolute error on the validation windows, so that equals weigh
-the same and what is twice as far off hardly counts; with too few windows to tell, all weigh the same. The epoch of
-the network is the best on these very windows, which flatters it, the more the fewer horizons they hold: its error
-counts for more by half of one horizon's share.
+Each weighs the inverse fourth power of its mean absolute error on the validation windows, or of the root of its mean
+squared error where means are forecast, so that equals weigh the same and what is twice as far off hardly counts; with
+too few windows to tell, all weigh the same. The epoch of the network is the best on these very windows, which flatters
+it, the more the fewer horizons they hold: its error counts for more by half of one horizon's share.
+The median of demand that is mostly zero is often zero, so that the linear model alone forecasts its mean there.
 Shapes: W windows, H steps, C channels.
 """
 
@@ -18,7 +19,7 @@ from ..base import Fitted, Prepared
 from .baselines import Linear, RepeatLast, repeat_last
 from .exam import Guess
 from .network import ForecastNet
-from .ridge import mean_error
+from .ridge import measured_as
 from .windows import Windows
 
 NETWORK, LINEAR, LAST = "network", "linear", "repeat last"
@@ -39,21 +40,35 @@ def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
     assert isinstance(valid, Windows)
     if known_values(valid) < LEAST:
         return _fall_back(fitted, valid)
+    measure = measured_as(fitted.config.task.loss, fitted.learned.layout.sparse)
     linear = fitted.baselines.get(LINEAR)
     if not isinstance(linear, Linear) or linear.said is None:
-        linear = Linear(fitted.learned.layout.season)
+        linear = Linear(fitted.learned.layout.season, measure)
         linear.fit(prepared)
         fitted.baselines[LINEAR] = linear
     assert linear.said is not None
+    if fitted.learned.layout.sparse and fitted.config.task.loss == "quantile":
+        fitted.learned = replace(fitted.learned, mix={NETWORK: 0.0, LINEAR: 1.0})
+        fitted.record.answer = (
+            f"The answer is the mean by the linear model ({linear.described()}), and the intervals are those of the "
+            "network: the median of demand that is mostly zero is often zero."
+        )
+        return np.zeros_like(linear.said)
     own, truth = points_and_truth(fitted, valid)
     flattered = 1 + FLATTERY * valid.horizon / len(valid)
-    errors = {NETWORK: flattered * mean_error(own, truth), LINEAR: mean_error(linear.said, truth)}
+    errors = {NETWORK: flattered * measure(own, truth), LINEAR: measure(linear.said, truth)}
     mix = weigh(errors, len(valid))
     fitted.learned = replace(fitted.learned, mix=mix)
     network, regressions = percents([mix[NETWORK], mix[LINEAR]])
     shares = f"{network} network and {regressions} linear model ({linear.described()})"
     fitted.record.answer = f"The answer is {shares}, by their errors in {len(valid):,} validation forecasts."
     return mix[LINEAR] * (linear.said - own)
+
+
+def forecasts_mean(fitted: Fitted) -> bool:
+    """Tell whether the network gives the intervals alone, of demand that is mostly zero, and another row its mean."""
+    sparse = fitted.learned.layout.sparse and fitted.config.task.loss == "quantile"
+    return sparse and fitted.learned.mix.get(LINEAR) == 1.0
 
 
 def known_values(windows: Windows) -> int:
@@ -95,13 +110,16 @@ def weigh(errors: Mapping[str, float], windows: int) -> dict[str, float]:
     return {name: share / total for name, share in shares.items()}
 
 
-def combined(network: Guess, others: Mapping[str, Guess], mix: Mapping[str, float]) -> Guess:
-    """Return the weighted mean of all points; the intervals are those of the network, moved with its point."""
+def combined(network: Guess, others: Mapping[str, Guess], mix: Mapping[str, float], still: bool = False) -> Guess:
+    """Return the weighted mean of all points; the intervals are those of the network, moved with its point.
+
+    They stay where they are if they shall be ``still``.
+    """
     if not mix:
         return network
     point = mix[NETWORK] * network.point
     for name, share in mix.items():
         if name != NETWORK:
             point = point + share * others[name].point
-    moved = point - network.point
+    moved = np.zeros_like(point) if still else point - network.point
     return Guess(point, {level: (low + moved, high + moved) for level, (low, high) in network.bands.items()})

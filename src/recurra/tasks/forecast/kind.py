@@ -48,6 +48,7 @@ from .plan import (
 from .presets import has_own_core
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
+from .ridge import measured_as
 from .season import with_season_before
 from .settings import PARTS, WITH_INTERVALS, BacktestAsked, ForecastAsked, OriginsAsked, ReportAsked
 from .sizes import sized
@@ -169,6 +170,7 @@ class ForecastKind(Kind):
         idle = {}
         if is_reservoir(config.model):
             idle = dict.fromkeys(OF_SEGMENTS, "a reservoir reads the values as they are, step by step")
+            idle["missing"] = "a reservoir reads zero where a value is missing, and which are missing"
             return idle | dict.fromkeys(Covariates._fields, "a reservoir reads the values alone")
         if has_own_core(config.task.preset):
             idle = dict.fromkeys(OF_CORES, f"preset='{config.task.preset}' has its own way to read, look and write")
@@ -233,7 +235,8 @@ class ForecastKind(Kind):
 
     def baselines(self, config: Config, learned: ForecastLearned) -> dict[str, Baseline]:
         """Return the naive forecasts and a linear model."""
-        return make_baselines(learned.layout.season)
+        layout = learned.layout
+        return make_baselines(layout.season, layout.sparse, measured_as(config.task.loss, layout.sparse))
 
     def exam(self, data: Panel, learned: ForecastLearned, part: Part | None) -> Exam:
         """Return forecasts of past rows, with what happened."""

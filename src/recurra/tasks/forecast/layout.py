@@ -19,9 +19,13 @@ class Layout:
     missing: bool  # whether the network is told which inputs are missing
     log: bool = False  # whether the network sees logarithms
     counts: bool = False  # whether it predicts counts, and so has to know the unit of the data
+    gaps: str = ""  # what it reads where a value is missing: mask, decay or fill; "" as runs had it before
+    sparse: bool = False  # whether most series are demand that is mostly zero
     known: tuple[int, ...] = ()  # how many numbers each covariate has that is known ahead,
     past: tuple[int, ...] = ()  # and each of which only the past is known,
     static: tuple[int, ...] = ()  # and each that never changes
+    known_holes: tuple[bool, ...] = ()  # which of them had holes in training
+    past_holes: tuple[bool, ...] = ()
     alone: bool = False  # whether the network was built for one series, so that it has no identities for several
 
     @classmethod
@@ -34,6 +38,13 @@ class Layout:
     def covariates(self) -> bool:
         """Whether anything is known beside the values."""
         return bool(self.known or self.past or self.static)
+
+    @property
+    def told(self) -> int:
+        """How many numbers the network reads of each value: itself, whether it is known, and how long ago it was."""
+        if not self.missing or self.gaps == "fill":
+            return 1
+        return 3 if self.gaps else 2
 
     @property
     def read(self) -> int:

@@ -67,9 +67,12 @@ class ForecastLearned:
         lengths = tuple(len(values) for values in panel.values)
         variables = Variables.of(panel.some([0]) if joint else panel, measured)
         widths: dict[str, Any] = {sort: tuple(one.width for one in some) for sort, some in variables._asdict().items()}
+        holes: dict[str, Any] = {
+            f"{sort}_holes": tuple(one.holes for one in getattr(variables, sort)) for sort in ("known", "past")
+        }
         return cls(
             panel.schema,
-            replace(layout, **widths),
+            replace(layout, **widths, **holes),
             joint,
             panel.names,
             panel.starts,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...data.batch import Batch
 from ...nn.variables import VariableSelection
+from .gaps import FilledColumns
 from .layout import Layout
 
 
@@ -33,20 +34,22 @@ class CovariateMixer(nn.Module):
         super().__init__()
         self.layout = layout
         steps = layout.segment
-        ahead, behind = ([steps * width for width in some] for some in (layout.known, layout.past))
+        self.known = FilledColumns(layout.known, layout.known_holes, layout.gaps)
+        self.past = FilledColumns(layout.past, layout.past_holes, layout.gaps)
+        ahead, behind = ([steps * width for width in some.widths] for some in (self.known, self.past))
         self.reading = VariableSelection([own, *ahead, *behind, *layout.static], read_size)
         beyond = [*ahead, *layout.static]
         self.writing = VariableSelection(beyond, written_size) if beyond else None
-        self.direct = nn.Linear(sum(layout.known), numbers, bias=False) if layout.known else None
+        self.direct = nn.Linear(sum(self.known.widths), numbers, bias=False) if layout.known else None
         if self.direct is not None:
             nn.init.zeros_(self.direct.weight)
 
     def read(self, segments: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return ``segments`` (B, n, ·) mixed with their covariates (B, n, E), and the weight of each variable."""
         layout = self.layout
-        past = batch["known"][:, : layout.lookback], batch["past"]
         known, behind = (
-            segmented(x, widths, layout.segment) for x, widths in zip(past, (layout.known, layout.past), strict=True)
+            segmented(columns(x), columns.widths, layout.segment)
+            for x, columns in ((batch["known"][:, : layout.lookback], self.known), (batch["past"], self.past))
         )
         mixed: tuple[Tensor, Tensor] = self.reading([segments, *known, *behind, *self._static(batch, layout.read)])
         return mixed
@@ -55,7 +58,7 @@ class CovariateMixer(nn.Module):
         """Return what is known of the segments that are written (B, Q, E), and the weight of each variable."""
         if self.writing is None:
             return None
-        known = segmented(self._ahead(batch), self.layout.known, self.layout.segment)
+        known = segmented(self._ahead(batch), self.known.widths, self.layout.segment)
         mixed: tuple[Tensor, Tensor] = self.writing([*known, *self._static(batch, self.layout.written)])
         return mixed
 
@@ -70,7 +73,7 @@ class CovariateMixer(nn.Module):
 
     def _ahead(self, batch: Batch) -> Tensor:
         """Return what is known of all steps that are written; a last segment that goes beyond has its last step."""
-        layout, ahead = self.layout, batch["known"][:, self.layout.lookback :]
+        layout, ahead = self.layout, self.known(batch["known"])[:, self.layout.lookback :]
         beyond = layout.written * layout.segment - layout.horizon
         return torch.cat([ahead, ahead[:, -1:].expand(-1, beyond, -1)], 1)
 

@@ -16,10 +16,11 @@ from ...nn.intervals import widened
 from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
+from .gaps import InputDecay, carried
 from .layout import Layout
 from .mixing import CovariateMixer
 from .placing import PlacedHead, from_log, to_log, unit_of
-from .steps import known, read_steps, steps_ahead
+from .steps import Steps, told
 
 if TYPE_CHECKING:
     from .windows import Windows
@@ -64,8 +65,6 @@ def level(x: Tensor, observed: Tensor | None, kind: str) -> Tensor:
     return torch.where(last >= 0, x.gather(1, last.clamp(min=0)), 0.0)
 
 
-
-
 class Bared(NamedTuple):
     """Windows without their level and season, and what was taken from them."""
 
@@ -82,6 +81,7 @@ class ForecastNet(nn.Module):
         super().__init__()
         self.core, self.head, self.layout, self.normalise = core, head, layout, normalise
         self.cycle = Cycle(layout.series, layout.season, layout.channels) if layout.cycle else None
+        self.decay = InputDecay(layout.channels) if layout.missing and layout.gaps == "decay" else None
         # How far each quantile is moved so that the intervals hold what they should; found after training.
         self.widen: Tensor
         self.register_buffer("widen", torch.zeros(len(head.quantiles)))
@@ -105,14 +105,22 @@ class ForecastNet(nn.Module):
             season = self.cycle(batch["series"], batch["phase"], steps)
             x = x - season[:, : x.shape[1]]
         base = level(x, observed, self.normalise)
-        x = x - base
         if observed is not None:
-            x = torch.where(observed, x, 0.0)
-        x = x / self.unit
+            x = self._filled(x, observed, base)
+        x = (x - base) / self.unit
         offset = base.expand(-1, self.layout.horizon, -1)
         if season is not None:
             offset = offset + season[:, -self.layout.horizon :]
         return Bared(batch.with_values("source", x), offset, ratio, unit_of(batch) if self.layout.counts else None)
+
+    def _filled(self, x: Tensor, observed: Tensor, base: Tensor) -> Tensor:
+        """Return windows (B, L, C) with what is read where a value is missing."""
+        if self.decay is not None:
+            filled: Tensor = self.decay(x, observed, base)
+            return filled
+        if self.layout.gaps and self.layout.told == 1:  # it is told of no gap
+            return carried(x, observed, base)
+        return torch.where(observed, x, base)
 
     def dressed(self, params: Tensor, bared: "Bared") -> Tensor:
         """Return what the core said (B, H, C, P) with the level and the cycle of its windows."""
@@ -169,7 +177,7 @@ class SegmentCore(nn.Module):
         super().__init__()
         self.layout, self.head, self.numbers = layout, head, head.size
         width, hidden = layout.segment * layout.channels, writer.cell.hidden_size
-        own = width * (2 if layout.missing else 1)
+        own = width * layout.told
         self.embed: nn.Module = nn.Identity()
         self.mixer: CovariateMixer | None = None
         if layout.covariates:
@@ -207,11 +215,9 @@ class SegmentCore(nn.Module):
         return embedded
 
     def segments(self, batch: Batch) -> Tensor:
-        """Return the segments that are read (B, n, ·), with which of their values are known, if some are missing."""
-        segments = batch.inputs.reshape(len(batch), self.layout.read, -1)
-        if not self.layout.missing:
-            return segments
-        return torch.cat([segments, known(batch).reshape(len(batch), self.layout.read, -1)], -1)
+        """Return the segments that are read (B, n, ·), with what is known of their gaps, if some values are missing."""
+        parts = [part.reshape(len(batch), self.layout.read, -1) for part in told(batch, self.layout)]
+        return torch.cat(parts, -1)
 
     def _copies(self, weights: Tensor, inputs: Tensor) -> Tensor:
         """Return ``g_q Σ_j a_qj x_j`` (B, Q·segment, C), x the segments of ``inputs``."""
@@ -235,9 +241,9 @@ class VanillaCore(nn.Module):
     Each step that is written reads the one before it, and what is known ahead of it.
     """
 
-    def __init__(self, layout: Layout, head: Head, writer: Writer):
+    def __init__(self, layout: Layout, head: Head, steps: Steps, writer: Writer):
         super().__init__()
-        self.layout, self.head, self.writer = layout, head, writer
+        self.layout, self.head, self.steps, self.writer = layout, head, steps, writer
 
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P) for ``batch.inputs`` (B, L, C); each step reads the one written before it."""
@@ -247,7 +253,7 @@ class VanillaCore(nn.Module):
             return self.head.point(prediction.view(-1, layout.channels, self.head.size))
 
         choose = slice(None, None, self.head.size) if self.head.plain else point
-        read, beside = Batch(read_steps(batch, layout)), steps_ahead(batch, layout)
+        read, beside = Batch(self.steps(batch)), self.steps.ahead(batch)
         written = self.writer.write(read, batch.inputs[:, -1], layout.horizon, choose, record, beside)
         params = written.prediction.view(-1, layout.horizon, layout.channels, self.head.size)
         return written._replace(prediction=params)

@@ -12,6 +12,7 @@ import numpy as np
 from ...data.series import Panel
 from ...errors import ConfigError, DataError
 from ...writing.numbers import ordinal
+from .demand import intermittent_in, mostly, say_demand
 from .layout import Layout
 from .logarithm import swings_with_level
 from .presets import has_own_core
@@ -102,8 +103,14 @@ def make_plan(
     if reservoir:
         settings = replace(settings, segment=1, cycle=False)
     layout = _layout(panel, settings, train_ends, test_size + valid_size, reservoir)
-    log = _takes_logarithms(settings, tracks, train_ends, layout.season)
-    layout = replace(layout, log=log, counts=settings.loss == NEGATIVE_BINOMIAL)
+    intermittent = intermittent_in(tracks, train_ends, layout.season)
+    layout = replace(
+        layout,
+        gaps="" if reservoir else settings.missing,
+        sparse=mostly(intermittent),
+        log=_takes_logarithms(settings, tracks, train_ends, layout.season),
+        counts=settings.loss == NEGATIVE_BINOMIAL,
+    )
     least = _least_context(layout, train_ends)
     pad = layout.lookback - min(least)
     # Whether values are missing in what is held out says nothing to what is trained.
@@ -122,6 +129,7 @@ def make_plan(
         raise DataError("No training window holds a known value: too much of the series is missing.")
     test = cut.held_out(test_size, step, train_ends)
     notes = _describe(layout, train_ends, valid_size, test, len(train))
+    notes += say_demand(intermittent, settings)
     faults = sum(int((np.isfinite(a) & ~np.isfinite(b)).sum()) for a, b in zip(raw, tracks, strict=True))
     if faults:
         are = f"{faults:,} values lie" if faults > 1 else "one value lies"

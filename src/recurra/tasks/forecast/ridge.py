@@ -89,6 +89,9 @@ LEVELS: dict[str, Level] = {
 }
 
 
+Measure = Callable[[Array, Array], float]  # how far what was said is from the truth
+
+
 class Form(NamedTuple):
     """What a regression is about."""
 
@@ -215,8 +218,12 @@ class Found(NamedTuple):
     said: Array  # (W, H, C) standardised
 
 
-def find_ridges(train: Windows, valid: Windows, season: int) -> Found:
-    """Find the forms and their penalties on the ``valid`` windows, then fit them to those, too."""
+def find_ridges(train: Windows, valid: Windows, season: int, measure: Measure | None = None) -> Found:
+    """Find the forms and their penalties on the ``valid`` windows, then fit them to those, too.
+
+    ``measure`` is the error that they are chosen by, the mean absolute one if not given.
+    """
+    measure = mean_error if measure is None else measure
     train, trial, parts = train.some(TRAIN), train.some(TRIAL), list(parts_of(valid))
     pasts = [past for past, _ in parts]
     truth = np.concatenate([np.where(future.known, future.values, np.nan) for _, future in parts])
@@ -225,10 +232,11 @@ def find_ridges(train: Windows, valid: Windows, season: int) -> Found:
         forms += [form._replace(log=True) for form in forms]
     if pasts[0].beside.shape[1]:
         forms += [form._replace(beside=True) for form in forms]
-    tried = sorted((_try(Equations.of(form, trial, season), pasts, truth) for form in forms), key=lambda one: one.error)
+    trials = (_try(Equations.of(form, trial, season), pasts, truth, measure) for form in forms)
+    tried = sorted(trials, key=lambda one: one.error)
     chosen = [one for one in tried[:MOST] if one.error <= NEAR * tried[0].error]
     if len(trial) < len(train):
-        chosen = [_try(Equations.of(one.form, train, season), pasts, truth) for one in chosen]
+        chosen = [_try(Equations.of(one.form, train, season), pasts, truth, measure) for one in chosen]
     for one in chosen:
         one.equations.add(valid)
     ridges = tuple(one.equations.solve(one.penalty) for one in chosen)
@@ -241,12 +249,12 @@ def is_positive(past: Past, future: Future) -> bool:
     return bool((past.values * past.std + past.mean > 0).all() and (after > 0).all())
 
 
-def _try(equations: Equations, pasts: list[Past], truth: Array) -> Tried:
+def _try(equations: Equations, pasts: list[Past], truth: Array, measure: Measure) -> Tried:
     best: Tried | None = None
     for penalty in PENALTIES:
         ridge = equations.solve(penalty)
         said = np.concatenate([ridge(past) for past in pasts])
-        error = mean_error(said, truth)
+        error = measure(said, truth)
         if best is None or error < best.error:
             best = Tried(ridge.form, error, equations, penalty, said)
     assert best is not None
@@ -258,6 +266,21 @@ def mean_error(said: Array, truth: Array) -> float:
     errors = np.abs(said - truth)
     known = np.isfinite(errors)
     return float(errors[known].mean()) if known.any() else 0.0
+
+
+def root_mean_square(said: Array, truth: Array) -> float:
+    """Return the root of the mean squared difference where the ``truth`` is known, not NaN; zero if it is nowhere."""
+    errors = (said - truth) ** 2
+    known = np.isfinite(errors)
+    return float(np.sqrt(errors[known].mean())) if known.any() else 0.0
+
+
+def measured_as(loss: str, sparse: bool = False) -> Measure:
+    """Return by which error models are chosen and weighed: the squared one where means are asked for.
+
+    A mean is what is asked for of ``sparse`` demand, whose median may always be zero.
+    """
+    return root_mean_square if loss == "squared" or (sparse and loss == "quantile") else mean_error
 
 
 def parts_of(windows: Windows) -> Iterator[tuple[Past, Future]]:

@@ -13,6 +13,7 @@ from ...data.moments import moments
 
 RATIOS = (1e-3, 10.0)  # bounds of c
 FLOOR = 1e-2  # of a mean, below which no logarithm is taken
+ZEROS = 0.25  # of values, none of them negative, from which no forecast is, as are those of rain and rare sales
 FAR, MOST, LEAST = 50.0, 0.01, 20  # see limits_of: spreads, share of the values, and values that say what is usual
 
 
@@ -21,7 +22,9 @@ class Scaling(NamedTuple):
 
     mean: np.ndarray  # (S, C)
     std: np.ndarray  # (S, C)
-    floor: np.ndarray  # (S, C) below which no forecast goes: as told, 0 for counts, minus infinity for most
+    floor: (
+        np.ndarray
+    )  # (S, C) below which no forecast goes: as told, 0 for counts and what is often 0, minus infinity for most
     limits: np.ndarray  # (S, C, 2) beyond which a value is a fault of what measured it, mostly infinite
     ceiling: np.ndarray  # (S, C) above which no forecast goes: as told, infinity for most
     counts: np.ndarray  # (S, C) bool, whether all values are whole numbers and none is negative
@@ -74,7 +77,7 @@ class Scaling(NamedTuple):
         measured = [moments(values) for values in clean]
         means, stds = (np.stack(parts) for parts in zip(*measured, strict=True))
         counts = np.stack([are_counts(values) for values in clean])
-        floors = np.where(counts, 0.0, -np.inf)
+        floors = np.where([n | often_zero(values) for n, values in zip(counts, clean, strict=True)], 0.0, -np.inf)
         return Scaling.plain(means, stds)._replace(floor=floors, limits=np.stack(limits), counts=counts)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -119,6 +122,12 @@ def are_counts(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(values)
     whole = ~known | ((values >= 0) & (values == np.round(np.where(known, values, 0.0))))
     return whole.all(0) & known.any(0)
+
+
+def often_zero(values: np.ndarray) -> np.ndarray:
+    """Tell which channels (C,) of ``values`` (T, C) are often zero and never negative."""
+    known = np.isfinite(values)
+    return ~(values < 0).any(0) & ((values == 0).sum(0) > ZEROS * known.sum(0))
 
 
 def seasonal_means(

@@ -16,6 +16,7 @@ else:
     PresetName = Literal[PRESET_NAMES]
 
 NEGATIVE_BINOMIAL = "negative_binomial"
+LossName = Literal["quantile", "absolute", "squared", "huber", "gaussian", "student_t", "negative_binomial"]
 WITH_INTERVALS = ("quantile", "gaussian", "student_t", NEGATIVE_BINOMIAL)  # losses that predict them
 
 
@@ -64,6 +65,11 @@ class ForecastSettings:
     segment: int | None = setting(
         None, "steps the model reads or writes at a time; found if not given", low=1, tune=Range(1, 48, log=True)
     )
+    missing: Literal["mask", "decay", "fill"] = setting(
+        "mask",
+        "what is read where a value is missing: nothing and for how long, what fades from the last one to the mean, or "
+        "the last one",
+    )
     normalise: Literal["last", "mean", "none"] | None = setting(
         None, "what is subtracted from each window; last if not given"
     )
@@ -79,9 +85,7 @@ class ForecastSettings:
     channels: Literal["independent", "joint"] | None = setting(
         None, "several columns: one by one with shared weights, or read together; independent if not given"
     )
-    loss: (
-        Literal["quantile", "absolute", "squared", "huber", "gaussian", "student_t", "negative_binomial"] | None
-    ) = setting(
+    loss: LossName | None = setting(
         None,
         "what is predicted and how errors count; the last three are distributions, that of counts the last; quantile "
         "if not given",

@@ -49,7 +49,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "da_rnn": Preset(
         "looks at the drivers of a series at every step, then at all steps (Qin et al. 2017, arXiv 1704.02971)",
-        OF_PAPERS | {"attention": "none", "normalise": "none", "loss": "squared"},
+        OF_PAPERS | {"attention": "none", "loss": "squared"},
         "da_rnn",
     ),
     "tpa_lstm": Preset(

@@ -19,6 +19,7 @@ from ....nn.scan import EVERY_STEP, scan
 from ....random import Dropout
 from ....settings import Config
 from ..layout import Layout
+from ..steps import Steps
 
 
 class Looking(NamedTuple):
@@ -73,9 +74,9 @@ class DualStageCore(nn.Module):
     without either the series itself.
     """
 
-    def __init__(self, layout: Layout, encoder: Cell, decoder: Cell, head: Head, dropout: float):
+    def __init__(self, layout: Layout, steps: Steps, encoder: Cell, decoder: Cell, head: Head, dropout: float):
         super().__init__()
-        self.layout, self.size, size = layout, head.size, decoder.hidden_size
+        self.layout, self.steps, self.size, size = layout, steps, head.size, decoder.hidden_size
         state = sum(part.shape[-1] for part in state_tensors(decoder.initial(1)))
         self.drivers, self.decoder = InputAttention(encoder, layout.lookback), decoder
         self.temporal = AdditiveAttention(state, encoder.hidden_size)
@@ -86,7 +87,7 @@ class DualStageCore(nn.Module):
 
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P) and where the last step looked (B, H, L), the same for all steps ahead."""
-        layout, drivers = self.layout, driving(batch, self.layout)
+        layout, drivers = self.layout, self.steps.driving(batch)
         bound = self.drivers.bind(drivers)
         read = scan(bound, drivers, bound.initial(), EVERY_STEP, "reference")
         decoder = TemporalDecoder(self, self.temporal.project(read.outputs))
@@ -96,22 +97,10 @@ class DualStageCore(nn.Module):
         return Output(params, last.weights.unsqueeze(1).expand(-1, layout.horizon, -1))
 
 
-def drivers_of(layout: Layout) -> int:
-    """Return how many drivers there are: N."""
-    return sum(layout.known) + sum(layout.past) or layout.channels
-
-
-def driving(batch: Batch, layout: Layout) -> Tensor:
-    """Return the drivers of ``batch`` (B, L, N)."""
-    if not (layout.known or layout.past):
-        return batch.inputs
-    return torch.cat([batch["known"][:, layout.horizon :], batch["past"]], -1)
-
-
 def make_core(config: Config, layout: Layout, head: Head) -> nn.Module:
     """Make both stages of the last cell of the settings."""
     model = config.model
-    name, size = cell_names(model)[-1], model.hidden_size
-    encoder = make_cell(name, drivers_of(layout), size, model.chrono)
+    name, size, steps = cell_names(model)[-1], model.hidden_size, Steps(layout)
+    encoder = make_cell(name, steps.drivers, size, model.chrono)
     decoder = make_cell(name, layout.channels, size, model.chrono)
-    return DualStageCore(layout, encoder, decoder, head, model.dropout)
+    return DualStageCore(layout, steps, encoder, decoder, head, model.dropout)

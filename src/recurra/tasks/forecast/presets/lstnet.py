@@ -16,7 +16,7 @@ from ....nn.models import Output
 from ....random import Dropout
 from ....settings import Config
 from ..layout import Layout
-from ..steps import read_steps, read_width
+from ..steps import Steps
 from .straight import Straight
 
 WIDTH = 6  # steps that a filter sees
@@ -32,17 +32,17 @@ class SkippingCore(nn.Module):
 
     def __init__(self, layout: Layout, recurrent: Recurrent, skipping: Recurrent | None, head: Head, dropout: float):
         super().__init__()
-        self.layout, self.size, self.skipping = layout, head.size, skipping
+        self.layout, self.steps, self.size, self.skipping = layout, Steps(layout), head.size, skipping
         self.recurrent, self.dropout = recurrent, Dropout(dropout)
-        self.filters = nn.Conv1d(read_width(layout), recurrent.input_size, WIDTH)
+        self.filters = nn.Conv1d(self.steps.read_width, recurrent.input_size, WIDTH)
         width = recurrent.output_size + (0 if skipping is None else layout.season * skipping.output_size)
         self.out = nn.Linear(width, layout.horizon * layout.channels * head.size)
-        self.straight = Straight(layout, head.size)
+        self.straight = Straight(layout, self.steps, head.size)
 
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P)."""
         layout = self.layout
-        steps = F.pad(read_steps(batch, layout).transpose(1, 2), (WIDTH - 1, 0))
+        steps = F.pad(self.steps(batch).transpose(1, 2), (WIDTH - 1, 0))
         found = self.dropout(self.filters(steps).relu().transpose(1, 2))
         read = self.recurrent(found, record=record)
         states = read.outputs[:, -1]

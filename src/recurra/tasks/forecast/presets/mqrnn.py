@@ -14,7 +14,7 @@ from ....nn.models import Output
 from ....random import Dropout
 from ....settings import Config
 from ..layout import Layout
-from ..steps import ahead_width, read_steps, read_width, steps_ahead
+from ..steps import Steps
 
 
 class ForkingCore(nn.Module):
@@ -25,10 +25,10 @@ class ForkingCore(nn.Module):
     Both have one hidden layer. Training windows begin at every step, which is what the paper calls forking sequences.
     """
 
-    def __init__(self, layout: Layout, recurrent: Recurrent, head: Head, dropout: float):
+    def __init__(self, layout: Layout, steps: Steps, recurrent: Recurrent, head: Head, dropout: float):
         super().__init__()
-        self.layout, self.size, width = layout, head.size, recurrent.output_size
-        ahead, self.context = ahead_width(layout), max(4, width // 8)
+        self.layout, self.steps, self.size, width = layout, steps, head.size, recurrent.output_size
+        ahead, self.context = steps.ahead_width, max(4, width // 8)
         self.recurrent = recurrent
         contexts = (layout.horizon + 1) * self.context
         self.everything = _perceptron(width + layout.horizon * ahead, width, contexts, dropout)
@@ -36,8 +36,8 @@ class ForkingCore(nn.Module):
 
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P)."""
-        layout, ahead = self.layout, steps_ahead(batch, self.layout)
-        read = self.recurrent(read_steps(batch, layout), record=record)
+        layout, ahead = self.layout, self.steps.ahead(batch)
+        read = self.recurrent(self.steps(batch), record=record)
         said: Tensor = self.everything(torch.cat([read.outputs[:, -1], ahead.flatten(1)], -1))
         contexts = said.view(len(batch), layout.horizon + 1, self.context)
         own, common = contexts[:, :-1], contexts[:, -1:].expand(-1, layout.horizon, -1)
@@ -51,4 +51,5 @@ def _perceptron(read: int, hidden: int, written: int, dropout: float) -> nn.Sequ
 
 def make_core(config: Config, layout: Layout, head: Head) -> nn.Module:
     """Make it of the cells of the settings."""
-    return ForkingCore(layout, make_recurrent(config.model, read_width(layout)), head, config.model.dropout)
+    steps = Steps(layout)
+    return ForkingCore(layout, steps, make_recurrent(config.model, steps.read_width), head, config.model.dropout)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ....data.batch import Batch
 from ..layout import Layout
-from ..steps import ahead_width, steps_ahead
+from ..steps import Steps
 
 LONGEST = 24  # last values that it reads at most, as in the papers
 
@@ -19,18 +19,17 @@ class Straight(nn.Module):
     ahead, k, adds ``V k_{t+h}``.
     """
 
-    def __init__(self, layout: Layout, numbers: int):
+    def __init__(self, layout: Layout, steps: Steps, numbers: int):
         super().__init__()
-        self.layout, self.read, self.numbers = layout, min(LONGEST, layout.lookback), numbers
+        self.steps, self.read, self.numbers = steps, min(LONGEST, layout.lookback), numbers
         self.line = nn.Linear(self.read, layout.horizon)
-        width = ahead_width(layout)
+        width = steps.ahead_width
         self.ahead = nn.Linear(width, layout.channels * numbers, bias=False) if width else None
 
     def forward(self, batch: Batch) -> Tensor:
         """Return (B, H, C, P)."""
-        layout = self.layout
         said: Tensor = self.line(batch.inputs[:, -self.read :].transpose(1, 2)).transpose(1, 2)
         said = said.unsqueeze(-1).expand(-1, -1, -1, self.numbers)
         if self.ahead is None:
             return said
-        return said + self.ahead(steps_ahead(batch, layout)).view(said.shape)
+        return said + self.ahead(self.steps.ahead(batch)).view(said.shape)

@@ -15,7 +15,7 @@ from ....nn.patterns import TemporalPatternAttention
 from ....random import Dropout
 from ....settings import Config
 from ..layout import Layout
-from ..steps import read_steps, read_width
+from ..steps import Steps
 from .straight import Straight
 
 PATTERNS = 32  # as in the paper
@@ -24,18 +24,18 @@ PATTERNS = 32  # as in the paper
 class PatternCore(nn.Module):
     """A linear layer on what is seen says all steps ahead; a straight line from the last values is added."""
 
-    def __init__(self, layout: Layout, recurrent: Recurrent, head: Head, dropout: float):
+    def __init__(self, layout: Layout, steps: Steps, recurrent: Recurrent, head: Head, dropout: float):
         super().__init__()
-        self.layout, self.size, width = layout, head.size, recurrent.output_size
+        self.layout, self.steps, self.size, width = layout, steps, head.size, recurrent.output_size
         self.recurrent, self.dropout = recurrent, Dropout(dropout)
         self.attention = TemporalPatternAttention(layout.lookback, width, PATTERNS)
         self.out = nn.Linear(width, layout.horizon * layout.channels * head.size)
-        self.straight = Straight(layout, head.size)
+        self.straight = Straight(layout, steps, head.size)
 
     def forward(self, batch: Batch, record: bool) -> Output:
         """Return (B, H, C, P)."""
         layout = self.layout
-        read = self.recurrent(read_steps(batch, layout), record=record)
+        read = self.recurrent(self.steps(batch), record=record)
         seen = self.attention(read.outputs)
         shape = len(batch), layout.horizon, layout.channels, self.size
         said: Tensor = self.out(self.dropout(seen.context)).view(shape)
@@ -48,4 +48,5 @@ def make_core(config: Config, layout: Layout, head: Head) -> nn.Module:
         raise ConfigError(
             f"preset='tpa_lstm' compares states over time, and lookback={layout.lookback} has one: use 2."
         )
-    return PatternCore(layout, make_recurrent(config.model, read_width(layout)), head, config.model.dropout)
+    steps = Steps(layout)
+    return PatternCore(layout, steps, make_recurrent(config.model, steps.read_width), head, config.model.dropout)
