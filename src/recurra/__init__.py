@@ -14,6 +14,8 @@ _HOMES = {
     "Tagger": "tasks.tag.estimator",
     "Translator": "tasks.seq2seq.estimator",
     "TimeSplit": "tasks.forecast.splitting",
+    "tune": "verbs.tune",
+    "Range": "settings",
     "RNN": "nn.namesakes",
     "LSTM": "nn.namesakes",
     "GRU": "nn.namesakes",
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
     from .tasks.language.estimator import LanguageModel
     from .tasks.regress.estimator import Regressor
     from .tasks.seq2seq.estimator import Translator
+    from .settings import Range
     from .tasks.tag.estimator import Tagger
+    from .verbs.tune import tune
 
 __all__ = [
     "ATTENTIONS",
@@ -58,6 +62,7 @@ __all__ = [
     "Forecaster",
     "LanguageModel",
     "RecurraError",
+    "Range",
     "Recurrent",
     "Regressor",
     "RunError",
@@ -67,6 +72,7 @@ __all__ = [
     "Translator",
     "__version__",
     "scan",
+    "tune",
 ]
 
 
