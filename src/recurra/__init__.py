@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from .nn.namesakes import GRU, LSTM, LSTMGRU, RNN
     from .nn.scan import scan
     from .nn.stepper import Stepper
+    from .settings import Range
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
     from .tasks.forecast.splitting import TimeSplit
     from .tasks.language.estimator import LanguageModel
     from .tasks.regress.estimator import Regressor
     from .tasks.seq2seq.estimator import Translator
-    from .settings import Range
     from .tasks.tag.estimator import Tagger
     from .verbs.tune import tune
 
@@ -61,8 +61,8 @@ __all__ = [
     "DataError",
     "Forecaster",
     "LanguageModel",
-    "RecurraError",
     "Range",
+    "RecurraError",
     "Recurrent",
     "Regressor",
     "RunError",

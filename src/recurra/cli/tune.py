@@ -1,6 +1,5 @@
 """``recurra tune``: better settings, found by many trainings that validation judges."""
 
-from pathlib import Path
 from typing import Any
 
 import click

@@ -4,6 +4,7 @@ They take numbers and texts and know no task. A cost is a score as it is, or its
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,26 +21,31 @@ CUT_OFF = (
 )
 
 
-def trials_over_time(scores: np.ndarray, ended: np.ndarray, title: str, high: bool) -> "Figure":
-    """Return the scores (N,) of trials by their number, with the best one so far as a line.
+@dataclass(frozen=True)
+class Scores:
+    """How good trials were."""
 
-    ``ended`` (N,) says which trainings came to their end; NaN is a trial without a score.
-    """
+    values: np.ndarray  # (N,)
+    ended: np.ndarray  # (N,), whether a training came to its end
+    high: bool  # whether high is good
+
+
+def trials_over_time(scores: Scores, title: str) -> "Figure":
+    """Return the ``scores`` of trials by their number, with the best one so far as a line; NaN is none."""
     reading = (
-        f"{'Higher' if high else 'Lower'} is better. A point is a trial, a hollow one was ended early; the line is the "
-        f"best so far, and the dotted one the settings as they are. {CUT_OFF}"
+        f"{'Higher' if scores.high else 'Lower'} is better. A point is a trial, a hollow one was ended early; the line "
+        f"is the best so far, and the dotted one the settings as they are. {CUT_OFF}"
     )
     figure = canvas(300, reading, showlegend=False)
-    numbers, shown, window = np.arange(len(scores)), *_window(scores, high)
-    best = np.where(ended & np.isfinite(scores), scores, -np.inf if high else np.inf)
+    values, high = scores.values, scores.high
+    numbers, shown, window = np.arange(len(values)), *_window(values, high)
+    best = np.where(scores.ended & np.isfinite(values), values, -np.inf if high else np.inf)
     best = np.maximum.accumulate(best) if high else np.minimum.accumulate(best)
     known = np.isfinite(best)
     line = {"color": COLOURS[0], "width": 2, "shape": "hv"}
     figure.add_scatter(x=numbers[known], y=best[known], mode="lines", line=line, hoverinfo="skip")
-    for is_ended, symbol in ((True, "circle"), (False, "circle-open")):
-        here = (ended == is_ended) & np.isfinite(scores)
-        _points(figure, numbers[here], shown[here], scores[here], {"symbol": symbol, "color": COLOURS[0], "size": 8})
-    if len(scores) and np.isfinite(scores[0]):
+    _both(figure, numbers, shown, scores)
+    if len(values) and np.isfinite(values[0]):
         dotted = {"color": NEUTRAL, "width": 1.5, "dash": "dot"}
         figure.add_shape(type="line", x0=0, x1=1, xref="paper", y0=shown[0], y1=shown[0], line=dotted)
     figure.update_xaxes(title_text="trial", **whole_numbers(list(numbers)))
@@ -47,19 +53,19 @@ def trials_over_time(scores: np.ndarray, ended: np.ndarray, title: str, high: bo
     return figure
 
 
-def setting_slice(name: str, values: Sequence[Any], scores: np.ndarray, best: int, log: bool, high: bool) -> "Figure":
-    """Return the scores (N,) of trials by the value of one setting; number ``best`` of them is marked.
+def setting_slice(name: str, values: Sequence[Any], scores: Scores, best: int, log: bool) -> "Figure":
+    """Return the ``scores`` of trials by the value of one setting; number ``best`` of them is marked.
 
     Values that are texts stand beside each other in the order in which they come first, numbers where they belong.
     """
-    reading = f"Each point is a trial, the filled one is the best. {CUT_OFF}"
+    reading = f"Each point is a trial, a hollow one was ended early, and the large one is the best. {CUT_OFF}"
     figure = canvas(230, reading, title=name, showlegend=False, meta={"reading": reading, "own": ("text",)})
     places, axis = _placed(values, log)
-    shown, window = _window(scores, high)
-    ring = {"color": COLOURS[0], "size": 8, "symbol": "circle-open"}
-    _points(figure, places, shown, scores, ring)
-    full = {"color": COLOURS[1], "size": 11}
-    _points(figure, places[best : best + 1], shown[best : best + 1], scores[best : best + 1], full)
+    shown, window = _window(scores.values, scores.high)
+    _both(figure, places, shown, scores)
+    full = {"color": COLOURS[1], "size": 12}
+    here = slice(best, best + 1)
+    _points(figure, places[here], shown[here], scores.values[here], full)
     figure.update_xaxes(**axis)
     figure.update_yaxes(**window)
     return figure
@@ -86,6 +92,13 @@ def what_mattered(shares: Mapping[str, float]) -> "Figure":
     figure.update_xaxes(tickformat=".0%", range=[0, 1.12 * max(sizes, default=1.0)])
     figure.update_yaxes(autorange="reversed", showgrid=False, **named_ticks(names))
     return figure
+
+
+def _both(figure: "Figure", x: np.ndarray, y: np.ndarray, scores: Scores) -> None:
+    """Draw the trials that came to their end, and as rings those that did not."""
+    for ended, symbol in ((True, "circle"), (False, "circle-open")):
+        here = (scores.ended == ended) & np.isfinite(scores.values)
+        _points(figure, x[here], y[here], scores.values[here], {"symbol": symbol, "color": COLOURS[0], "size": 8})
 
 
 def _points(figure: "Figure", x: Any, y: np.ndarray, scores: np.ndarray, marker: dict[str, Any]) -> None:

@@ -67,6 +67,8 @@ class TuneAsked(TrainAsked):
         "few epochs, or none",
     )
     jobs: int | None = setting(
-        None, "trainings that run at the same time, each in a process of its own; one if not given", low=1,
+        None,
+        "trainings that run at the same time, each in a process of its own; one if not given",
+        low=1,
         metavar="NUMBER",
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..report.page import Section
-from ..report.trials import setting_slice, trials_over_time, what_mattered
+from ..report.trials import Scores, setting_slice, trials_over_time, what_mattered
 from .base import Fitted, Judged
 from .pages import History, training_page
 
@@ -39,7 +39,7 @@ def tuning_page(
 
 def _found(search: Mapping[str, Any]) -> Section:
     trials = search["trials"]
-    figure = trials_over_time(_scores(trials), _ended(trials), search["metric"]["title"], _high(search))
+    figure = trials_over_time(_scores(search, trials), search["metric"]["title"])
     said = [*search["findings"][1:], *([CAUTION] if len(trials) > 1 else [])]
     return Section("What the search found", points=said, figure=figure)
 
@@ -63,15 +63,14 @@ def _settings(search: Mapping[str, Any]) -> Section | None:
         setting_slice(
             name,
             [one["values"][name] for one in told],
-            _scores(told),
+            _scores(search, told),
             best,
             bool(axes[name]["range"] and axes[name]["range"][2]),
-            _high(search),
         )
         for name in order
     ]
     title = search["metric"]["title"]
-    return Section("Setting by setting", f"{title} on validation, by the value of each setting.", figure=figures)
+    return Section("Setting by setting", f"The score of each trial, {title}, by what it set.", figure=figures)
 
 
 def _table(search: Mapping[str, Any]) -> Section:
@@ -106,13 +105,7 @@ MOST_FAILED = 10  # trials of which is said why they failed
 LONG = 40  # rows of a table that is folded away
 
 
-def _scores(trials: list[dict[str, Any]]) -> np.ndarray:
-    return np.array([np.nan if one["score"] is None else one["score"] for one in trials], dtype=float)
-
-
-def _ended(trials: list[dict[str, Any]]) -> np.ndarray:
-    return np.array([one["state"] in ENDED for one in trials])
-
-
-def _high(search: Mapping[str, Any]) -> bool:
-    return bool(search["metric"]["better"] == "high")
+def _scores(search: Mapping[str, Any], trials: list[dict[str, Any]]) -> Scores:
+    values = [np.nan if one["score"] is None else one["score"] for one in trials]
+    ended = [one["state"] in ENDED for one in trials]
+    return Scores(np.array(values, dtype=float), np.array(ended), search["metric"]["better"] == "high")

@@ -29,7 +29,16 @@ from .loop import Progress
 CONFIG, MODEL, HISTORY, REPORT = "config.json", "model.safetensors", "history.jsonl", "report.html"
 COMPARISON, CHECKPOINT = "comparison.json", "checkpoint.safetensors"
 SEARCH, TRIALS = "search.json", "trials.jsonl"
-OWN = (CONFIG, MODEL, HISTORY, REPORT, COMPARISON, SEARCH, TRIALS, CHECKPOINT)  # all other files in the folder are left alone
+OWN = (
+    CONFIG,
+    MODEL,
+    HISTORY,
+    REPORT,
+    COMPARISON,
+    SEARCH,
+    TRIALS,
+    CHECKPOINT,
+)  # all other files in the folder are left alone
 NEW, WHOLE = ".new", "whole"
 # What a verb may leave half done.
 UNFINISHED = {"train": "training", "compare": "comparison", "demo": "comparison", "tune": "search"}

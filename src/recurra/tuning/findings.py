@@ -47,8 +47,7 @@ def _best(trials: Sequence[Trial], metric: Metric) -> str:
     change = abs(metric.change(first.score, best.score)) if metric.unit == "points" or first.score else NEAR
     small = ", which may well be chance" if change < NEAR else ""
     return (
-        f"Trial {best.number} is the best one: {score}, {apart} better than the settings as they are"
-        f"{small}: {found}."
+        f"Trial {best.number} is the best one: {score}, {apart} better than the settings as they are{small}: {found}."
     )
 
 

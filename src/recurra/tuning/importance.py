@@ -9,8 +9,8 @@ from .space import Axis, Space
 from .trials import Trial
 
 FEWEST = 10  # scored trials, without which nothing is said
-FOLDS, TREES, SHUFFLES = 5, 100, 10
-FORETOLD = 0.1  # share of the differences between scores that must follow from the settings
+FOLDS, TREES, SHUFFLES = 5, 50, 5
+FORETOLD = 0.25  # share of the differences between scores that must follow from the settings: noise has .1 at times
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, nearest, pick
+from ..errors import ConfigError, pick
 from ..settings import Range, Setting
 from ..settings.base import checked, written
 
@@ -36,6 +36,8 @@ class Axis:
         if self.range is None:
             return self.choices[int(place)]
         low, high, log = self.range
+        if not low < place < high:
+            return low if place <= low else high
         if not self.whole:
             return min(max(float(f"{place:.3g}"), low), high)
         step = ROUND if log and place >= ROUND else 1
@@ -158,7 +160,7 @@ def _read(search: Sequence[str], known: Mapping[str, Setting]) -> dict[str, Any]
             name = head
             _once(found, name)
             found[name] = value if SPAN.fullmatch(value) else [value]
-        elif isinstance(found.get(name), list) and (name not in known or _is_value(known, name, text)):
+        elif isinstance(found.get(name), list) and _is_value(known, name, text):
             found[name].append(text)
         else:
             name = text
@@ -174,11 +176,7 @@ def _once(found: Mapping[str, Any], name: str) -> None:
 
 def _is_value(known: Mapping[str, Setting], name: str, text: str) -> bool:
     """Tell whether a text behind the values of a setting is one more of them, and not the next setting."""
-    try:
-        checked(known[name], text)
-    except ConfigError:
-        return text not in known and not nearest(text, known)
-    return text in choices_of(known[name]) or text not in known
+    return text not in known or name not in known or text in choices_of(known[name])
 
 
 def _require_free(setting: Setting, kept: Mapping[str, Any], needed: Collection[str]) -> None:

@@ -122,7 +122,7 @@ def _optuna() -> Any:
         import optuna
     except ImportError:
         raise ConfigError(
-            "strategy=optuna needs Optuna, which is not installed: pip install 'recurra[tune]', or give strategy=random."
+            "strategy=optuna needs Optuna, which is not there: pip install 'recurra[tune]', or give strategy=random."
         ) from None
     return optuna
 

@@ -14,7 +14,6 @@ from ..settings import Config, make_config
 from ..tasks.base import THE_NETWORK, THIS_MODEL, Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
 from ..training.meter import OnEpoch
 
-
 MOST_CUTS = 8  # ways to cut and encode the data that are kept in memory
 
 
@@ -89,7 +88,7 @@ class Cuts:
             self._forget()
             self.done[key] = prepared, exam
         prepared, exam = self.done[key]
-        return dataclasses.replace(prepared, config=self.kind.fill(config, prepared.plan)), exam
+        return dataclasses.replace(prepared, config=self.kind.fill_sized(config, prepared.plan)), exam
 
     def _forget(self) -> None:
         """Make room for one more: of many, the first one stays, and those that were made last."""

@@ -117,6 +117,4 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], what: str, ane
     first, second = ({name: value for name, value in plan.items() if name != "asked"} for plan in (before, now))
     changed = runs.differences(first, second)
     if changed:
-        raise ConfigError(
-            f"A {what} goes on with what it began with: {'; '.join(changed[:5])}. Leave that as it was."
-        )
+        raise ConfigError(f"A {what} goes on with what it began with: {'; '.join(changed[:5])}. Leave that as it was.")

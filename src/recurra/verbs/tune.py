@@ -19,10 +19,11 @@ from ..compare.metric import Metric
 from ..errors import ConfigError, RecurraError, RunError
 from ..nn.build import is_reservoir, refuse_unused
 from ..settings import Config, TuneAsked, make_config, make_part, written
-from ..tasks.base import Exam, Kind, Prepared
+from ..tasks.base import Kind, Prepared
 from ..tasks.estimator import Estimator
 from ..tasks.frames import collected
 from ..tasks.session import LOG, Session
+from ..tasks.sizing import SIZED
 from ..training import runs
 from ..tuning.findings import Finding, find
 from ..tuning.space import Point, Space, make_space
@@ -120,10 +121,18 @@ class Searching:
     def space(self, kind: Kind, settings: Mapping[str, Any]) -> Space:
         """Return where is searched, with ``settings`` as they are given; raises ConfigError that lists every fault."""
         known, needed = kind.parts.settings(), kind.parts.needed
-        if self.search is not None:
-            return make_space(known, self.search, settings, needed)
-        usual = [name for name in kind.parts.search if settings.get(name, known[name].default) == known[name].default]
-        return make_space(known, usual, settings, needed)
+        sized = SIZED if settings.get("size", "m") != "m" else ()
+        if self.search is None:
+            free = [name for name in kind.parts.search if name not in sized]
+            free = [name for name in free if settings.get(name, known[name].default) == known[name].default]
+            return make_space(known, free, settings, needed)
+        space = make_space(known, self.search, settings, needed)
+        for axis in space.axes:
+            if axis.name in sized:
+                raise ConfigError(
+                    f"size={settings['size']} decides {axis.name}, which is searched: leave one of them out."
+                )
+        return space
 
 
 def tune_settings(
@@ -176,7 +185,9 @@ class _Search:
             raise ConfigError("A reservoir tries many numbers in each training already: train it instead.")
         self.space = searching.space(kind, settings)
         idle = kind.unused_with(source.data)
-        faults = [f"The setting {one.name} has no effect: {idle[one.name]}." for one in self.space.axes if one.name in idle]
+        faults = [
+            f"The setting {one.name} has no effect: {idle[one.name]}." for one in self.space.axes if one.name in idle
+        ]
         if faults:
             raise ConfigError("\n".join(faults))
         self.cuts = Cuts(kind, source, listener)
