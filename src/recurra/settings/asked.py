@@ -48,12 +48,12 @@ class TuneAsked(TrainAsked):
 
     search: tuple[str, ...] | None = setting(
         None,
-        "settings that are searched, such as hidden_size,dropout,cell, or with their values: hidden_size=16..128 "
-        "cell=gru,lstm; the usual ones of the task if not given",
+        "settings that are searched, such as hidden_size,dropout or hidden_size=16..128; the usual ones of the task if "
+        "not given",
         metavar="NAMES",
     )
     strategy: Literal["random", "grid", "optuna"] = setting(
-        "random", "what is tried next: values by chance, every combination of a few, or what Optuna makes of the rest"
+        "random", "how the next trial is chosen, by chance, from a grid, or by Optuna, which learns from those before"
     )
     trials: int = setting(
         30, "how many trainings there are, the first one with the settings as they are", low=1, metavar="NUMBER"
@@ -62,9 +62,7 @@ class TuneAsked(TrainAsked):
         None, "begin no more trainings after so many minutes, and end the one that runs", low=0.01, metavar="NUMBER"
     )
     prune: Literal["median", "halving", "none"] = setting(
-        "median",
-        "which trainings are ended early: those below the median of the others, all but the best third at each of a "
-        "few epochs, or none",
+        "median", "how hopeless trainings are ended early, by the median of the others, or all but the best third"
     )
     jobs: int | None = setting(
         None,
