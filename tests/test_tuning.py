@@ -70,8 +70,8 @@ def told(done: Tuned) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------- where it looks
 
 
-def space_of(*search: str, **kept: Any) -> Space:
-    return make_space(KNOWN, search, kept, PARTS.needed)
+def space_of(*search: str) -> Space:
+    return make_space(KNOWN, search, PARTS.needed)
 
 
 def test_a_search_names_settings_alone_or_with_their_values() -> None:
@@ -85,7 +85,7 @@ def test_a_search_names_settings_alone_or_with_their_values() -> None:
     assert space.countable is None and space_of("cell=gru,lstm", "bidirectional").countable == 4
     assert space_of("cell=gru,lstm/gru").axes[0].choices == ("gru", ("lstm", "gru"))
     assert "reservoir" not in space_of("cell").axes[0].choices and "lstm_gru" in space_of("cell").axes[0].choices
-    same = make_space(KNOWN, {"hidden_size": Range(16, 128), "cell": ["gru", "lstm"]}, {})
+    same = make_space(KNOWN, {"hidden_size": Range(16, 128), "cell": ["gru", "lstm"]})
     assert same.axes == (size, Axis("cell", choices=("gru", "lstm")))
     assert space_of("lookback=14..42").axes[0].range == Range(14, 42, log=False)
     assert space_of("max_epochs=5,10").axes[0].choices == (5, 10)
@@ -105,13 +105,12 @@ def test_a_search_names_settings_alone_or_with_their_values() -> None:
         ("horizon=7,14", "horizon cannot be searched"),
         ("seed=1,2,3", "seed cannot be searched"),
         ("dropout,dropout", "The search names dropout twice"),
-        ("batch_size", "batch_size=16 is given, and searched, too: leave one of them out."),
         (" , ", "There is nothing to search"),
     ],
 )
 def test_what_cannot_be_searched_is_said(search: str, said: str) -> None:
     with pytest.raises(ConfigError) as fault:
-        make_space(KNOWN, [search], {"batch_size": 16}, PARTS.needed)
+        make_space(KNOWN, [search], PARTS.needed)
     assert said in str(fault.value) and "\n" not in str(fault.value)
 
 
@@ -510,7 +509,7 @@ def test_the_command(run: Run, home: Path) -> None:
     [
         (["--search", "hiden_size"], "Unknown setting 'hiden_size'. Did you mean 'hidden_size'?"),
         (["--search", "dropout=0.5..0.1"], "The range 0.5..0.1 of dropout is empty: give its lower end first."),
-        (["--search", "hidden_size"], "--hidden-size 8 is given, and searched, too: leave one of them out."),
+        (["--size", "l", "--search", "hidden_size"], "--size l decides hidden_size, which is searched"),
         (["--cell", "reservoir"], "A reservoir tries many numbers in each training already"),
         (["--trials", "0"], "trials must be at least 1"),
         (["--strategy", "best"], "Unknown strategy 'best'"),

@@ -7,6 +7,7 @@ import click
 from ..settings import TuneAsked, make_config, make_part, settings_of
 from ..tasks import kind_of
 from ..training.meter import Tally, meter, meter_for
+from ..writing.language import translated
 from ..writing.terminal import moves
 from .console import err, message, out_console, print_notes
 from .flags import TaskCommand, config_option, data_argument, given, parts_in, task_option, train_settings
@@ -61,8 +62,8 @@ def tune(ctx: click.Context, config: str | None, **flags: Any) -> None:
     def tell(trial: Any) -> None:
         score = f"{trial.score:.4f}" if trial.scored else ""
         values = " ".join(f"{name}={value}" for name, value in trial.values.items())
-        line = f"{tally.count()}  trial {trial.number}  {score}  {trial.state}  {values}{tally.left()}"
-        console.print(line, markup=False, soft_wrap=True)
+        said = [tally.count(), translated(f"trial {trial.number}"), score, translated(trial.state), values]
+        console.print("  ".join(said) + translated(tally.left()), markup=False, soft_wrap=True)
 
     live = moves(console) and not asked.json
     shown_by = meter(console, tally) if live else meter_for(quiet=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ConfigError, pick
 from ..settings import Range, Setting
-from ..settings.base import checked, written
+from ..settings.base import checked
 
 Point = dict[str, Any]  # a place in a space: a number for each range, for choices which of them
 ROUND = 8  # whole numbers of a range by factors are multiples of it, from it on: sizes that machines like
@@ -124,20 +124,19 @@ def choices_of(setting: Setting) -> list[Any]:
 def make_space(
     known: Mapping[str, Setting],
     search: Sequence[str] | Mapping[str, Any],
-    kept: Mapping[str, Any],
     needed: Collection[str] = (),
 ) -> Space:
     """Return where a ``search`` looks: names of ``known`` settings, each alone or with its values.
 
     ``hidden_size`` looks in the range of the setting, ``hidden_size=16..128`` in this one, ``cell=gru,lstm`` at these
-    choices; a mapping has lists, or a Range. ``kept`` are settings that a person gave besides, which do not vary, and
-    ``needed`` those without which there is nothing to do. Raises one ConfigError that lists every fault.
+    choices; a mapping has lists, or a Range. ``needed`` are settings without which there is nothing to do. Raises one
+    ConfigError that lists every fault.
     """
     asked = dict(search) if isinstance(search, Mapping) else _read(search, known)
     axes, faults = [], []
     for name, values in asked.items():
         try:
-            _require_free(pick(known, name, "setting"), kept, needed)
+            _require_free(pick(known, name, "setting"), needed)
             axes.append(_axis(known[name], values))
         except ConfigError as fault:
             faults.append(str(fault))
@@ -179,7 +178,7 @@ def _is_value(known: Mapping[str, Setting], name: str, text: str) -> bool:
     return text not in known or name not in known or text in choices_of(known[name])
 
 
-def _require_free(setting: Setting, kept: Mapping[str, Any], needed: Collection[str]) -> None:
+def _require_free(setting: Setting, needed: Collection[str]) -> None:
     """Raise a ConfigError for a setting that cannot vary."""
     name = setting.name
     if name in NEVER or name in needed:
@@ -187,8 +186,6 @@ def _require_free(setting: Setting, kept: Mapping[str, Any], needed: Collection[
             f"{name} cannot be searched: trials that differ in it cannot be told apart by how good they are. Leave it "
             "out of the search."
         )
-    if kept.get(name, setting.default) != setting.default:
-        raise ConfigError(f"{name}={written(setting, kept[name])} is given, and searched, too: leave one of them out.")
 
 
 def _axis(setting: Setting, values: Any) -> Axis:

@@ -125,8 +125,8 @@ class Searching:
         if self.search is None:
             free = [name for name in kind.parts.search if name not in sized]
             free = [name for name in free if settings.get(name, known[name].default) == known[name].default]
-            return make_space(known, free, settings, needed)
-        space = make_space(known, self.search, settings, needed)
+            return make_space(known, free, needed)
+        space = make_space(known, self.search, needed)
         for axis in space.axes:
             if axis.name in sized:
                 raise ConfigError(
