@@ -540,3 +540,31 @@ def test_a_search_of_nothing_held_out_works(tmp_path: Path) -> None:
     assert done.trained.judged is None and len(done.trials) == 2
     with pytest.raises(DataError):
         recurra.tune(forecaster(), sales(9), trials=2)
+
+
+# ------------------------------------------------------------------------------------------------- without a search
+
+
+@pytest.mark.parametrize("task", EVERY)
+def test_one_dial_for_every_kind(task: str) -> None:
+    """m is what is there without it, s and l are smaller and larger, and what is given wins."""
+    estimator, data = EVERY[task]
+    kind, parts = estimator.kind, estimator.kind.parts
+    needed = {"horizon": 7} if task == "forecast" else {}
+
+    def sizes(**settings: Any) -> tuple[int, int, list[str]]:
+        config = make_config(parts, needed | settings)
+        prepared = kind.prepare(kind.read(data, config), config, 0)
+        again = kind.fill_sized(prepared.config, prepared.plan)
+        assert again.plain() == prepared.config.plain(), "what was chosen stays, in a run that is read again"
+        said = [note for note in prepared.plan.notes if note.startswith("size=")]
+        return prepared.config.model.hidden_size, prepared.config.training.max_epochs, said
+
+    units, epochs, said = sizes()
+    assert (units, epochs, said) == sizes(size="m") and not said
+    assert sizes(size="s")[:2] == (units // 2, round(epochs / 2))
+    assert sizes(size="l")[:2] == (units * 2, round(epochs * 1.5))
+    assert sizes(size="l")[2] == [
+        f"size=l: hidden_size={2 * units} and max_epochs={round(1.5 * epochs)}, where size=m has {units} and {epochs}"
+    ]
+    assert sizes(size="l", hidden_size=24, max_epochs=3)[:2] == (24, 3)

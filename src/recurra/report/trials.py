@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 FEW_NUMBERS = 12  # values of a range that have a tick each
-CUT_OFF = (
-    "What stands at the edge is worse than that."  # beyond it the picture would show little but trials that went astray
-)
+# Beyond the edge a picture would show little but trials that went astray.
+CUT_OFF = "What stands at the edge is worse than shown."
 
 
 @dataclass(frozen=True)
