@@ -23,7 +23,7 @@ FLOORS = (
     ("attention", "cells", "data"),
     ("settings",),
     ("compare", "nn"),
-    ("report", "training"),
+    ("report", "training", "tuning"),
     ("bench", "tasks"),
     ("verbs",),
     ("cli",),

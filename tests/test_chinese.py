@@ -164,7 +164,7 @@ NAMES = set(
     re.findall(
         r"\S+",
         """
-    recurra train predict evaluate compare report doctor demo bench run runs html native torch rnn rnn_relu lstm
+    recurra train predict evaluate compare tune report doctor demo bench run runs html native torch rnn rnn_relu lstm
     gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel reservoir general
     MASE MAE
     RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS csv date sales cell dot none scaled_dot nearest_neighbour
@@ -296,6 +296,19 @@ def test_a_task_speaks_chinese_from_data_to_answers(run: Run, task: str, data: s
     assert [answer.code for answer in answers] == [0] * len(answers)
     assert not set().union(*map(words_left, answers))
     assert not page_left("run/report.html") and not page_left("both/report.html")
+
+
+WORDS = {"learning_", "learning_rate", "LOW", "HIGH"}  # of settings and their ranges
+
+
+def test_a_search_speaks_chinese(run: Run) -> None:
+    asked = ["sales.csv", "--horizon", 7, *SMALL, "--search", "dropout,learning_rate=0.00001..0.01,cell=gru,lstm"]
+    answers = [run("tune", *asked, "--trials", 12, "--out", "found"), run("tune", *asked, "--out", "found")]
+    answers += [run("tune", "sales.csv", "--horizon", 7, "--search", "dropout=2..1,seed=1,2,cell=1..2,lookback")]
+    assert [answer.code for answer in answers] == [0, 2, 2]
+    left = set().union(*map(words_left, answers))
+    assert not left - {"found", "dropout", "seed", "cell", "lookback", "rate", *WORDS}
+    assert not page_left("found/report.html")
 
 
 def test_the_doctor_speaks_chinese(run: Run) -> None:

@@ -17,7 +17,7 @@ from recurra.cli.app import recurra
 from recurra.errors import ConfigError
 from recurra.native import library
 from recurra.nn.engines import ENGINES
-from recurra.settings import CompareAsked, Setting, described, settings_of
+from recurra.settings import CompareAsked, Setting, TuneAsked, described, settings_of
 from recurra.tasks import TASKS, parts_of
 from recurra.verbs.doctor import examine
 from recurra.writing.language import LANGUAGES, PLACE, Catalog, catalog, current, speaking, translated
@@ -126,7 +126,7 @@ def test_chinese_has_chinese_marks() -> None:
 
 # ------------------------------------------------------------- help and what click says, in Chinese
 
-VERBS = list(recurra.commands)
+VERBS, ASKED = list(recurra.commands), (CompareAsked, TuneAsked)
 SETTINGS = {
     (task, name): one
     for task, parts in ((task, parts_of(task)) for task in TASKS)
@@ -134,6 +134,7 @@ SETTINGS = {
         *parts.by_name().values(),
         *(parts.predict, parts.evaluate, parts.backtest, parts.report, parts.generate),
         CompareAsked,
+        TuneAsked,
     )
     for name, one in settings_of(part).items()
 }
@@ -149,7 +150,7 @@ NAMES = set(
         "tag window_regression most_frequent_label random_convolutions MiniRocket naive_Bayes linear_SVM n_gram_SVM F1 "
         "language n_grams unigram Kneser Ney sentencepiece "
         "seq2seq nearest_pair copy_source first_sentence sentence_in_common commonest_answer span BiDAF "
-        "BLEU sacrebleu input feeding float32 bfloat16"
+        "BLEU sacrebleu input feeding float32 bfloat16 Optuna"
     )
 )
 

@@ -14,6 +14,8 @@ _HOMES = {
     "Tagger": "tasks.tag.estimator",
     "Translator": "tasks.seq2seq.estimator",
     "TimeSplit": "tasks.forecast.splitting",
+    "tune": "verbs.tune",
+    "Range": "settings",
     "RNN": "nn.namesakes",
     "LSTM": "nn.namesakes",
     "GRU": "nn.namesakes",
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from .nn.namesakes import GRU, LSTM, LSTMGRU, RNN
     from .nn.scan import scan
     from .nn.stepper import Stepper
+    from .settings import Range
     from .tasks.classify.estimator import Classifier
     from .tasks.forecast.estimator import Forecaster
     from .tasks.forecast.splitting import TimeSplit
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from .tasks.regress.estimator import Regressor
     from .tasks.seq2seq.estimator import Translator
     from .tasks.tag.estimator import Tagger
+    from .verbs.tune import tune
 
 __all__ = [
     "ATTENTIONS",
@@ -57,6 +61,7 @@ __all__ = [
     "DataError",
     "Forecaster",
     "LanguageModel",
+    "Range",
     "RecurraError",
     "Recurrent",
     "Regressor",
@@ -67,6 +72,7 @@ __all__ = [
     "Translator",
     "__version__",
     "scan",
+    "tune",
 ]
 
 

@@ -20,6 +20,7 @@ from .generate import generate
 from .help import Help, described_fault, told_fault
 from .predict import predict
 from .train import NOTHING_KEPT, train
+from .tune import tune
 
 
 class Verbs(click.Group):
@@ -55,6 +56,7 @@ def recurra(ctx: click.Context) -> None:
     recurra demo                                 see it work, in under two minutes
     recurra train sales.csv --horizon 28         train, forecast, report
     recurra compare sales.csv --horizon 28       which model, and does it beat repeating last week?
+    recurra tune sales.csv --horizon 28          better settings
     recurra predict runs/sales-...               the forecast of a run
     recurra train moves.ts --task classify       another task: the same verbs
     """
@@ -63,7 +65,7 @@ def recurra(ctx: click.Context) -> None:
 
 
 recurra.params.insert(0, lang_option())
-for verb in (demo, train, predict, generate, evaluate, backtest, compare, report, bench, doctor):
+for verb in (demo, train, predict, generate, evaluate, backtest, compare, tune, report, bench, doctor):
     recurra.add_command(verb)
 
 

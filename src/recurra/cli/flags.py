@@ -19,6 +19,7 @@ from ..settings import (
     CompareAsked,
     Parts,
     Setting,
+    TuneAsked,
     check_all,
     described,
     make_part,
@@ -282,7 +283,7 @@ def _held(config: str, parts: Parts, known: Mapping[str, Setting]) -> tuple[dict
     """Return what a file holds of what is ``known``, and a sentence for every fault; verbs may ask for more."""
     asked = [
         name
-        for one in (CompareAsked, parts.predict, parts.evaluate, parts.report, parts.generate)
+        for one in (CompareAsked, TuneAsked, parts.predict, parts.evaluate, parts.report, parts.generate)
         for name in settings_of(one)
     ]
     others = [*asked, LANGUAGE.lstrip("-")]

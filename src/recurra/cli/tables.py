@@ -111,3 +111,24 @@ def _texts(name: str, values: Sequence[Any], metric: Metric) -> Sequence[str]:
     if metric.share and name in (metric.name, "interval"):
         return [_percent(value) for value in values]
     return column(values) if name == metric.name else [short(value) for value in values]
+
+
+def trials_table(trials: Any, metric: Metric) -> Any:
+    """Return a table of trials, a row each, from their frame."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    columns = []
+    for name in trials.columns:
+        if name in ("seconds", "parameters"):
+            continue
+        values = trials[name].tolist()
+        title = translated(metric.title) if name == metric.name else translated(name).replace("_", "_\n")
+        table.add_column(title, justify="left" if name == "state" else "right", no_wrap=name != metric.name)
+        if name == metric.name:
+            columns.append(_cells(metric, values))
+        else:
+            columns.append([translated(f"{one:g}" if isinstance(one, float) else str(one)) for one in values])
+    for cells in zip(*columns, strict=True):
+        table.add_row(*cells)
+    return table

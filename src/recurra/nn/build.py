@@ -16,7 +16,7 @@ ATTENTION_TRAINING = tuple(f"attention_{name}" for name in ("dropout", "learning
 RESERVOIR_OPTIONS = ("spectral_radius", "leak", "input_scaling", "connectivity")
 # What is left of the settings where nothing is learned by gradient: an epoch is one reservoir that is tried.
 OF_RESERVOIRS = {
-    *("cell", "num_layers", "hidden_size", "bidirectional", "engine", *RESERVOIR_OPTIONS),
+    *("cell", "size", "num_layers", "hidden_size", "bidirectional", "engine", *RESERVOIR_OPTIONS),
     *("max_epochs", "patience", "watch", "device", "seed"),
 }
 

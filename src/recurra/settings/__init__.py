@@ -1,6 +1,6 @@
 """Every setting, once: a Python argument, a TOML key, a flag and a search key at the same time."""
 
-from .asked import CompareAsked, TrainAsked
+from .asked import CompareAsked, TrainAsked, TuneAsked
 from .base import Range, Setting, described, otherwise, setting, settings_of, split, written
 from .config import Config, NoSettings, Parts, check_all, filled, make_config, make_part
 from .model import ModelSettings
@@ -18,6 +18,7 @@ __all__ = [
     "Setting",
     "TrainAsked",
     "TrainingSettings",
+    "TuneAsked",
     "check_all",
     "described",
     "filled",

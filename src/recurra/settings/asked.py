@@ -1,6 +1,7 @@
 """What a verb that trains is asked besides the settings of a model: flags, and keys of a settings file."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .base import setting
 
@@ -39,3 +40,33 @@ class CompareAsked(TrainAsked):
     )
     seeds: int = setting(3, "how many seeds, from seed on, each is trained with", low=1, metavar="NUMBER")
     equal_parameters: bool = setting(False, "adjust hidden sizes until parameter counts agree")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TuneAsked(TrainAsked):
+    """Which settings are searched, and how."""
+
+    search: tuple[str, ...] | None = setting(
+        None,
+        "settings that are searched, such as hidden_size,dropout or hidden_size=16..128; the usual ones of the task if "
+        "not given",
+        metavar="NAMES",
+    )
+    strategy: Literal["random", "grid", "optuna"] = setting(
+        "random", "how the next trial is chosen, by chance, from a grid, or by Optuna, which learns from those before"
+    )
+    trials: int = setting(
+        30, "how many trainings there are, the first one with the settings as they are", low=1, metavar="NUMBER"
+    )
+    minutes: float | None = setting(
+        None, "begin no more trainings after so many minutes, and end the one that runs", low=0.01, metavar="NUMBER"
+    )
+    prune: Literal["median", "halving", "none"] = setting(
+        "median", "how hopeless trainings are ended early, by the median of the others, or all but the best third"
+    )
+    jobs: int | None = setting(
+        None,
+        "trainings that run at the same time, each in a process of its own; one if not given",
+        low=1,
+        metavar="NUMBER",
+    )

@@ -36,6 +36,8 @@ class Parts:
     needed: Mapping[str, str] = field(default_factory=dict)  # a setting without default, and how to say that it lacks
     data: str = ""  # what DATA is, one sentence or two, for the help of the verbs
     answer: str = "answer"  # what a model of this kind says, in one word
+    # What a search varies if nothing is said; only such settings leave what the loss measures as it is.
+    search: tuple[str, ...] = ("hidden_size", "num_layers", "dropout", "learning_rate", "batch_size")
     estimator: str = ""  # the class of recurra that is this kind for Python
 
     def __post_init__(self) -> None:

@@ -22,6 +22,10 @@ class ModelSettings:
     cell: CellName | str | type | tuple[str | type, ...] = setting(
         "gru", "recurrent cell, or lstm/gru for a stack of an LSTM below a GRU", members=CELLS
     )
+    size: Literal["s", "m", "l"] = setting(
+        "m",
+        "how large the network is and how long it may learn, beside what suits the data; what is given besides wins",
+    )
     num_layers: int = setting(1, "layers of the cell", low=1, tune=Range(1, 3))
     hidden_size: int = setting(128, "units per layer", low=1, tune=Range(16, 256, log=True))
     bidirectional: bool = setting(False, "read the past in both directions")

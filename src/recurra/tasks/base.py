@@ -28,6 +28,7 @@ from ..training.loop import Epoch, Progress, Watch, fit
 from ..training.record import Record
 from ..training.task import Examples, Task
 from ..writing.numbers import in_steps
+from .sizing import resized, size_notes
 
 if TYPE_CHECKING:
     from ..report.page import Section
@@ -209,6 +210,10 @@ class Kind(ABC):
         """Return the settings with what was left to the data, such as sizes that follow from how many there are."""
         return config
 
+    def fill_sized(self, config: Config, plan: Any) -> Config:
+        """Return what ``fill`` does, as large as the setting ``size`` asks for."""
+        return resized(self.fill(config, plan), config)
+
     @abstractmethod
     def learn(self, data: Any, plan: Any, config: Config) -> Learned:
         """Return what the training part teaches: scales, classes, sizes."""
@@ -228,9 +233,10 @@ class Kind(ABC):
     @on_its_own
     def prepare_as(self, data: Any, plan: Any, config: Config) -> Prepared:
         """Learn and encode as a ``plan`` that was made already says."""
-        config = self.fill(config, plan)
+        usual, config = self.fill(config, plan), self.fill_sized(config, plan)
         learned = self.learn(data, plan, config)
-        notes = getattr(learned, "notes", ())  # what only learning found out
+        # What only learning found out, and what was chosen.
+        notes = (*getattr(learned, "notes", ()), *size_notes(config, usual))
         plan = dataclasses.replace(plan, notes=(*plan.notes, *notes)) if notes else plan
         train, valid = (self.encode(data, learned, part) for part in (plan.train, plan.valid))
         return Prepared(self, config, data, plan, learned, train, valid)

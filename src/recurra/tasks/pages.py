@@ -20,20 +20,28 @@ History = Sequence[Mapping[str, Any]]
 
 
 def training_page(
-    fitted: Fitted, history: History, data: Any, judged: Judged | None, folder: Path | None = None, asked: Any = None
+    fitted: Fitted,
+    history: History,
+    data: Any,
+    judged: Judged | None,
+    folder: Path | None = None,
+    asked: Any = None,
+    chosen: tuple[str, Sequence[Section]] | None = None,
 ) -> str:
     """Return the report of one training as a page; ``asked`` is of the kind's settings for reports.
 
-    ``folder`` is where the run is kept, for the commands that the report recommends.
+    ``folder`` is where the run is kept, for the commands that the report recommends; ``chosen`` says how the settings
+    were found, in a sentence and in sections.
     """
     sections = [
         *_answers(fitted, data, judged, asked),
+        *(() if chosen is None else chosen[1]),
         *_proof(fitted, data, judged),
         *_inside(fitted, data),
         *learning_section(history),
         _background(fitted),
     ]
-    summary = _opening(fitted, judged, folder)
+    summary = _opening(fitted, judged, folder, *(() if chosen is None else chosen[:1]))
     return report_html(fitted.kind.title(fitted, data), summary, sections, _settings(fitted))
 
 

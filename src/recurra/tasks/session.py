@@ -60,9 +60,7 @@ class Session:
     @on_its_own
     def epochs(self) -> Iterator[Epoch]:
         """Train one epoch at a time; at the end the model has its best weights and is finished."""
-        for epoch in self.prepared.kind.train(self.fitted, self.prepared, self.progress, self._watch):
-            self._note(epoch)
-            yield epoch
+        yield from self.first_epochs()
         self._finish()
         first = self.progress
         for more in self.prepared.kind.train_on(self.fitted, self.prepared):
@@ -72,6 +70,13 @@ class Session:
             self._note(epoch)
             yield epoch
         self._record()
+
+    @on_its_own
+    def first_epochs(self) -> Iterator[Epoch]:
+        """Train as long as the validation decides, and no more: what a search goes by. Nothing is finished after it."""
+        for epoch in self.prepared.kind.train(self.fitted, self.prepared, self.progress, self._watch):
+            self._note(epoch)
+            yield epoch
 
     @on_its_own
     def keep_best(self) -> None:

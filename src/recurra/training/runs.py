@@ -2,8 +2,8 @@
 
 ``config.json`` says what was trained, ``model.safetensors`` holds the weights and what the other files were,
 ``history.jsonl`` one line per epoch, ``report.html`` the report, ``comparison.json`` the numbers of a
-comparison; ``checkpoint.safetensors`` exists while a training or a comparison can go on. Nothing in a run folder is
-ever executed.
+comparison, ``search.json`` and ``trials.jsonl`` those of a search, a line per trial; ``checkpoint.safetensors``
+exists while a training, a comparison or a search can go on. Nothing in a run folder is ever executed.
 
 A run is written to the folder ``.new`` inside its own. The file ``whole`` in there is written last: from then
 on the new run counts, and whoever reads the folder first moves its files into place.
@@ -28,9 +28,20 @@ from .loop import Progress
 
 CONFIG, MODEL, HISTORY, REPORT = "config.json", "model.safetensors", "history.jsonl", "report.html"
 COMPARISON, CHECKPOINT = "comparison.json", "checkpoint.safetensors"
-OWN = (CONFIG, MODEL, HISTORY, REPORT, COMPARISON, CHECKPOINT)  # all other files in the folder are left alone
+SEARCH, TRIALS = "search.json", "trials.jsonl"
+OWN = (
+    CONFIG,
+    MODEL,
+    HISTORY,
+    REPORT,
+    COMPARISON,
+    SEARCH,
+    TRIALS,
+    CHECKPOINT,
+)  # all other files in the folder are left alone
 NEW, WHOLE = ".new", "whole"
-UNFINISHED = {"train": "training", "compare": "comparison", "demo": "comparison"}  # what a verb may leave half done
+# What a verb may leave half done.
+UNFINISHED = {"train": "training", "compare": "comparison", "demo": "comparison", "tune": "search"}
 
 
 class Run(NamedTuple):
@@ -177,6 +188,20 @@ def read_comparison(folder: Path) -> dict[str, Any] | None:
     """Return the numbers of the comparison in a run folder that ``read`` found whole, if it is one."""
     path = folder / COMPARISON
     return _read_json(path, dict) if path.exists() else None
+
+
+def write_search(search: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files of a search, by their names: what was searched, and a line for each trial."""
+    about = {name: value for name, value in search.items() if name != "trials"}
+    return {SEARCH: _dump(about, indent=2), TRIALS: "".join(_dump(trial) + "\n" for trial in search["trials"])}
+
+
+def read_search(folder: Path) -> dict[str, Any] | None:
+    """Return the search in a run folder that ``read`` found whole, as plain data, if it is one."""
+    if not (folder / SEARCH).exists():
+        return None
+    lines = _read_bytes(folder / TRIALS).splitlines()
+    return _read_json(folder / SEARCH, dict) | {"trials": [json.loads(line) for line in lines]}
 
 
 def differences(first: Any, second: Any, where: str = "") -> list[str]:

@@ -1,5 +1,6 @@
 """What the verbs share: where data came from, who is told of what goes on, and how a model is judged."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..compare.metric import Statistics
-from ..errors import RunError
-from ..nn.build import refuse_idle
-from ..settings import Config
+from ..errors import ConfigError, RunError
+from ..nn.build import refuse_idle, unused
+from ..settings import Config, make_config
 from ..tasks.base import THE_NETWORK, THIS_MODEL, Exam, Fitted, Judged, Kind, Prepared, Tell, tell_nobody
 from ..training.meter import OnEpoch
+
+MOST_CUTS = 8  # ways to cut and encode the data that are kept in memory
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,45 @@ def prepare(kind: Kind, source: Source, config: Config, tell: Tell = tell_nobody
     if not prepared.plan.test_size:
         return prepared, None
     return prepared, kind.exam(source.data, prepared.learned, prepared.plan.test)
+
+
+class Cuts:
+    """Data that are cut and encoded once for all models that read them alike."""
+
+    def __init__(self, kind: Kind, source: Source, listener: Listener = NOBODY):
+        self.kind, self.source, self.listener = kind, source, listener
+        self.done: dict[str, tuple[Prepared, Exam | None]] = {}  # by the settings that decide it
+
+    def of(self, config: Config) -> tuple[Prepared, Exam | None]:
+        """Return the data for a model with such settings, and the exam, which must be the same for all models."""
+        key = self.kind.cut_by(config)
+        if key not in self.done:
+            tell = ignore if self.done else self.listener.notes
+            prepared, exam = prepare(self.kind, self.source, config, tell)
+            if not self.done:
+                self.listener.notes(prepared.plan.notes)
+            for _, first in self.done.values():
+                if exam is not None and first is not None and exam.said != first.said:
+                    raise ConfigError(
+                        f"Models of one comparison must answer the same, but one is {first.said} and another is "
+                        f"{exam.said}. Give all of them the same settings of the data."
+                    )
+            self._forget()
+            self.done[key] = prepared, exam
+        prepared, exam = self.done[key]
+        return dataclasses.replace(prepared, config=self.kind.fill_sized(config, prepared.plan)), exam
+
+    def _forget(self) -> None:
+        """Make room for one more: of many, the first one stays, and those that were made last."""
+        if len(self.done) >= MOST_CUTS:
+            del self.done[list(self.done)[1]]
+
+
+def used(kind: Kind, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``settings`` in which those that nothing uses have their defaults."""
+    config = make_config(kind.parts, settings)
+    first = kind.parts.defaults(config.flat().get("preset"))
+    return {**settings, **{name: first[name] for name in unused(config, kind.unused(config))}}
 
 
 def judge(fitted: Fitted, exam: Exam, name: str = THIS_MODEL, asked: Any = None) -> Judged:

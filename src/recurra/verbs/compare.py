@@ -13,7 +13,7 @@ import torch
 from ..cells import CELLS
 from ..compare.comparison import Candidate, Comparison, Effort, Outcome, Reference, compare, equal_size
 from ..errors import ConfigError, RunError
-from ..nn.build import attention_options, cell_names, is_reservoir, unused
+from ..nn.build import attention_options, cell_names, is_reservoir
 from ..report.inside import mean_over_heads
 from ..settings import Config, make_config
 from ..tasks.base import Exam, Fitted, Judged, Kind, Prepared
@@ -23,7 +23,7 @@ from ..tasks.session import LOG, Session, put_beside
 from ..training import runs
 from ..training.memory import step_memory
 from ..writing.numbers import finite
-from .common import NOBODY, Listener, Source, exchanged, ignore, judge_beside, judge_network, prepare
+from .common import NOBODY, Cuts, Listener, Source, exchanged, judge_beside, judge_network, prepare, used
 from .ledger import Best, Ledger, Looked, read_ledger
 from .train import describe, plan_of
 
@@ -63,10 +63,8 @@ def _candidate(kind: Kind, own: dict[str, Any]) -> Candidate:
         own.pop("num_layers", None)
     if "attention" in kind.unused(config):
         own["attention"] = "none"  # whichever is named, it looks nowhere
+    own = used(kind, own)
     config = make_config(kind.parts, own)
-    first = kind.parts.defaults(config.flat().get("preset"))
-    for name in unused(config, kind.unused(config)):
-        own[name] = first[name]
     cell_name = config.named("cell")
     attention_name = "none" if is_reservoir(config.model) else config.named("attention")
     label = cell_name if attention_name == "none" else f"{cell_name} + {attention_name}"
@@ -182,7 +180,7 @@ class _Bench:
 
     def __init__(self, kind: Kind, source: Source, lineup: Lineup, listener: Listener):
         self.kind, self.source, self.lineup, self.listener = kind, source, lineup, listener
-        self.prepared: dict[str, tuple[Prepared, Exam]] = {}  # by the settings that decide it
+        self.cuts = Cuts(kind, source, listener)
         self.ledger = Ledger()
         self.judged: Judged | None = None  # the best one, with the baselines beside it
 
@@ -251,23 +249,10 @@ class _Bench:
 
     def _prepare(self, config: Config) -> tuple[Prepared, Exam]:
         """Cut and encode the data once for all candidates that read them alike."""
-        key = self.kind.cut_by(config)
-        if key not in self.prepared:
-            tell = ignore if self.prepared else self.listener.notes
-            prepared, exam = prepare(self.kind, self.source, config, tell)
-            if exam is None:
-                raise ConfigError("A comparison needs something held out to judge by: give a test size above 0.")
-            if not self.prepared:
-                self.listener.notes(prepared.plan.notes)
-            for _, first in self.prepared.values():
-                if exam.said != first.said:
-                    raise ConfigError(
-                        f"Models of one comparison must answer the same, but one is {first.said} and another is "
-                        f"{exam.said}. Give all of them the same settings of the data."
-                    )
-            self.prepared[key] = prepared, exam
-        prepared, exam = self.prepared[key]
-        return dataclasses.replace(prepared, config=self.kind.fill(config, prepared.plan)), exam
+        prepared, exam = self.cuts.of(config)
+        if exam is None:
+            raise ConfigError("A comparison needs something held out to judge by: give a test size above 0.")
+        return prepared, exam
 
     def _look(self, session: Session, label: str) -> None:
         looked, loss = self.ledger.looked, session.progress.best_loss

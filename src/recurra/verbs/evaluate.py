@@ -8,6 +8,7 @@ from ..settings import make_part
 from ..tasks.base import THIS_MODEL, Exam, Fitted, Judged
 from ..tasks.pages import comparison_page, training_page
 from ..tasks.session import fitted_baselines, put_beside
+from ..tasks.tuning import tuning_page
 from ..training import runs
 from .common import ignore, judge, judge_beside, judge_network, source_of
 
@@ -43,7 +44,10 @@ def rebuild_report(fitted: Fitted, history: History, folder: Path, data: Any = N
         judged = (
             judge_beside(fitted, judge_network(fitted, exam, name)) if compared else judge(fitted, exam, asked=asked)
         )
-    if compared is not None and judged is not None:
+    search = runs.read_search(folder)
+    if search is not None:
+        html = tuning_page(fitted, history, data, judged, search, folder, asked)
+    elif compared is not None and judged is not None:
         html = comparison_page(fitted, history, data, judged, compared, folder, asked)
     else:
         html = training_page(fitted, history, data, judged, folder, asked)

@@ -82,7 +82,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
 def read_ledger(folder: Path, plan: Mapping[str, Any], kind: Kind, candidates: Sequence[Candidate]) -> Ledger:
     """Read what the comparison in ``folder`` has finished; raises an error if it is not of the same ``plan``."""
     tensors, about = runs.read_state(folder, plan["verb"])
-    check_same(about["plan"], plan)
+    check_same(about["plan"], plan, "comparison", "Compare")
     known = {candidate.label: candidate for candidate in candidates}
     outcomes = [_outcome(known, one, _of(tensors, f"{OUTCOME}{n}.")) for n, one in enumerate(about["outcomes"])]
     kept, members = about["best"], _classes(candidates)
@@ -110,13 +110,11 @@ def _classes(candidates: Iterable[Candidate]) -> list[type]:
     return [one for one in members if isinstance(one, type)]
 
 
-def check_same(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise an error if a comparison would go on with other data, models or settings than it began with."""
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any], what: str, anew: str) -> None:
+    """Raise an error if ``what`` goes on would do so with other data, models or settings than it began with."""
     if before["data"] != now["data"]:
-        raise RunError("The data are not those this comparison began with, so it cannot go on. Compare anew instead.")
+        raise RunError(f"The data are not those this {what} began with, so it cannot go on. {anew} anew instead.")
     first, second = ({name: value for name, value in plan.items() if name != "asked"} for plan in (before, now))
     changed = runs.differences(first, second)
     if changed:
-        raise ConfigError(
-            f"A comparison goes on with what it began with: {'; '.join(changed[:5])}. Leave that as it was."
-        )
+        raise ConfigError(f"A {what} goes on with what it began with: {'; '.join(changed[:5])}. Leave that as it was.")

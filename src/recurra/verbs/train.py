@@ -13,6 +13,7 @@ from ..tasks.base import Exam, Fitted, Judged, Kind
 from ..tasks.pages import training_page
 from ..tasks.saving import to_run
 from ..tasks.session import Session, watched_epochs
+from ..tasks.tuning import tuning_page
 from ..training import runs
 from ..training.loop import Progress
 from .common import NOBODY, Listener, Source, judge, prepare
@@ -66,7 +67,7 @@ def train(
     describe(session.fitted, plan)
     before = [] if checkpoint is None else watched_epochs(checkpoint.history, checkpoint.progress.epoch)
     interrupted = _run(session, folder, plan, before, listener)
-    return _finish(session, exam, folder, interrupted, listener)
+    return finish(session, exam, folder, interrupted, listener)
 
 
 def plan_of(kind: Kind, source: Source, config: Config, test_size: int) -> dict[str, Any]:
@@ -143,8 +144,15 @@ def _run(
     return False
 
 
-def _finish(session: Session, exam: Exam | None, folder: Path, interrupted: bool, listener: Listener) -> Trained:
-    """Write the run, judge it, and write it once more with its report."""
+def finish(
+    session: Session,
+    exam: Exam | None,
+    folder: Path,
+    interrupted: bool,
+    listener: Listener,
+    search: Mapping[str, Any] | None = None,
+) -> Trained:
+    """Write the run, judge it, and write it once more with its report, and with the ``search`` it comes from."""
     fitted, history, data = session.fitted, session.history, session.prepared.data
     # The weights are safe before anything else can go wrong.
     runs.write(folder, to_run(fitted, history), keep_checkpoint=True)
@@ -153,7 +161,11 @@ def _finish(session: Session, exam: Exam | None, folder: Path, interrupted: bool
         session.fit_baselines(listener.notes)
         judged = judge(fitted, exam) if exam is not None else None
         fitted.record.metrics = judged.metrics if judged else {}
-        texts = {runs.REPORT: training_page(fitted, history, data, judged, folder)}
+        if search is None:
+            texts = {runs.REPORT: training_page(fitted, history, data, judged, folder)}
+        else:
+            html = tuning_page(fitted, history, data, judged, search, folder)
+            texts = {runs.REPORT: html} | runs.write_search(search)
         runs.write(folder, to_run(fitted, history), texts, keep_checkpoint=interrupted)
         report = folder / runs.REPORT
     except KeyboardInterrupt:
