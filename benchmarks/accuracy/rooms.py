@@ -25,10 +25,14 @@ from recurra import Forecaster
 ROOMS = {"dining room": "Temperature_Comedor_Sensor", "bedroom": "Temperature_Habitacion_Sensor"}
 WHOLE, VALID, TEST = 4137, 400, 537
 NOT_READ = {"Date", "Time", "Day_Of_Week", *ROOMS.values()}
+DA_RNN: dict[str, Any] = {"preset": "da_rnn", "loss": "absolute", "hidden_size": 64, "dropout": 0.1}
+DA_RNN |= {"max_epochs": 200, "epoch_steps": 25, "patience": 25}
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {  # as what the sensors are read, and other settings
     "alone": ("", {}),
     "drivers up to now": ("past", {}),
     "drivers": ("known", {}),
+    "drivers by DA-RNN": ("known", DA_RNN),
+    "drivers by DA-RNN and linear model": ("known", DA_RNN | {"combine": True}),
 }
 SETS = {f"{room}: {way}": (column, *WAYS[way]) for room, column in ROOMS.items() for way in WAYS}
 

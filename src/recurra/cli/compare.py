@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
-from ..settings import CompareAsked, make_config, make_part, settings_of
+from ..settings import CompareAsked, make_config, settings_of
 from ..tasks import kind_of
 from ..training.meter import Tally, meter, meter_for
 from ..writing.terminal import moves
@@ -19,7 +19,6 @@ from .flags import (
     compare_settings,
     config_option,
     data_argument,
-    given,
     json_option,
     out_option,
     overwrite_option,
@@ -28,13 +27,10 @@ from .flags import (
     task_option,
 )
 from .train import (
-    as_before,
+    asked_for,
     folder_for,
-    kept_settings,
     places,
-    plan_of,
     read_source,
-    require,
     show_conclusion,
     show_places,
     stem,
@@ -82,13 +78,7 @@ def compare(ctx: click.Context, config: str | None, **flags: Any) -> None:
     All get the same data, seeds and budget, and are judged on the same cases.
     """
     parts = parts_in(ctx)
-    found, settings = given(flags, config, parts, CompareAsked)
-    if "resume" in found:
-        plan = plan_of(found, "compare")
-        found = as_before(found, plan)
-        settings = kept_settings(found.pop("settings", {}), settings, parts)
-    asked = make_part(CompareAsked, found)
-    require(parts, settings, asked)
+    asked, settings = asked_for(flags, config, parts, "compare", CompareAsked)
     from ..verbs.compare import Lineup, equalise, make_candidates, make_recipes
 
     kind = kind_of(asked.task or parts.name)

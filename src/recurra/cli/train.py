@@ -29,13 +29,7 @@ def train(ctx: click.Context, config: str | None, **flags: Any) -> None:
     A part of DATA is held out of the training, to judge the model on it; of series it is the last rows.
     """
     parts = parts_in(ctx)
-    found, settings = given(flags, config, parts, TrainAsked)
-    if "resume" in found:
-        plan = plan_of(found, "train")
-        found = as_before(found, plan)
-        settings = kept_settings(plan["settings"], settings, parts)
-    asked = make_part(TrainAsked, found)
-    require(parts, settings, asked)
+    asked, settings = asked_for(flags, config, parts, "train", TrainAsked)
     from ..verbs.common import Listener
     from ..verbs.train import train as run
 
@@ -66,6 +60,22 @@ def stoppable(folder: Path, verb: str) -> Iterator[None]:
         kept = (folder / CHECKPOINT).exists()
         message(f"Stopped. Go on with: {going_on(verb, folder)}" if kept else NOTHING_KEPT)
         sys.exit(130)
+
+
+def asked_for(flags: Any, config: str | None, parts: Any, verb: str, part: type) -> tuple[Any, dict[str, Any]]:
+    """Return what a verb is asked for, a ``part`` of the settings, and the settings of the model.
+
+    What goes on has those it began with, where nothing is said now. Raises an error if one that is needed is missing.
+    """
+    found, settings = given(flags, config, parts, part)
+    if "resume" in found:
+        plan = plan_of(found, verb)
+        found = as_before(found, plan)
+        before = plan["settings"] if verb == "train" else found.pop("settings", {})
+        settings = kept_settings(before, settings, parts)
+    asked = make_part(part, found)
+    require(parts, settings, asked)
+    return asked, settings
 
 
 def plan_of(found: dict[str, Any], verb: str) -> dict[str, Any]:

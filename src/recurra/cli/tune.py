@@ -4,21 +4,18 @@ from typing import Any
 
 import click
 
-from ..settings import TuneAsked, make_config, make_part, settings_of
+from ..settings import TuneAsked, make_config, settings_of
 from ..tasks import kind_of
 from ..training.meter import Tally, meter, meter_for
 from ..writing.language import translated
 from ..writing.terminal import moves
 from .console import err, message, out_console, print_notes
-from .flags import TaskCommand, config_option, data_argument, given, parts_in, task_option, train_settings
+from .flags import TaskCommand, config_option, data_argument, parts_in, task_option, train_settings
 from .train import (
-    as_before,
+    asked_for,
     folder_for,
-    kept_settings,
     places,
-    plan_of,
     read_source,
-    require,
     show_conclusion,
     show_places,
     stem,
@@ -41,13 +38,7 @@ def tune(ctx: click.Context, config: str | None, **flags: Any) -> None:
     """
     parts = parts_in(ctx)
     flags["search"] = flags["search"] or None
-    found, settings = given(flags, config, parts, TuneAsked)
-    if "resume" in found:
-        plan = plan_of(found, "tune")
-        found = as_before(found, plan)
-        settings = kept_settings(found.pop("settings", {}), settings, parts)
-    asked = make_part(TuneAsked, found)
-    require(parts, settings, asked)
+    asked, settings = asked_for(flags, config, parts, "tune", TuneAsked)
     from ..training.runs import going_on
     from ..verbs.common import Listener
     from ..verbs.tune import Searching, tune_settings
