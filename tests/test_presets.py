@@ -24,6 +24,8 @@ from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.layout import Layout
 from recurra.tasks.forecast.presets import PRESETS, has_own_core
 from recurra.tasks.forecast.settings import PARTS
+from recurra.verbs.common import Source
+from recurra.verbs.train import train
 
 B, L, H = 3, 8, 4
 LAYOUT = Layout(lookback=L, horizon=H, segment=1, season=3, cycle=False, channels=2, series=1, missing=False)
@@ -114,6 +116,17 @@ def test_a_run_has_what_was_filled_in(tmp_path: Any) -> None:
     pd.testing.assert_frame_equal(again.predict(), forecaster.predict())
     looked = forecaster.attention_table()
     assert len(looked) == 2 * 6 and looked.groupby("ds")["weight"].sum().to_numpy() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_every_preset_has_a_report(preset: str, tmp_path: Any) -> None:
+    steps = np.arange(90)
+    frame = pd.DataFrame({"ds": pd.date_range("2024", periods=90), "a": np.sin(steps / 3), "b": np.cos(steps / 3)})
+    told = {"preset": preset, "horizon": 2, "lookback": 6, "hidden_size": 4, "max_epochs": 1, "epoch_steps": 2}
+    done = train(KIND, Source(KIND.read(frame, make_config(PARTS, told)), test_size=20), told, tmp_path / "run")
+    assert done.report is not None
+    page = done.report.read_text(encoding="utf-8")
+    assert "Learning" in page and ("Gates over time" in page) == (preset != "da_rnn")
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,6 @@ def inside_sections(
     """
     with torch.no_grad():
         output: Output = network(batch.to(next(network.parameters()).device), record=True)
-    # What reads the input by itself; words may be read letter by letter before it.
-    own = [getattr(network, "recurrent", None), *network.modules()]
-    stack = next(module for module in own if isinstance(module, Recurrent))
     sections = []
     if output.weights is not None and attention is not None:
         sections += attention(mean_over_heads(output.weights[0]))
@@ -44,7 +41,11 @@ def inside_sections(
         sections.append(
             Section("How the steps looked at each other", text, attention_map(weights, steps, steps, "step"))
         )
-    assert output.recurrence is not None and output.recurrence.inputs is not None
+    if output.recurrence is None or output.recurrence.inputs is None:  # its cells look as they read, step by step
+        return sections
+    # What reads the input by itself; words may be read letter by letter before it.
+    own = [getattr(network, "recurrent", None), *network.modules()]
+    stack = next(module for module in own if isinstance(module, Recurrent))
     traces = gate_traces(output.recurrence)
     unit = f" {unit}" if unit else ""
     gates = Section(
