@@ -63,9 +63,9 @@ class Parts:
         return {name: part for part, cls in self.by_name().items() for name in settings_of(cls)}
 
     def defaults(self, preset: str | None = None) -> dict[str, Any]:
-        """Return the default of every setting, with a ``preset`` or with the usual one."""
+        """Return the default of every setting; with a ``preset``, as that fills them in."""
         first = {name: one.default for name, one in self.settings().items()}
-        return self.completed(first if preset is None else first | {"preset": preset})
+        return first if preset is None else self.completed(first | {"preset": preset})
 
     def completed(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``settings`` with what their preset fills in where they are None or not named."""
