@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from recurra import Forecaster
-from recurra.cells import GRUCell, LSTMCell
+from recurra.cells import GRUCell, LSTMCell, state_tensors
 from recurra.data.batch import Batch
 from recurra.errors import ConfigError
 from recurra.nn.drivers import InputAttention
+from recurra.nn.gating import GatedResidual, GatedSelection
 from recurra.nn.patterns import TemporalPatternAttention
 from recurra.nn.scan import EVERY_STEP, scan
 from recurra.settings import make_config
@@ -309,6 +310,124 @@ def test_mqrnn_is_that_of_the_paper() -> None:
         for h in range(H):
             said = perceptron(core.one, np.concatenate([contexts[h], contexts[-1], ahead[b, h]]))
             np.testing.assert_allclose(found[b, h].ravel(), said, atol=1e-10)
+
+
+# TFT
+
+
+def norm(layer: Any, x: Array) -> Array:
+    scaled = (x - x.mean()) / np.sqrt(x.var() + layer.eps)
+    return scaled * numbers(layer, "weight") + numbers(layer, "bias")
+
+
+def gated_skip(skip: Any, x: Array, y: Array) -> Array:
+    """Of two layers in one, the first half is the value and the second one the gate."""
+    value, gate = np.split(linear(skip.gated.both, y), 2)
+    return norm(skip.norm, x + value * sigmoid(gate))
+
+
+def residual(network: Any, x: Array, context: Array | None) -> Array:
+    hidden = linear(network.read, x) + (0 if network.context is None else linear(network.context, context))  # type: ignore[arg-type]
+    inner = linear(network.inner, np.where(hidden > 0, hidden, np.exp(hidden) - 1))
+    return gated_skip(network.skip, x if isinstance(network.around, nn.Identity) else linear(network.around, x), inner)
+
+
+def selection(chosen: Any, variables: list[Array], context: Array | None) -> tuple[Array, Array]:
+    parts = [linear(one, x) for one, x in zip(chosen.maps, variables, strict=True)]
+    said = [residual(one, part, None) for one, part in zip(chosen.networks, parts, strict=True)]
+    if len(said) == 1:
+        return said[0], np.ones(1)
+    weights = softmax(residual(chosen.weigh, np.concatenate(parts), context))
+    return sum(weight * part for weight, part in zip(weights, said, strict=True)), weights
+
+
+@pytest.mark.parametrize(("size", "context"), [(5, 0), (5, 4), (7, 4)])
+def test_a_gated_residual_network_is_that_of_the_paper(size: int, context: int) -> None:
+    torch.manual_seed(0)
+    network = GatedResidual(5, 6, size, context).double()
+    x, c = torch.randn(B, 5, dtype=torch.float64), torch.randn(B, context, dtype=torch.float64)
+    found = network(x, c if context else None).detach().numpy()
+    for b in range(B):
+        expected = residual(network, x[b].numpy(), c[b].numpy() if context else None)
+        np.testing.assert_allclose(found[b], expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("widths", [(1, 3, 2), (3,)])
+def test_variables_are_selected_as_in_the_paper(widths: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    chosen = GatedSelection(widths, 6, 4).double()
+    variables = [torch.randn(B, L, width, dtype=torch.float64) for width in widths]
+    c = torch.randn(B, 1, 4, dtype=torch.float64)
+    found, weights = chosen(variables, c)
+    for b in range(B):
+        for t in range(L):
+            said, weighed = selection(chosen, [one[b, t].numpy() for one in variables], c[b, 0].numpy())
+            np.testing.assert_allclose(found[b, t].detach().numpy(), said, atol=1e-10)
+            np.testing.assert_allclose(weights[b, t].detach().numpy(), weighed, atol=1e-10)
+
+
+def looked(attention: Any, states: Array, at: int) -> tuple[Array, Array]:
+    """Four heads see the same values up to ``at``; returns what is seen and the mean weights."""
+    query, keys = linear(attention.query, states[at]), linear(attention.key, states[: at + 1])
+    values, width = linear(attention.value, states[: at + 1]), len(query) // 4
+    heads = [slice(n * width, (n + 1) * width) for n in range(4)]
+    weights = np.mean([softmax(keys[:, head] @ query[head] / np.sqrt(width)) for head in heads], 0)
+    return linear(attention.out, weights @ values), weights
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_tft_is_that_of_the_paper(columns: bool) -> None:
+    """Every step by hand, with static, past and known columns and two series, and with the values alone."""
+    from dataclasses import replace
+
+    layout = replace(beside(), series=2) if columns else LAYOUT
+    core, one = core_of("tft", layout, cell="lstm"), batch(layout)
+    said, fused = core(one, False), core.steps
+    for b in range(B):
+        x, known, past, static = (one[name][b].numpy() for name in ("source", "known", "past", "static"))
+        select = enrich = None
+        h, c = np.zeros(8), np.zeros(8)
+        if columns:
+            zeta = selection(fused.static.selection, [static, numbers(core.identities, "weight")[0]], None)[0]
+            select, enrich, h, c = (residual(network, zeta, None) for network in fused.static.networks)
+        chosen, steps = [], []
+        for t in range(L + H):
+            ahead = [known[t, :2], known[t, 2:]] if columns else []
+            if t < L:
+                values = [x[t], *([past[t]] if columns else []), *ahead]
+                chosen.append(selection(fused.past, values, select)[0])
+            else:
+                chosen.append(selection(fused.future, ahead, select)[0] if columns else numbers(fused, "places")[t - L])
+            cell = (fused.reader if t < L else fused.writer).cells()[0]
+            h, c = lstm_step(cell, chosen[t], h, c)
+            steps.append(gated_skip(fused.skip, chosen[t], h))
+        states = np.array([residual(fused.enrich, step, enrich) for step in steps])
+        for ahead_by in range(H):
+            seen, weights = looked(core.attention, states, L + ahead_by)
+            inner = residual(core.single, gated_skip(core.looked, states[L + ahead_by], seen), None)
+            params = linear(core.out, gated_skip(core.last, steps[L + ahead_by], inner))
+            np.testing.assert_allclose(said.prediction[b, ahead_by].detach().numpy().ravel(), params, atol=1e-10)
+            np.testing.assert_allclose(said.weights[b, ahead_by].detach().numpy(), weights[:L], atol=1e-10)
+
+
+def test_what_never_changes_is_where_any_cell_begins() -> None:
+    """The states of a cell that has no memory, or two cells inside, are filled as far as there are h and c."""
+    from recurra.tasks.forecast.presets.tft import Contexts, _begun
+
+    h, c = torch.full((B, 8), 2.0), torch.full((B, 8), 3.0)
+    contexts = Contexts(h, h, h, c)
+    for cell, expected in (("lstm", (h, c)), ("gru", (h,)), ("lstm_gru", (h, c)), ("parallel", (h, h, c, h))):
+        core = core_of("tft", beside(), cell=cell)
+        ((state,),) = _begun(core.steps.reader, contexts)
+        for found, given in zip(state_tensors(state), expected, strict=True):
+            assert torch.equal(found, given)
+        assert core(batch(beside()), False).prediction.shape[:3] == (B, H, 2)
+
+
+def test_tft_takes_the_number_of_its_heads() -> None:
+    assert core_of("tft", heads=2).attention.heads == 2
+    with pytest.raises(ConfigError, match="nearest number of heads that fits is 2"):
+        core_of("tft", heads=3)
 
 
 # All

@@ -69,6 +69,12 @@ PRESETS: dict[str, Preset] = {
         OF_PAPERS | {"attention": "none"},
         "mqrnn",
     ),
+    "tft": Preset(
+        "chooses variables, reads and writes by an LSTM, looks at all steps, and closes by gates what is not needed "
+        "(Lim et al. 2021, arXiv 1912.09363)",
+        OF_PAPERS | {"attention": "interpretable_multi_head"},
+        "tft",
+    ),
 }
 
 
