@@ -75,6 +75,12 @@ PRESETS: dict[str, Preset] = {
         OF_PAPERS | {"attention": "interpretable_multi_head"},
         "tft",
     ),
+    "es_rnn": Preset(
+        "exponential smoothing whose shares are learned of each series, and dilated layers on what it leaves (Smyl "
+        "2020, https://doi.org/10.1016/j.ijforecast.2019.03.017)",
+        OF_PAPERS | {"attention": "none", "normalise": "none", "cycle": False},
+        "es_rnn",
+    ),
 }
 
 
