@@ -383,14 +383,14 @@ def test_tft_is_that_of_the_paper(columns: bool) -> None:
     from dataclasses import replace
 
     layout = replace(beside(), series=2) if columns else LAYOUT
-    core, one = core_of("tft", layout, cell="lstm"), batch(layout)
+    core, one = core_of("tft", layout, cell="lstm"), batch(layout).with_values("series", torch.arange(B))
     said, fused = core(one, False), core.steps
     for b in range(B):
         x, known, past, static = (one[name][b].numpy() for name in ("source", "known", "past", "static"))
         select = enrich = None
         h, c = np.zeros(8), np.zeros(8)
         if columns:
-            zeta = selection(fused.static.selection, [static, numbers(core.identities, "weight")[0]], None)[0]
+            zeta = selection(fused.static.selection, [static, numbers(core.identities, "weight")[b]], None)[0]
             select, enrich, h, c = (residual(network, zeta, None) for network in fused.static.networks)
         chosen, steps = [], []
         for t in range(L + H):
@@ -491,13 +491,16 @@ def test_windows_are_smoothed_as_in_the_paper(season: int, m: int, holes: tuple[
 
 def test_es_rnn_is_that_of_the_paper() -> None:
     """Layers of 1 and 2, then of 3 and 4 steps with what they read beside them, on what smoothing leaves."""
-    layout = beside()
+    from dataclasses import replace
+
+    layout = replace(beside(), series=2)
     core, one = core_of("es_rnn", layout, loss="squared", cell="lstm"), batch(layout)
+    one = one.with_values("series", torch.arange(B))
     assert [[layer.dilation for layer in block] for block in core.stack.blocks] == [[1, 2], [3, 4]]
     shares, found = with_shares(core), core(one, False).prediction.detach().numpy()
     for b in range(B):
         x, known, past, static = (one[name][b].numpy() for name in ("source", "known", "past", "static"))
-        done = [smoothed(list(x[:, c]), *shares[0, :, c], 3) for c in range(2)]
+        done = [smoothed(list(x[:, c]), *shares[b, :, c], 3) for c in range(2)]
         level, seasons = np.array([one[0] for one in done]), np.array([one[1] for one in done]).T
         read = np.concatenate([x - level - seasons[:L], known[:L], past, np.repeat(static[None], L, 0)], -1)
         for number, block in enumerate(core.stack.blocks):
