@@ -69,6 +69,18 @@ PRESETS: dict[str, Preset] = {
         OF_PAPERS | {"attention": "none"},
         "mqrnn",
     ),
+    "tft": Preset(
+        "chooses variables, reads and writes by an LSTM, looks at all steps, and closes by gates what is not needed "
+        "(Lim et al. 2021, arXiv 1912.09363)",
+        OF_PAPERS | {"attention": "interpretable_multi_head"},
+        "tft",
+    ),
+    "es_rnn": Preset(
+        "exponential smoothing whose shares are learned of each series, and dilated layers on what it leaves (Smyl "
+        "2020, https://doi.org/10.1016/j.ijforecast.2019.03.017)",
+        OF_PAPERS | {"attention": "none", "normalise": "none", "cycle": False},
+        "es_rnn",
+    ),
 }
 
 
