@@ -69,6 +69,12 @@ PRESETS: dict[str, Preset] = {
         OF_PAPERS | {"attention": "none"},
         "mqrnn",
     ),
+    "deepar": Preset(
+        "a distribution of each step after what was drawn of the one before it; answers are quantiles of many paths "
+        "(Salinas et al. 2017, arXiv 1704.04110)",
+        OF_PAPERS | {"attention": "none", "normalise": "mean", "loss": "gaussian"},
+        "deepar",
+    ),
 }
 
 
