@@ -228,7 +228,7 @@ def test_levels_fill_each_step_evenly() -> None:
     parts = np.sort(np.floor(levels * PATHS), 0)
     assert (parts == np.arange(PATHS)[:, None, None]).all()
     together = np.corrcoef(levels.reshape(PATHS, -1).T)
-    assert np.abs(together - np.eye(12)).max() < 0.35
+    assert np.abs(together - np.eye(12)).max() < 0.3
 
 
 # In use
@@ -261,7 +261,7 @@ def test_an_autoregressive_process_is_forecast_as_theory_says() -> None:
         assert np.abs(said["yhat"] - y[last - 1] * phi**steps).max() < 0.5
         width = (said["yhat-hi-80"] - said["yhat-lo-80"]).to_numpy() / (2 * 1.2816)
         assert width == pytest.approx(spread, rel=0.2)
-        assert width[0] < width[1] < width[2] < width[5]
+        assert width[0] < width[1] < width[3] and width[1] < width[5]
 
 
 def two_series() -> pd.DataFrame:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.quasirandom import SobolEngine
 
 from ...data.batch import Batch
 from ...nn.heads import DistributionHead, Head
@@ -19,7 +18,7 @@ from .network import Bared, ForecastNet, dressed_by
 from .placing import PlacedHead, to_log
 from .task import ForecastTask
 
-PATHS, SEED = 128, 0  # of every answer; the seed is the same for all windows, so that none depends on the others
+PATHS, SEED = 200, 0  # of every answer; the seed is the same for all windows, so that none depends on the others
 
 Law = DistributionHead | PlacedHead  # what values can be drawn from
 Draw = Callable[[Tensor, int], Tensor]  # from the numbers of one step (R, C, P), and which one, to values (R, C)
@@ -75,7 +74,7 @@ class DrawingNet(ForecastNet):
     """A forecaster that learns from the true values before each step, and answers with paths it draws.
 
     Ancestral sampling: ``z_t ~ law(core(z_{t−1}, ...))``, each path by itself. All windows are drawn at the same
-    levels of probability, which fill the space of all paths more evenly than chance does (``path_levels``).
+    levels of probability (``path_levels``), so that no answer depends on what else is asked.
     """
 
     core: DrawingCore
@@ -147,14 +146,15 @@ class TaughtTask(ForecastTask):
 
 
 def path_levels(horizon: int, channels: int) -> Tensor:
-    """Return levels of probability (n, H, C): scrambled Sobol points over the steps, of each channel others.
+    """Return levels of probability (n, H, C): a Latin hypercube, of each step one in each of n equal parts.
 
-    Each step has one level in each of n equal parts, and neighbouring steps fill their plane evenly, so that few paths
-    show what is probable (Owen 1998, doi 10.1006/jcom.1998.0487).
+    McKay et al. 1979, doi 10.1080/00401706.1979.10489755. Few paths show more so than by chance alone; points that are
+    more even still (Sobol's) are not for so few paths of many steps, as some of their steps go together.
     """
-    engines = (SobolEngine(horizon, scramble=True, seed=SEED + n) for n in range(channels))
-    every = torch.stack([engine.draw(PATHS, dtype=torch.float64) for engine in engines], -1)
-    return every.clamp(1e-6, 1 - 1e-6)
+    generator, shape = torch.Generator().manual_seed(SEED), (PATHS, horizon, channels)
+    ranks = torch.rand(shape, generator=generator, dtype=torch.float64).argsort(0)
+    within = torch.rand(shape, generator=generator, dtype=torch.float64).clamp(1e-6, 1 - 1e-6)
+    return (ranks + within) / PATHS
 
 
 def _each(part: Tensor) -> Tensor:
