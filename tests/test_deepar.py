@@ -124,14 +124,22 @@ def test_without_any_spread_the_mean_is_fed_back(cell: str) -> None:
     np.testing.assert_allclose(said[..., 0], drawn[..., 0], atol=1e-8)
 
 
-def test_each_path_reads_what_was_drawn_of_it() -> None:
-    """Given as true values, a path has the numbers at whose levels it was drawn."""
-    network, _ = network_of(replace(LAYOUT, **BESIDE))
-    one = some(batch(replace(LAYOUT, **BESIDE)), slice(1))
+@pytest.mark.parametrize("gaps", ["", "mask", "decay"])
+def test_each_path_reads_what_was_drawn_of_it(gaps: str) -> None:
+    """Given as true values, a path has the numbers at whose levels it was drawn, also after a gap."""
+    layout = replace(LAYOUT, **BESIDE, missing=bool(gaps), gaps=gaps, season=3, cycle=True)
+    network, _ = network_of(layout)
+    network.cycle.start_from(torch.randn(3, 3, C))
+    one = some(batch(layout), slice(1))
+    streams, known = {name: one[name] for name in (*BESIDE, "series", "phase")}, None
+    if gaps:  # the last values of a column are missing
+        streams["observed"] = torch.ones(1, L, C, dtype=torch.bool)
+        streams["observed"][:, 2:, 0], known = False, torch.ones(1, H, C, dtype=torch.bool)
+        one = Batch(torch.where(streams["observed"], one.inputs, 0.0), one.targets, None, known, streams)
     drawn = network(one).prediction.detach()
     levels = path_levels(H, C)
     for path in (0, 17, 127):
-        again = Batch(one.inputs, drawn[..., path], None, None, {name: one[name] for name in (*BESIDE, "series")})
+        again = Batch(one.inputs, drawn[..., path], None, known, streams)
         mean, scale = network.taught(again).prediction.detach().unbind(-1)
         scores = torch.special.ndtri(levels[path])
         expected = mean[0] + (F.softplus(scale[0]) + network.law.LEAST) * scores
