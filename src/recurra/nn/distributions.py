@@ -13,14 +13,14 @@ def normal_quantile(q: float) -> float:
     return float(torch.special.ndtri(torch.tensor(q, dtype=torch.float64)))
 
 
-def student_quantile(q: float, df: Tensor) -> Tensor:
-    """Return the ``q``-quantile (...) of Student's t with ``df`` (...) degrees of freedom."""
+def student_quantile(q: float | Tensor, df: Tensor) -> Tensor:
+    """Return the ``q``-quantiles (...) of Student's t with ``df`` (...) degrees of freedom."""
     from scipy.special import stdtrit
 
-    return torch.as_tensor(stdtrit(_array(df), q), dtype=torch.float64, device=df.device)
+    return torch.as_tensor(stdtrit(_array(df), _array(q)), dtype=torch.float64, device=df.device)
 
 
-def count_quantile(q: float, mean: Tensor, alpha: Tensor) -> Tensor:
+def count_quantile(q: float | Tensor, mean: Tensor, alpha: Tensor) -> Tensor:
     """Return the least whole number (...) that is not exceeded with probability ``q``, of a negative binomial.
 
     Its variance is ``μ + α μ²``.
@@ -28,7 +28,7 @@ def count_quantile(q: float, mean: Tensor, alpha: Tensor) -> Tensor:
     from scipy.stats import nbinom
 
     center, excess = _array(mean), _array(alpha)
-    found = nbinom.ppf(q, 1 / excess, 1 / (1 + excess * center))
+    found = nbinom.ppf(_array(q), 1 / excess, 1 / (1 + excess * center))
     return torch.as_tensor(found, dtype=torch.float64, device=mean.device)
 
 
@@ -42,6 +42,6 @@ def count_log_probability(k: Tensor, mean: Tensor, alpha: Tensor) -> Tensor:
     return ways - r * torch.log1p(alpha * mean) + torch.xlogy(k, mean / (r + mean))
 
 
-def _array(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.detach().cpu().double().numpy()
+def _array(values: float | Tensor) -> np.ndarray:
+    array: np.ndarray = torch.as_tensor(values, dtype=torch.float64).detach().cpu().numpy()
     return array

@@ -137,6 +137,10 @@ class DistributionHead(Head):
     def point(self, params: Tensor) -> Tensor:
         return params[..., 0]
 
+    @abstractmethod
+    def at(self, params: Tensor, levels: Tensor) -> Tensor:
+        """Return the values (...) that are not exceeded with the probabilities ``levels`` (...)."""
+
     def scale(self, params: Tensor) -> Tensor:
         """Return the scale (...), above zero."""
         return F.softplus(params[..., 1]) + self.LEAST
@@ -153,6 +157,9 @@ class GaussianHead(DistributionHead):
     def loss(self, params: Tensor, target: Tensor) -> Tensor:
         scale = self.scale(params)
         return scale.log() + 0.5 * ((target - params[..., 0]) / scale).square() + 0.5 * math.log(2 * math.pi)
+
+    def at(self, params: Tensor, levels: Tensor) -> Tensor:
+        return params[..., 0] + self.scale(params) * torch.special.ndtri(levels).to(params.dtype)
 
     def interval(self, params: Tensor) -> Tensor:
         away = params.new_tensor([normal_quantile(q) for q in self.quantiles])
@@ -177,6 +184,10 @@ class StudentHead(DistributionHead):
     def freedom(self, params: Tensor) -> Tensor:
         """Return the degrees of freedom (...)."""
         return 2 + F.softplus(params[..., 2])
+
+    def at(self, params: Tensor, levels: Tensor) -> Tensor:
+        away = student_quantile(levels, self.freedom(params)).to(params.dtype)
+        return params[..., 0] + self.scale(params) * away
 
     def interval(self, params: Tensor) -> Tensor:
         df = self.freedom(params)

@@ -10,6 +10,7 @@ from ...nn.heads import DistributionHead, Head, make_head
 from ...nn.models import ParallelWriter, Writer
 from ...random import Dropout
 from ...settings.config import Config, ModelSettings
+from .drawing import DrawingCore, DrawingNet, TaughtTask
 from .layout import Layout
 from .network import ForecastNet, SegmentCore, VanillaCore
 from .placing import CountHead, LoggedHead, PlacedHead
@@ -39,6 +40,9 @@ def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, Foreca
         core = _vanilla_core(config.model, layout, head)
     else:
         core = _segment_core(config.model, layout, head, config.task.lags)
+    if isinstance(core, DrawingCore):
+        drawing = DrawingNet(core, core.law, layout, config.task.normalise)
+        return drawing, TaughtTask(drawing.head)
     return ForecastNet(core, head, layout, config.task.normalise), ForecastTask(head)
 
 

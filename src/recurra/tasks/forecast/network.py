@@ -69,9 +69,17 @@ class Bared(NamedTuple):
     """Windows without their level and season, and what was taken from them."""
 
     batch: Batch
-    offset: Tensor  # (B, H, C)
+    offset: Tensor  # (B, L + H, C)
     ratio: Tensor | None  # (B, 1, C), where the network sees logarithms
     place: Tensor | None = None  # (B, 1, C, 3), where the head has to know the unit of the data
+
+
+def dressed_by(head: Head, params: Tensor, bared: Bared, unit: Tensor) -> Tensor:
+    """Return what was said in a ``unit`` of the last steps (B, ·, C, P), placed as the ``head`` reads it."""
+    params = head.shift(head.stretch(params, unit), bared.offset[:, -params.shape[1] :])
+    if isinstance(head, PlacedHead):
+        return head.placed(params, bared.ratio if bared.place is None else bared.place)
+    return params if bared.ratio is None else from_log(params, bared.ratio.unsqueeze(-1))
 
 
 class ForecastNet(nn.Module):
@@ -101,16 +109,15 @@ class ForecastNet(nn.Module):
         x = x if ratio is None else to_log(x, ratio)
         season = None
         if self.cycle is not None:
-            steps = x.shape[1] + self.layout.horizon
-            season = self.cycle(batch["series"], batch["phase"], steps)
+            season = self.cycle(batch["series"], batch["phase"], x.shape[1] + self.layout.horizon)
             x = x - season[:, : x.shape[1]]
         base = level(x, observed, self.normalise)
         if observed is not None:
             x = self._filled(x, observed, base)
         x = (x - base) / self.unit
-        offset = base.expand(-1, self.layout.horizon, -1)
+        offset = base.expand(-1, x.shape[1] + self.layout.horizon, -1)
         if season is not None:
-            offset = offset + season[:, -self.layout.horizon :]
+            offset = offset + season
         return Bared(batch.with_values("source", x), offset, ratio, unit_of(batch) if self.layout.counts else None)
 
     def _filled(self, x: Tensor, observed: Tensor, base: Tensor) -> Tensor:
@@ -123,11 +130,8 @@ class ForecastNet(nn.Module):
         return torch.where(observed, x, base)
 
     def dressed(self, params: Tensor, bared: "Bared") -> Tensor:
-        """Return what the core said (B, H, C, P) with the level and the cycle of its windows."""
-        params = self.head.shift(self.head.stretch(params, self.unit), bared.offset)
-        if isinstance(self.head, PlacedHead):
-            return self.head.placed(params, bared.ratio if bared.place is None else bared.place)
-        return params if bared.ratio is None else from_log(params, bared.ratio.unsqueeze(-1))
+        """Return what the core said of the last steps (B, ·, C, P) with the level and the cycle of its windows."""
+        return dressed_by(self.head, params, bared, self.unit)
 
     @torch.no_grad()
     def measure(self, windows: "Windows") -> None:
@@ -138,7 +142,7 @@ class ForecastNet(nn.Module):
             bared, future = self.bared(batch), batch.targets
             assert future is not None
             future = future if bared.ratio is None else to_log(future, bared.ratio)
-            error = (future - bared.offset).abs()
+            error = (future - bared.offset[:, -future.shape[1] :]).abs()
             mask = torch.ones_like(error) if batch.target_mask is None else batch.target_mask.expand_as(error)
             sums += torch.stack([(error * mask).sum(), mask.sum()]).double()
         size = float(sums[0] / sums[1].clamp(min=1))

@@ -34,6 +34,10 @@ class PlacedHead(Head):
     def placed(self, params: Tensor, place: Tensor | None) -> Tensor:
         """Return ``params`` (B, H, C, ·) with the ``place`` of their windows."""
 
+    @abstractmethod
+    def at(self, params: Tensor, levels: Tensor) -> Tensor:
+        """Return the values (...) that are not exceeded with the probabilities ``levels`` (...)."""
+
 
 class LoggedHead(PlacedHead):
     """The distribution of a logarithm ``w = ln(1 + c z) / c``: what is predicted, z, has that of its image.
@@ -65,6 +69,9 @@ class LoggedHead(PlacedHead):
 
     def point(self, params: Tensor) -> Tensor:
         return from_log(self.head.point(params[..., :-1]), params[..., -1])
+
+    def at(self, params: Tensor, levels: Tensor) -> Tensor:
+        return from_log(self.head.at(params[..., :-1], levels), params[..., -1])
 
     def interval(self, params: Tensor) -> Tensor:
         return from_log(self.head.interval(params[..., :-1]), params[..., -1:])
@@ -111,11 +118,14 @@ class CountHead(PlacedHead):
     def point(self, params: Tensor) -> Tensor:
         return self._quantile(0.5, params)
 
+    def at(self, params: Tensor, levels: Tensor) -> Tensor:
+        return self._quantile(levels, params)
+
     def interval(self, params: Tensor) -> Tensor:
         return torch.stack([self._quantile(q, params) for q in self.quantiles], -1)
 
     @torch.no_grad()
-    def _quantile(self, q: float, params: Tensor) -> Tensor:
+    def _quantile(self, q: float | Tensor, params: Tensor) -> Tensor:
         mean, excess, least, unit = params.double().unbind(-1)
         return ((count_quantile(q, mean, excess) - least) / unit).to(params.dtype)
 

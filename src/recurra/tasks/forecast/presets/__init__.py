@@ -81,6 +81,12 @@ PRESETS: dict[str, Preset] = {
         OF_PAPERS | {"attention": "none", "normalise": "none", "cycle": False},
         "es_rnn",
     ),
+    "deepar": Preset(
+        "a distribution of each step after what was drawn of the one before it; answers are quantiles of many paths "
+        "(Salinas et al. 2017, arXiv 1704.04110)",
+        OF_PAPERS | {"attention": "none", "normalise": "mean", "loss": "gaussian"},
+        "deepar",
+    ),
 }
 
 
