@@ -10,7 +10,13 @@ from scipy import stats
 from statsmodels.stats import contingency_tables
 
 from recurra.compare.metric import Metric, Statistics, ratio
-from recurra.compare.significance import diebold_mariano, interval_of_mean, mcnemar, paired_permutation
+from recurra.compare.significance import (
+    diebold_mariano,
+    interval_of_difference,
+    interval_of_mean,
+    mcnemar,
+    paired_permutation,
+)
 
 NAN = np.nan
 
@@ -86,6 +92,33 @@ def test_a_clear_difference_is_seen() -> None:
     random = np.random.default_rng(3)
     base = random.normal(size=200)
     assert diebold_mariano(base, base + 0.5 + 0.2 * random.normal(size=200), 4) < 1e-6
+
+
+@pytest.mark.parametrize("share", [0.8, 0.95])
+def test_interval_of_difference_against_scipy(share: float) -> None:
+    """Origins that share nothing: the interval of Student's paired test."""
+    random = np.random.default_rng(5)
+    one, two = random.normal(3, 2, 40), random.normal(2, 2, 40)
+    low, high = stats.ttest_rel(one, two).confidence_interval(share)
+    mean, half = interval_of_difference(np.append(one, NAN), np.append(two, 1.0), 1, share)
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("overlap", [2, 12, 48])
+def test_interval_of_difference_ends_where_its_test_does(overlap: int) -> None:
+    random = np.random.default_rng(overlap)
+    one, two = np.convolve(random.normal(size=300), np.ones(overlap)), np.zeros(299 + overlap)
+    mean, half = interval_of_difference(one, two, overlap)
+    assert mean == pytest.approx(one.mean())
+    for end in (mean - half, mean + half):
+        assert by_statsmodels(one - end, overlap) == pytest.approx(0.05)
+
+
+def test_interval_of_difference_at_its_edges() -> None:
+    values = np.random.default_rng(0).normal(size=20)
+    assert interval_of_difference(values, values, 3) == (0.0, 0.0)
+    assert interval_of_difference(values + 0.1, values, 3) == pytest.approx((0.1, 0.0))
+    assert np.isnan(interval_of_difference(values[:7], values[:7] * 2, 1)).all()
 
 
 @pytest.mark.parametrize("share", [0.8, 0.95])

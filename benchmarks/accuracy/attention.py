@@ -1,12 +1,12 @@
 """Does attention help a forecaster, and does it help to know how long ago a step was? Bare networks, many sets.
 
-    python benchmarks/accuracy/attention.py FOLDER [--seeds 5] [--cuts 2] [--sets co2,aep] [--out attention.jsonl]
-    python benchmarks/accuracy/attention.py FOLDER --jobs 8        several trainings at a time
+    python benchmarks/accuracy/attention.py [FOLDER] [--seeds 5] [--cuts 2] [--sets co2,aep] [--out attention.jsonl]
+    python benchmarks/accuracy/attention.py [FOLDER] --jobs 8        several trainings at a time
 
-FOLDER holds, at any depth, the files that SETS names; the other series come with statsmodels. Every set is cut a
-twentieth (or one horizon) apart; what follows a cut is held out. All else is left at its defaults, without the linear
-model. A line of JSON is added to the file for every training; what is in it is not done again. The table compares
-pairs of the same set, cut and seed.
+FOLDER holds the files that SETS names, which are downloaded without it (see data.py); the other series come with
+statsmodels. Every set is cut a twentieth (or one horizon) apart; what follows a cut is held out. All else is left at
+its defaults, without the linear model. A line of JSON is added to the file for every training; what is in it is not
+done again. The table compares pairs of the same set, cut and seed.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from data import fetch
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "none": {"attention": "none"},
@@ -32,39 +33,39 @@ LONGEST = 20_000  # last rows of a long series
 class Set(NamedTuple):
     """Where a set comes from, and how far ahead it is forecast."""
 
-    file: str  # in the folder, or module:column of statsmodels.datasets
+    file: str  # as data.py calls it, or module:column of statsmodels.datasets
     horizon: int
     columns: tuple[str, ...] = ()
 
 
 SETS = {
     "co2": Set("co2:co2", 52),
-    "airline": Set("airline-passengers.csv", 12),
-    "temperatures": Set("daily-min-temperatures.csv", 30),
-    "gasoline": Set("us_gasoline.csv", 26),
-    "sunspots": Set("monthly-sunspots.csv", 24),
+    "airline": Set("classic_univariate/airline-passengers.csv", 12),
+    "temperatures": Set("classic_univariate/daily-min-temperatures.csv", 30),
+    "gasoline": Set("classic_univariate/us_gasoline.csv", 26),
+    "sunspots": Set("classic_univariate/monthly-sunspots.csv", 24),
     "sea": Set("elnino:", 12),
     "output": Set("macrodata:realgdp", 8),
     "unemployment": Set("macrodata:unemp", 8),
     "nile": Set("nile:volume", 5),
     "equipment": Set("elec_equip:", 12),
-    "bicycles by day": Set("day.csv", 14, ("dteday", "cnt")),
-    "bicycles by hour": Set("hour.csv.xz", 24),
-    "exchange": Set("exchange_rate.txt.gz", 24),
-    "ETTh1": Set("ETTh1.csv.xz", 96, ("date", "HUFL", "OT")),
-    "AEP": Set("AEP_hourly.csv.xz", 24),
-    "PJME": Set("PJME_hourly.csv.xz", 24),
-    "Beijing": Set("PRSA_data_2010.1.1-2014.12.31.csv.xz", 24),
-    "M4 hourly": Set("Hourly-train.csv.xz", 48),
+    "bicycles by day": Set("bike_sharing/day.csv", 14, ("dteday", "cnt")),
+    "bicycles by hour": Set("bike_sharing/hour.csv", 24),
+    "exchange": Set("exchange_rate/exchange_rate.txt.gz", 24),
+    "ETTh1": Set("ett/ETTh1.csv", 96, ("date", "HUFL", "OT")),
+    "AEP": Set("pjm_hourly/AEP_hourly.csv", 24),
+    "PJME": Set("pjm_hourly/PJME_hourly.csv", 24),
+    "Beijing": Set("beijing_pm25/PRSA_data_2010.1.1-2014.12.31.csv", 24),
+    "M4 hourly": Set("m4/Hourly-train.csv", 48),
 }
 
 
-def read(folder: Path, name: str) -> pd.DataFrame:
+def read(folder: Path | None, name: str) -> pd.DataFrame:
     """Return a set as a table with the times in ``ds``."""
     one = SETS[name]
     if ":" in one.file:
         return from_statsmodels(*one.file.split(":"))
-    path = next(folder.rglob(one.file))
+    path = fetch(one.file, folder)
     if name == "exchange":
         table = pd.read_csv(path, header=None).iloc[:, :3].add_prefix("rate ")
         return table.assign(ds=pd.date_range("1990-01-01", periods=len(table)))
@@ -103,7 +104,7 @@ def from_statsmodels(module: str, column: str) -> pd.DataFrame:
     return pd.DataFrame({"ds": pd.date_range(first, periods=len(values), freq=frequency), "y": values})
 
 
-def run(folder: Path, name: str, cut: int, seed: int, variant: str) -> dict[str, Any]:
+def run(folder: Path | None, name: str, cut: int, seed: int, variant: str) -> dict[str, Any]:
     """Train one network before a cut and judge it after."""
     import torch
 
@@ -145,7 +146,7 @@ def run(folder: Path, name: str, cut: int, seed: int, variant: str) -> dict[str,
 def main() -> None:
     """Run what is not done yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cuts", type=int, default=2)
     parser.add_argument("--sets", default=",".join(SETS))

@@ -1,10 +1,10 @@
 """Hires of bicycles hour by hour, a day ahead: what the calendar and the weather add.
 
-    python benchmarks/accuracy/bicycles.py FOLDER [--seeds 3] [--judge test] [--sets ..] [--out FILE]
+    python benchmarks/accuracy/bicycles.py [FOLDER] [--seeds 3] [--judge test] [--sets ..] [--out FILE]
 
-FOLDER holds hour.csv of the Bike Sharing set of the UCI repository, packed as .xz or not, or has it in bike_sharing/.
-Every midnight the next 24 hours are forecast. November and December 2012 judge, and with ``--judge validation`` the 61
-days before them, where the test is never read. Hours without a row are missing values. "calendar" knows the hour, the
+FOLDER holds hour.csv of the Bike Sharing set of the UCI repository, which is downloaded without it (see data.py). Every
+midnight the next 24 hours are forecast. November and December 2012 judge, and with ``--judge validation`` the 61 days
+before them, where the test is never read. Hours without a row are missing values. "calendar" knows the hour, the
 weekday, the month and whether it is a holiday or a working day, also ahead; "weather" reads in addition temperature,
 humidity, wind and the sort of weather up to now. A line of JSON is added to ``--out`` (bicycles.jsonl) for every fit,
 with the error of every day; what is in it already is not done again.
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from data import fetch
 from fits import Fit, Fits, judged
 
 from recurra import Forecaster
@@ -42,15 +43,14 @@ def main() -> None:
     asked = judged(str(__doc__), ROWS, "bicycles.jsonl")
 
     def fit(name: str, how: str, seed: int) -> Fit:
-        return run(ROWS[name], hires(asked.folder, asked.by_test), seed)
+        return run(ROWS[name], hires(asked.given, asked.by_test), seed)
 
     print("\n".join(table(asked.fits(fit), asked.names, asked.how, asked.seeds)))
 
 
-def hires(folder: Path, by_test: bool) -> pd.DataFrame:
+def hires(folder: Path | None, by_test: bool) -> pd.DataFrame:
     """Return a row for every hour, also where the set has none; whole days in order."""
-    place = next(one for one in (folder / "bike_sharing", folder) if any(one.glob("hour.csv*")))
-    found = pd.read_csv(min(place.glob("hour.csv*")))
+    found = pd.read_csv(fetch("bike_sharing/hour.csv", folder))
     found["ds"] = pd.to_datetime(found["dteday"]) + pd.to_timedelta(found["hr"], unit="h")
     every = pd.DataFrame({"ds": pd.date_range(found["ds"].min(), found["ds"].max(), freq="h")})
     table = every.merge(found[["ds", "cnt", "holiday", "workingday", *WEATHER]], on="ds", how="left")

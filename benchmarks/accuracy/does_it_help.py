@@ -1,14 +1,13 @@
 """Do attention and hybrid cells help a forecaster? Eight cells by five attentions at equal parameters.
 
-    python benchmarks/accuracy/does_it_help.py FOLDER [--sets co2,sunspots] [--seeds 5] [--out FILE] [--picture FILE]
+    python benchmarks/accuracy/does_it_help.py [FOLDER] [--sets co2,sunspots] [--seeds 5] [--out FILE] [--picture FILE]
 
 FOLDER holds daily-min-temperatures.csv, monthly-sunspots.csv, us_gasoline.csv, airline-passengers.csv, day.csv of the
-Bike Sharing set, ETTh1.csv and ETTm1.csv, packed as .xz or not, or has them in classic_univariate/, bike_sharing/ and
-ett/; weekly CO2 comes with statsmodels. On the six quick sets every cell meets every attention, on ETTh1 and ETTm1
-every cell meets none and the attention of the best mean rank on the validation parts of the quick sets. All have as
-many parameters as the default of the set, as near as a hidden size gets. A line of JSON is added to ``--out``
-(does_it_help.jsonl) for every fit; what is in it already is not done again. At the end the tables of
-docs/does-it-help.md are printed and its picture is drawn.
+Bike Sharing set, ETTh1.csv and ETTm1.csv, which are downloaded without it (see data.py); weekly CO2 comes with
+statsmodels. On the six quick sets every cell meets every attention, on ETTh1 and ETTm1 every cell meets none and the
+attention of the best mean rank on the validation parts of the quick sets. All have as many parameters as the default of
+the set, as near as a hidden size gets. A line of JSON is added to ``--out`` (does_it_help.jsonl) for every fit; what is
+in it already is not done again. At the end the tables of docs/does-it-help.md are printed and its picture is drawn.
 """
 
 import argparse
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from data import fetch
 from fits import Fit, Fits, every
 from simple import co2
 
@@ -69,20 +69,20 @@ def _ett(per_hour: int, file: str) -> Set:
 
 QUICK = {
     "co2": Set("", {"horizon": 52}),
-    "temperatures": Set("daily-min-temperatures.csv", {"horizon": 30}),
-    "gasoline": Set("us_gasoline.csv", {"horizon": 26}),
-    "sunspots": Set("monthly-sunspots.csv", {"horizon": 24}),
-    "airline": Set("airline-passengers.csv", {"horizon": 12}, 36),
-    "bicycles": Set("day.csv", {"horizon": 14, "target": "cnt", "time": "dteday"}),
+    "temperatures": Set("classic_univariate/daily-min-temperatures.csv", {"horizon": 30}),
+    "gasoline": Set("classic_univariate/us_gasoline.csv", {"horizon": 26}),
+    "sunspots": Set("classic_univariate/monthly-sunspots.csv", {"horizon": 24}),
+    "airline": Set("classic_univariate/airline-passengers.csv", {"horizon": 12}, 36),
+    "bicycles": Set("bike_sharing/day.csv", {"horizon": 14, "target": "cnt", "time": "dteday"}),
 }
-LARGE = {"ETTh1": _ett(1, "ETTh1.csv"), "ETTm1": _ett(4, "ETTm1.csv")}
+LARGE = {"ETTh1": _ett(1, "ett/ETTh1.csv"), "ETTm1": _ett(4, "ett/ETTm1.csv")}
 SETS = QUICK | LARGE
 
 
 def main() -> None:
     """Run what is not done yet, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--out", type=Path, default=Path("does_it_help.jsonl"))
@@ -103,7 +103,7 @@ def main() -> None:
 class Grid:
     """Trains one model of the grid at a time; each set is read once, and sizes are equalled once."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path | None):
         self.folder = folder
         self.read: dict[str, tuple[Source, dict[str, Any]]] = {}
 
@@ -132,7 +132,7 @@ class Grid:
         if name not in self.read:
             one = SETS[name]
             with tempfile.TemporaryDirectory() as place:
-                path = _found(self.folder, one.file) if one.file else co2(Path(place))
+                path = fetch(one.file, self.folder) if one.file else co2(Path(place))
                 data = KIND.read(str(path), make_config(KIND.parts, one.settings), most=one.rows)
             source = Source(data, one.test or max(map(len, data.values)) // 5)
             cells = sorted(product(CELLS, ATTENTIONS), key=lambda pair: pair != DEFAULT)  # the first one is the goal
@@ -144,11 +144,6 @@ class Grid:
 
 def _kept(metrics: dict[str, float]) -> dict[str, float]:
     return {name: round(metrics[name], 5) for name in ("mase", "mae", "rmse", "scaled_mse", "scaled_mae")}
-
-
-def _found(folder: Path, file: str) -> Path:
-    places = (folder, folder / "classic_univariate", folder / "bike_sharing", folder / "ett")
-    return next(one for place in places for one in sorted(place.glob(f"{file}*")))
 
 
 def best_attention(done: Fits, seeds: int) -> str:

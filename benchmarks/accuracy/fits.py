@@ -45,12 +45,19 @@ def every_seed(path: Path, key: str, names: Sequence[str], seeds: int, fit: Call
 class Judged(NamedTuple):
     """What a benchmark of several sets is asked for on its command line."""
 
-    folder: Path
+    given: Path | None  # folder of the data
     names: list[str]  # of the sets
     seeds: int
     by_test: bool  # else by what settings are chosen by
     out: Path
     settings: list[str]  # that recurra is given
+
+    @property
+    def folder(self) -> Path:
+        """The folder of data that cannot be had otherwise."""
+        if self.given is None:
+            raise SystemExit("The folder with the data is missing: name it first, after the script.")
+        return self.given
 
     @property
     def how(self) -> str:
@@ -63,16 +70,23 @@ class Judged(NamedTuple):
         return every(self.out, ("set", "judge", "seed"), wanted, fit)
 
 
+def folder_of(left: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Return the folder that ``left`` of a command line begins with, if it does, and the settings after it."""
+    if left and not left[0].startswith("-") and "=" not in Path(left[0]).name:
+        return Path(left[0]), list(left[1:])
+    return None, list(left)
+
+
 def judged(about: str, sets: Iterable[str], out: str) -> Judged:
     """Read the command line of a benchmark, which is ``about`` these ``sets``."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--judge", choices=("test", "validation"), default="test")
     parser.add_argument("--sets", default=",".join(sets))
     parser.add_argument("--out", type=Path, default=Path(out))
-    asked, settings = parser.parse_known_args()
-    return Judged(asked.folder, asked.sets.split(","), asked.seeds, asked.judge == "test", asked.out, settings)
+    asked, left = parser.parse_known_args()
+    folder, settings = folder_of(left)
+    return Judged(folder, asked.sets.split(","), asked.seeds, asked.judge == "test", asked.out, settings)
 
 
 def trained(task: str, train: Path, test: Path, seed: int, settings: Sequence[str], run: Path) -> Fit:

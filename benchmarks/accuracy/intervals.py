@@ -1,15 +1,18 @@
 """How well intervals hold on a stream, as they were calibrated in training and as they follow what turns out.
 
-``python benchmarks/accuracy/intervals.py ETTh1=ETTh1.csv:OT ..``: a name, a file with the time in its first column, and
-a column. The first rows train, the last ``--test`` come one by one.
+``python benchmarks/accuracy/intervals.py ETTh1=ett/ETTh1.csv:OT ..``: a name, a file with the time in its first column,
+and a column. A file that is not here and that data.py knows comes from the folder ``RECURRA_DATA`` or is downloaded.
+The first rows train, the last ``--test`` come one by one.
 
 Shapes: T steps, H horizon.
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from data import FILES, fetch
 
 from recurra import Forecaster
 from recurra.tasks.forecast.stream import ForecastStream
@@ -60,7 +63,7 @@ def main() -> None:
     for one in asked.sets:
         name, rest = one.split("=", 1)
         path, column = rest.rsplit(":", 1)
-        table = pd.read_csv(path)
+        table = pd.read_csv(fetch(path) if path in FILES and not Path(path).exists() else path)
         times = pd.to_datetime(table.iloc[:, 0])
         frame = pd.DataFrame({"ds": times, "y": table[column]}).sort_values("ds").drop_duplicates("ds")
         frame = frame[-asked.train - asked.test :]

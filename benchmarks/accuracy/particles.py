@@ -1,9 +1,9 @@
 """Fine particles in the air of Beijing, an hour ahead, from a series with gaps: what its weather adds.
 
-    python benchmarks/accuracy/particles.py FOLDER [--seeds 3] [--judge test] [--sets ..] [--out FILE] [loss=.. ..]
+    python benchmarks/accuracy/particles.py [FOLDER] [--seeds 3] [--judge test] [--sets ..] [--out FILE] [loss=.. ..]
 
-FOLDER holds PRSA_data_2010.1.1-2014.12.31.csv of the Beijing PM2.5 set of the UCI repository, packed as .xz or not, or
-has it in beijing_pm25/. 2010 trains, its last tenth decides when to stop; every known hour after it is forecast from
+FOLDER holds PRSA_data_2010.1.1-2014.12.31.csv of the Beijing PM2.5 set of the UCI repository, which is downloaded
+without it (see data.py). 2010 trains, its last tenth decides when to stop; every known hour after it is forecast from
 the hours before. With ``--judge validation`` the last quarter of 2010 judges, and nothing after it is read. A set is
 what is read where a value is missing (mask, decay, fill), alone or "with weather": seven columns up to now. Further
 arguments are settings of the forecaster, as name=value. A line of JSON is added to ``--out`` (particles.jsonl) for
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from data import fetch
 from fits import Fit, Fits, judged
 
 from recurra import Forecaster
@@ -35,7 +36,7 @@ def main() -> None:
     settings = {name: _value(text) for name, text in (one.split("=", 1) for one in asked.settings)}
 
     def fit(name: str, how: str, seed: int) -> Fit:
-        return run(name, air(asked.folder, asked.by_test), seed, settings)
+        return run(name, air(asked.given, asked.by_test), seed, settings)
 
     print("\n".join(table(asked.fits(fit), asked.names, asked.how, asked.seeds)))
 
@@ -47,10 +48,9 @@ def _value(text: str) -> Any:
         return text
 
 
-def air(folder: Path, by_test: bool) -> pd.DataFrame:
+def air(folder: Path | None, by_test: bool) -> pd.DataFrame:
     """Return a row for every hour, those of 2010 alone unless the test judges."""
-    place = next(one for one in (folder / "beijing_pm25", folder) if any(one.glob("PRSA_data*.csv*")))
-    found = pd.read_csv(min(place.glob("PRSA_data*.csv*")))
+    found = pd.read_csv(fetch("beijing_pm25/PRSA_data_2010.1.1-2014.12.31.csv", folder))
     found["ds"] = pd.to_datetime(found[["year", "month", "day", "hour"]])
     hours = found[["ds", "pm2.5", *WEATHER]]
     return hours if by_test else hours[:YEAR]

@@ -1,16 +1,15 @@
 """The temperature of a room, one step of 15 minutes ahead: what the other sensors of the house add.
 
-    python benchmarks/accuracy/rooms.py FOLDER [--seeds 3] [--judge test] [--sets ..] [--out FILE]
+    python benchmarks/accuracy/rooms.py [FOLDER] [--seeds 3] [--judge test] [--sets ..] [--out FILE]
 
-FOLDER holds NEW-DATA-1.T15.txt and NEW-DATA-2.T15.txt of the SML2010 set of the UCI repository, packed as .xz or not,
-or has them in sml2010/. The files are joined in order, as Qin et al. 2017 (https://arxiv.org/abs/1704.02971) have
-it: 3200 rows train, 400 validate, 537 test, and with ``--judge validation`` the 400 before the test judge and the 400
-before those validate, where the test is never read. The 16 other sensors are read up to the moment that is forecast,
-as there ("drivers"), or up to the moment before it ("drivers up to now"). Errors are in hundredths of a degree. A line
-of JSON is added to ``--out`` (rooms.jsonl) for every fit; what is in it already is not done again.
+FOLDER holds NEW-DATA-1.T15.txt and NEW-DATA-2.T15.txt of the SML2010 set of the UCI repository, which are downloaded
+without it (see data.py). The files are joined in order, as Qin et al. 2017 (https://arxiv.org/abs/1704.02971) have it:
+3200 rows train, 400 validate, 537 test, and with ``--judge validation`` the 400 before the test judge and the 400
+before those validate, where the test is never read. The 16 other sensors are read up to the moment that is forecast, as
+there ("drivers"), or up to the moment before it ("drivers up to now"). Errors are in hundredths of a degree. A line of
+JSON is added to ``--out`` (rooms.jsonl) for every fit; what is in it already is not done again.
 """
 
-import lzma
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from data import fetch, opened
 from fits import Fit, Fits, judged
 
 from recurra import Forecaster
@@ -40,7 +40,7 @@ SETS = {f"{room}: {way}": (column, *WAYS[way]) for room, column in ROOMS.items()
 def main() -> None:
     """Run what is not done yet, and print the table."""
     asked = judged(str(__doc__), SETS, "rooms.jsonl")
-    table = house(asked.folder)
+    table = house(asked.given)
 
     def fit(name: str, how: str, seed: int) -> Fit:
         return run(table if asked.by_test else table[: WHOLE - TEST], TEST if asked.by_test else VALID, name, seed)
@@ -48,13 +48,11 @@ def main() -> None:
     print("\n".join(rows(asked.fits(fit), asked.names, asked.how, asked.seeds)))
 
 
-def house(folder: Path) -> pd.DataFrame:
+def house(folder: Path | None) -> pd.DataFrame:
     """Return all rows of both files in order, without the columns that never change."""
-    place = folder / "sml2010" if (folder / "sml2010").exists() else folder
     parts = []
     for number in (1, 2):
-        path = min(place.glob(f"NEW-DATA-{number}.T15.txt*"))
-        with lzma.open(path, "rt") if path.suffix == ".xz" else path.open() as file:
+        with opened(fetch(f"sml2010/NEW-DATA-{number}.T15.txt", folder)) as file:
             head, *lines = (line.split() for line in file if line.strip())
         parts.append(pd.DataFrame(lines, columns=[name.split(":")[1] for name in head if ":" in name]))
     table = pd.concat(parts, ignore_index=True)

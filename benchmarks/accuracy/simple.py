@@ -1,11 +1,12 @@
 """The default forecast beside everything simple, on single series: one command of recurra per set, origin and seed.
 
-    python benchmarks/accuracy/simple.py FOLDER [--seeds 3] [--out simple.jsonl] [--sets co2,airline] [SETTINGS..]
+    python benchmarks/accuracy/simple.py [FOLDER] [--seeds 3] [--out simple.jsonl] [--sets co2,airline] [SETTINGS..]
 
-FOLDER holds airline-passengers.csv, daily-min-temperatures.csv, monthly-sunspots.csv and us_gasoline.csv; weekly CO2
-comes with statsmodels. Each series is cut at four places, a twentieth of it (or one horizon) apart, and what follows
-is held out: every forecast that fits into it counts. A line of JSON is added to the file for every training; what is
-in it already is not done again. Other arguments go to ``recurra train`` as they are.
+FOLDER holds airline-passengers.csv, daily-min-temperatures.csv, monthly-sunspots.csv and us_gasoline.csv, which are
+downloaded without it (see data.py); weekly CO2 comes with statsmodels. Each series is cut at four places, a twentieth
+of it (or one horizon) apart, and what follows is held out: every forecast that fits into it counts. A line of JSON is
+added to the file for every training; what is in it already is not done again. Other arguments go to ``recurra train``
+as they are.
 """
 
 import argparse
@@ -20,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from fits import Fit, Fits, every
+from data import fetch
+from fits import Fit, Fits, every, folder_of
 
 SETS = {  # file and horizon
     "co2": ("", 52),
@@ -36,25 +38,25 @@ OURS = ("this model", "network")
 def main() -> None:
     """Run what is not done yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("simple.jsonl"))
     parser.add_argument("--sets", default=",".join(SETS))
-    asked, settings = parser.parse_known_args()
+    asked, left = parser.parse_known_args()
+    folder, settings = folder_of(left)
     names = asked.sets.split(",")
 
     def fit(name: str, cut: int, seed: int) -> Fit:
-        return run(asked.folder, name, cut, seed, settings)
+        return run(folder, name, cut, seed, settings)
 
     wanted = product(names, range(CUTS), range(asked.seeds))
     print("\n".join(table(every(asked.out, ("set", "cut", "seed"), wanted, fit), names, asked.seeds)))
 
 
-def run(folder: Path, name: str, cut: int, seed: int, settings: list[str]) -> Fit:
+def run(folder: Path | None, name: str, cut: int, seed: int, settings: list[str]) -> Fit:
     """Train on what lies before a cut, judge on what follows."""
     file, horizon = SETS[name]
     with tempfile.TemporaryDirectory() as place:
-        path = folder / file if file else co2(Path(place))
+        path = fetch(f"classic_univariate/{file}", folder) if file else co2(Path(place))
         rows = sum(1 for _ in path.open(encoding="utf-8")) - 1
         size = max(horizon, rows // 20)
         command = [sys.executable, "-m", "recurra.cli", "train", str(path), "--horizon", str(horizon), "--json"]

@@ -24,24 +24,50 @@ def diebold_mariano(first: Array, second: Array, overlap: int) -> float:
     """
     from scipy import stats
 
-    difference = np.asarray(first, float) - np.asarray(second, float)
-    difference = difference[np.isfinite(difference)]
-    count = len(difference)
-    if count < 8:
+    difference = _known_difference(first, second)
+    if len(difference) < 8:
         return float("nan")
     if not difference.any():
         return 1.0
+    mean, deviation, freedom = _long_run(difference, overlap)
+    if not deviation:  # the same difference everywhere: rounding is all that is left
+        return 0.0
+    return float(2 * stats.t.sf(abs(mean / deviation), freedom))
+
+
+def interval_of_difference(first: Array, second: Array, overlap: int, share: float = 0.95) -> tuple[float, float]:
+    """Return the mean of ``first − second`` (W,) and half its interval, of which ``diebold_mariano`` is the test.
+
+    The interval excludes zero where that p-value is below ``1 − share``. NaN if there are too few origins.
+    """
+    from scipy import stats
+
+    difference = _known_difference(first, second)
+    if len(difference) < 8:
+        return float("nan"), float("nan")
+    mean, deviation, freedom = _long_run(difference, overlap)
+    return mean, float(stats.t.ppf((1 + share) / 2, freedom) * deviation)
+
+
+def _known_difference(first: Array, second: Array) -> Array:
+    difference = np.asarray(first, float) - np.asarray(second, float)
+    return difference[np.isfinite(difference)]
+
+
+def _long_run(difference: Array, overlap: int) -> tuple[float, float, float]:
+    """Return the mean of ``difference`` (W,), the deviation of that mean, and the degrees of freedom of both."""
+    count = len(difference)
     lags = min(overlap, count // 2)
-    centred = difference - difference.mean()
+    mean = float(difference.mean())
+    centred = difference - mean
     covariances = np.array([centred[lag:] @ centred[: count - lag] / count for lag in range(lags)])
     weights = np.where(np.arange(lags) > 0, 2.0, 1.0)
     # The plain sum can be too small, even negative, by chance; with Bartlett's weights it cannot.
-    variance = max(covariances @ weights, covariances @ (weights * (1 - np.arange(lags) / lags)))
-    if not variance > 1e-20 * difference.mean() ** 2:  # the same difference everywhere: rounding is all that is left
-        return 0.0
+    variance = float(max(covariances @ weights, covariances @ (weights * (1 - np.arange(lags) / lags))))
+    if not variance > 1e-20 * mean**2:
+        variance = 0.0
     correction = max(1e-6, (count + 1 - 2 * lags + lags * (lags - 1) / count) / count)
-    statistic = difference.mean() / np.sqrt(variance / count) * np.sqrt(correction)
-    return float(2 * stats.t.sf(abs(statistic), count / lags - 1))
+    return mean, float(np.sqrt(variance / count / correction)), count / lags - 1
 
 
 def interval_of_mean(values: Array, share: float = 0.95) -> float:
