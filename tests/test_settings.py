@@ -75,7 +75,7 @@ def test_a_name_belongs_to_one_part() -> None:
 
 
 def test_nothing_given_gives_the_defaults() -> None:
-    assert make_config({}).flat() == PARTS.defaults()
+    assert make_config({}).flat() == PARTS.defaults("segment")
     assert list(make_config({}).to_dict()) == ["forecast", "model", "training"]
 
 
@@ -252,7 +252,7 @@ def test_toml_flat_and_in_parts(tmp_path: Path) -> None:
     assert (
         one.flat()
         == two.flat()
-        == PARTS.defaults()
+        == PARTS.defaults("segment")
         | {
             "horizon": 12,
             "cell": ("lstm", "gru"),
@@ -269,7 +269,9 @@ def test_every_setting_can_come_from_toml(tmp_path: Path) -> None:
         for name, value in values.items():
             if value is not None:
                 lines.append(f"{name} = {json.dumps(value)}")
-    assert make_config(read_toml(write(tmp_path, "\n".join(lines)), PARTS)).flat() == PARTS.defaults() | {"horizon": 3}
+    assert make_config(read_toml(write(tmp_path, "\n".join(lines)), PARTS)).flat() == PARTS.defaults("segment") | {
+        "horizon": 3
+    }
 
 
 def test_toml_names_every_fault(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from .context import context_of, times_of
 from .folds import errors_by
 from .growth import grown
 from .insample import fitted_values
-from .kind import KIND, checked_steps, part_from, whole_number
+from .kind import KIND, checked_steps, part_from, steps_within, whole_number
 from .learned import ForecastLearned
 from .plan import tracks_of
 from .settings import ForecastModelSettings, ForecastSettings, ForecastTrainingSettings, OriginsAsked
@@ -172,7 +172,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         their origin; ``y - yhat`` is what was missed.
         """
         fitted, df = self._fitted(), collected(df)
-        ahead = checked_steps(h, fitted.learned.layout.horizon)
+        ahead = steps_within(h, fitted.learned.layout.horizon)
         panel = self._panel(df)
         if panel is None:
             session = getattr(self, "_session", None)

@@ -207,7 +207,9 @@ class ForecastKind(Kind):
                     "fitted=True is about rows of the data, not about those to come: leave future= and paths= out."
                 )
             assert data is not None
-            return fitted_values(fitted, data, asked.steps or 1, asked.model)
+            return fitted_values(
+                fitted, data, steps_within(asked.steps or 1, fitted.learned.layout.horizon), asked.model
+            )
         if asked.paths is None:
             return forecast(fitted, data, steps, asked.model, asked.future)
         return sample_paths(fitted, data, asked.paths, steps, asked.model, asked.future, asked.seed)
@@ -359,6 +361,17 @@ def part_from(
 def checked_steps(steps: Any, horizon: int) -> int:
     """Return how many steps are asked for, the ``horizon`` if none; raises ConfigError if that is no whole number."""
     return horizon if steps is None else whole_number(steps, "h")
+
+
+def steps_within(steps: Any, horizon: int) -> int:
+    """Return the same, where nothing beyond the horizon is asked for; raises ConfigError if it is."""
+    count = checked_steps(steps, horizon)
+    if count > horizon:
+        raise ConfigError(
+            f"{count} steps are more than the horizon this model was trained for ({horizon}). "
+            f"Train again with horizon={count}."
+        )
+    return count
 
 
 def whole_number(value: Any, name: str) -> int:

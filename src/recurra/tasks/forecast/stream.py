@@ -25,7 +25,7 @@ from .answers import AT_ONCE, mixed, told, windows_from
 from .carried import Carried
 from .context import Context
 from .exam import Guess, ask_network, guess_from
-from .kind import checked_steps
+from .kind import steps_within
 from .learned import ForecastLearned
 from .network import ForecastNet
 from .observations import Columns, Observations
@@ -125,7 +125,7 @@ class ForecastStream:
         ``future`` is what is known of these steps, as for ``update``, and is kept. Raises DataError if something that
         is known ahead is missing, or a whole look-back.
         """
-        steps = checked_steps(h, self.learned.layout.horizon)
+        steps = steps_within(h, self.learned.layout.horizon)
         for row, columns in self.said.ahead(future, range(len(self.tracks))).items():
             self.tracks[row].foretell(columns)
         context = self._context()
