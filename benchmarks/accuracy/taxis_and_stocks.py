@@ -6,8 +6,8 @@
 day of strike, and noise that grows with the level; 48 steps ahead. "rates" are the eight exchange rates of Lai et al.
 2018 (https://arxiv.org/abs/1703.07015), the last of them, from FOLDER or as data.py has it; "closes" are eight
 simulated prices, geometric random walks whose volatility clusters, a GARCH(1,1) of Bollerslev 1986; 1, 5 and 20 days
-ahead. Of the last two nothing can be forecast by construction but how wide the intervals are, as the mean of what
-follows is the last value, or nearly so. A line of JSON is added to ``--out`` (taxis_and_stocks.jsonl) for every fit,
+ahead. Of closes nothing can be forecast but how wide the intervals are, as the mean of what follows is the last value,
+or nearly so, and of rates hardly more. A line of JSON is added to ``--out`` (taxis_and_stocks.jsonl) for every fit,
 with the error of every origin; what is in it already is not done again.
 
 Shapes: T steps, N series.
