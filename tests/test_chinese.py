@@ -164,8 +164,8 @@ NAMES = set(
     re.findall(
         r"\S+",
         """
-    recurra train predict evaluate backtest compare tune report doctor demo bench run runs html native torch rnn rnn_relu lstm
-    gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel reservoir general
+    recurra train predict evaluate backtest compare tune report doctor demo bench run runs html native torch rnn rnn_relu
+    lstm gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel reservoir general
     MASE MAE
     RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS csv date sales cell dot none scaled_dot nearest_neighbour
     seasonal_naive CSV Parquet min MS ME QS YS SUN SMS

@@ -207,9 +207,8 @@ class ForecastKind(Kind):
                     "fitted=True is about rows of the data, not about those to come: leave future= and paths= out."
                 )
             assert data is not None
-            return fitted_values(
-                fitted, data, steps_within(asked.steps or 1, fitted.learned.layout.horizon), asked.model
-            )
+            ahead = steps_within(asked.steps or 1, fitted.learned.layout.horizon)
+            return fitted_values(fitted, data, ahead, asked.model)
         if asked.paths is None:
             return forecast(fitted, data, steps, asked.model, asked.future)
         return sample_paths(fitted, data, asked.paths, steps, asked.model, asked.future, asked.seed)
