@@ -164,9 +164,9 @@ NAMES = set(
     re.findall(
         r"\S+",
         """
-    recurra train predict evaluate backtest compare tune report doctor demo bench run runs html native torch rnn rnn_relu
-    lstm gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel reservoir general
-    MASE MAE
+    recurra train predict evaluate backtest compare tune report doctor demo bench run runs html native torch
+    rnn rnn_relu lstm gru coupled peephole ln_lstm ln_gru minlstm mingru associative lstm_gru lstm_gru_full parallel
+    reservoir general MASE MAE
     RMSE sMAPE ETS Theta ln DATA NEW_DATA OPTIONS csv date sales cell dot none scaled_dot nearest_neighbour
     seasonal_naive CSV Parquet min MS ME QS YS SUN SMS
     THU MON SAT TOML unique_id ds yhat lo hi slow fast case label normalise last mean shop FILE RUN LSTM GRU both
