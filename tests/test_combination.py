@@ -93,6 +93,22 @@ def test_the_weights_come_from_the_validation_windows() -> None:
     assert said.startswith("The answer is ") and f"by their errors in {len(valid)} validation forecasts." in said
 
 
+def test_where_the_last_value_is_better_it_answers_for_the_linear_model(tmp_path: Path) -> None:
+    """A random walk that is short: what a regression makes of its past is noise."""
+    walk = np.random.default_rng(4).normal(size=140).cumsum() + 100
+    table = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=140), "y": walk})
+    forecaster = Forecaster(**TINY | {"season": 1, "lookback": 60, "validation_size": 30}).fit(table)
+    fitted = forecaster.fitted_
+    mix = fitted.learned.mix
+    assert set(mix) == {"network", "repeat last"} and sum(mix.values()) == pytest.approx(1)
+    assert " last value, by their errors in " in fitted.record.answer
+    network = forecast(fitted, model="network").guess.point
+    expected = mix["network"] * network + mix["repeat last"] * walk[-1]
+    np.testing.assert_allclose(forecast(fitted).guess.point, expected, rtol=1e-6)
+    again = Forecaster.load(forecaster.save(tmp_path / "run"))
+    pd.testing.assert_frame_equal(again.predict(), forecaster.predict())
+
+
 def test_intervals_of_the_answer_hold_what_they_say_on_the_validation_rows() -> None:
     table = frame()
     fitted = trained(table)

@@ -136,6 +136,9 @@ def test_every_preset_has_a_report(preset: str, tmp_path: Any) -> None:
     ("told", "said"),
     [
         ({"preset": "da_rnn", "static": "z"}, "static has no effect"),
+        ({"preset": "lstnet", "zoneout": 0.1}, "zoneout has no effect: preset='lstnet' has one layer"),
+        ({"preset": "es_rnn", "cell": "lstm/gru"}, "has a place for one cell. Got cell='lstm/gru'"),
+        ({"preset": "tft", "cell": "reservoir"}, "leave one of them out"),
         ({"preset": "da_rn"}, "Unknown preset 'da_rn'. Did you mean 'da_rnn'?"),
         ({"preset": "da_rnn", "attention": "dot"}, "attention has no effect: preset='da_rnn' has its own way"),
         ({"preset": "mqrnn", "segment": 3}, "segment has no effect"),

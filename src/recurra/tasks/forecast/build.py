@@ -14,7 +14,7 @@ from .drawing import DrawingCore, DrawingNet, TaughtTask
 from .layout import Layout
 from .network import ForecastNet, SegmentCore, VanillaCore
 from .placing import CountHead, LoggedHead, PlacedHead
-from .presets import PRESETS
+from .presets import PRESETS, Preset
 from .reservoir import ReservoirNet
 from .settings import NEGATIVE_BINOMIAL
 from .steps import Steps
@@ -24,6 +24,8 @@ from .task import ForecastTask
 def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, ForecastTask]:
     """Make an untrained forecaster."""
     head = _head(config.task.loss, config.task.levels, layout)
+    preset = PRESETS[config.task.preset]
+    _refuse_cells(config, preset)
     if is_reservoir(config.model):
         if isinstance(head, (DistributionHead, PlacedHead)):
             raise ConfigError(
@@ -33,7 +35,6 @@ def make_forecaster(config: Config, layout: Layout) -> tuple[ForecastNet, Foreca
         recurrent = make_recurrent(config.model, layout.channels * (2 if layout.missing else 1))
         return ReservoirNet(recurrent, head, layout), ForecastTask(head)
     core: nn.Module
-    preset = PRESETS[config.task.preset]
     if preset.core:
         core = preset.make_core(config, layout, head)
     elif config.task.decoder == "vanilla":
@@ -52,6 +53,15 @@ def _head(loss: str, levels: tuple[int, ...], layout: Layout) -> Head:
         return CountHead(levels)
     head = make_head(loss, levels)
     return LoggedHead(head) if layout.log and isinstance(head, DistributionHead) else head
+
+
+def _refuse_cells(config: Config, preset: Preset) -> None:
+    """Raise ConfigError for cells that the core of a paper has no place for."""
+    name = config.task.preset
+    if preset.core and is_reservoir(config.model):
+        raise ConfigError(f"A reservoir is a whole architecture, and so is preset='{name}': leave one of them out.")
+    if preset.single and len(cell_names(config.model)) > 1:
+        raise ConfigError(f"preset='{name}' has a place for one cell. Got cell='{config.named('cell')}' instead.")
 
 
 def _segment_core(settings: ModelSettings, layout: Layout, head: Head, lags: bool | None) -> nn.Module:

@@ -4,6 +4,7 @@ Each weighs the inverse fourth power of its mean absolute error on the validatio
 squared error where means are forecast, so that equals weigh the same and what is twice as far off hardly counts; with
 too few windows to tell, all weigh the same. The epoch of the network is the best on these very windows, which flatters
 it, the more the fewer horizons they hold: its error counts for more by half of one horizon's share.
+Where the last value is better than the linear model, as of prices, it answers in its place.
 The median of demand that is mostly zero is often zero, so that the linear model alone forecasts its mean there.
 Shapes: W windows, H steps, C channels.
 """
@@ -56,13 +57,18 @@ def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
         return np.zeros_like(linear.said)
     own, truth = points_and_truth(fitted, valid)
     flattered = 1 + FLATTERY * valid.horizon / len(valid)
-    errors = {NETWORK: flattered * measure(own, truth), LINEAR: measure(linear.said, truth)}
-    mix = weigh(errors, len(valid))
+    last = repeat_last(valid)
+    simple, said, name = LINEAR, linear.said, f"linear model ({linear.described()})"
+    if len(valid) >= FEW and measure(last, truth) < measure(linear.said, truth):
+        simple, said, name = LAST, last, "last value"
+        fitted.baselines[LAST] = RepeatLast()
+    mix = weigh({NETWORK: flattered * measure(own, truth), simple: measure(said, truth)}, len(valid))
     fitted.learned = replace(fitted.learned, mix=mix)
-    network, regressions = percents([mix[NETWORK], mix[LINEAR]])
-    shares = f"{network} network and {regressions} linear model ({linear.described()})"
-    fitted.record.answer = f"The answer is {shares}, by their errors in {len(valid):,} validation forecasts."
-    return mix[LINEAR] * (linear.said - own)
+    network, other = percents([mix[NETWORK], mix[simple]])
+    fitted.record.answer = (
+        f"The answer is {network} network and {other} {name}, by their errors in {len(valid):,} validation forecasts."
+    )
+    return mix[simple] * (said - own)
 
 
 def forecasts_mean(fitted: Fitted) -> bool:

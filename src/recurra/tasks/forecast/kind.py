@@ -45,7 +45,7 @@ from .plan import (
     make_plan,
     tracks_of,
 )
-from .presets import has_own_core
+from .presets import PRESETS, has_own_core
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
 from .ridge import measured_as
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 OF_SEGMENTS = ("decoder", "segment", "lags", "cycle", "normalise")  # settings of networks that read segments
 OF_CORES = ("decoder", "segment", "lags", "attention", "bidirectional")  # which a core of a paper has in its own way
+OF_STACKS = ("num_layers", "locked", "weight_drop", "zoneout", "layer_norm", "residual")  # of layers over time
 
 
 class ForecastKind(Kind):
@@ -174,6 +175,8 @@ class ForecastKind(Kind):
             return idle | dict.fromkeys(Covariates._fields, "a reservoir reads the values alone")
         if has_own_core(config.task.preset):
             idle = dict.fromkeys(OF_CORES, f"preset='{config.task.preset}' has its own way to read, look and write")
+            if PRESETS[config.task.preset].single:
+                idle |= dict.fromkeys(OF_STACKS, f"preset='{config.task.preset}' has one layer, without regularisers")
             if config.task.preset == "da_rnn":
                 idle["static"] = "preset='da_rnn' weighs drivers step by step, and what never changes is none"
         elif config.task.decoder == "vanilla":

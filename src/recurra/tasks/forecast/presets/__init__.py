@@ -29,6 +29,7 @@ class Preset:
     line: str
     settings: Mapping[str, Any]
     core: str = ""  # the module of its ``make_core``; by the decoder if it has none
+    single: bool = False  # whether its core has a place for one layer of one cell, and no other
 
     def make_core(self, *made_from: Any) -> Any:
         """Make its core from config, layout and head."""
@@ -51,6 +52,7 @@ PRESETS: dict[str, Preset] = {
         "looks at the drivers of a series at every step, then at all steps (Qin et al. 2017, arXiv 1704.02971)",
         OF_PAPERS | {"attention": "none", "loss": "squared"},
         "da_rnn",
+        single=True,
     ),
     "tpa_lstm": Preset(
         "looks at the patterns that each unit of an LSTM went through (Shih et al. 2019, arXiv 1809.04206)",
@@ -62,6 +64,7 @@ PRESETS: dict[str, Preset] = {
         "1703.07015)",
         OF_PAPERS | {"attention": "none", "cell": "gru", "channels": "joint", "normalise": "none", "loss": "absolute"},
         "lstnet",
+        single=True,
     ),
     "mqrnn": Preset(
         "quantiles of all steps from one LSTM, by a layer for all of them and one for each (Wen et al. 2017, arXiv "
@@ -80,6 +83,7 @@ PRESETS: dict[str, Preset] = {
         "2020, https://doi.org/10.1016/j.ijforecast.2019.03.017)",
         OF_PAPERS | {"attention": "none", "normalise": "none", "cycle": False},
         "es_rnn",
+        single=True,
     ),
     "deepar": Preset(
         "a distribution of each step after what was drawn of the one before it; answers are quantiles of many paths "
