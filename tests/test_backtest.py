@@ -170,7 +170,7 @@ def test_fitted_values_of_a_run_that_was_loaded(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(again.fitted_values(df=wide()), forecaster.fitted_values())
     with pytest.raises(DataError, match="need a series of at least 13 rows"):
         again.fitted_values(df=wide(12))
-    with pytest.raises(ConfigError, match="h must be a whole number from 1 to 4"):
+    with pytest.raises(ConfigError, match="h must be a whole number from 1 on"):
         again.fitted_values(0)
 
 
@@ -187,7 +187,7 @@ def test_fitted_values_on_the_command_line(tmp_path: Path, capsys: pytest.Captur
     lacking = run_command(capsys, "predict", run, "--fitted")  # a run made in Python names no file
     assert lacking.code == 2 and "Name the data after the run" in lacking.err
     both = run_command(capsys, "predict", run, days, "--fitted", "--future", days)
-    assert both.code == 2 and "leave --future out" in both.err
+    assert both.code == 2 and "leave --future and --paths out" in both.err
 
 
 def test_a_backtest_on_the_command_line(

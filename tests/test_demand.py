@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from recurra import Forecaster
+from recurra.settings import make_config
 from recurra.tasks.forecast.answers import forecast
 from recurra.tasks.forecast.combination import LINEAR, NETWORK
 from recurra.tasks.forecast.demand import demand_class, intermittent_in, say_demand
 from recurra.tasks.forecast.intermittent import croston, sba, tsb
 from recurra.tasks.forecast.ridge import mean_error, measured_as, root_mean_square
 from recurra.tasks.forecast.scaling import Scaling, often_zero
-from recurra.tasks.forecast.settings import ForecastSettings
+from recurra.tasks.forecast.settings import PARTS
 
 TINY: dict[str, Any] = {"horizon": 4, "hidden_size": 8, "max_epochs": 2, "epoch_steps": 4, "batch_size": 16}
 
@@ -96,11 +97,11 @@ def test_half_of_the_series_decide_and_are_said() -> None:
     rare, usual = np.array([[4.0, 0, 0, 5] * 10]).T, np.array([[4.0, 5, 6, 5] * 10]).T
     assert intermittent_in([rare, usual, rare], [40, 40, 40], 1) == [True, False, True]
     assert intermittent_in([rare], [1], 1) == [False]  # only what is before the end
-    settings = ForecastSettings(horizon=3)
+    settings = make_config(PARTS, {"horizon": 3}).task
     assert say_demand([True, False, False], settings) == []
     assert say_demand([True], settings)[0].startswith("the series is demand that is mostly zero, so the mean")
     assert say_demand([True, False], settings)[0].startswith("1 of 2 series are")
-    careful = say_demand([True], ForecastSettings(horizon=3, loss="absolute"))
+    careful = say_demand([True], make_config(PARTS, {"horizon": 3, "loss": "absolute"}).task)
     assert careful[0].startswith("careful: ") and "loss='squared'" in careful[0]
 
 

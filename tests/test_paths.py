@@ -201,7 +201,7 @@ def test_what_is_known_ahead_must_reach_as_far() -> None:
     whole = beside()
     table = whole[:206]
     forecaster = Forecaster(**QUICK, target="sold", known="price", calendar=True).fit(table)
-    with pytest.raises(DataError, match=r"'price' is not known for 2020-07-25 .*forecast of 10 step.*2020-07-28"):
+    with pytest.raises(DataError, match=r"'price' is not known for 2020-07-25. .*forecast of 10 step.*2020-07-28"):
         forecaster.predict(10)
     answer = forecaster.predict(10, future=whole[200:][["ds", "price"]])
     assert answer.equals(forecaster.predict(10, df=whole)), "from later rows, and from a table of its own"

@@ -37,7 +37,7 @@ def series(count: int = 60, period: int = 4, trend: float = 0.1, noise: float = 
 
 def past(values: np.ndarray) -> Past:
     rows = np.atleast_2d(values)
-    return Past(rows, np.zeros((len(rows), 1)), np.ones((len(rows), 1)))
+    return Past(rows, np.zeros((len(rows), 1)), np.ones((len(rows), 1)), np.zeros((len(rows), 0)))
 
 
 # Against statsmodels

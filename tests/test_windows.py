@@ -134,7 +134,7 @@ def test_a_part_holds_what_can_be_asked(channels: int, pad: int, step: int) -> N
     cut = Cut(tracks, layout_of(5, 3, channels), [40, 9, 25], pad)
     first, last = [5 - pad, 6, 5], [37, 6, 22]
     part = cut.part(first, last, [1, 2, 3], step)
-    assert cut.layout.missing and len(part) == sum(map(len, part.origins)) and part.step == step
+    assert cut.holes and len(part) == sum(map(len, part.origins)) and part.step == step
     for track, found, a, b in zip(tracks, part.origins, first, last, strict=True):
         known = np.isfinite(track).any(1)
         good = [o for o in range(a, b + 1, step) if known[max(0, o - 5) : o].any() and known[o : o + 3].any()]
@@ -144,10 +144,10 @@ def test_a_part_holds_what_can_be_asked(channels: int, pad: int, step: int) -> N
 
 def test_a_part_of_whole_series_is_everything() -> None:
     cut = Cut([noise(20)[:, None]], layout_of(5, 2, missing=True), [20], pad=0)
-    assert not cut.layout.missing, "nothing is missing, whatever was thought before"
+    assert not cut.holes, "nothing is missing, whatever was thought before"
     assert cut.part([5], [18], [10]).origins[0].tolist() == list(range(5, 19))
     assert len(cut.held_out(0, None, [10])) == 0 and len(cut.part([9], [8], [10])) == 0
-    assert Cut([noise(20)[:, None]], layout_of(5, 2), [20], pad=1).layout.missing
+    assert Cut([noise(20)[:, None]], layout_of(5, 2), [20], pad=1).holes
 
 
 def test_windows_never_reach_into_another_series() -> None:

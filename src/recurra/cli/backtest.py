@@ -18,7 +18,6 @@ from .flags import (
     run_options,
 )
 from .runs import load_run, taken_out
-from .tables import errors_table
 
 
 @click.command(cls=TaskCommand, settings=backtest_settings)
@@ -45,6 +44,7 @@ def backtest(
     from ..verbs.backtest import backtest as verb
     from ..verbs.backtest import read_anew
     from ..verbs.common import Listener
+    from .tables import errors_table
 
     folds, stopped = [], False
     with meter_for(as_json) as shown:

@@ -39,6 +39,9 @@ def naive_square(track: Array, season: int) -> Array:
     return np.where(np.isfinite(naive_scale(track, season)), mean, np.nan)
 
 
+LEAST = 1e-200  # of a value, below which a percentage of it says nothing
+
+
 def quantile_sums(truth: Array, quantiles: Mapping[float, Array]) -> dict[str, Array]:
     """Return, of each window (W,), the sums of the quantile loss of ``quantiles`` (W, H, C), in two weightings.
 
@@ -66,7 +69,7 @@ def window_sums(truth: Array, point: Array, mase: Array, std: Array) -> dict[str
     error = np.where(known, point - truth, 0.0)
     absolute, size = np.abs(error), np.abs(truth) + np.abs(point)
     symmetric = absolute / np.where(known & (size > 0), size, 1.0)
-    away = known & (truth != 0)
+    away = known & (np.abs(truth) > LEAST)
     sums = {
         "count": known,
         "magnitude": np.where(known, np.abs(truth), 0.0),
