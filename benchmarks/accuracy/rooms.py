@@ -26,7 +26,7 @@ ROOMS = {"dining room": "Temperature_Comedor_Sensor", "bedroom": "Temperature_Ha
 WHOLE, VALID, TEST = 4137, 400, 537
 NOT_READ = {"Date", "Time", "Day_Of_Week", *ROOMS.values()}
 DA_RNN: dict[str, Any] = {"preset": "da_rnn", "loss": "absolute", "hidden_size": 64, "dropout": 0.1}
-DA_RNN |= {"max_epochs": 200, "epoch_steps": 25, "patience": 25}
+DA_RNN |= {"batch_size": 32, "learning_rate": 2e-3, "warmup": 10, "max_epochs": 200, "epoch_steps": 25, "patience": 25}
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {  # as what the sensors are read, and other settings
     "alone": ("", {}),
     "drivers up to now": ("past", {}),
