@@ -16,6 +16,7 @@ from recurra.data.series.covariates import Covariates
 from recurra.errors import ConfigError, DataError
 from recurra.tasks.base import Prepared
 from recurra.tasks.forecast.baselines import Linear
+from recurra.tasks.forecast.calendar import calendar_at
 from recurra.tasks.forecast.effects import Effects
 from recurra.tasks.forecast.evidence import counted
 from recurra.tasks.forecast.kind import KIND
@@ -459,6 +460,15 @@ def test_daily_steps_have_no_hour_and_monthly_ones_no_weekday() -> None:
         frame = pd.DataFrame({"ds": pd.date_range("2020-01-05", periods=60, freq=frequency), "y": np.arange(60) % 7})
         panel = KIND.read(frame, config)
         assert panel.columns("known") == tuple(f"calendar: {name}" for name in expected)
+
+
+def test_a_short_day_has_no_hour_where_the_training_had_none() -> None:
+    """The day on which clocks go forward has 23 hours, so that its step alone would ask for the hour."""
+    times = pd.date_range("2024-03-31", periods=3, tz="Europe/Berlin")
+    assert times[1] - times[0] < pd.Timedelta(days=1)
+    known = Variable("price"), Variable("calendar: weekday", categories=("Mon", "Sun", "Tue"))
+    assert calendar_at(times, known, None).tolist() == [[1.0], [0.0], [2.0]]
+    assert calendar_at(times, known[:1], None).shape == (3, 0)
 
 
 def test_the_calendar_goes_with_columns_of_the_table(tmp_path: Any) -> None:

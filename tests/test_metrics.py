@@ -12,7 +12,7 @@ from statsmodels.tsa.stattools import acf
 
 from recurra.compare.metric import ratio
 from recurra.settings import make_config
-from recurra.tasks.forecast.exam import Guess, Truth, statistics_of
+from recurra.tasks.forecast.exam import Guess, Truth, errors_of_naive2, statistics_of
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.metrics import forecast_metrics, naive_scale, naive_square, quantile_sums
 from recurra.tasks.forecast.naive import is_seasonal, naive2, seasonal_factors
@@ -30,7 +30,7 @@ def measured(truth: Any, guess: Any, scale: Any = 1.0, bands: Any = None) -> dic
                     for part in (truth, guess))  # fmt: skip
     count, scales = len(truth), np.broadcast_to(scale, (len(truth), 1, truth.shape[2]))
     bands = {} if bands is None else {80: tuple(np.reshape(end, truth.shape) for end in bands)}
-    naive = np.nan_to_num(truth) + 1.0
+    naive = errors_of_naive2(truth, np.nan_to_num(truth) + 1.0, scales, 2 * scales)
     facts = Truth(truth, np.zeros(count, int), np.arange(count), scales, 2 * scales, 1, scales**2, naive)
     statistics = statistics_of(facts, Guess(guess, bands))
     return {metric.name: metric.of(statistics) for metric in forecast_metrics(tuple(bands))}

@@ -9,10 +9,10 @@ import pandas as pd
 
 from ..report.page import Section
 from ..report.trials import Scores, setting_slice, trials_over_time, what_mattered
+from ..tuning.trials import ENDED
 from .base import Fitted, Judged
 from .pages import History, training_page
 
-ENDED = ("finished", "out of time")
 CAUTION = (
     "The best of many scores on validation is better than it will be on new data: how good the model is, the "
     "table of what was held out says."

@@ -9,6 +9,7 @@ from typing import Any
 from .space import Point
 
 FINISHED, PRUNED, FAILED, CUT = "finished", "ended early", "failed", "out of time"
+ENDED = (FINISHED, CUT)  # what has a score that counts
 
 
 @dataclass(frozen=True)
@@ -48,5 +49,5 @@ class Trial:
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
     """Return the trial of the lowest cost among those that came to their end, the earlier one of two that are alike."""
-    ended = [trial for trial in trials if trial.state in (FINISHED, CUT) and trial.scored]
+    ended = [trial for trial in trials if trial.state in ENDED and trial.scored]
     return min(ended, key=lambda trial: (trial.cost, trial.number), default=None)

@@ -1,6 +1,6 @@
 """``train``: from data to a run folder with a report; also what was begun and interrupted goes on here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ..tasks.saving import to_run
 from ..tasks.session import Session, watched_epochs
 from ..tasks.tuning import tuning_page
 from ..training import runs
-from ..training.loop import Progress
+from ..training.loop import Epoch, Progress
 from .common import NOBODY, Listener, Source, judge, prepare
 
 MAY_CHANGE = ("max_epochs", "max_steps", "patience", "device", "engine")  # when a training goes on
@@ -129,13 +129,25 @@ def _listed(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _run(
     session: Session, folder: Path, plan: dict[str, Any], before: list[dict[str, Any]], listener: Listener
 ) -> bool:
-    """Train to the end, or to Ctrl-C; returns whether it was interrupted."""
+    """Train to the end, or to Ctrl-C, with a checkpoint after each epoch; returns whether it was interrupted."""
     session.history[:0] = before
+
+    def keep(epoch: Epoch) -> None:
+        weights = session.fitted.network.state_dict()
+        runs.write_checkpoint(folder, plan, weights, session.progress, session.history)
+        listener.epoch("training", epoch, session.outlook)
+
+    return train_to_end(session, keep)
+
+
+def train_to_end(session: Session, told: Callable[[Epoch], None]) -> bool:
+    """Train to the end, or to Ctrl-C, which keeps the best weights so far; returns whether it was interrupted.
+
+    Each epoch is ``told``. Raises KeyboardInterrupt if there are no weights to keep yet.
+    """
     try:
         for epoch in session.epochs():
-            weights = session.fitted.network.state_dict()
-            runs.write_checkpoint(folder, plan, weights, session.progress, session.history)
-            listener.epoch("training", epoch, session.outlook)
+            told(epoch)
     except KeyboardInterrupt:
         if not session.progress.best_weights:
             raise

@@ -25,6 +25,7 @@ from ..tasks.frames import collected
 from ..tasks.session import LOG, Session
 from ..tasks.sizing import SIZED
 from ..training import runs
+from ..training.loop import Epoch
 from ..tuning.findings import Finding, find
 from ..tuning.space import Point, Space, make_space
 from ..tuning.strategies import Strategy, count, make_strategy
@@ -32,7 +33,7 @@ from ..tuning.trials import FAILED, Trial, best_of
 from ..writing.numbers import finite
 from .common import NOBODY, Cuts, Listener, Source, fresh_folder, used
 from .ledger import check_same
-from .train import Trained, describe, finish, plan_of
+from .train import Trained, describe, finish, plan_of, train_to_end
 from .trial import Job, metric_of, rank_of, run_all, workers
 
 WAVE = 8  # trials that are held against those before them, and not against each other: whoever runs beside whom
@@ -337,17 +338,9 @@ class _Search:
         prepared, exam = self.cuts.of(self._config(values))
         session = Session(prepared)
         describe(session.fitted, self.plan())
-        interrupted = self._train(session)
-        return finish(session, exam, folder, interrupted, self.listener, search)
 
-    def _train(self, session: Session) -> bool:
-        """Train to the end, or to Ctrl-C; returns whether it was interrupted."""
-        try:
-            for epoch in session.epochs():
-                self.listener.epoch("the best one", epoch, session.outlook)
-        except KeyboardInterrupt:
-            if not session.progress.best_weights:
-                raise
-            session.keep_best()
-            return True
-        return False
+        def told(epoch: Epoch) -> None:
+            self.listener.epoch("the best one", epoch, session.outlook)
+
+        interrupted = train_to_end(session, told)
+        return finish(session, exam, folder, interrupted, self.listener, search)

@@ -3,7 +3,7 @@
 Shapes: n steps, K columns.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from ...data.series import Panel
 from ...data.series.covariates import Beside
 from ...errors import ConfigError, nearest
 from .settings import ForecastSettings
+from .variables import Variable
 
 DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)  # steps from which on the hour, or the weekday, says nothing
 HOURS, DAYS = tuple(map(str, range(24))), ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -60,11 +61,17 @@ def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
     return replace(panel, beside=tuple(beside), categories=categories, calendar=names)
 
 
-def calendar_at(times: pd.Index, settings: ForecastSettings) -> np.ndarray:
-    """Return the columns that ``with_calendar`` adds for these ``times`` (n,), at least two: (n, K)."""
-    if not settings.calendar and settings.holidays is None:
+def calendar_at(times: pd.Index, variables: Sequence[Variable], holidays: str | None) -> np.ndarray:
+    """Return the columns that ``with_calendar`` added in training for other ``times`` (n,), coded as there: (n, K).
+
+    They are the last ones of the ``variables`` that are known ahead.
+    """
+    own = [one for one in variables if one.name == HOLIDAY or one.name in NAMES]
+    if not own:
         return np.empty((len(times), 0))
-    return columns_at(pd.DatetimeIndex(times), parts_of(times[:2], settings), settings.holidays)
+    parts = [part for part in PARTS if part[0] in {one.name for one in own}]
+    columns = columns_at(pd.DatetimeIndex(times), parts, holidays)
+    return np.stack([one.coded(columns[:, n], NAMES.get(one.name)) for n, one in enumerate(own)], 1)
 
 
 def parts_of(two: pd.Index, settings: ForecastSettings) -> list[Part]:

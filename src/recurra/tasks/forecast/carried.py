@@ -49,12 +49,8 @@ class Carried:
         x = self.network.read_step(torch.from_numpy(scaled.astype(np.float32)), ratios).to(device)
         before = tuple(tuple(map_state(lambda part: part[places], one) for one in layer) for layer in self.states)
         after = self.network.step(x, before)
-        for old, new in zip(self._tensors(self.states), self._tensors(after), strict=True):
+        for old, new in zip(state_tensors(self.states), state_tensors(after), strict=True):
             old.index_copy_(0, places, new)
-
-    @staticmethod
-    def _tensors(states: States) -> list[Tensor]:
-        return [part for layer in states for one in layer for part in state_tensors(one)]
 
     def params(self, windows: Windows) -> Tensor:
         """Return the head's numbers (S, H, C, P)."""
@@ -63,7 +59,7 @@ class Carried:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the states, by name."""
-        return {f"carried_{n}": part.cpu().numpy().copy() for n, part in enumerate(self._tensors(self.states))}
+        return {f"carried_{n}": part.cpu().numpy().copy() for n, part in enumerate(state_tensors(self.states))}
 
     @classmethod
     def from_arrays(cls, network: nn.Module, arrays: Mapping[str, np.ndarray]) -> "Carried | None":
@@ -73,6 +69,6 @@ class Carried:
         assert isinstance(network, ReservoirNet)
         states = network.recurrent.initial(len(arrays["carried_0"]))
         copies = tuple(tuple(map_state(torch.clone, one) for one in layer) for layer in states)
-        for n, part in enumerate(cls._tensors(copies)):
+        for n, part in enumerate(state_tensors(copies)):
             part.copy_(torch.from_numpy(np.array(arrays[f"carried_{n}"])))
         return cls(network, copies)

@@ -11,6 +11,7 @@ Shapes: W windows, H steps, C channels.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,16 +32,23 @@ LEAST = 10  # known values, below which nothing can be learned
 NOTHING = 1e-12  # errors below it, in training deviations, are none
 
 
-def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
+class Said(NamedTuple):
+    """What a network says of windows, and what happened, standardised."""
+
+    point: np.ndarray  # (W, H, C)
+    truth: np.ndarray  # (W, H, C), NaN where unknown
+
+
+def combine(fitted: Fitted, prepared: Prepared, said: Said) -> np.ndarray:
     """Weigh the network of ``fitted`` and a linear model, which it keeps, by their errors on the validation windows.
 
-    The linear model is fitted to the validation windows, too, after they have judged it. Returns how far the common
-    answer lies from the network's there (W, H, C), standardised.
+    ``said`` is what the network says of these windows. The linear model is fitted to them, too, after they have judged
+    it. Returns how far the common answer lies from the network's there (W, H, C), standardised.
     """
     valid = prepared.valid
     assert isinstance(valid, Windows)
     if known_values(valid) < LEAST:
-        return _fall_back(fitted, valid)
+        return _fall_back(fitted, valid, said)
     measure = measured_as(fitted.config.task.loss, fitted.learned.layout.sparse)
     linear = fitted.baselines.get(LINEAR)
     if not isinstance(linear, Linear) or linear.said is None:
@@ -55,20 +63,20 @@ def combine(fitted: Fitted, prepared: Prepared) -> np.ndarray:
             "network: the median of demand that is mostly zero is often zero."
         )
         return np.zeros_like(linear.said)
-    own, truth = points_and_truth(fitted, valid)
+    own, truth = said
     flattered = 1 + FLATTERY * valid.horizon / len(valid)
     last = repeat_last(valid)
-    simple, said, name = LINEAR, linear.said, f"linear model ({linear.described()})"
+    simple, other, name = LINEAR, linear.said, f"linear model ({linear.described()})"
     if len(valid) >= FEW and measure(last, truth) < measure(linear.said, truth):
-        simple, said, name = LAST, last, "last value"
+        simple, other, name = LAST, last, "last value"
         fitted.baselines[LAST] = RepeatLast()
-    mix = weigh({NETWORK: flattered * measure(own, truth), simple: measure(said, truth)}, len(valid))
+    mix = weigh({NETWORK: flattered * measure(own, truth), simple: measure(other, truth)}, len(valid))
     fitted.learned = replace(fitted.learned, mix=mix)
-    network, other = percents([mix[NETWORK], mix[simple]])
+    network, share = percents([mix[NETWORK], mix[simple]])
     fitted.record.answer = (
-        f"The answer is {network} network and {other} {name}, by their errors in {len(valid):,} validation forecasts."
+        f"The answer is {network} network and {share} {name}, by their errors in {len(valid):,} validation forecasts."
     )
-    return mix[simple] * (said - own)
+    return mix[simple] * (other - own)
 
 
 def forecasts_mean(fitted: Fitted) -> bool:
@@ -83,19 +91,19 @@ def known_values(windows: Windows) -> int:
     return len(rows.values) if rows.observed is None else int(rows.observed.any(1).sum())
 
 
-def _fall_back(fitted: Fitted, valid: Windows) -> np.ndarray:
+def _fall_back(fitted: Fitted, valid: Windows, said: Said) -> np.ndarray:
     """Let the last value answer; returns how far it lies from the network's answers, as ``combine`` does."""
     fitted.baselines[LAST] = RepeatLast()
     fitted.learned = replace(fitted.learned, mix={NETWORK: 0.0, LAST: 1.0})
     fitted.record.answer = (
         f"The answer is the last value: {known_values(valid)} known values are too few to learn from."
     )
-    return repeat_last(valid) - points_and_truth(fitted, valid)[0]
+    return repeat_last(valid) - said.point
 
 
 @torch.inference_mode()
-def points_and_truth(fitted: Fitted, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the network says of ``windows`` and what happened, NaN where unknown: (W, H, C), standardised."""
+def points_and_truth(fitted: Fitted, windows: Windows) -> Said:
+    """Return what the network says of ``windows`` and what happened."""
     network, head = fitted.network.eval(), fitted.task.head  # type: ignore[attr-defined]
     assert isinstance(network, ForecastNet)
     points, truth = [], []
@@ -105,7 +113,7 @@ def points_and_truth(fitted: Fitted, windows: Windows) -> tuple[np.ndarray, np.n
         assert target is not None
         known = target if batch.target_mask is None else target.masked_fill(~batch.target_mask, torch.nan)
         truth.append(known.double().cpu())
-    return torch.cat(points).numpy(), torch.cat(truth).numpy()
+    return Said(torch.cat(points).numpy(), torch.cat(truth).numpy())
 
 
 def weigh(errors: Mapping[str, float], windows: int) -> dict[str, float]:

@@ -3,6 +3,7 @@
 Shapes: S row series, L look-back, C channels.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -72,14 +73,19 @@ def _last_of(learned: ForecastLearned, panel: Panel, ahead: int) -> Context:
     if learned.joint and len(panel) != layout.channels:
         raise DataError(f"The model reads {layout.channels} columns together, but got {len(panel)}.")
     values = np.stack([last_values(track, layout.lookback) for track in tracks])
-    empty = ~np.isfinite(values).any((1, 2))
-    if empty.any():
-        name = panel.names[int(np.argmax(empty))]
-        raise DataError(f"The last {layout.lookback} values of '{name}' are all missing.")
+    refuse_empty(values, panel.names)
     known = learned.identify(panel, tracks, [len(track) for track in tracks])
     ends = np.array([len(track) for track in tracks]) - layout.lookback
     beside = around(learned.variables, panel, layout.lookback, ahead, learned.joint)
     return Context(panel, values, known.numbers, (known.phases + ends) % layout.season, known.scaling, beside)
+
+
+def refuse_empty(values: np.ndarray, names: Sequence[str]) -> None:
+    """Raise DataError if nothing is known of a series that is to be forecast, in what is read of it (S, L, C)."""
+    empty = ~np.isfinite(values).any((1, 2))
+    if empty.any():
+        name = names[int(np.argmax(empty))]
+        raise DataError(f"The last {values.shape[1]} values of '{name}' are all missing.")
 
 
 def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> str:

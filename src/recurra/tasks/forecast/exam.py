@@ -3,7 +3,7 @@
 Shapes: W windows, H steps, C channels.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class Truth:
     std: np.ndarray  # (W, 1, C) the training deviation
     step: int = 1  # distance between origins
     rmsse: np.ndarray | None = None  # (W, 1, C) the scale of RMSSE, squared
-    naive2: np.ndarray | None = None  # (W, H, C) what naive 2 says, which OWA is relative to
+    naive2: Statistics | None = None  # the sums of errors of naive 2, which OWA is relative to
 
     @property
     def overlap(self) -> int:
@@ -59,10 +59,21 @@ class Guess(NamedTuple):
             ends |= {(100 - level) / 200: low, (100 + level) / 200: high}
         return ends
 
+    def each(self, change: Callable[[np.ndarray], np.ndarray]) -> "Guess":
+        """Return what ``change`` makes of the point and of every end."""
+        bands = {level: (change(low), change(high)) for level, (low, high) in self.bands.items()}
+        return Guess(change(self.point), bands)
+
     def first(self, steps: int) -> "Guess":
         """Return only the first ``steps``."""
-        bands = {level: (low[:, :steps], high[:, :steps]) for level, (low, high) in self.bands.items()}
-        return Guess(self.point[:, :steps], bands)
+        return self.each(lambda part: part[:, :steps])
+
+    @staticmethod
+    def joined(guesses: "Sequence[Guess]", axis: int) -> "Guess":
+        """Return ``guesses`` one after the other along an ``axis``: of windows, 0, or of steps, 1."""
+        ends = {level: zip(*(one.bands[level] for one in guesses), strict=True) for level in guesses[0].bands}
+        bands = {level: tuple(np.concatenate(parts, axis) for parts in both) for level, both in ends.items()}
+        return Guess(np.concatenate([one.point for one in guesses], axis), bands)  # type: ignore[arg-type]
 
     def kept(self, scaling: Scaling, series: np.ndarray) -> "Guess":
         """Return the same within the bounds of its ``series`` (W,), each interval within the wider ones.
@@ -106,7 +117,14 @@ def truth_of(windows: Windows, tracks: list[np.ndarray], part: Part, season: int
     for n in np.unique(series):
         own = series == n
         plain[own] = naive2(tracks[n], part.ends[n], season, origins[own], windows.horizon)
-    return Truth(values, series, origins, mase[series][:, None], scaling.std[series][:, None], part.step, rmsse, plain)
+    scales = mase[series][:, None], scaling.std[series][:, None]
+    return Truth(values, series, origins, *scales, part.step, rmsse, errors_of_naive2(values, plain, *scales))
+
+
+def errors_of_naive2(truth: np.ndarray, said: np.ndarray, mase: np.ndarray, std: np.ndarray) -> Statistics:
+    """Return the sums of those errors of naive 2 that OWA is relative to; shapes as for ``window_sums``."""
+    errors = window_sums(truth, said, mase, std)
+    return {f"naive2_{name}": errors[name] for name in ("symmetric", "scaled")}
 
 
 def statistics_of(truth: Truth, guess: Guess) -> Statistics:
@@ -116,8 +134,7 @@ def statistics_of(truth: Truth, guess: Guess) -> Statistics:
         errors = np.square(np.nan_to_num(guess.point - truth.values)) / truth.rmsse
         sums["scaled_squared"] = errors.sum((1, 2))
     if truth.naive2 is not None:
-        plain = window_sums(truth.values, truth.naive2, truth.mase, truth.std)
-        sums |= {f"naive2_{name}": plain[name] for name in ("symmetric", "scaled")}
+        sums |= truth.naive2
     bands = {f"inside_{level}": inside(truth.values, low, high) for level, (low, high) in guess.bands.items()}
     return sums | bands | {"origin": truth.origins}
 

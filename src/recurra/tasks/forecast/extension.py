@@ -11,7 +11,7 @@ import numpy as np
 from ...data.series import Panel
 from ...errors import ConfigError
 from ..base import Fitted
-from .calendar import NAMES, calendar_at
+from .calendar import calendar_at
 from .context import Context, times_of
 from .exam import Guess
 from .learned import ForecastLearned
@@ -64,20 +64,13 @@ def with_calendar_ahead(fitted: Fitted, context: Context, panel: Panel | None) -
     known, lookback = context.around.known.copy(), learned.layout.lookback
     ahead = known.shape[1] - lookback
     made: dict[int, Array] = {}  # most series of a table end together, and then share their labels
-    labels = times_of(learned, panel, 0, max(ahead, 2))
+    labels, holidays = times_of(learned, panel, 0, ahead), fitted.config.task.holidays
     for row, times in zip(range(len(known)), labels, strict=False):  # of a table read together one is all
         if id(times) not in made:
-            made[id(times)] = _coded(learned, calendar_at(times, fitted.config.task)[:ahead])
+            made[id(times)] = calendar_at(times, learned.variables.known, holidays)
         said = made[id(times)]
         known[row, lookback:, known.shape[2] - said.shape[1] :] = said
     return context._replace(around=context.around._replace(known=known))
-
-
-def _coded(learned: ForecastLearned, said: Array) -> Array:
-    """Return columns of the calendar (n, K), which are the last of those known ahead, as they were in training."""
-    variables = learned.variables.known[len(learned.variables.known) - said.shape[1] :]
-    columns = [one.coded(said[:, n], NAMES.get(one.name)) for n, one in enumerate(variables)]
-    return np.stack(columns, 1) if columns else said
 
 
 def extended(ask: Ask, context: Context, steps: int, fitted: Fitted, count: int, seed: int) -> Extended:
@@ -101,12 +94,7 @@ def extended(ask: Ask, context: Context, steps: int, fitted: Fitted, count: int,
             for level in first.bands
         },
     ).kept(context.scaling, np.arange(len(paths)))
-    point = np.concatenate([first.point, later.point], 1)
-    bands = {
-        level: (np.concatenate([low, later.bands[level][0]], 1), np.concatenate([high, later.bands[level][1]], 1))
-        for level, (low, high) in first.bands.items()
-    }
-    return Extended(Guess(point, bands), paths, count if first.bands else 0)
+    return Extended(Guess.joined([first, later], 1), paths, count if first.bands else 0)
 
 
 def _portions(
@@ -117,13 +105,8 @@ def _portions(
     for chosen in np.array_split(rows, max(1, -(-len(rows) * count // ROWS))):
         if len(chosen):
             random = [np.random.default_rng([seed, int(n)]) for n in chosen]
-            yield _paths(ask, context.rows(chosen), _of(first, chosen), steps, learned, count, random)
-
-
-def _of(guess: Guess, chosen: Array) -> Guess:
-    return Guess(
-        guess.point[chosen], {level: (low[chosen], high[chosen]) for level, (low, high) in guess.bands.items()}
-    )
+            of_these = first.each(lambda part, chosen=chosen: part[chosen])  # type: ignore[misc]
+            yield _paths(ask, context.rows(chosen), of_these, steps, learned, count, random)
 
 
 def _paths(

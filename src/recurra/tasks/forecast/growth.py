@@ -22,7 +22,7 @@ from ..base import Fitted, Prepared
 from .learned import ForecastLearned, last_values, measured_ends
 from .plan import FEW_WINDOWS, ForecastPlan, make_plan, tracks_of
 from .scaling import Scaling, seasonal_means
-from .variables import Around, around
+from .variables import Around, around, cut
 
 TABLE, IDENTITIES = "cycle.table", "core.identities.weight"  # weights that have a row for each series, and one more
 
@@ -97,7 +97,7 @@ def _after_memory(old: ForecastLearned, panel: Panel) -> Panel:
         follows = at is not None and 0 <= gap <= lookback
         size = lookback + gap if follows else 0
         row, channel = (0, at) if old.joint else (at, 0)
-        before = _padded(old.context[row][:, channel] if follows else own[:0], size)
+        before = cut(old.context[row][:, channel] if follows else own[:0], 0, size)
         values.append(np.concatenate([before, own]))
         starts.append(panel.times(n, -size, 1 - size)[0] if size else panel.starts[n])
         if coded:
@@ -106,17 +106,12 @@ def _after_memory(old: ForecastLearned, panel: Panel) -> Panel:
                 known[:0], past[:0],
             )  # fmt: skip
             ahead, behind = (
-                np.concatenate([_padded(a, size), b]) for a, b in zip(remembered, (known, past), strict=True)
+                np.concatenate([cut(a, 0, size), b]) for a, b in zip(remembered, (known, past), strict=True)
             )
             beside.append(Beside(ahead, behind, static[0]))
     categories = {one.name: one.categories for some in old.variables for one in some if one.categories is not None}
     categories = categories if coded else dict(panel.categories)
     return replace(panel, values=tuple(values), starts=tuple(starts), beside=tuple(beside), categories=categories)
-
-
-def _padded(part: np.ndarray, size: int) -> np.ndarray:
-    """Return ``part`` (n, ..) with missing rows after it, ``size`` of all."""
-    return np.concatenate([part, np.full((size - len(part), *part.shape[1:]), np.nan)])
 
 
 def _learned(old: ForecastLearned, panel: Panel, plan: ForecastPlan, new: Sequence[int]) -> ForecastLearned:

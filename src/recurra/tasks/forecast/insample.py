@@ -16,6 +16,7 @@ from ..base import Fitted
 from .answers import answer_of, answer_to
 from .exam import Guess
 from .plan import Part, tracks_of
+from .variables import cut
 from .windows import Windows, rows_of
 
 AT_ONCE = 4096  # windows that are answered at a time: of each only one step is kept
@@ -50,11 +51,15 @@ def fitted_values(fitted: Fitted, panel: Panel, ahead: int, model: str | None = 
     # What lies beyond the end is not known, which only matters to windows that reach there.
     part = Part(origins)
     windows = rows_of(_longer(panel, layout.horizon), learned, part).windows(layout.lookback, layout.horizon, origins)
+
+    def step(part: np.ndarray) -> np.ndarray:
+        return part[:, ahead - 1 : ahead]
+
     guesses = [
-        _at(answer_to(fitted, some) if model is None else answer_of(fitted, some, model), ahead)
+        (answer_to(fitted, some) if model is None else answer_of(fitted, some, model)).each(step)
         for some in map(windows.at, torch.arange(len(windows)).split(AT_ONCE))
     ]
-    return FittedValues(_table(panel, tracks, windows, ahead, _joined(guesses)))
+    return FittedValues(_table(panel, tracks, windows, ahead, Guess.joined(guesses, 0)))
 
 
 def _origins(track: np.ndarray, lookback: int, ahead: int) -> np.ndarray:
@@ -66,32 +71,13 @@ def _origins(track: np.ndarray, lookback: int, ahead: int) -> np.ndarray:
 
 def _longer(panel: Panel, steps: int) -> Panel:
     """Return ``panel`` with so many ``steps`` at its end of which nothing is known."""
-
-    def padded(part: np.ndarray, size: int) -> np.ndarray:
-        hole = np.full((max(0, size - len(part)), *part.shape[1:]), np.nan)
-        return np.concatenate([part, hole])
-
     sizes = [len(values) + steps for values in panel.values]
-    values = tuple(padded(own, size) for own, size in zip(panel.values, sizes, strict=True))
+    values = tuple(cut(own, 0, size) for own, size in zip(panel.values, sizes, strict=True))
     beside = tuple(
-        one._replace(known=padded(one.known, size), past=padded(one.past, size))
+        one._replace(known=cut(one.known, 0, size), past=cut(one.past, 0, size))
         for one, size in zip(panel.beside, sizes, strict=bool(panel.beside))
     )
     return replace(panel, values=values, beside=beside)
-
-
-def _at(guess: Guess, ahead: int) -> Guess:
-    """Return of a guess (W, H, C) the step that lies so far ``ahead``: (W, 1, C)."""
-    step = slice(ahead - 1, ahead)
-    return Guess(guess.point[:, step], {level: (a[:, step], b[:, step]) for level, (a, b) in guess.bands.items()})
-
-
-def _joined(guesses: list[Guess]) -> Guess:
-    levels = {
-        level: tuple(np.concatenate([one.bands[level][end] for one in guesses]) for end in (0, 1))
-        for level in guesses[0].bands
-    }
-    return Guess(np.concatenate([one.point for one in guesses]), levels)  # type: ignore[arg-type]
 
 
 def _table(panel: Panel, tracks: list[np.ndarray], windows: Windows, ahead: int, guess: Guess) -> pd.DataFrame:

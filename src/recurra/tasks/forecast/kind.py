@@ -25,7 +25,7 @@ from .answers import Forecasts, answer_to, forecast, joined, network_answer, sam
 from .backtest import Origins, backtest, in_order
 from .baselines import make_baselines
 from .build import make_forecaster
-from .combination import combine
+from .combination import combine, points_and_truth
 from .demo import make_demo
 from .exam import Guess, Truth, calibrate, make_exam, statistics_of
 from .folds import errors_by
@@ -138,10 +138,13 @@ class ForecastKind(Kind):
         network, valid = fitted.network, prepared.valid
         assert isinstance(network, ForecastNet) and isinstance(valid, Windows)
         network.welcome_strangers()
-        moved = combine(fitted, prepared) if fitted.config.task.combine else None
+        if not (fitted.config.task.combine or network.head.quantiles):
+            return
+        said = points_and_truth(fitted, valid)
+        moved = combine(fitted, prepared, said) if fitted.config.task.combine else None
         calibrate(network, valid, moved)
         if network.head.quantiles:
-            fitted.learned = replace(fitted.learned, errors=error_paths(fitted, prepared, moved))
+            fitted.learned = replace(fitted.learned, errors=error_paths(fitted, prepared, said, moved))
 
     def train(self, fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
         """Train by gradient, or find a reservoir and its read-out in closed form."""

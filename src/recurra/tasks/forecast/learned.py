@@ -120,7 +120,7 @@ class ForecastLearned:
             "layout": dataclasses.asdict(self.layout),
             "joint": self.joint,
             "names": list(self.names),
-            "starts": [_plain_stamp(start) for start in self.starts],
+            "starts": [plain_stamp(start) for start in self.starts],
             "lengths": list(self.lengths),
             "mix": dict(self.mix),
             "bounds": [bound if np.isfinite(bound) else None for bound in self.bounds],
@@ -139,7 +139,7 @@ class ForecastLearned:
             Layout.from_plain(plain["layout"]),
             plain["joint"],
             tuple(plain["names"]),
-            tuple(_stamp(start) for start in plain["starts"]),
+            tuple(stamp_of(start) for start in plain["starts"]),
             tuple(plain["lengths"]),
             Scaling.from_arrays(arrays),
             arrays["context"],
@@ -172,9 +172,11 @@ def last_values(track: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([np.full((count - len(track), track.shape[1]), np.nan), track])
 
 
-def _plain_stamp(start: Any) -> Any:
+def plain_stamp(start: Any) -> Any:
+    """Return the label of a step as a JSON value."""
     return start.isoformat() if isinstance(start, pd.Timestamp) else int(start)
 
 
-def _stamp(start: Any) -> Any:
+def stamp_of(start: Any) -> Any:
+    """Return what ``plain_stamp`` gave as a label again."""
     return pd.Timestamp(start) if isinstance(start, str) else start

@@ -15,7 +15,7 @@ import torch
 from ...data.series import long_frame
 from ...errors import ConfigError, RunError
 from ..base import Fitted, Prepared
-from .combination import points_and_truth
+from .combination import Said, points_and_truth
 from .exam import Guess
 from .learned import ForecastLearned
 from .scaling import Scaling
@@ -45,16 +45,15 @@ class Paths:
         return long_frame(self.names, stamps, {"path": numbers, "y": each.reshape(-1)})
 
 
-def error_paths(fitted: Fitted, prepared: Prepared, moved: Array | None) -> Array:
+def error_paths(fitted: Fitted, prepared: Prepared, said: Said, moved: Array | None) -> Array:
     """Return what the answers missed in validation windows, in training deviations: (M, H, C), 0 where it is unknown.
 
-    ``moved`` (W, H, C) is how far the answer lies from the network's own. Where windows are few, those of the training
-    join them: their errors are smaller, but have an order, too.
+    ``said`` is what the network says of them, ``moved`` (W, H, C) how far the answer lies from that. Where windows are
+    few, those of the training join them: their errors are smaller, but have an order, too.
     """
-    valid, train = prepared.valid, prepared.train
-    assert isinstance(valid, Windows) and isinstance(train, Windows)
-    point, truth = points_and_truth(fitted, valid)
-    errors = truth - point - (0.0 if moved is None else moved)
+    train = prepared.train
+    assert isinstance(train, Windows)
+    errors = said.truth - said.point - (0.0 if moved is None else moved)
     most = max(2, min(MOST, NUMBERS // max(1, errors[0].size)))
     errors = errors[np.linspace(0, len(errors) - 1, min(most, len(errors))).round().astype(int)]
     if len(errors) < FEW:

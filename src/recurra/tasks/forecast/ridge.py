@@ -168,7 +168,8 @@ class Equations:
     @classmethod
     def of(cls, form: Form, windows: Windows, season: int) -> "Equations":
         """Set them up for windows of this size, and add these."""
-        some = past_of(windows, torch.arange(min(len(windows), CHUNK)))
+        # Without covariates one window says how many features there are, and none of them is scaled.
+        some = past_of(windows, torch.arange(min(len(windows), CHUNK if form.beside else 1)))
         equations = cls(form, season, scale_of(form, some, windows.horizon, season), windows.horizon)
         equations.add(windows)
         return equations

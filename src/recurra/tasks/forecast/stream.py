@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from ...data.series import Panel
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError
 from ...nn.intervals import levels_of
 from ...nn.surroundings import on_its_own
 from ..base import Fitted
@@ -23,10 +23,10 @@ from ..frames import Form, given_as
 from .adaptive import Margins
 from .answers import AT_ONCE, mixed, told, windows_from
 from .carried import Carried
-from .context import Context
+from .context import Context, refuse_empty
 from .exam import Guess, ask_network, guess_from
 from .kind import steps_within
-from .learned import ForecastLearned
+from .learned import ForecastLearned, plain_stamp, stamp_of
 from .network import ForecastNet
 from .observations import Columns, Observations
 from .scaling import Scaling
@@ -129,7 +129,7 @@ class ForecastStream:
         for row, columns in self.said.ahead(future, range(len(self.tracks))).items():
             self.tracks[row].foretell(columns)
         context = self._context()
-        self._refuse_empty(context)
+        refuse_empty(context.values, self.names)
         windows = windows_from(context, self.learned, steps)
         guess = self._guess(windows)
         if self.margins is not None:
@@ -148,7 +148,7 @@ class ForecastStream:
         plain = {
             "format": FORMAT,
             "names": list(self.names),
-            "starts": [s.isoformat() if isinstance(s, pd.Timestamp) else int(s) for s in panel.starts],
+            "starts": [plain_stamp(start) for start in panel.starts],
             "lengths": [len(values) for values in panel.values],
             "model": self.seal,
         }
@@ -170,7 +170,7 @@ class ForecastStream:
         if "around_known" in arrays:
             around = Around(**{name: arrays[f"around_{name}"] for name in Around._fields})
         context = Context(None, arrays["values"], arrays["identities"], arrays["phases"], scaling, around)
-        starts = tuple(pd.Timestamp(one) if isinstance(one, str) else one for one in plain["starts"])
+        starts = tuple(stamp_of(start) for start in plain["starts"])
         if plain["model"] != seal_of(fitted):
             raise ConfigError(
                 "This state belongs to a stream of another forecaster: load the one that it was taken from."
@@ -201,12 +201,6 @@ class ForecastStream:
             around = Around(*(np.stack(some) for some in sorts))
         values = np.stack([track.values.rows for track in self.tracks])
         return Context(self._panel(), values, self.identities, self.phases.copy(), self.scaling, around)
-
-    def _refuse_empty(self, context: Context) -> None:
-        empty = ~np.isfinite(context.values).any((1, 2))
-        if empty.any():
-            name = self.names[int(np.argmax(empty))]
-            raise DataError(f"The last {self.learned.layout.lookback} values of '{name}' are all missing.")
 
     def _guess(self, windows: Windows) -> Guess:
         """Return what all that answers together says, not yet within its bounds; with ``adapt`` of the plain ends."""

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ...data.series import Panel, steps_to
 from ...errors import DataError
-from .calendar import PARTS, columns_at, parts_of
+from .calendar import calendar_at
 from .learned import ForecastLearned
 from .range import FARTHEST, refuse_far
 from .ring import Ring
@@ -20,7 +19,6 @@ from .settings import ForecastSettings
 from .variables import Around
 
 AT_ONCE = 256  # steps of which the calendar is asked at a time
-CATEGORIES = {part[0]: part[1] for part in PARTS}
 
 
 class Track:
@@ -104,10 +102,8 @@ class Track:
     def _calendar(self) -> np.ndarray:
         """Return what the calendar says of steps behind the horizon, as it was coded in training."""
         first = self.length + self.learned.layout.horizon
-        times = pd.DatetimeIndex(self.panel.times(0, first, first + AT_ONCE))
-        columns = columns_at(times, parts_of(self.panel.times(0, 0, 2), self.settings), self.settings.holidays)
-        variables = self.learned.variables.known[len(self.learned.schema.covariates.known) :]
-        return np.stack([one.coded(columns[:, n], CATEGORIES.get(one.name)) for n, one in enumerate(variables)], 1)
+        times = self.panel.times(0, first, first + AT_ONCE)
+        return calendar_at(times, self.learned.variables.known, self.settings.holidays)
 
     def foretell(self, future: Mapping[int, np.ndarray]) -> None:
         """Take the values of columns that are known ahead, by their numbers: of the next step and those after it."""

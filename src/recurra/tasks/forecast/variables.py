@@ -152,8 +152,8 @@ def around(variables: Variables, panel: Panel, lookback: int, horizon: int, join
 
 
 def cut(rows: np.ndarray, first: int, last: int) -> np.ndarray:
-    """Return ``rows`` (n, V) from ``first`` to before ``last``, missing where there are none."""
-    found = np.full((last - first, rows.shape[1]), np.nan)
+    """Return ``rows`` (n, ...) from ``first`` to before ``last``, missing where there are none."""
+    found = np.full((last - first, *rows.shape[1:]), np.nan)
     inside = rows[max(first, 0) : max(last, 0)]
     begin = max(first, 0) - first
     found[begin : begin + len(inside)] = inside
