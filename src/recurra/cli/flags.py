@@ -19,6 +19,7 @@ from ..settings import (
     CompareAsked,
     Parts,
     Setting,
+    TrainAsked,
     TuneAsked,
     check_all,
     described,
@@ -163,9 +164,10 @@ def task_in(args: list[str], about_run: bool = False) -> str:
     if isinstance(named, str):
         return named
     resumed = _value_of("--resume", args) or file.get("resume")
+    before = resumed or _value_of("--fine-tune", args) or file.get("fine_tune")
     places = (
-        [resumed]
-        if isinstance(resumed, str)
+        [before]
+        if isinstance(before, str)
         else [arg for arg in (args if about_run else args[:1]) if not arg.startswith("-")]
     )
     for place in places:
@@ -283,7 +285,7 @@ def _held(config: str, parts: Parts, known: Mapping[str, Setting]) -> tuple[dict
     """Return what a file holds of what is ``known``, and a sentence for every fault; verbs may ask for more."""
     asked = [
         name
-        for one in (CompareAsked, TuneAsked, parts.predict, parts.evaluate, parts.report, parts.generate)
+        for one in (TrainAsked, CompareAsked, TuneAsked, parts.predict, parts.evaluate, parts.report, parts.generate)
         for name in settings_of(one)
     ]
     others = [*asked, LANGUAGE.lstrip("-")]

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
-from ..settings import TrainAsked, make_part, settings_of
+from ..settings import DataAsked, TrainAsked, make_part, settings_of
 from ..tasks import kind_of
 from ..training.meter import meter_for
 from .console import message, out_console, print_notes
@@ -35,9 +35,10 @@ def train(ctx: click.Context, config: str | None, **flags: Any) -> None:
 
     kind = kind_of(asked.task or parts.name)
     folder = folder_for(asked, stem(asked.data))
-    options = {"overwrite": asked.overwrite, "resume": bool(asked.resume)}
+    start = start_of(kind, asked, settings)
+    options = {"overwrite": asked.overwrite, "resume": bool(asked.resume), "start": start}
     with stoppable(folder, "train"):
-        source = read_source(kind, asked, settings)
+        source = read_source(kind, asked, settings, None if start is None else start.fitted.learned)
         with meter_for(asked.json) as shown:
             done = run(kind, source, settings, folder, **options, listener=Listener(print_notes, shown))
     show_trained(done, asked.json)
@@ -73,9 +74,30 @@ def asked_for(flags: Any, config: str | None, parts: Any, verb: str, part: type)
         found = as_before(found, plan)
         before = plan["settings"] if verb == "train" else found.pop("settings", {})
         settings = kept_settings(before, settings, parts)
+    if found.get("fine_tune"):
+        settings = kept_settings(settings_in(found["fine_tune"], found.get("task")), settings, parts)
     asked = make_part(part, found)
     require(parts, settings, asked)
     return asked, settings
+
+
+def settings_in(run: str, task: str | None) -> dict[str, Any]:
+    """Return the settings of the run that is to go on, flat; raises RunError if it is not of the ``task`` named."""
+    from ..tasks.saving import kind_of_run
+    from ..training.runs import read
+
+    config = read(Path(run)).config
+    kind_of_run(config, None if task is None else kind_of(task))
+    return {name: value for part in config["settings"].values() for name, value in part.items()}
+
+
+def start_of(kind: Any, asked: TrainAsked, settings: dict[str, Any]) -> Any:
+    """Return the run that is fine-tuned, if one is, with the user's own classes that the ``settings`` bring."""
+    if asked.fine_tune is None:
+        return None
+    from ..verbs.tuned import start_from
+
+    return start_from(Path(asked.fine_tune), kind, [one for value in settings.values() for one in _classes(value)])
 
 
 def plan_of(found: dict[str, Any], verb: str) -> dict[str, Any]:
@@ -116,7 +138,7 @@ def _classes(value: Any) -> list[type]:
     return [one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, type)]
 
 
-def require(parts: Any, settings: dict[str, Any], asked: TrainAsked) -> None:
+def require(parts: Any, settings: dict[str, Any], asked: DataAsked) -> None:
     """Raise an error before any data is read if a setting is missing, or the data are."""
     from ..settings import make_config
 
@@ -127,14 +149,14 @@ def require(parts: Any, settings: dict[str, Any], asked: TrainAsked) -> None:
     make_config(parts, settings).require()
 
 
-def read_source(kind: Any, asked: TrainAsked, settings: dict[str, Any]) -> Any:
-    """Read what is trained on, and what judges it if that is another file."""
+def read_source(kind: Any, asked: DataAsked, settings: dict[str, Any], learned: Any = None) -> Any:
+    """Read what is trained on, as a run ``learned`` if one goes on, and what judges it if that is another file."""
     from ..settings import make_config
     from ..verbs.common import Source
 
     config = make_config(kind.parts, settings)
     # Paths, as a kind that reads texts would take the name of a file that is not there for one.
-    read = kind.read(Path(asked.data or ""), config, None, asked.max_rows, print_notes)
+    read = kind.read(Path(asked.data or ""), config, learned, asked.max_rows, print_notes)
     test_data = Path(asked.test_data) if asked.test_data else None
     return Source(read, asked.data or "", asked.max_rows, asked.test_size, test_data)
 
@@ -197,7 +219,7 @@ def show_places(done: Any) -> None:
         console.print(f"Report:     {done.report}", markup=False, soft_wrap=True)
 
 
-def folder_for(asked: TrainAsked, name: str) -> Path:
+def folder_for(asked: DataAsked, name: str) -> Path:
     """Return the run folder that was asked for, or a fresh one."""
     from ..verbs.common import fresh_folder
 

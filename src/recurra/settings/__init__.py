@@ -1,6 +1,6 @@
 """Every setting, once: a Python argument, a TOML key, a flag and a search key at the same time."""
 
-from .asked import CompareAsked, TrainAsked, TuneAsked
+from .asked import CompareAsked, DataAsked, TrainAsked, TuneAsked
 from .base import Range, Setting, described, otherwise, setting, settings_of, split, written
 from .config import Config, NoSettings, Parts, check_all, filled, make_config, make_part
 from .model import ModelSettings
@@ -11,6 +11,7 @@ __all__ = [
     "ATTENTION_PENALTIES",
     "CompareAsked",
     "Config",
+    "DataAsked",
     "ModelSettings",
     "NoSettings",
     "Parts",

@@ -7,7 +7,7 @@ from .base import setting
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TrainAsked:
+class DataAsked:
     """On which data is trained, how they are cut, and where the run goes."""
 
     data: str | None = setting(None, "the file to train on", metavar="FILE")
@@ -26,7 +26,18 @@ class TrainAsked:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class CompareAsked(TrainAsked):
+class TrainAsked(DataAsked):
+    """What one model begins from."""
+
+    fine_tune: str | None = setting(
+        None,
+        "go on from this run on DATA, with its weights and settings, of which those of the training may change",
+        metavar="RUN",
+    )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CompareAsked(DataAsked):
     """What is compared, and with how many seeds."""
 
     cells: tuple[str, ...] = setting(
@@ -43,7 +54,7 @@ class CompareAsked(TrainAsked):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TuneAsked(TrainAsked):
+class TuneAsked(DataAsked):
     """Which settings are searched, and how."""
 
     search: tuple[str, ...] | None = setting(

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..compare.metric import Metric, Statistics
 from ..compare.significance import paired_permutation
 from ..data.batch import Batch
 from ..errors import ConfigError, RunError, pick
+from ..nn.build import is_reservoir
 from ..nn.surroundings import Plain, on_its_own
 from ..random import drawing
 from ..settings import Config, Parts
@@ -135,6 +136,14 @@ def row_of(fitted: Fitted, name: str) -> Baseline | None:
 
 
 @dataclass(frozen=True)
+class Onward:
+    """Data, cut and encoded for a training that goes on from a run, and the weights that it begins with."""
+
+    prepared: Prepared
+    weights: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
 class Exam:
     """Questions with known answers."""
 
@@ -178,6 +187,7 @@ class Kind(ABC):
     """One kind of task. It keeps nothing of any data or model: all that is passed from one method to the next."""
 
     parts: ClassVar[Parts]
+    tunable: ClassVar[tuple[str, ...]] = ("validation_size", "last_epochs")  # settings that may change in fine-tuning
     remembers: ClassVar[bool] = False  # whether it can answer without data, from what it remembers of its training
 
     # ------------------------------------------------------------------------------------------------ data
@@ -231,15 +241,31 @@ class Kind(ABC):
         return self.prepare_as(data, self.plan(data, config, test_size), config)
 
     @on_its_own
-    def prepare_as(self, data: Any, plan: Any, config: Config) -> Prepared:
-        """Learn and encode as a ``plan`` that was made already says."""
-        usual, config = self.fill(config, plan), self.fill_sized(config, plan)
-        learned = self.learn(data, plan, config)
-        # What only learning found out, and what was chosen.
-        notes = (*getattr(learned, "notes", ()), *size_notes(config, usual))
-        plan = dataclasses.replace(plan, notes=(*plan.notes, *notes)) if notes else plan
+    def prepare_as(self, data: Any, plan: Any, config: Config, learned: Any = None) -> Prepared:
+        """Learn, unless something was ``learned`` before, and encode as a ``plan`` that was made already says."""
+        if learned is None:
+            usual, config = self.fill(config, plan), self.fill_sized(config, plan)
+            learned = self.learn(data, plan, config)
+            # What only learning found out, and what was chosen.
+            notes = (*getattr(learned, "notes", ()), *size_notes(config, usual))
+            plan = dataclasses.replace(plan, notes=(*plan.notes, *notes)) if notes else plan
         train, valid = (self.encode(data, learned, part) for part in (plan.train, plan.valid))
         return Prepared(self, config, data, plan, learned, train, valid)
+
+    def go_on(self, fitted: Fitted, data: Any, config: Config, test_size: int | None = 0) -> Onward:
+        """Return what it takes to fine-tune a run on other data, which were read as it learned to.
+
+        What it learned besides the weights, such as classes, units and scales, stays. Raises ConfigError for a run
+        that cannot go on.
+        """
+        if is_reservoir(config.model):
+            raise ConfigError("A reservoir does not learn, so it does not go on: train it anew with all rows.")
+        return self.onward(fitted, data, config, test_size)
+
+    def onward(self, fitted: Fitted, data: Any, config: Config, test_size: int | None) -> Onward:
+        """Do what ``go_on`` says, for a run that can go on."""
+        prepared = self.prepare_as(data, self.plan(data, config, test_size), config, fitted.learned)
+        return Onward(prepared, {name: value.detach().clone() for name, value in fitted.network.state_dict().items()})
 
     def repeated(self, data: Any, test: Any) -> list[str]:
         """Return notes on what of the ``test`` data is also among the ``data`` to train on."""

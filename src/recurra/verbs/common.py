@@ -28,6 +28,11 @@ class Source:
     test_data: Any = None  # a path, or what else the kind reads, that judges instead of a part that is held out
 
     @property
+    def held_out(self) -> int | None:
+        """How much of the data is held out: nothing where other data judge."""
+        return 0 if self.test_data is not None else self.test_size
+
+    @property
     def test_path(self) -> str:
         """The file that judges, if it is one."""
         return str(self.test_data) if isinstance(self.test_data, (str, Path)) else ""
@@ -52,16 +57,19 @@ NOBODY = Listener()
 def prepare(kind: Kind, source: Source, config: Config, tell: Tell = tell_nobody) -> tuple[Prepared, Exam | None]:
     """Cut and encode the data, and make the exam that will judge; what can be wrong is raised here."""
     refuse_idle(config, kind.unused_with(source.data))
-    size = 0 if source.test_data is not None else source.test_size
-    prepared = kind.prepare(source.data, config, size)
+    prepared = kind.prepare(source.data, config, source.held_out)
+    return prepared, examined(source, prepared, prepared.learned, tell)
+
+
+def examined(source: Source, prepared: Prepared, learned: Any, tell: Tell = tell_nobody) -> Exam | None:
+    """Return the exam that judges whoever ``learned`` so: of other data, or of what is held out; None for neither."""
+    kind, plan = prepared.kind, prepared.plan
     if source.test_data is not None:
         # As the training data were read: another table must not pass for one of theirs.
-        data = kind.read(source.test_data, config, prepared.learned, None, tell)
+        data = kind.read(source.test_data, prepared.config, learned, None, tell)
         tell(kind.repeated(source.data, data))
-        return prepared, kind.exam(data, prepared.learned, None)
-    if not prepared.plan.test_size:
-        return prepared, None
-    return prepared, kind.exam(source.data, prepared.learned, prepared.plan.test)
+        return kind.exam(data, learned, None)
+    return kind.exam(prepared.data, learned, plan.test) if plan.test_size else None
 
 
 class Cuts:
@@ -103,13 +111,19 @@ def used(kind: Kind, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, **{name: first[name] for name in unused(config, kind.unused(config))}}
 
 
-def judge(fitted: Fitted, exam: Exam, name: str = THIS_MODEL, asked: Any = None) -> Judged:
-    """Let the model and its baselines answer an exam, and the model in other ways that are ``asked`` for."""
+def judge(
+    fitted: Fitted, exam: Exam, name: str = THIS_MODEL, asked: Any = None, others: Mapping[str, Any] | None = None
+) -> Judged:
+    """Let the model and its baselines answer an exam, and the model in other ways that are ``asked`` for.
+
+    ``others`` are more answers to it, by the end of the names of their rows.
+    """
     whole, alone = fitted.kind.ask_both(fitted, exam.examples)
     answers = {name: whole} if alone is None else {name: whole, THE_NETWORK: alone}
+    more = dict(others or {})
     if asked is not None:
-        others = fitted.kind.other_answers(fitted, exam.examples, asked)
-        answers |= {f"{name}, {how}": answer for how, answer in others.items()}
+        more |= fitted.kind.other_answers(fitted, exam.examples, asked)
+    answers |= {f"{name}, {how}": answer for how, answer in more.items()}
     return judge_beside(fitted, judged_by(fitted, exam, name, answers))
 
 

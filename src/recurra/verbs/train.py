@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ConfigError, RunError
 from ..nn.build import refuse_unused
-from ..settings import Config, make_config, written
+from ..settings import Config, make_config
 from ..tasks import name_of
 from ..tasks.base import Exam, Fitted, Judged, Kind
 from ..tasks.pages import training_page
@@ -17,6 +17,7 @@ from ..tasks.tuning import tuning_page
 from ..training import runs
 from ..training.loop import Epoch, Progress
 from .common import NOBODY, Listener, Source, judge, prepare
+from .tuned import BEFORE, Start, changes, prepare_tuning, tuned_config
 
 MAY_CHANGE = ("max_epochs", "max_steps", "patience", "device", "engine")  # when a training goes on
 
@@ -41,33 +42,46 @@ def train(
     *,
     overwrite: bool = False,
     resume: bool = False,
+    start: Start | None = None,
     listener: Listener = NOBODY,
 ) -> Trained:
     """Train one model, judge it on what was held out, and write its run folder with a report.
 
-    A checkpoint is written after every epoch; with ``resume`` training goes on from it. Ctrl-C keeps the best
-    weights so far and finishes the run.
+    A checkpoint is written after every epoch; with ``resume`` training goes on from it. With ``start`` the training is
+    a fine-tuning of that run. Ctrl-C keeps the best weights so far and finishes the run.
     """
-    config = make_config(kind.parts, settings)
-    config.require()
-    refuse_unused(config, kind.unused(config))
+    config = config_of(kind, settings) if start is None else tuned_config(start, settings)
     if resume:
         checkpoint = runs.read_checkpoint(folder)
     else:
         runs.check_writable(folder, overwrite)
         checkpoint = None
-    prepared, exam = prepare(kind, source, config, listener.notes)
-    plan = plan_of(kind, source, config, prepared.plan.test_size)
+    if start is None:
+        prepared, exam = prepare(kind, source, config, listener.notes)
+        first, before = None, None
+    else:
+        prepared, exam, first, before = prepare_tuning(start, source, config, listener.notes)
+    plan = plan_of(kind, source, config, prepared.plan.test_size) | (start.plain() if start else {})
     if checkpoint is not None:
         check_same_training(kind, checkpoint.plan, plan)
         check_goes_on(checkpoint.progress, prepared.config)
     listener.notes(prepared.plan.notes)
-    progress, weights = (None, None) if checkpoint is None else (checkpoint.progress, checkpoint.weights)
+    progress, weights = (None, first) if checkpoint is None else (checkpoint.progress, checkpoint.weights)
     session = Session(prepared, progress, weights)
+    if checkpoint is None and start is not None:
+        session.keep_start()
     describe(session.fitted, plan)
-    before = [] if checkpoint is None else watched_epochs(checkpoint.history, checkpoint.progress.epoch)
-    interrupted = _run(session, folder, plan, before, listener)
-    return finish(session, exam, folder, interrupted, listener)
+    done = [] if checkpoint is None else watched_epochs(checkpoint.history, checkpoint.progress.epoch)
+    interrupted = _run(session, folder, plan, done, listener)
+    return finish(session, exam, folder, interrupted, listener, before=before)
+
+
+def config_of(kind: Kind, settings: Mapping[str, Any]) -> Config:
+    """Return the settings of a training; raises ConfigError for one that is missing, or that nothing uses."""
+    config = make_config(kind.parts, settings)
+    config.require()
+    refuse_unused(config, kind.unused(config))
+    return config
 
 
 def plan_of(kind: Kind, source: Source, config: Config, test_size: int) -> dict[str, Any]:
@@ -94,13 +108,10 @@ def check_same_training(kind: Kind, before: Mapping[str, Any], now: Mapping[str,
     """Raise an error if a training would go on with other data or settings than it began with."""
     if before["data"] != now["data"]:
         raise RunError("The data are not those this training began with, so it cannot go on. Train anew instead.")
-    known, first = kind.parts.settings(), kind.parts.defaults()
-    old, new = first | _listed(before["settings"]), first | _listed(now["settings"])
-    changed = [
-        f"{name} was {written(known[name], old[name])}, now {written(known[name], new[name])}"
-        for name in new
-        if name not in MAY_CHANGE and old[name] != new[name]
-    ]
+    if before.get("start") != now.get("start"):
+        raise RunError("The run that this fine-tuning began from is another one now. Begin anew with overwrite=True.")
+    first = kind.parts.defaults()
+    changed = changes(kind.parts, first | _listed(before["settings"]), first | _listed(now["settings"]), MAY_CHANGE)
     if before.get("test_source", "") != now["test_source"]:
         changed.append(f"it was judged on '{before.get('test_source', '')}', now on '{now['test_source']}'")
     if before["test_size"] != now["test_size"]:
@@ -163,15 +174,19 @@ def finish(
     interrupted: bool,
     listener: Listener,
     search: Mapping[str, Any] | None = None,
+    before: Any = None,
 ) -> Trained:
-    """Write the run, judge it, and write it once more with its report, and with the ``search`` it comes from."""
+    """Write the run, judge it, and write it once more with its report, and with the ``search`` it comes from.
+
+    What the run that was fine-tuned said ``before`` is judged, too.
+    """
     fitted, history, data = session.fitted, session.history, session.prepared.data
     # The weights are safe before anything else can go wrong.
     runs.write(folder, to_run(fitted, history), keep_checkpoint=True)
     report, judged = None, None
     try:
         session.fit_baselines(listener.notes)
-        judged = judge(fitted, exam) if exam is not None else None
+        judged = None if exam is None else judge(fitted, exam, others={} if before is None else {BEFORE: before})
         fitted.record.metrics = judged.metrics if judged else {}
         if search is None:
             texts = {runs.REPORT: training_page(fitted, history, data, judged, folder)}

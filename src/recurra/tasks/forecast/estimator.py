@@ -23,7 +23,6 @@ from .answers import forecast, looks, sample_paths
 from .backtest import Origins, backtest, in_order
 from .context import context_of, times_of
 from .folds import errors_by
-from .growth import grown
 from .insample import fitted_values
 from .kind import KIND, checked_steps, part_from, steps_within, whole_number
 from .learned import ForecastLearned
@@ -102,7 +101,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         changed = {name: value for name, value in own.items() if value is not None}
         changed |= {} if validation_size is None else {"validation_size": validation_size}
         config = make_config(KIND.parts, run.config.flat() | changed)
-        found = grown(run, KIND.read(df, config, run.learned, tell=self._warn), config)
+        found = KIND.go_on(run, KIND.read(df, config, run.learned, tell=self._warn), config)
         epochs = self._begin(found.prepared, None, found.weights)
         self._session.keep_start()
         self._form = form_of(df, run.learned.schema.time)

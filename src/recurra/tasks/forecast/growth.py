@@ -7,7 +7,6 @@ Shapes: S row series, L look-back, C channels.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,52 +15,48 @@ from torch import Tensor
 from ...data.series import Panel, steps_between
 from ...data.series.covariates import Beside
 from ...errors import ConfigError, DataError
-from ...nn.build import is_reservoir
 from ...settings import Config
-from ..base import Fitted, Prepared
+from ..base import Fitted, Onward, Prepared
 from .learned import ForecastLearned, last_values, measured_ends
-from .plan import FEW_WINDOWS, ForecastPlan, make_plan, tracks_of
+from .plan import FEW_WINDOWS, TOO_FEW, ForecastPlan, check_test_size, default_test_size, make_plan, tracks_of
 from .scaling import Scaling, seasonal_means
 from .variables import Around, around, cut
 
 TABLE, IDENTITIES = "cycle.table", "core.identities.weight"  # weights that have a row for each series, and one more
 
 
-class Grown(NamedTuple):
-    """What a training goes on with."""
-
-    prepared: Prepared
-    weights: dict[str, Tensor]
-
-
-def grown(fitted: Fitted, panel: Panel, config: Config, test_size: int = 0) -> Grown:
+def grown(fitted: Fitted, panel: Panel, config: Config, test_size: int | None) -> Onward:
     """Return what it takes to go on with the run ``fitted`` on ``panel``, of which ``test_size`` values are held out.
 
-    Raises ConfigError for a run that cannot go on, DataError for too few rows.
+    The usual part is held out if it is None and there are rows enough. Raises ConfigError for a run that cannot go on,
+    DataError for too few rows.
     """
     old: ForecastLearned = fitted.learned
-    if is_reservoir(config.model):
-        raise ConfigError("A reservoir does not learn, so it does not go on: train it anew with all rows.")
     if old.joint and panel.names != old.names:
         raise ConfigError(
             f"The run reads its columns together and goes on with just these: {', '.join(old.names)}. "
             f"Got {', '.join(panel.names)} instead."
         )
     layout = old.layout
+    size = default_test_size(panel, layout.horizon) if test_size is None else test_size
+    if size:
+        check_test_size(size, layout.horizon)
     panel = _after_memory(old, replace(panel, schema=replace(panel.schema, season=layout.season)))
     longest, needed = max(len(values) for values in panel.values), layout.lookback + 2 * layout.horizon
-    if longest - test_size < needed:
+    few = test_size is None and longest - size < needed
+    size = 0 if few else size
+    if longest - size < needed:
         raise DataError(
             f"Too few rows to go on with: a look-back of {layout.lookback}, a horizon of {layout.horizon} and as many "
-            f"to validate on need {needed} rows of a series, and the longest has {max(0, longest - test_size)}, with "
+            f"to validate on need {needed} rows of a series, and the longest has {max(0, longest - size)}, with "
             "what the run remembers. Bring more rows."
         )
     same = {name: getattr(layout, name) for name in ("lookback", "segment", "cycle", "log")}
-    plan = make_plan(panel, replace(config.task, **same), test_size)
+    plan = make_plan(panel, replace(config.task, **same), size)
     tracks = tracks_of(panel, old.joint)
     new = [] if old.joint else [n for n, name in enumerate(panel.names) if name not in set(old.names)]
     learned = _learned(old, panel, plan, new)
-    notes = (_said(panel, new), *plan.notes)
+    notes = (_said(panel, new), *plan.notes, *((TOO_FEW,) if few else ()))
     plan = replace(plan, layout=learned.layout, notes=notes)
     cycles = None
     if layout.cycle and new and len(plan.train) < FEW_WINDOWS:
@@ -70,7 +65,7 @@ def grown(fitted: Fitted, panel: Panel, config: Config, test_size: int = 0) -> G
         cycles = seasonal_means([tracks[n] for n in new], ends, scaling, layout.season, layout.log)
     train, valid = (fitted.kind.encode(panel, learned, part) for part in (plan.train, plan.valid))
     prepared = Prepared(fitted.kind, config, panel, plan, learned, train, valid)
-    return Grown(prepared, _weights(fitted.network.state_dict(), len(new), cycles))
+    return Onward(prepared, _weights(fitted.network.state_dict(), len(new), cycles))
 
 
 def _said(panel: Panel, new: Sequence[int]) -> str:

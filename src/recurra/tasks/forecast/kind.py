@@ -18,7 +18,7 @@ from ...nn.build import is_reservoir
 from ...settings import Config
 from ...training.loop import Epoch, Progress, Watch
 from ...training.task import Task
-from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Prepared, Tell, tell_nobody
+from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Onward, Prepared, Tell, tell_nobody
 from ..last import train_gently
 from ..others import another_suggested
 from .answers import Forecasts, answer_to, forecast, joined, network_answer, sample_paths
@@ -29,12 +29,14 @@ from .combination import combine, points_and_truth
 from .demo import make_demo
 from .exam import Guess, Truth, calibrate, make_exam, statistics_of
 from .folds import errors_by
+from .growth import grown
 from .insample import FittedValues, fitted_values
 from .learned import ForecastLearned
 from .metrics import forecast_metrics, loss_per_origin
 from .network import ForecastNet
 from .paths import Paths, error_paths
 from .plan import (
+    TOO_FEW,
     Cut,
     ForecastPlan,
     Part,
@@ -96,7 +98,7 @@ class ForecastKind(Kind):
         data = with_season_before(data, size)
         if test_size is None and not leaves_enough(data, config.task, size):
             plan = make_plan(data, config.task, reservoir=is_reservoir(config.model))
-            return replace(plan, notes=(*plan.notes, "too few rows to hold some of them out, so nothing is judged"))
+            return replace(plan, notes=(*plan.notes, TOO_FEW))
         return make_plan(data, config.task, size, reservoir=is_reservoir(config.model))
 
     def cut_by(self, config: Config) -> str:
@@ -114,6 +116,10 @@ class ForecastKind(Kind):
     def recall(self, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> ForecastLearned:
         """Return what was learned, from a run."""
         return ForecastLearned.from_plain(plain, arrays)
+
+    def onward(self, fitted: Fitted, data: Panel, config: Config, test_size: int | None) -> Onward:
+        """Return new rows behind what is remembered, and new series behind those known."""
+        return grown(fitted, data, config, test_size)
 
     def encode(self, data: Panel, learned: ForecastLearned, part: Part | None = None) -> Windows:
         """Return a ``part`` as windows; all of which the past is long enough, if not said which."""

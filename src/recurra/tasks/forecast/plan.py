@@ -27,6 +27,7 @@ LEAST = 16  # steps that are read at least, where there are as many
 MEMORY = 300  # that a reservoir reads, or a sixth of the rows, after which it has forgotten where it began
 SCARCE = 30  # fewer training windows are worth a warning
 VALIDATION_WINDOWS = 4096  # more of them would cost more than they tell
+TOO_FEW = "too few rows to hold some of them out, so nothing is judged"
 MOST_WINDOWS = 80_000  # all windows of the usual benchmarks; more of them cost time and tell little
 
 

@@ -108,9 +108,9 @@ class Seq2seqKind(Kind):
         """Return the pairs at the places in ``part``, or all, in units."""
         return PairExamples.of(data if part is None else data.part(part), learned)
 
-    def prepare_as(self, data: Pairs, plan: Any, config: Config) -> Prepared:
+    def prepare_as(self, data: Pairs, plan: Any, config: Config, learned: Any = None) -> Prepared:
         """Learn and encode; pairs that are very long do not train, nor those whose answer the decoder cannot give."""
-        prepared = super().prepare_as(data, plan, config)
+        prepared = super().prepare_as(data, plan, config, learned)
         prepared = _answerable(prepared)
         train: Any = prepared.train
         longest = prepared.config.task.longest
