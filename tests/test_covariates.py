@@ -20,9 +20,11 @@ from recurra.tasks.forecast.calendar import calendar_at
 from recurra.tasks.forecast.effects import Effects
 from recurra.tasks.forecast.evidence import counted
 from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.forecast.network import ForecastNet
 from recurra.tasks.forecast.report import forecast_sections, proof_sections
 from recurra.tasks.forecast.ridge import Form, Past, read, scale_of
 from recurra.tasks.forecast.variables import Variable
+from recurra.tasks.forecast.windows import Windows
 from recurra.tasks.session import Session
 from recurra.verbs.common import judge
 
@@ -301,11 +303,13 @@ def test_columns_read_together_share_what_stands_beside_them() -> None:
         Forecaster(**(TINY | {"channels": "joint"}), known="price").fit(shop(2))
 
 
-def test_what_counts_is_told_from_what_does_not() -> None:
+@pytest.mark.parametrize("preset", ["segment", "tft", "seq2seq"])
+def test_what_counts_is_told_from_what_does_not(preset: str) -> None:
     """The report says how much is lost without each column: much without the price, nothing without the noise."""
     frame = shop(2, ahead=0).assign(noise=lambda table: np.random.default_rng(5).normal(size=len(table)))
-    told = {"horizon": HORIZON, "target": "y", "season": 1, "lookback": 14, "segment": 7, "combine": False}
-    told |= {"known": ("promo", "price", "noise"), "past": "weather", "static": "size"}
+    told: dict[str, Any] = {"horizon": HORIZON, "target": "y", "season": 1, "lookback": 14, "combine": False}
+    told |= {"known": ("promo", "price", "noise"), "past": "weather", "static": "size", "preset": preset}
+    told |= {"segment": 7} if preset == "segment" else {"hidden_size": 16, "max_epochs": 12}
     config = Forecaster(**told)._config()
     session = Session(KIND.prepare(KIND.read(frame, config), config, 70))
     for _ in session.epochs():
@@ -317,13 +321,50 @@ def test_what_counts_is_told_from_what_does_not() -> None:
     assert found is not None and found.names == ("promo", "price", "noise", "weather", "size")
     growth = dict(zip(found.names, found.growth.tolist(), strict=True))
     assert growth["price"] > 0.5 and growth["promo"] > 0.5 and abs(growth["noise"]) < 0.1
-    assert 0 < found.read.sum() < 1 and np.isnan(found.written[3])
-    assert np.nansum(found.written) == pytest.approx(1.0, abs=1e-5)
+    if preset == "seq2seq":
+        assert found.selected is None
+    else:
+        assert found.selected is not None
+        read, written = (weights.double().numpy() for weights in found.selected[:2])
+        assert 0 < read[:4].sum() < 1 and np.isnan(written[3])
+        assert np.nansum(written) == pytest.approx(1.0, abs=1e-5)
     (section,) = (one for one in proof_sections(fitted, prepared.data, judged) if one.table is not None)
     assert section.table.index.tolist() == list(found.names)  # type: ignore[union-attr]
     assert "'price' matters most" in section.text or "'promo' matters most" in section.text
     (none,) = forecast_sections(fitted, prepared.data, judged)
     assert none.text.startswith("There is none yet. 'promo' is not known for")
+
+
+def test_weights_of_a_fusion_transformer_are_those_of_its_selections() -> None:
+    """Each weight stands beside its column, whatever the order that the network reads them in."""
+    frame = shop(2, ahead=0).assign(noise=1.0)
+    told = {"horizon": HORIZON, "target": "y", "season": 1, "lookback": 14, "preset": "tft", "hidden_size": 8}
+    told |= {"known": ("promo", "price"), "past": ("weather", "noise"), "static": "size", "max_epochs": 1}
+    config = Forecaster(**told)._config()
+    prepared = KIND.prepare(KIND.read(frame, config), config, 70)
+    session = Session(prepared)
+    core: Any = session.fitted.network.core  # type: ignore[union-attr]
+    seen: dict[str, torch.Tensor] = {}
+
+    def watch(name: str) -> Any:
+        return lambda module, args, answer: seen.update({name: answer[1]})
+
+    parts = {"past": core.steps.past, "future": core.steps.future, "static": core.steps.static.selection}
+    for name, module in parts.items():
+        module.register_forward_hook(watch(name))
+    assert isinstance(prepared.valid, Windows) and isinstance(session.fitted.network, ForecastNet)
+    batch = session.fitted.network.bared(prepared.valid.take(torch.arange(8))).batch
+    core.eval()
+    core(batch, False)
+    values, weather, noise, promo, price = seen["past"].mean((0, 1)).tolist()
+    assert values + weather + noise + promo + price == pytest.approx(1.0, abs=1e-5)
+    with torch.no_grad():
+        selected = core.selected(batch)
+    assert selected.apart
+    expected = [promo, price, weather, noise, seen["static"].mean(0)[0].item()]
+    torch.testing.assert_close(selected.read, torch.tensor(expected))
+    ahead = [*seen["future"].mean((0, 1)).tolist(), *3 * [float("nan")]]
+    torch.testing.assert_close(selected.written, torch.tensor(ahead), equal_nan=True)
 
 
 def prepared_shop(known: tuple[str, ...], stores: int = 2) -> Prepared:

@@ -3,6 +3,7 @@
 Shapes: W windows, n stretches.
 """
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.report import proof_sections
 from recurra.tasks.forecast.settings import PARTS
 from recurra.tasks.session import Session
+from recurra.verbs.common import judge
 
 SEGMENT, READ = 5, 4
 COPIED = 1  # the stretch that the network copies
@@ -147,3 +149,33 @@ def test_unknown_targets_do_not_count(trained: tuple[Fitted, Prepared]) -> None:
     assert whole is not None and some is not None
     assert np.isfinite(some.growth).all() and len(some.growth) == len(whole.growth)
     assert not np.allclose(some.growth[-3:], whole.growth[-3:])
+
+
+def test_series_are_told_apart_by_their_errors() -> None:
+    """What changes where nobody saw it is forecast worst; errors are held against those of the last week."""
+    random, steps = np.random.default_rng(0), np.arange(240)
+    values = tuple(np.sin(2 * np.pi * steps / 7) + 0.2 * random.normal(size=240) for _ in range(24))
+    values[11][205:] += 3 * random.normal(size=35)
+    names = tuple(f"s{n}" for n in range(24))
+    panel = Panel(Schema(None, "id", ("y",), None, season=7), names, values, (1,) * 24)
+    config = make_config(PARTS, {"horizon": 7, "hidden_size": 8, "max_epochs": 2, "epoch_steps": 20})
+    prepared = KIND.prepare(panel, config, 35)
+    session = Session(prepared)
+    for _ in session.epochs():
+        pass
+    session.fit_baselines()
+    judged = judge(session.fitted, KIND.exam(panel, prepared.learned, prepared.plan.test))
+    (section,) = (one for one in proof_sections(session.fitted, panel, judged) if one.heading == "Series by series")
+    table = section.table
+    assert table is not None and table.index[0] == "s11" and len(table) == 20
+    assert "These are the 20 that were forecast worst." in section.text
+    truth, said = judged.exam.truth, judged.answers["this model"].point
+    errors = np.abs(said - truth.values)[truth.series == 11].mean()
+    # The error of the last week where nothing is held out, of which the table leaves a part to validation.
+    scale = np.abs(values[11][7:-35] - values[11][:-42]).mean()
+    assert table["this model"].iloc[0] == pytest.approx(errors / scale, rel=0.03)
+    rival = table.columns[1]
+    naive = {label: judged.metrics[label]["mase"] for label, row in session.fitted.baselines.items() if row.naive}
+    assert rival == min(naive, key=lambda label: naive[label])
+    (text,) = re.findall(rf"better than '{rival}' on (\d+) of 24 series", section.text)
+    assert int(text) >= (table["this model"] < table[rival]).sum()

@@ -3,7 +3,7 @@
 Shapes: W windows, B of them at a time, H horizon, C channels, n segments read.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from ...nn.occlusion import occlusion
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, Judged
 from .exam import Truth
-from .network import Bared, ForecastNet, SegmentCore
+from .mixing import Selected
+from .network import Bared, ForecastNet
 from .windows import Windows
 
 MOST, AT_ONCE = 100, 64  # windows that are asked, and at a time
@@ -113,12 +114,18 @@ def errors_of(head: Head, params: Tensor, batch: Batch) -> Tensor:
 
 
 class Counted(NamedTuple):
-    """How much each covariate counts: by the network's own weights, and by what is lost without it."""
+    """How much each covariate counts: by what is lost without it, and by the network's own weights, if it has them."""
 
     names: tuple[str, ...]
-    read: np.ndarray  # (V,) weight where the past is read, beside that of the values themselves
-    written: np.ndarray  # (V,) weight where the future is written, NaN for what is not known ahead
     growth: np.ndarray  # (V,) of the mean absolute error where forecasts have exchanged the values, as a share of it
+    selected: Selected | None
+
+
+@runtime_checkable
+class Selecting(Protocol):
+    """A core that weighs covariates."""
+
+    def selected(self, batch: Batch) -> Selected | None: ...
 
 
 @on_its_own
@@ -130,16 +137,13 @@ def counted(fitted: Fitted, judged: Judged) -> Counted | None:
     (Breiman 2001, permutation importance).
     """
     network, examples, learned = fitted.network, judged.exam.examples, fitted.learned
-    core = getattr(network, "core", None)
-    if not isinstance(core, SegmentCore) or core.mixer is None or len(examples) < FEWEST:
+    if not isinstance(network, ForecastNet) or not learned.layout.covariates or len(examples) < FEWEST:
         return None
-    assert isinstance(examples, Windows) and isinstance(network, ForecastNet)
+    assert isinstance(examples, Windows)
     network.eval()
     windows, head = examples.some(EXCHANGED), fitted.task.head  # type: ignore[attr-defined]
     batch = windows.take(torch.arange(len(windows))).to(next(network.parameters()).device)
     order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0))
-    bared = network.bared(batch)
-    selected = core.mixer.selected(core.segments(bared.batch), bared.batch)
     before = errors_of(head, network(batch).prediction, batch).nanmean()
     names, growth = [], []
     for sort, variables in learned.variables._asdict().items():
@@ -151,13 +155,9 @@ def counted(fitted: Fitted, judged: Judged) -> Counted | None:
             growth.append(float(after / before - 1))
             names.append(one.name)
             first += one.width
-    read = selected.read.mean((0, 1))[1:].cpu().double().numpy()
-    written = np.full(len(names), np.nan)
-    if selected.written is not None:
-        known, static = len(learned.variables.known), len(learned.variables.static)
-        weights = selected.written.mean((0, 1)).cpu().double().numpy()
-        written[:known], written[len(names) - static :] = weights[:known], weights[known:]
-    return Counted(tuple(names), read, written, np.array(growth))
+    core = network.core
+    selected = core.selected(network.bared(batch).batch) if isinstance(core, Selecting) else None
+    return Counted(tuple(names), np.array(growth), selected)
 
 
 class _Bare(nn.Module):

@@ -18,10 +18,11 @@ from .layout import Layout
 
 
 class Selected(NamedTuple):
-    """How much each variable counted."""
+    """How much weight each variable has, mean over windows and steps: known, past and static ones; NaN for none."""
 
-    read: Tensor  # (B, n, 1 + V): the values themselves, then known, past and static covariates
-    written: Tensor | None  # (B, Q, V): known and static covariates; None if there is none
+    read: Tensor  # (V,), beside that of the values themselves
+    written: Tensor  # (V,)
+    apart: bool = False  # whether static ones are weighed among themselves, before all else is read
 
 
 class CovariateMixer(nn.Module):
@@ -67,9 +68,13 @@ class CovariateMixer(nn.Module):
         return None if self.direct is None else self.direct(self._ahead(batch))
 
     def selected(self, segments: Tensor, batch: Batch) -> Selected:
-        """Return how much each variable counts."""
-        written = self.written(batch)
-        return Selected(self.read(segments, batch)[1], None if written is None else written[1])
+        """Return how much weight each variable has where ``segments`` are read, and where the future is written."""
+        read = self.read(segments, batch)[1].mean((0, 1))[1:]
+        written, beyond = torch.full_like(read, torch.nan), self.written(batch)
+        if beyond is not None:
+            weights, known = beyond[1].mean((0, 1)), len(self.known.widths)
+            written[:known], written[known + len(self.past.widths) :] = weights[:known], weights[known:]
+        return Selected(read, written)
 
     def _ahead(self, batch: Batch) -> Tensor:
         """Return what is known of all steps that are written; a last segment that goes beyond has its last step."""

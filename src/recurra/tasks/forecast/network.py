@@ -18,7 +18,7 @@ from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
 from .gaps import InputDecay, carried
 from .layout import Layout
-from .mixing import CovariateMixer
+from .mixing import CovariateMixer, Selected
 from .placing import PlacedHead, from_log, to_log, unit_of
 from .steps import Steps, told
 
@@ -222,6 +222,10 @@ class SegmentCore(nn.Module):
         """Return the segments that are read (B, n, ·), with what is known of their gaps, if some values are missing."""
         parts = [part.reshape(len(batch), self.layout.read, -1) for part in told(batch, self.layout)]
         return torch.cat(parts, -1)
+
+    def selected(self, batch: Batch) -> Selected | None:
+        """Return how much weight each covariate has; None if there is none."""
+        return None if self.mixer is None else self.mixer.selected(self.segments(batch), batch)
 
     def _copies(self, weights: Tensor, inputs: Tensor) -> Tensor:
         """Return ``g_q Σ_j a_qj x_j`` (B, Q·segment, C), x the segments of ``inputs``."""

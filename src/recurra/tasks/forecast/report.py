@@ -31,6 +31,7 @@ from .lags import by_lag, even_looks
 from .learned import ForecastLearned
 
 SHOWN = 6  # series that get a picture
+MOST_ROWS = 20  # series in the table of errors
 
 
 # Whether what was looked at most matters more than the rest, and whether the others follow in order.
@@ -103,7 +104,7 @@ def choose_series(panel: Panel, judged: Judged | None) -> tuple[list[int], str]:
         return list(range(count)), ""
     if judged is None or judged.exam.truth.values.shape[2] > 1:
         return list(range(SHOWN)), f" Shown are the first {SHOWN} of {count:,} series."
-    errors = series_errors(judged)
+    errors = series_errors(judged, judged.name)
     known = np.flatnonzero(np.isfinite(errors))
     order = known[np.argsort(errors[known], kind="stable")]
     places = [0, 1, len(order) // 2 - 1, len(order) // 2, len(order) - 2, len(order) - 1]
@@ -114,9 +115,9 @@ def choose_series(panel: Panel, judged: Judged | None) -> tuple[list[int], str]:
     )
 
 
-def series_errors(judged: Judged) -> np.ndarray:
-    """Return the MASE of the model for every row series (S,); NaN where nothing is known."""
-    statistics, truth = judged.statistics[judged.name], judged.exam.truth
+def series_errors(judged: Judged, row: str) -> np.ndarray:
+    """Return the MASE of a ``row`` of the table for every row series (S,); NaN where nothing is known."""
+    statistics, truth = judged.statistics[row], judged.exam.truth
     size = int(truth.series.max()) + 1
     sums = np.bincount(truth.series, statistics["scaled"], size)
     counts = np.bincount(truth.series, statistics["count"], size)
@@ -158,27 +159,50 @@ def proof_sections(fitted: Fitted, panel: Panel, judged: Judged) -> list[Section
     looking = [] if evidence is None else [_whether_it_explains(fitted, evidence)]
     found = counted(fitted, judged)
     covariates = [] if found is None else [_what_counted(found)]
-    return [_past_forecast(fitted, panel, judged), curve, *holding, *covariates, *looking]
+    each = _series_by_series(fitted, panel, judged)
+    return [_past_forecast(fitted, panel, judged), curve, *each, *holding, *covariates, *looking]
+
+
+def _series_by_series(fitted: Fitted, panel: Panel, judged: Judged) -> list[Section]:
+    """Show the error of each series beside that of the best simple row; columns that are read together are one."""
+    simple = [label for label, row in fitted.baselines.items() if row.naive and label in judged.statistics]
+    if judged.exam.truth.values.shape[2] > 1 or len(panel) < 2 or not simple:
+        return []
+    rival = min(simple, key=lambda label: judged.metrics[label]["mase"])
+    own, other = (series_errors(judged, row) for row in (judged.name, rival))
+    known = np.flatnonzero(np.isfinite(own))
+    worst = known[np.argsort(-own[known], kind="stable")]
+    better = int((own[known] < other[known]).sum())
+    text = f"MASE of each series. The model is better than '{rival}' on {better:,} of {len(known):,} series."
+    if len(known) > MOST_ROWS:
+        text += f" These are the {MOST_ROWS} that were forecast worst."
+    worst = worst[:MOST_ROWS]
+    columns = {"this model": own[worst].round(3), rival: other[worst].round(3)}
+    table = pd.DataFrame(columns, index=pd.Index([panel.names[n] for n in worst], name="series"))
+    return [Section("Series by series", text, table=table, own=("rows",))]
 
 
 def _what_counted(found: Counted) -> Section:
     """Show how much each covariate counts."""
-    most = int(np.argmax(found.growth))
+    most, chosen = int(np.argmax(found.growth)), found.selected
     text = (
-        "A weight is the share that the network gives a column among all that it reads, or writes from. What counts is "
-        "the last column: how much larger the error becomes when forecasts exchange their values of it, so that they "
-        "say nothing."
+        "What counts is how much larger the error becomes when forecasts exchange their values of a column, so that "
+        "they say nothing."
     )
+    if chosen is not None:
+        text += " A weight is the share that the network gives a column among all that it reads, or writes from."
+    if chosen is not None and chosen.apart:
+        text += " Columns that never change are weighed among themselves."
     if found.growth[most] > 0:
         text += f" '{found.names[most]}' matters most: without it the error changes by {signed(found.growth[most])}."
     else:
         text += " None of them matters."
-    written = ["–" if np.isnan(one) else percent(one) for one in found.written]
-    columns = {
-        "weight where it reads": [percent(one) for one in found.read],
-        "weight where it writes": written,
-        "error without it": [signed(one) for one in found.growth],
-    }
+    columns = {"error without it": [signed(one) for one in found.growth]}
+    if chosen is not None:
+        columns["weight where it reads"], columns["weight where it writes"] = (
+            ["–" if np.isnan(one) else percent(one) for one in weights.tolist()]
+            for weights in (chosen.read, chosen.written)
+        )
     table = pd.DataFrame(columns, index=pd.Index(found.names, name="column"))
     return Section("What the other columns are worth", text, table=table, own=("rows",))
 

@@ -20,6 +20,7 @@ from ....nn.layers import Recurrence, Recurrent, States
 from ....nn.models import Output
 from ....settings import Config, ModelSettings
 from ..layout import Layout
+from ..mixing import Selected
 from ..steps import Steps, told
 
 
@@ -81,18 +82,34 @@ class FusedSteps(nn.Module):
 
     def selected(self, batch: Batch, contexts: Contexts | None) -> tuple[Tensor, Tensor]:
         """Return ξ̃ of the past (B, L, D) and of the steps to come (B, H, D)."""
-        layout, steps = self.layout, self.steps
         context = None if contexts is None else contexts.select.unsqueeze(1)
+        past, ahead = self.columns(batch)
+        read = self.past(past, context)[0]
+        if self.future is None:
+            assert self.places is not None
+            return read, self.places.expand(len(batch), -1, -1)
+        return read, self.future(ahead, context)[0]
+
+    def weights(self, batch: Batch, fixed: Sequence[Tensor]) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return the mean weight of each variable: of the past, of the steps to come, and of what never changes."""
+        contexts = None if self.static is None else self.static(fixed)
+        context = None if contexts is None else contexts.select.unsqueeze(1)
+        past, ahead = self.columns(batch)
+        return (
+            self.past(past, context)[1].mean((0, 1)),
+            None if self.future is None else self.future(ahead, context)[1].mean((0, 1)),
+            None if self.static is None else self.static.selection(fixed)[1].mean(0),
+        )
+
+    def columns(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the variables of the past (B, L, W_v), the values first, and of the steps to come (B, H, W_v)."""
+        layout, steps = self.layout, self.steps
         past, known = [torch.cat(told(batch, layout), -1)], []
         if layout.covariates:
             known = list(steps.known(batch["known"]).split(steps.known.widths, -1)) if layout.known else []
             past += steps.past(batch["past"]).split(steps.past.widths, -1) if layout.past else ()
             past += [one[:, : layout.lookback] for one in known]
-        read = self.past(past, context)[0]
-        if self.future is None:
-            assert self.places is not None
-            return read, self.places.expand(len(batch), -1, -1)
-        return read, self.future([one[:, layout.lookback :] for one in known], context)[0]
+        return past, [one[:, layout.lookback :] for one in known]
 
 
 class FusionCore(nn.Module):
@@ -129,6 +146,16 @@ class FusionCore(nn.Module):
         params = self.out(said).view(len(batch), layout.horizon, layout.channels, self.size)
         weights = seen.weights.mean(1) if seen.weights.dim() == 4 else seen.weights
         return Output(params, weights[..., : layout.lookback], read)
+
+    def selected(self, batch: Batch) -> Selected:
+        """Return how much weight each covariate has; static ones are weighed before all else."""
+        read, ahead, fixed = self.steps.weights(batch, self._fixed(batch))
+        past, none = len(self.steps.steps.past.widths), read.new_empty(0)
+        static = none if fixed is None else fixed[: len(self.layout.static)]
+        coming = none if ahead is None else ahead
+        weights = torch.cat([read[1 + past :], read[1 : 1 + past], static])
+        written = torch.cat([coming, read.new_full((len(weights) - len(coming),), torch.nan)])
+        return Selected(weights, written, apart=len(static) > 0)
 
     def _before(self, batch: Batch) -> Tensor:
         """Return at which steps each step to come may look: (B, H, L + H)."""
