@@ -7,11 +7,15 @@ import pandas as pd
 import pytest
 
 from recurra import Forecaster
+from recurra.compare.significance import diebold_mariano
 from recurra.settings import make_config
 from recurra.tasks.forecast.answers import forecast
 from recurra.tasks.forecast.combination import LINEAR, NETWORK
 from recurra.tasks.forecast.demand import demand_class, intermittent_in, say_demand
+from recurra.tasks.forecast.exam import Guess
 from recurra.tasks.forecast.intermittent import croston, sba, tsb
+from recurra.tasks.forecast.kind import KIND
+from recurra.tasks.forecast.metrics import ERRORS_OF, loss_per_origin
 from recurra.tasks.forecast.ridge import mean_error, measured_as, root_mean_square
 from recurra.tasks.forecast.scaling import Scaling, often_zero
 from recurra.tasks.forecast.settings import PARTS
@@ -140,3 +144,28 @@ def test_a_usual_series_has_no_such_rows() -> None:
     frame = spare_parts(1).assign(y=lambda table: 5 + np.sin(np.arange(len(table))))
     made = Forecaster(**TINY).fit(frame)
     assert not made.fitted_.learned.layout.sparse and made.fitted_.learned.mix[NETWORK] > 0
+
+
+def test_a_mean_is_ranked_by_squared_errors() -> None:
+    """Zero for ever has the lowest MASE of all; by RMSSE, which ranks demand, the mean is better."""
+    demand = spare_parts()
+    config = make_config(PARTS, {**TINY, "target": "y", "id": "unique_id", "time": "ds"})
+    prepared = KIND.prepare(KIND.read(demand, config), config, 20)
+    metrics = KIND.metrics(prepared.config)
+    assert prepared.config.task.rank == metrics[0].name == "rmsse" and metrics[0].shown
+    exam = KIND.exam(prepared.data, prepared.learned, prepared.plan.test)
+    means = prepared.learned.scaling.mean[exam.truth.series][:, None]
+    zero, mean = (Guess(np.broadcast_to(one, exam.truth.values.shape), {}) for one in (0.0, means))
+    zeros, said = (KIND.statistics(exam.truth, one) for one in (zero, mean))
+    found = {metric.name: metric.of(zeros) - metric.of(said) for metric in metrics if metric.name in ("mase", "rmsse")}
+    assert found["mase"] < 0 < found["rmsse"]
+    # The test of chance goes by the same errors: of these two, absolute ones say the opposite of squared ones.
+    for metric in (one for one in metrics if one.name in found):
+        by = ERRORS_OF.get(metric.name, "scaled")
+        first, second = (loss_per_origin(one, by) for one in (zeros, said))
+        assert np.sign((first - second).mean()) == np.sign(found[metric.name])
+        expected = diebold_mariano(first, second, exam.truth.overlap)
+        assert KIND.chance(exam, [zeros], [said], metric) == expected
+    given = make_config(PARTS, {**TINY, "rank": "mae"})
+    assert KIND.metrics(given)[0].name == "mae"
+    assert KIND.metrics(make_config(PARTS, TINY))[0].name == "mase"

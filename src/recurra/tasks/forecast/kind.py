@@ -15,7 +15,7 @@ from ...data.series import Panel
 from ...data.series.covariates import Covariates
 from ...errors import ConfigError, DataError
 from ...nn.build import is_reservoir
-from ...settings import Config
+from ...settings import Config, filled
 from ...training.loop import Epoch, Progress, Watch
 from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Onward, Prepared, Tell, tell_nobody
@@ -32,7 +32,7 @@ from .folds import errors_by
 from .growth import grown
 from .insample import FittedValues, fitted_values
 from .learned import ForecastLearned
-from .metrics import forecast_metrics, loss_per_origin
+from .metrics import ERRORS_OF, forecast_metrics, loss_per_origin
 from .network import ForecastNet
 from .paths import Paths, error_paths
 from .plan import (
@@ -50,7 +50,7 @@ from .plan import (
 from .presets import PRESETS, has_own_core
 from .readout import refit, train_reservoir
 from .reservoir import ReservoirNet
-from .ridge import measured_as
+from .ridge import measured_as, root_mean_square
 from .season import with_season_before
 from .settings import PARTS, WITH_INTERVALS, BacktestAsked, ForecastAsked, OriginsAsked, ReportAsked
 from .sizes import sized
@@ -106,7 +106,9 @@ class ForecastKind(Kind):
         return f"{super().cut_by(config)} {is_reservoir(config.model)}"
 
     def fill(self, config: Config, plan: ForecastPlan) -> Config:
-        """Return the settings with sizes that suit the number of training windows."""
+        """Return the settings with sizes that suit the number of training windows, and the metric that suits them."""
+        sparse = plan.layout.sparse and measured_as(config.task.loss, plan.layout.sparse) is root_mean_square
+        config = replace(config, task=filled(config.task, {"rank": "rmsse" if sparse else "mase"}))
         return sized(config, len(plan.train))
 
     def learn(self, data: Panel, plan: ForecastPlan, config: Config) -> ForecastLearned:
@@ -233,15 +235,16 @@ class ForecastKind(Kind):
         return answers.frame()
 
     def metrics(self, config: Config) -> tuple[Metric, ...]:
-        """Return MASE, which ranks, and the others."""
-        return forecast_metrics(config.task.levels if config.task.loss in WITH_INTERVALS else ())
+        """Return what ranks, MASE if nothing else is said, and the others."""
+        levels = config.task.levels if config.task.loss in WITH_INTERVALS else ()
+        return forecast_metrics(levels, config.task.rank or "mase")
 
     def statistics(self, truth: Truth, answers: Guess) -> Statistics:
         """Return sums of errors, window by window."""
         return statistics_of(truth, answers)
 
     def meaning(self, fitted: Fitted, scores: Mapping[str, float]) -> str:
-        """Say what MASE is: an error as large as so much of that of repeating the last season."""
+        """Say what a scaled error is: as large as so much of that of repeating the last season."""
         from . import report  # only a page needs it
 
         return report.meaning(fitted, scores)
@@ -279,8 +282,9 @@ class ForecastKind(Kind):
         return part_from(learned, tracks, firsts, size, asked.step)
 
     def chance(self, exam: Exam, first: Sequence[Statistics], second: Sequence[Statistics], metric: Metric) -> float:
-        """Test the errors of forecast origins, which share targets (Diebold-Mariano)."""
-        one, other = (np.mean([loss_per_origin(seed) for seed in seeds], 0) for seeds in (first, second))
+        """Test the errors of forecast origins, which share targets (Diebold-Mariano), as the ``metric`` counts them."""
+        by = ERRORS_OF.get(metric.name, "scaled")
+        one, other = (np.mean([loss_per_origin(seed, by) for seed in seeds], 0) for seeds in (first, second))
         return diebold_mariano(one, other, exam.truth.overlap)
 
     def title(self, fitted: Fitted, data: Panel) -> str:

@@ -4,6 +4,7 @@ Shapes: W windows, H steps, T steps of a series, C channels; a value that is not
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -90,10 +91,14 @@ def inside(truth: Array, low: Array, high: Array) -> Array:
     return ((truth >= low) & (truth <= high)).sum((1, 2)).astype(float)
 
 
-def loss_per_origin(statistics: Statistics) -> Array:
-    """Return the mean scaled absolute error of every forecast origin, over all series: (origins,) in their order."""
+# Which errors a metric is made of, where it is not the scaled absolute ones.
+ERRORS_OF = {"mae": "absolute", "rmse": "squared", "rmsse": "scaled_squared"}
+
+
+def loss_per_origin(statistics: Statistics, by: str = "scaled") -> Array:
+    """Return the mean error of every forecast origin, over all series: (origins,) in their order; ``by`` says which."""
     count = statistics["count"]
-    per_window = np.divide(statistics["scaled"], count, out=np.full(len(count), np.nan), where=count > 0)
+    per_window = np.divide(statistics[by], count, out=np.full(len(count), np.nan), where=count > 0)
     order, at = np.unique(statistics["origin"], return_inverse=True)
     known = np.isfinite(per_window)
     sums = np.bincount(at[known], per_window[known], len(order))
@@ -149,16 +154,26 @@ QUANTILES = (
     Metric("wql", "WQL", "low", ratio("quantile_loss", "magnitude"), shown=False),
 )
 OTHERS = (
-    Metric("rmsse", "RMSSE", "low", _root(ratio("scaled_squared", "count")), shown=False),
+    Metric(
+        "rmsse",
+        "RMSSE",
+        "low",
+        _root(ratio("scaled_squared", "count")),
+        "RMSSE is the root mean square error as a multiple of what repeating the last season, or without one the last "
+        "value, missed in the training part",
+        shown=False,
+    ),
     Metric("mape", "MAPE %", "low", ratio("percentage", "nonzero"), NO_ZEROS, shown=False),
     Metric("owa", "OWA", "low", _relative, shown=False),
 )
 
 
-def forecast_metrics(levels: Sequence[int]) -> tuple[Metric, ...]:
-    """Return all metrics of forecasts with intervals of these ``levels``; tables show the usual ones alone."""
+def forecast_metrics(levels: Sequence[int], rank: str = "mase") -> tuple[Metric, ...]:
+    """Return all metrics of forecasts with intervals of these ``levels``, ``rank`` first; tables show some of them."""
     bands = [
         Metric(f"coverage_{level}", f"in {level} % band", "", ratio(f"inside_{level}", "count"), share=True)
         for level in levels
     ]
-    return (*ERRORS, *bands, *(QUANTILES if levels else ()), *STANDARD, *OTHERS)
+    every = (*ERRORS, *bands, *(QUANTILES if levels else ()), *STANDARD, *OTHERS)
+    first = next(metric for metric in every if metric.name == rank)
+    return (replace(first, shown=True), *(metric for metric in every if metric is not first))

@@ -32,6 +32,7 @@ from .learned import ForecastLearned
 
 SHOWN = 6  # series that get a picture
 MOST_ROWS = 20  # series in the table of errors
+SCALED = {"mase": ("MASE", "scaled"), "rmsse": ("RMSSE", "scaled_squared")}  # what says how series differ, and of what
 
 
 # Whether what was looked at most matters more than the rest, and whether the others follow in order.
@@ -58,19 +59,23 @@ def used(fitted: Fitted) -> list[str]:
 
 
 def meaning(fitted: Fitted, scores: Mapping[str, float]) -> str:
-    """Say what the MASE of ``scores`` is: an error, held against that of repeating the last season."""
+    """Say what a scaled error of ``scores`` is: held against that of repeating the last season."""
+    rank = fitted.config.task.rank or "mase"
+    if rank not in SCALED:
+        return ""
     season, frequency = fitted.learned.layout.season, fitted.learned.schema.frequency
     span = steps_in_words(frequency, season)
     naive = REPEATED.get(span, f"repeating the last {span}") if season > 1 else "repeating the last value"
-    error = scores["mase"]
-    return f"MASE {error:.2g} says: an error {compared(error)} that of {naive} in the training part."
+    error, (name, by) = scores[rank], SCALED[rank]
+    what = "an error" if by == "scaled" else "a root mean square error"
+    return f"{name} {error:.2g} says: {what} {compared(error)} that of {naive} in the training part."
 
 
 def forecast_sections(
     fitted: Fitted, panel: Panel, judged: Judged | None, named: str | Sequence[str] | None = None
 ) -> list[Section]:
     """Return the forecast from the end of the data: of the series ``named``, or of a few that stand for all."""
-    chosen, why = choose_series(panel, judged) if named is None else find_series(panel, named)
+    chosen, why = choose_series(fitted, panel, judged) if named is None else find_series(panel, named)
     few = panel.some(chosen)
     learned: ForecastLearned = fitted.learned
     if missing := unknown_ahead(learned, context_of(learned, panel), learned.layout.horizon):
@@ -97,31 +102,38 @@ def find_series(panel: Panel, named: str | Sequence[str]) -> tuple[list[int], st
     return [places[name] for name in names], f" Of {len(panel):,} series those are shown that were asked for."
 
 
-def choose_series(panel: Panel, judged: Judged | None) -> tuple[list[int], str]:
+def choose_series(fitted: Fitted, panel: Panel, judged: Judged | None) -> tuple[list[int], str]:
     """Return the series to show, and a sentence that says which they are, if they are not all."""
     count = len(panel)
     if count <= SHOWN:
         return list(range(count)), ""
     if judged is None or judged.exam.truth.values.shape[2] > 1:
         return list(range(SHOWN)), f" Shown are the first {SHOWN} of {count:,} series."
-    errors = series_errors(judged, judged.name)
+    name, by = scaled_by(fitted)
+    errors = series_errors(judged, judged.name, by)
     known = np.flatnonzero(np.isfinite(errors))
     order = known[np.argsort(errors[known], kind="stable")]
     places = [0, 1, len(order) // 2 - 1, len(order) // 2, len(order) - 2, len(order) - 1]
     chosen = list(dict.fromkeys(int(order[place]) for place in places if 0 <= place < len(order)))
     return chosen, (
         f" Of {count:,} series these are shown: the two that were forecast best on the held-out rows, two in the "
-        "middle, and the two that were forecast worst, by MASE."
+        f"middle, and the two that were forecast worst, by {name}."
     )
 
 
-def series_errors(judged: Judged, row: str) -> np.ndarray:
-    """Return the MASE of a ``row`` of the table for every row series (S,); NaN where nothing is known."""
+def scaled_by(fitted: Fitted) -> tuple[str, str]:
+    """Return the error that compares series, whatever their unit: how it is called, and of which sums it is made."""
+    return SCALED["rmsse" if fitted.config.task.rank == "rmsse" else "mase"]
+
+
+def series_errors(judged: Judged, row: str, by: str) -> np.ndarray:
+    """Return the scaled error of a ``row`` of the table for every row series (S,); NaN where nothing is known."""
     statistics, truth = judged.statistics[row], judged.exam.truth
     size = int(truth.series.max()) + 1
-    sums = np.bincount(truth.series, statistics["scaled"], size)
+    sums = np.bincount(truth.series, statistics[by], size)
     counts = np.bincount(truth.series, statistics["count"], size)
-    return np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
+    errors = np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
+    return np.sqrt(errors) if by == "scaled_squared" else errors
 
 
 def forecast_table(views: Mapping[str, Forecast]) -> pd.DataFrame:
@@ -168,12 +180,13 @@ def _series_by_series(fitted: Fitted, panel: Panel, judged: Judged) -> list[Sect
     simple = [label for label, row in fitted.baselines.items() if row.naive and label in judged.statistics]
     if judged.exam.truth.values.shape[2] > 1 or len(panel) < 2 or not simple:
         return []
-    rival = min(simple, key=lambda label: judged.metrics[label]["mase"])
-    own, other = (series_errors(judged, row) for row in (judged.name, rival))
+    name, by = scaled_by(fitted)
+    rival = min(simple, key=lambda label: judged.metrics[label][name.lower()])
+    own, other = (series_errors(judged, row, by) for row in (judged.name, rival))
     known = np.flatnonzero(np.isfinite(own))
     worst = known[np.argsort(-own[known], kind="stable")]
     better = int((own[known] < other[known]).sum())
-    text = f"MASE of each series. The model is better than '{rival}' on {better:,} of {len(known):,} series."
+    text = f"{name} of each series. The model is better than '{rival}' on {better:,} of {len(known):,} series."
     if len(known) > MOST_ROWS:
         text += f" These are the {MOST_ROWS} that were forecast worst."
     worst = worst[:MOST_ROWS]

@@ -102,6 +102,9 @@ class ForecastSettings:
         None, "forecasts and their intervals never go above it, such as 100; nor may the values that are learned from"
     )
     levels: tuple[int, ...] = setting((80, 90), "coverage of the forecast intervals in percent", low=1, high=99)
+    rank: Literal["mase", "rmsse", "mae", "rmse"] | None = setting(
+        None, "the metric by which models are ranked; mase if not given, and rmsse for demand that is mostly zero"
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
