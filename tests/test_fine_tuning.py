@@ -15,7 +15,7 @@ from recurra.tasks import kind_of
 from recurra.tasks.session import Session
 from recurra.training import runs
 from recurra.verbs.common import Source, judge_network
-from recurra.verbs.tuned import Start, prepare_tuning, tuned_config
+from recurra.verbs.fine_tuning import Start, prepare_tuning, tuned_config
 from test_cli import said
 from test_kinds import GIVEN, each_kind, trained
 

@@ -95,7 +95,7 @@ def start_of(kind: Any, asked: TrainAsked, settings: dict[str, Any]) -> Any:
     """Return the run that is fine-tuned, if one is, with the user's own classes that the ``settings`` bring."""
     if asked.fine_tune is None:
         return None
-    from ..verbs.tuned import start_from
+    from ..verbs.fine_tuning import start_from
 
     return start_from(Path(asked.fine_tune), kind, [one for value in settings.values() for one in _classes(value)])
 

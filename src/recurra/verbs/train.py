@@ -17,7 +17,7 @@ from ..tasks.tuning import tuning_page
 from ..training import runs
 from ..training.loop import Epoch, Progress
 from .common import NOBODY, Listener, Source, judge, prepare
-from .tuned import BEFORE, Start, changes, prepare_tuning, tuned_config
+from .fine_tuning import BEFORE, Start, changes, prepare_tuning, tuned_config
 
 MAY_CHANGE = ("max_epochs", "max_steps", "patience", "device", "engine")  # when a training goes on
 
