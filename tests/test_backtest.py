@@ -234,3 +234,12 @@ def test_only_forecasts_are_tested_from_past_origins(tmp_path: Path, capsys: pyt
     np.savez(tmp_path / "x.npz", X=x, y=np.arange(40) % 2)
     answer = run_command(capsys, "backtest", tmp_path / "run", tmp_path / "x.npz")
     assert answer.code == 2 and "not tested from past origins" in answer.err
+
+
+def test_another_table_is_refused() -> None:
+    forecaster = make().fit(wide())
+    other = wide(columns=2)
+    kind, fitted = forecaster.kind, forecaster.fitted_
+    asked = kind.parts.backtest()
+    with pytest.raises(DataError, match=r"The run forecasts y, and of this table s0, s1 would be forecast"):
+        kind.backtest(fitted, kind.read(other, fitted.config), asked, lambda *told: fitted)

@@ -538,3 +538,11 @@ def test_holidays_of_nowhere(told: dict[str, Any], said: str) -> None:
 def test_steps_that_are_no_dates_have_no_calendar() -> None:
     with pytest.raises(ConfigError, match="need dates"):
         Forecaster(horizon=2, calendar=True).fit(pd.DataFrame({"y": np.arange(60.0) % 7}))
+
+
+def test_a_table_without_a_column_that_is_read_is_refused() -> None:
+    frame = shop(ahead=0)
+    forecaster = Forecaster(**TINY, known="price", past="weather").fit(frame)
+    for ask in (forecaster.predict, forecaster.score, forecaster.fit_more):
+        with pytest.raises(DataError, match="There is no column 'price' for the setting known="):
+            ask(df=frame.drop(columns="price")) if ask == forecaster.predict else ask(frame.drop(columns="price"))

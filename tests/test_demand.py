@@ -17,7 +17,7 @@ from recurra.tasks.forecast.intermittent import croston, sba, tsb
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.metrics import ERRORS_OF, loss_per_origin
 from recurra.tasks.forecast.ridge import mean_error, measured_as, root_mean_square
-from recurra.tasks.forecast.scaling import Scaling, often_zero
+from recurra.tasks.forecast.scaling import Scaling, often_zero, unscale
 from recurra.tasks.forecast.settings import PARTS
 
 TINY: dict[str, Any] = {"horizon": 4, "hidden_size": 8, "max_epochs": 2, "epoch_steps": 4, "batch_size": 16}
@@ -169,3 +169,14 @@ def test_a_mean_is_ranked_by_squared_errors() -> None:
     given = make_config(PARTS, {**TINY, "rank": "mae"})
     assert KIND.metrics(given)[0].name == "mae"
     assert KIND.metrics(make_config(PARTS, TINY))[0].name == "mase"
+
+
+def test_zero_comes_back_as_zero() -> None:
+    """What is standardised in single precision and brought back differs from zero by rounding, which is no demand."""
+    random = np.random.default_rng(0)
+    demand = (random.random((40, 50, 1)) < 0.2) * (1.0 + random.poisson(3, (40, 50, 1)))
+    scaling = Scaling.of(list(demand), [50] * 40)
+    single = scaling.into(demand).astype(np.float32)
+    again = unscale(single.astype(float), scaling, np.arange(40))
+    np.testing.assert_array_equal(again == 0, demand == 0)
+    np.testing.assert_allclose(again, demand, rtol=1e-5)

@@ -64,7 +64,10 @@ def test_a_run_goes_on_and_is_held_against_what_it_said_before(run: Run, old: st
     before = json.loads(asked.out)["this model"]
     assert metrics("tuned")["this model, before"]["mae"] == pytest.approx(before["mae"], rel=1e-5)
     assert metrics("tuned")["this model"]["mae"] != pytest.approx(before["mae"], rel=1e-3)
-    assert "this model, before" in Path("tuned/report.html").read_text()
+    page = Path("tuned/report.html").read_text()
+    better = metrics("tuned")["this model"]["mase"] <= metrics("tuned")["this model, before"]["mase"]
+    said = "The fine-tuning has not made it worse" if better else "The run was better before its fine-tuning"
+    assert "this model, before" in page and said in page
     # It is an ordinary run: it forecasts what comes after the new rows, and can go on once more.
     first = run("predict", "tuned").out.splitlines()[1]
     assert "2025-06-24" in first
@@ -122,9 +125,10 @@ def test_every_kind_goes_on(task: str) -> None:
     start, kind = Start(fitted, "run"), kind_of(task)
     still = tuned_config(start, {"learning_rate": 1e-12, "weight_decay": 0.0, "last_epochs": 0, "max_epochs": 1})
     data = kind.read(source, still, fitted.learned)
-    prepared, exam, weights, before = prepare_tuning(start, Source(data, test_size=20), still, lambda notes: None)
+    onward, exam, before = prepare_tuning(start, Source(data, test_size=20), still, lambda notes: None)
+    prepared = onward.prepared
     assert exam is not None and before is not None
-    again = Session(prepared, None, weights)
+    again = Session(prepared, None, onward.weights)
     again.fitted.network.eval()
     metric, own = kind.metrics(still)[0].name, kind.exam(prepared.data, fitted.learned, prepared.plan.test)
     begun, first = (judge_network(*one, "it").metrics["it"] for one in ((again.fitted, exam), (fitted, own)))

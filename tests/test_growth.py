@@ -152,3 +152,26 @@ def test_what_cannot_go_on_is_said() -> None:
     reservoir = Forecaster(horizon=4, cell="reservoir", hidden_size=20, max_epochs=1).fit(wide())
     with pytest.raises(ConfigError, match="A reservoir does not learn"):
         reservoir.fit_more(wide(130))
+
+
+def test_the_linear_model_stays_where_new_rows_say_less() -> None:
+    """Of a year it learned the week; of four weeks of little but noise it would learn less."""
+    df = wide(430)
+    days = np.arange(430)
+    df["y"] = 10 + 3 * np.sin(days * 2 * np.pi / 7) + 2 * np.sin(days * 2 * np.pi / 5)
+    df.loc[400:, "y"] += np.random.default_rng(0).normal(size=30)
+    forecaster = make(season=7, cycle=False, lookback=14).fit(df[:400])
+    old: Any = forecaster.fitted_.baselines["linear"]
+    weights = [one.weights.copy() for one in old.ridges]
+    forecaster.fit_more(df[400:])
+    kept: Any = forecaster.fitted_.baselines["linear"]
+    assert len(kept.ridges) == len(weights)
+    for one, before in zip(kept.ridges, weights, strict=True):
+        np.testing.assert_array_equal(one.weights, before)
+    # Where all has changed, what is learned anew is better, and it takes the place of the old one.
+    df["y"] = np.where(days < 200, df["y"], 50 - 4 * np.cos(days * 2 * np.pi / 3))
+    other = make(season=7, cycle=False, lookback=14).fit(df[:200])
+    first: Any = other.fitted_.baselines["linear"]
+    other.fit_more(df[200:])
+    second: Any = other.fitted_.baselines["linear"]
+    assert any(not np.array_equal(a.weights, b.weights) for a, b in zip(first.ridges, second.ridges, strict=False))

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 BY_USER = "the user"  # what stopped a training that did not come to its own end
 THIS_MODEL, THE_NETWORK = "this model", "network"  # rows of a table: all that answers, and the network by itself
+BEFORE = "before"  # how the row ends that says how good a run was before it was fine-tuned
 CAREFUL = "careful"  # how a note begins that is a warning
 
 Tell = Callable[[Sequence[str]], None]  # takes notes on what was found and assumed, as soon as they are known
@@ -137,10 +138,11 @@ def row_of(fitted: Fitted, name: str) -> Baseline | None:
 
 @dataclass(frozen=True)
 class Onward:
-    """Data, cut and encoded for a training that goes on from a run, and the weights that it begins with."""
+    """Data, cut and encoded for a training that goes on from a run, and what it begins with."""
 
     prepared: Prepared
     weights: dict[str, Tensor]
+    baselines: dict[str, Baseline] = field(default_factory=dict)  # that stay if they are as good as new ones
 
 
 @dataclass(frozen=True)

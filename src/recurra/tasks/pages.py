@@ -14,7 +14,7 @@ from ..compare.metric import Metric
 from ..report.inside import inside_sections, learning_section
 from ..report.page import Section, report_html
 from ..settings import settings_of
-from .base import CAREFUL, THE_NETWORK, THIS_MODEL, Fitted, Judged, row_name
+from .base import BEFORE, CAREFUL, THE_NETWORK, THIS_MODEL, Fitted, Judged, row_name
 
 History = Sequence[Mapping[str, Any]]
 
@@ -218,9 +218,23 @@ def _concluded(fitted: Fitted, judged: Judged | None, folder: Path | None, advic
         said, use = "Nothing was held out, so nothing says how good these answers are.", THIS_MODEL
         return [said, *_command(fitted, folder, use)]
     meaning = fitted.kind.meaning(fitted, judged.metrics[advice.use])
+    tuned = _since_before(fitted, judged, advice.use)
     by_itself = advice.use == judged.name != _mine(judged)  # a comparison calls the network by its cell and attention
     use = THE_NETWORK if by_itself else advice.use
-    return [advice.text, *([meaning] if meaning else []), *_command(fitted, folder, use)]
+    return [*tuned, advice.text, *([meaning] if meaning else []), *_command(fitted, folder, use)]
+
+
+def _since_before(fitted: Fitted, judged: Judged, use: str) -> list[str]:
+    """Say whether what is to be used of a run that was fine-tuned is better than the run was before."""
+    row = f"{judged.name}, {BEFORE}"
+    if row not in judged.metrics:
+        return []
+    metric = fitted.kind.metrics(fitted.config)[0]
+    before, now = (judged.metrics[label][metric.name] for label in (row, use))
+    scores = f"({metric.title} {before:.4g} before, {now:.4g} now)"
+    if now == before or (now < before) == (metric.better == "low"):
+        return [f"The fine-tuning has not made it worse {scores}."]
+    return [f"The run was better before its fine-tuning {scores}: use the one that it began from."]
 
 
 def _pictured(judged: Judged | None, advice: Advice | None) -> list[str]:

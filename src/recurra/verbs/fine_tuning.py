@@ -6,16 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..errors import ConfigError
 from ..nn.build import refuse_idle
 from ..settings import Config, Parts, make_config, written
-from ..tasks.base import Exam, Fitted, Kind, Prepared, Tell
+from ..tasks.base import Exam, Fitted, Kind, Onward, Tell
 from ..tasks.saving import load
 from .common import Source, examined
-
-BEFORE = "before"  # how the row of the run that is fine-tuned ends
 
 
 @dataclass(frozen=True)
@@ -55,13 +51,8 @@ def tuned_config(start: Start, settings: Mapping[str, Any]) -> Config:
     return config
 
 
-def prepare_tuning(
-    start: Start, source: Source, config: Config, tell: Tell
-) -> tuple[Prepared, Exam | None, dict[str, Tensor], Any]:
-    """Return the data, cut and encoded, the exam, the weights to begin with, and what the run says before it goes on.
-
-    The last is None if nothing judges.
-    """
+def prepare_tuning(start: Start, source: Source, config: Config, tell: Tell) -> tuple[Onward, Exam | None, Any]:
+    """Return the data, cut and encoded, the exam that judges, if one does, and what the run says of it beforehand."""
     kind = start.fitted.kind
     refuse_idle(config, kind.unused_with(source.data))
     onward = kind.go_on(start.fitted, source.data, config, source.held_out)
@@ -69,7 +60,7 @@ def prepare_tuning(
     exam = examined(source, prepared, prepared.learned, tell)
     asked = examined(source, prepared, start.fitted.learned)
     before = None if asked is None else kind.ask(start.fitted, asked.examples)
-    return prepared, exam, onward.weights, before
+    return onward, exam, before
 
 
 def changes(parts: Parts, old: Mapping[str, Any], new: Mapping[str, Any], free: Container[str]) -> list[str]:

@@ -9,7 +9,7 @@ from ..errors import ConfigError, RunError
 from ..nn.build import refuse_unused
 from ..settings import Config, make_config
 from ..tasks import name_of
-from ..tasks.base import Exam, Fitted, Judged, Kind
+from ..tasks.base import BEFORE, Exam, Fitted, Judged, Kind
 from ..tasks.pages import training_page
 from ..tasks.saving import to_run
 from ..tasks.session import Session, watched_epochs
@@ -17,7 +17,7 @@ from ..tasks.tuning import tuning_page
 from ..training import runs
 from ..training.loop import Epoch, Progress
 from .common import NOBODY, Listener, Source, judge, prepare
-from .fine_tuning import BEFORE, Start, changes, prepare_tuning, tuned_config
+from .fine_tuning import Start, changes, prepare_tuning, tuned_config
 
 MAY_CHANGE = ("max_epochs", "max_steps", "patience", "device", "engine")  # when a training goes on
 
@@ -56,19 +56,23 @@ def train(
     else:
         runs.check_writable(folder, overwrite)
         checkpoint = None
+    onward, before = None, None
     if start is None:
         prepared, exam = prepare(kind, source, config, listener.notes)
-        first, before = None, None
     else:
-        prepared, exam, first, before = prepare_tuning(start, source, config, listener.notes)
+        onward, exam, before = prepare_tuning(start, source, config, listener.notes)
+        prepared = onward.prepared
     plan = plan_of(kind, source, config, prepared.plan.test_size) | (start.plain() if start else {})
     if checkpoint is not None:
         check_same_training(kind, checkpoint.plan, plan)
         check_goes_on(checkpoint.progress, prepared.config)
     listener.notes(prepared.plan.notes)
+    first = None if onward is None else onward.weights
     progress, weights = (None, first) if checkpoint is None else (checkpoint.progress, checkpoint.weights)
     session = Session(prepared, progress, weights)
-    if checkpoint is None and start is not None:
+    if onward is not None:
+        session.fitted.baselines |= onward.baselines
+    if onward is not None and checkpoint is None:
         session.keep_start()
     describe(session.fitted, plan)
     done = [] if checkpoint is None else watched_epochs(checkpoint.history, checkpoint.progress.epoch)

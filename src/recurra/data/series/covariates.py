@@ -74,12 +74,13 @@ def checked(covariates: Covariates, columns: pd.Index, taken: Mapping[str, str])
 def read_columns(frame: pd.DataFrame, covariates: Covariates) -> Columns:
     """Return the columns of ``covariates`` in a table: numbers as they are, text as categories.
 
-    Raises DataError for values that can be neither.
+    Raises DataError for a column that is missing, and for values that can be neither.
     """
     values: dict[str, np.ndarray] = {}
     categories: dict[str, tuple[str, ...]] = {}
-    for name in covariates.names:
-        column = frame[name]
+    sorts = [(name, sort) for sort, names in covariates._asdict().items() for name in names]
+    for name, sort in sorts:
+        column = frame[find_column(frame.columns, name, f"setting {sort}=")]
         if holds_dates(column):
             raise DataError(
                 f"Column '{name}' holds dates, which are not read beside a series; what the calendar says of a step is "

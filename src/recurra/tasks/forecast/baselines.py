@@ -148,9 +148,13 @@ class Linear(Baseline):
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
+        return points_of(self.says(examples), examples)
+
+    def says(self, examples: Windows) -> np.ndarray:
+        """Return the forecasts, standardised: (W, H, C)."""
         left = examples if self.effects is None else self.effects.taken_from(examples)
         said = answered(left, lambda past: np.mean([ridge(past) for ridge in self.ridges], 0))
-        return points_of(said if self.effects is None else said + self.effects.ahead(examples), examples)
+        return said if self.effects is None else said + self.effects.ahead(examples)
 
     def described(self) -> str:
         """Say of what the regressions are."""

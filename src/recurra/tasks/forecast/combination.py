@@ -21,7 +21,7 @@ from ..base import Fitted, Prepared
 from .baselines import Linear, RepeatLast, repeat_last
 from .exam import Guess
 from .network import ForecastNet
-from .ridge import measured_as
+from .ridge import Measure, measured_as
 from .windows import Windows
 
 NETWORK, LINEAR, LAST = "network", "linear", "repeat last"
@@ -50,11 +50,8 @@ def combine(fitted: Fitted, prepared: Prepared, said: Said) -> np.ndarray:
     if known_values(valid) < LEAST:
         return _fall_back(fitted, valid, said)
     measure = measured_as(fitted.config.task.loss, fitted.learned.layout.sparse)
-    linear = fitted.baselines.get(LINEAR)
-    if not isinstance(linear, Linear) or linear.said is None:
-        linear = Linear(fitted.learned.layout.season, measure)
-        linear.fit(prepared)
-        fitted.baselines[LINEAR] = linear
+    own, truth = said
+    linear = _fitted_linear(fitted, prepared, measure, truth)
     assert linear.said is not None
     if fitted.learned.layout.sparse and fitted.config.task.loss == "quantile":
         fitted.learned = replace(fitted.learned, mix={NETWORK: 0.0, LINEAR: 1.0})
@@ -63,20 +60,40 @@ def combine(fitted: Fitted, prepared: Prepared, said: Said) -> np.ndarray:
             "network: the median of demand that is mostly zero is often zero."
         )
         return np.zeros_like(linear.said)
-    own, truth = said
-    flattered = 1 + FLATTERY * valid.horizon / len(valid)
     last = repeat_last(valid)
     simple, other, name = LINEAR, linear.said, f"linear model ({linear.described()})"
     if len(valid) >= FEW and measure(last, truth) < measure(linear.said, truth):
         simple, other, name = LAST, last, "last value"
         fitted.baselines[LAST] = RepeatLast()
-    mix = weigh({NETWORK: flattered * measure(own, truth), simple: measure(other, truth)}, len(valid))
+    mix = weigh({NETWORK: flattery(valid) * measure(own, truth), simple: measure(other, truth)}, len(valid))
     fitted.learned = replace(fitted.learned, mix=mix)
     network, share = percents([mix[NETWORK], mix[simple]])
     fitted.record.answer = (
         f"The answer is {network} network and {share} {name}, by their errors in {len(valid):,} validation forecasts."
     )
     return mix[simple] * (other - own)
+
+
+def flattery(valid: Windows) -> float:
+    """Return by how much the error on ``valid`` windows is too small of what was chosen by them."""
+    return 1 + FLATTERY * valid.horizon / len(valid)
+
+
+def _fitted_linear(fitted: Fitted, prepared: Prepared, measure: Measure, truth: np.ndarray) -> Linear:
+    """Fit the linear model, and keep it in ``fitted``; that of a run that goes on stays where it is as good."""
+    old, valid = fitted.baselines.get(LINEAR), prepared.valid
+    assert isinstance(valid, Windows)
+    if isinstance(old, Linear) and old.said is not None:
+        return old
+    linear = Linear(fitted.learned.layout.season, measure)
+    linear.fit(prepared)
+    if isinstance(old, Linear):
+        old.said = old.says(valid)
+        assert linear.said is not None
+        # The new one was chosen by these very windows.
+        linear = old if measure(old.said, truth) <= flattery(valid) * measure(linear.said, truth) else linear
+    fitted.baselines[LINEAR] = linear
+    return linear
 
 
 def forecasts_mean(fitted: Fitted) -> bool:

@@ -103,6 +103,7 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         config = make_config(KIND.parts, run.config.flat() | changed)
         found = KIND.go_on(run, KIND.read(df, config, run.learned, tell=self._warn), config)
         epochs = self._begin(found.prepared, None, found.weights)
+        self.fitted_.baselines |= found.baselines
         self._session.keep_start()
         self._form = form_of(df, run.learned.schema.time)
         return self._train(epochs, verbose)

@@ -6,6 +6,7 @@ Shapes: S row series, L look-back, C channels.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,9 @@ from ...data.series import Panel, steps_between
 from ...data.series.covariates import Beside
 from ...errors import ConfigError, DataError
 from ...settings import Config
-from ..base import Fitted, Onward, Prepared
+from ..base import Baseline, Fitted, Onward, Prepared
+from .baselines import Linear
+from .combination import LINEAR
 from .learned import ForecastLearned, last_values, measured_ends
 from .plan import FEW_WINDOWS, TOO_FEW, ForecastPlan, check_test_size, default_test_size, make_plan, tracks_of
 from .scaling import Scaling, seasonal_means
@@ -65,7 +68,16 @@ def grown(fitted: Fitted, panel: Panel, config: Config, test_size: int | None) -
         cycles = seasonal_means([tracks[n] for n in new], ends, scaling, layout.season, layout.log)
     train, valid = (fitted.kind.encode(panel, learned, part) for part in (plan.train, plan.valid))
     prepared = Prepared(fitted.kind, config, panel, plan, learned, train, valid)
-    return Onward(prepared, _weights(fitted.network.state_dict(), len(new), cycles))
+    return Onward(prepared, _weights(fitted.network.state_dict(), len(new), cycles), _linear(fitted))
+
+
+def _linear(fitted: Fitted) -> dict[str, Baseline]:
+    """Return the linear model of a run, without what it said of the validation windows then."""
+    linear = copy(fitted.baselines.get(LINEAR))
+    if not isinstance(linear, Linear):
+        return {}
+    linear.said = None
+    return {LINEAR: linear}
 
 
 def _said(panel: Panel, new: Sequence[int]) -> str:

@@ -321,7 +321,12 @@ class ForecastKind(Kind):
         self, fitted: Fitted, data: Panel, asked: OriginsAsked, train: Callable[[Prepared, str], Fitted]
     ) -> Iterator[pd.DataFrame]:
         """Train models with the settings of ``fitted`` on what lies before origins in ``data``; forecast from each."""
-        config = fitted.config
+        config, own, others = fitted.config, fitted.learned.schema.targets, data.schema.targets
+        if own != others:
+            raise DataError(
+                f"The run forecasts {', '.join(own)}, and of this table {', '.join(others)} would be forecast: name "
+                "the table that it was trained on, or one like it."
+            )
         return backtest(Origins(data, config, asked), lambda before, which: train(self.prepare(before, config), which))
 
     def tested(self, data: Panel, folds: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:

@@ -170,7 +170,7 @@ def proof_sections(fitted: Fitted, panel: Panel, judged: Judged) -> list[Section
     evidence = evidence_of(fitted, judged)
     looking = [] if evidence is None else [_whether_it_explains(fitted, evidence)]
     found = counted(fitted, judged)
-    covariates = [] if found is None else [_what_counted(found)]
+    covariates = [] if found is None else [_what_counted(fitted, found)]
     each = _series_by_series(fitted, panel, judged)
     return [_past_forecast(fitted, panel, judged), curve, *each, *holding, *covariates, *looking]
 
@@ -195,7 +195,13 @@ def _series_by_series(fitted: Fitted, panel: Panel, judged: Judged) -> list[Sect
     return [Section("Series by series", text, table=table, own=("rows",))]
 
 
-def _what_counted(found: Counted) -> Section:
+def _of_the_network(fitted: Fitted) -> str:
+    """Say that what is shown is about the network alone, where it is not all that answers."""
+    share = fitted.learned.mix.get("network", 1.0)
+    return "" if share == 1.0 else f" All this is about the network alone, which is {percent(share)} of the answer."
+
+
+def _what_counted(fitted: Fitted, found: Counted) -> Section:
     """Show how much each covariate counts."""
     most, chosen = int(np.argmax(found.growth)), found.selected
     text = (
@@ -210,6 +216,7 @@ def _what_counted(found: Counted) -> Section:
         text += f" '{found.names[most]}' matters most: without it the error changes by {signed(found.growth[most])}."
     else:
         text += " None of them matters."
+    text += _of_the_network(fitted)
     columns = {"error without it": [signed(one) for one in found.growth]}
     if chosen is not None:
         columns["weight where it reads"], columns["weight where it writes"] = (
@@ -237,6 +244,7 @@ def _whether_it_explains(fitted: Fitted, evidence: Evidence) -> Section:
             f" The rank correlation of the two over all stretches is {evidence.agreement.mean:.2f}; 1 is the same "
             "order, 0 is none in common."
         )
+    text += _of_the_network(fitted)
     names = [steps_in_words(frequency, layout.segment * lag) for lag in range(layout.read, 0, -1)]
     figure = evidence_figure(evidence.growth.mean(0), evidence.weights.mean(0), names)
     return Section("Whether looking explains", text, figure)

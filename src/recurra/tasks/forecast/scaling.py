@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...data.moments import moments
 
+ROUNDED = 2.0**-20  # of a sum in single precision, and a little more
 RATIOS = (1e-3, 10.0)  # bounds of c
 FLOOR = 1e-2  # of a mean, below which no logarithm is taken
 ZEROS = 0.25  # of values, none of them negative, from which no forecast is, as are those of rain and rare sales
@@ -151,5 +152,10 @@ def seasonal_means(
 
 
 def unscale(values: np.ndarray, scaling: Scaling, series: np.ndarray) -> np.ndarray:
-    """Bring standardised ``values`` (W, H, C) back to the unit of their series, within its bounds."""
-    return scaling.kept(values * scaling.std[series][:, None] + scaling.mean[series][:, None], series)
+    """Bring standardised ``values`` (W, H, C) back to the unit of their series, within its bounds.
+
+    What differs from zero by rounding alone is zero: of demand that is mostly zero, percentages tell them apart.
+    """
+    mean, moved = scaling.mean[series][:, None], values * scaling.std[series][:, None]
+    found = moved + mean
+    return scaling.kept(np.where(np.abs(found) <= ROUNDED * (np.abs(mean) + np.abs(moved)), 0.0, found), series)
