@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..attention import Attention
-from ..compare.advice import Advice, Held, advise, called
+from ..compare.advice import SURE, Advice, Held, advise, called
 from ..compare.metric import Metric
 from ..report.inside import inside_sections, learning_section
 from ..report.page import Section, report_html
@@ -225,15 +225,18 @@ def _concluded(fitted: Fitted, judged: Judged | None, folder: Path | None, advic
 
 
 def _since_before(fitted: Fitted, judged: Judged, use: str) -> list[str]:
-    """Say whether what is to be used of a run that was fine-tuned is better than the run was before."""
+    """Say whether what is to be used of a run that was fine-tuned is better than the run was before, beyond chance."""
     row = f"{judged.name}, {BEFORE}"
     if row not in judged.metrics:
         return []
     metric = fitted.kind.metrics(fitted.config)[0]
     before, now = (judged.metrics[label][metric.name] for label in (row, use))
     scores = f"({metric.title} {before:.4g} before, {now:.4g} now)"
-    if now == before or (now < before) == (metric.better == "low"):
-        return [f"The fine-tuning has not made it worse {scores}."]
+    chance = fitted.kind.chance(judged.exam, [judged.statistics[use]], [judged.statistics[row]], metric)
+    if not chance < SURE:
+        return [f"As far as can be told, the fine-tuning has changed nothing {scores}."]
+    if (now < before) == (metric.better == "low"):
+        return [f"The fine-tuning has made it better {scores}."]
     return [f"The run was better before its fine-tuning {scores}: use the one that it began from."]
 
 
