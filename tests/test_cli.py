@@ -1067,3 +1067,13 @@ def test_named_series_are_shown(run: Run, trained: Path, sales: Path) -> None:
     assert run("report", "run", "--show", "other").code == 0
     assert "Of 2 series those are shown that were asked for." in Path("run/report.html").read_text()
     said(run("report", "run", "--show", "othr"), "There is no series 'othr' to show. Did you mean 'other'?")
+
+
+def test_what_cannot_be_forecast_yet_says_so_and_is_trained(run: Run) -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=90), "sold": random.normal(size=90)})
+    table.assign(price=random.normal(size=90)).to_csv("priced.csv", index=False)
+    answer = run("train", "priced.csv", "--target", "sold", "--known", "price", *TINY, "--json", "--out", "priced")
+    found = json.loads(answer.out)
+    assert answer.code == 0 and found["about"]["metrics"] and found["forecast"] is None
+    assert "'price' is not known for 2024-03-31" in found["reason"] and "--known" in found["reason"]

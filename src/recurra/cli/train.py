@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..settings import DataAsked, TrainAsked, make_part, settings_of
 from ..tasks import kind_of
 from ..training.meter import meter_for
@@ -196,13 +196,19 @@ def show_conclusion(sentences: Sequence[str]) -> None:
 
 
 def answers_of(fitted: Any) -> dict[str, Any]:
-    """Return what the model says about what it remembers, as plain data; nothing if it remembers nothing."""
+    """Return what the model says about what it remembers, as plain data; nothing if it remembers nothing.
+
+    Where it cannot say anything yet, as what it reads of the future is not known, there is the reason in its place.
+    """
     if not fitted.kind.remembers:
         return {}
     from ..settings import make_part
 
     parts = fitted.kind.parts
-    frame = fitted.kind.frame(fitted.kind.answer(fitted, None, make_part(parts.predict, {})))
+    try:
+        frame = fitted.kind.frame(fitted.kind.answer(fitted, None, make_part(parts.predict, {})))
+    except DataError as fault:
+        return {parts.answer: None, "reason": spoken(str(fault))}
     return {parts.answer: frame.to_dict("records")}
 
 
