@@ -127,6 +127,7 @@ class Linear(Baseline):
     ridges: tuple[Ridge, ...]
     said: np.ndarray | None = None  # (W, H, C) of the validation windows, standardised
     effects: Effects | None = None  # of what is known ahead
+    earlier: bool = False  # whether it is that of a run that goes on, which is held against a new one
 
     def __init__(self, season: int, measure: Measure = mean_error):
         self.season, self.measure = season, measure

@@ -87,7 +87,7 @@ def _fitted_linear(fitted: Fitted, prepared: Prepared, measure: Measure, truth: 
         return old
     linear = Linear(fitted.learned.layout.season, measure)
     linear.fit(prepared)
-    if isinstance(old, Linear):
+    if isinstance(old, Linear) and old.earlier:
         old.said = old.says(valid)
         assert linear.said is not None
         # The new one was chosen by these very windows.

@@ -76,7 +76,7 @@ def _linear(fitted: Fitted) -> dict[str, Baseline]:
     linear = copy(fitted.baselines.get(LINEAR))
     if not isinstance(linear, Linear):
         return {}
-    linear.said = None
+    linear.said, linear.earlier = None, True
     return {LINEAR: linear}
 
 
