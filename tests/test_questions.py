@@ -187,7 +187,8 @@ def test_units_that_are_not_known_are_told_apart() -> None:
 
 
 def test_places_and_people_never_seen_are_pointed_at(tmp_path: Path) -> None:
-    settings = {"hidden_size": 32, "max_epochs": 20, "batch_size": 16, "learning_rate": 5e-3, "forget": 0.3}
+    settings = {"hidden_size": 32, "max_epochs": 25, "batch_size": 16, "learning_rate": 5e-3, "forget": 0.3}
+    settings["patience"] = 25  # it begins to learn late, on some processors after the usual patience
     translator = Translator(**settings).fit(*asked(1200))  # type: ignore[arg-type]
     assert translator.fitted_.config.task.decoder == "span"
     questions, answers = asked(100, ("Zoe", "Max", "Ugo", "Kim"), seed=7)
