@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from commands import Answer, Run, run_command
+from commands import Answer, Run, run_command, stopped_by_hand
 from recurra import __version__, cli
 from recurra.cli import console
 from recurra.cli import tables as terminal
@@ -741,14 +741,7 @@ def test_ctrl_c_before_the_first_epoch(run: Run, sales: Path, monkeypatch: pytes
 def test_ctrl_c_in_the_middle_keeps_the_run_and_can_go_on(
     run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = runs.write_checkpoint
-
-    def write_once(folder: Path, *args: Any) -> None:
-        original(folder, *args)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runs, "write_checkpoint", write_once)
+    with stopped_by_hand(monkeypatch):
         answer = run("train", sales.name, *TINY, "--out", "run", "--json")
     assert answer.code == 130
     assert json.loads(answer.out)["about"]["epochs"] == 1

@@ -3,20 +3,18 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from commands import Run
+from commands import Run, stopped_by_hand
 from recurra.errors import ConfigError
 from recurra.tasks import kind_of
 from recurra.tasks.forecast.exam import Guess
 from recurra.tasks.pages import conclusion
 from recurra.tasks.session import Session
-from recurra.training import runs
 from recurra.verbs.common import Source, judge_network, judged_by
 from recurra.verbs.fine_tuning import Start, prepare_tuning, tuned_config
 from test_cli import said
@@ -88,15 +86,8 @@ def test_only_the_training_may_change(run: Run, old: str) -> None:
 
 
 def test_an_interrupted_one_goes_on(run: Run, old: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = runs.write_checkpoint
     asked = ["train", "new.csv", "--fine-tune", old, "--max-epochs", 3]
-
-    def write_once(folder: Path, *args: Any) -> None:
-        original(folder, *args)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runs, "write_checkpoint", write_once)
+    with stopped_by_hand(monkeypatch):
         assert run(*asked, "--out", "stopped").code == 130
     assert run("train", "--resume", "stopped").code == 0
     assert run(*asked, "--out", "straight").code == 0
@@ -107,14 +98,7 @@ def test_an_interrupted_one_goes_on(run: Run, old: str, monkeypatch: pytest.Monk
 def test_what_it_began_from_must_not_change_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ["train", "old.csv", "--horizon", 7, *TINY, "--out", "moved", "--overwrite"]
     assert run(*first).code == 0
-    original = runs.write_checkpoint
-
-    def write_once(folder: Path, *args: Any) -> None:
-        original(folder, *args)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runs, "write_checkpoint", write_once)
+    with stopped_by_hand(monkeypatch):
         run("train", "new.csv", "--fine-tune", "moved", "--max-epochs", 3, "--out", "half")
     assert run(*first, "--seed", 1).code == 0
     said(run("train", "--resume", "half"), "another one now. Begin anew with --overwrite")

@@ -97,7 +97,7 @@ def start_of(kind: Any, asked: TrainAsked, settings: dict[str, Any]) -> Any:
         return None
     from ..verbs.fine_tuning import start_from
 
-    return start_from(Path(asked.fine_tune), kind, [one for value in settings.values() for one in _classes(value)])
+    return start_from(Path(asked.fine_tune), kind, _classes_in(settings))
 
 
 def plan_of(found: dict[str, Any], verb: str) -> dict[str, Any]:
@@ -128,10 +128,14 @@ def kept_settings(before: dict[str, Any], settings: dict[str, Any], parts: Any) 
     """Return the settings a training began with, and those that are given now over them."""
     from ..tasks.saving import brought
 
-    given_classes = [one for value in settings.values() for one in _classes(value)]
     first = parts.defaults()
     before = {name: value for name, value in before.items() if name in first}
-    return brought(parts, {"all": before | {n: v for n, v in settings.items() if not _classes(v)}}, given_classes)
+    plain = {name: value for name, value in settings.items() if not _classes(value)}
+    return brought(parts, {"all": before | plain}, _classes_in(settings))
+
+
+def _classes_in(settings: dict[str, Any]) -> list[type]:
+    return [one for value in settings.values() for one in _classes(value)]
 
 
 def _classes(value: Any) -> list[type]:

@@ -91,8 +91,8 @@ def inside(truth: Array, low: Array, high: Array) -> Array:
     return ((truth >= low) & (truth <= high)).sum((1, 2)).astype(float)
 
 
-# Which errors a metric is made of, where it is not the scaled absolute ones.
-ERRORS_OF = {"mae": "absolute", "rmse": "squared", "rmsse": "scaled_squared"}
+# Which errors a metric that may rank is made of.
+ERRORS_OF = {"mase": "scaled", "rmsse": "scaled_squared", "mae": "absolute", "rmse": "squared"}
 
 
 def loss_per_origin(statistics: Statistics, by: str = "scaled") -> Array:

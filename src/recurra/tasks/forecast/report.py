@@ -29,10 +29,11 @@ from .figures import (
 from .holding import holding_sections
 from .lags import by_lag, even_looks
 from .learned import ForecastLearned
+from .metrics import ERRORS_OF
 
 SHOWN = 6  # series that get a picture
 MOST_ROWS = 20  # series in the table of errors
-SCALED = {"mase": ("MASE", "scaled"), "rmsse": ("RMSSE", "scaled_squared")}  # what says how series differ, and of what
+SCALED = {"mase": "MASE", "rmsse": "RMSSE"}  # what compares series, whatever their unit
 
 
 # Whether what was looked at most matters more than the rest, and whether the others follow in order.
@@ -66,9 +67,9 @@ def meaning(fitted: Fitted, scores: Mapping[str, float]) -> str:
     season, frequency = fitted.learned.layout.season, fitted.learned.schema.frequency
     span = steps_in_words(frequency, season)
     naive = REPEATED.get(span, f"repeating the last {span}") if season > 1 else "repeating the last value"
-    error, (name, by) = scores[rank], SCALED[rank]
-    what = "an error" if by == "scaled" else "a root mean square error"
-    return f"{name} {error:.2g} says: {what} {compared(error)} that of {naive} in the training part."
+    error = scores[rank]
+    what = "an error" if rank == "mase" else "a root mean square error"
+    return f"{SCALED[rank]} {error:.2g} says: {what} {compared(error)} that of {naive} in the training part."
 
 
 def forecast_sections(
@@ -123,7 +124,8 @@ def choose_series(fitted: Fitted, panel: Panel, judged: Judged | None) -> tuple[
 
 def scaled_by(fitted: Fitted) -> tuple[str, str]:
     """Return the error that compares series, whatever their unit: how it is called, and of which sums it is made."""
-    return SCALED["rmsse" if fitted.config.task.rank == "rmsse" else "mase"]
+    rank = "rmsse" if fitted.config.task.rank == "rmsse" else "mase"
+    return SCALED[rank], ERRORS_OF[rank]
 
 
 def series_errors(judged: Judged, row: str, by: str) -> np.ndarray:
