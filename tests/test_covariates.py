@@ -3,6 +3,7 @@
 Shapes: T steps, L look-back, H horizon.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from recurra.data.series.covariates import Covariates
 from recurra.errors import ConfigError, DataError
 from recurra.tasks.base import Prepared
 from recurra.tasks.forecast.baselines import Linear
-from recurra.tasks.forecast.calendar import calendar_at
+from recurra.tasks.forecast.calendar import Silent, calendar_at, silent_in
 from recurra.tasks.forecast.effects import Effects
 from recurra.tasks.forecast.evidence import counted
 from recurra.tasks.forecast.kind import KIND
@@ -521,6 +522,72 @@ def test_the_calendar_goes_with_columns_of_the_table(tmp_path: Any) -> None:
     again = Forecaster.load(tmp_path / "run")
     pd.testing.assert_frame_equal(again.predict(future=ahead), expected)
     pd.testing.assert_frame_equal(again.predict(df=whole), expected)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "count", "season", "cycle", "said", "brief"),
+    [
+        ("h", 2000, 168, True, ("hour", "weekday"), ("month",)),
+        ("h", 2000, 24, True, ("hour",), ("month",)),
+        ("h", 2000, 24, False, (), ("month",)),
+        ("B", 700, 5, True, ("weekday",), ()),
+        ("D", 729, 7, True, ("weekday",), ("month",)),
+        ("D", 731, 7, True, ("weekday",), ()),
+        ("D", 1500, 365, True, ("month",), ()),
+        ("MS", 20, 12, True, ("month",), ()),
+        ("MS", 20, 1, False, (), ("month",)),
+        ("MS", 25, 6, True, (), ()),
+        ("W", 200, 52, True, ("month",), ()),
+        ("W", 200, 4, True, (), ()),
+    ],
+)
+def test_what_the_calendar_says_that_nobody_can_learn_or_needs(
+    frequency: str, count: int, season: int, cycle: bool, said: tuple[str, ...], brief: tuple[str, ...]
+) -> None:
+    values = np.random.default_rng(0).normal(size=count + 8)
+    frame = pd.DataFrame({"ds": pd.date_range("2021-02-01", periods=count + 8, freq=frequency), "y": values})
+    settings: dict[str, Any] = {"season": season, "lookback": 8, "segment": 2, "validation_size": 8, "cycle": cycle}
+    config = Forecaster(horizon=2, calendar=True, **settings)._config()
+    panel = KIND.read(frame, config)
+    found = silent_in(panel, replace(KIND.plan(panel, config, 0).layout, cycle=cycle), (count,))
+    assert found == Silent(tuple(f"calendar: {one}" for one in said), tuple(f"calendar: {one}" for one in brief))
+
+
+def test_a_calendar_that_tells_nothing_new_changes_nothing(tmp_path: Any) -> None:
+    """Of one year the month cannot be told from the trend, and the learned cycle has the weekday already."""
+    days = pd.date_range("2023-01-01", periods=340)
+    noise = np.random.default_rng(0).normal(size=len(days))
+    frame = pd.DataFrame({"ds": days, "y": 50 + np.arange(len(days)) / 4 + 5 * (days.day_of_week < 5) + noise})
+    told = TINY | {"season": 7, "cycle": True}
+    forecaster, plain = Forecaster(**told, calendar=True).fit(frame[:300]), Forecaster(**told).fit(frame[:300])
+    assert forecaster.fitted_.learned.variables.known == ()
+    pd.testing.assert_frame_equal(forecaster.predict(), plain.predict())
+    assert any("'calendar: month', as 2 years of training rows" in note for note in forecaster.notes_)
+    assert any("'calendar: weekday', as the learned cycle of 7 steps" in note for note in forecaster.notes_)
+    forecaster.save(tmp_path / "run")
+    again = Forecaster.load(tmp_path / "run")
+    pd.testing.assert_frame_equal(again.predict(df=frame), forecaster.predict(df=frame))
+    more = again.fit_more(frame[300:])
+    assert not any("not read" in note for note in more.notes_)
+    assert np.isfinite(more.predict()["yhat"]).all()
+
+
+def test_a_run_goes_on_with_the_columns_it_has(tmp_path: Any) -> None:
+    times = pd.date_range("2021-01-01", periods=1100)
+    frame = pd.DataFrame({"ds": times, "y": 5.0 * (times.month == 12) + np.random.default_rng(0).normal(size=1100)})
+    frame["price"] = np.random.default_rng(1).normal(size=1100)
+    told = TINY | {"season": 7, "cycle": True, "known": "price", "calendar": True}
+    forecaster = Forecaster(**told).fit(frame[:900])
+    names = [one.name for one in forecaster.fitted_.learned.variables.known]
+    assert names == ["price", "calendar: month"]
+    ahead = frame[["ds", "price"]].iloc[1000:]
+    more = forecaster.fit_more(frame[900:1000])
+    assert [one.name for one in more.fitted_.learned.variables.known] == names
+    known = more.fitted_.learned.around
+    assert known is not None
+    month = more.fitted_.learned.variables.known[1].categories
+    assert month is not None and {month[int(n)] for n in known.known[0, :14, 1]} == {"9"}  # the last 14 are of autumn
+    assert np.isfinite(more.predict(future=ahead)["yhat"]).all()
 
 
 @pytest.mark.parametrize(

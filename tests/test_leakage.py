@@ -234,7 +234,7 @@ def all_seeing_linear(patch: pytest.MonkeyPatch, seen: list[Panel]) -> None:
 
 def all_seeing_covariates(patch: pytest.MonkeyPatch, seen: list[Panel]) -> None:
     own = Variables.of
-    patch.setattr(Variables, "of", lambda panel, ends: own(seen[-1], sizes(seen[-1])))
+    patch.setattr(Variables, "of", lambda panel, ends, silent: own(seen[-1], sizes(seen[-1]), silent))
 
 
 def all_seeing_logarithm(patch: pytest.MonkeyPatch, seen: list[Panel]) -> None:
@@ -257,7 +257,7 @@ def all_seeing_limits(patch: pytest.MonkeyPatch, seen: list[Panel]) -> None:
 def all_seeing_margins(patch: pytest.MonkeyPatch, seen: list[Panel]) -> None:
     own = kind.calibrate
 
-    def calibrate(network: Any, valid: Any, moved: Any) -> None:
+    def calibrate(network: Any, valid: Any, whole: Any) -> None:
         known = patched["fitted"].learned
         own(network, KIND.encode(seen[-1], known), None)
 

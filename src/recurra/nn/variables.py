@@ -3,10 +3,12 @@
 Shapes: B rows, n places, V variables, W_v numbers of variable v, E numbers of the vector.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from ..random import bernoulli
 
 
 class VariableSelection(nn.Module):
@@ -29,9 +31,19 @@ class VariableSelection(nn.Module):
         for one in self.maps:  # as one layer over all of them would begin
             nn.init.uniform_(one.weight, -(bound := sum(widths) ** -0.5), bound)  # type: ignore[arg-type]
 
+    def begin_without(self, variables: Iterable[int]) -> None:
+        """Let these variables be nothing to begin with."""
+        for one in variables:
+            nn.init.zeros_(self.maps[one].weight)  # type: ignore[arg-type]
+
     def forward(self, variables: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return x and the weights."""
         weights = self.weigh(torch.cat(list(variables), -1)).softmax(-1)
         scaled = (len(self.maps) * weights).unsqueeze(-1)
         parts = [scaled[..., v, :] * one(variables[v]) for v, one in enumerate(self.maps)]
         return self.bias + torch.stack(parts).sum(0), weights
+
+
+def left_out(variables: Iterable[Tensor], share: float) -> list[Tensor]:
+    """Return ``variables`` (B, n, W_v), each of which is zero in about a ``share`` of the rows, whichever these are."""
+    return [one * bernoulli(one.new_full((len(one), 1, 1), 1 - share)) for one in variables]

@@ -23,7 +23,9 @@ from .context import Context, context_of, times_of, unknown_ahead
 from .exam import Guess, ask_network
 from .extension import blocks_of, extended, require_extension, usual_count, with_calendar_ahead
 from .future import with_future
+from .intervals import calibrated, with_spread
 from .learned import ForecastLearned
+from .network import ForecastNet
 from .paths import Paths, require_paths
 from .settings import WITH_INTERVALS
 from .windows import Windows, windows_after
@@ -179,24 +181,39 @@ def _refuse_infinite(guess: Guess, names: tuple[str, ...]) -> None:
 
 def answer_to(fitted: Fitted, windows: Windows) -> Guess:
     """Forecast ``windows`` by all that answers together."""
-    return joined(fitted, windows, network_answer(fitted, windows))
+    return joined(fitted, windows, plain_answer(fitted, windows))
 
 
-def joined(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
-    """Let all that answers together join what the ``network`` said of ``windows``."""
-    return mixed(fitted, windows, network).kept(windows.rows.scaling, windows.series.numpy())
+def joined(fitted: Fitted, windows: Windows, said: Guess) -> Guess:
+    """Let all that answers together join what the network ``said`` of ``windows``, and calibrate the intervals."""
+    return _kept(fitted, windows, mixed(fitted, windows, said))
 
 
-def mixed(fitted: Fitted, windows: Windows, network: Guess) -> Guess:
-    """Return the same before it is kept within its bounds."""
-    mix = fitted.learned.mix
+def mixed(fitted: Fitted, windows: Windows, said: Guess) -> Guess:
+    """Return the same before it is calibrated and kept within its bounds."""
+    network, mix, spread = fitted.network, fitted.learned.mix, fitted.learned.spread
+    assert isinstance(network, ForecastNet)
     others = {name: fitted.baselines[name].answer(windows) for name in mix if name != NETWORK}
-    return combined(network, others, mix, forecasts_mean(fitted))
+    if spread is not None and said.bands:
+        others = {name: with_spread(one, spread, network, windows) for name, one in others.items()}
+    return combined(said, others, mix, forecasts_mean(fitted))
 
 
-def network_answer(fitted: Fitted, windows: Windows) -> Guess:
-    """Forecast ``windows`` by the network alone."""
+def plain_answer(fitted: Fitted, windows: Windows) -> Guess:
+    """Forecast ``windows`` by the network alone, whose intervals are not calibrated."""
     return ask_network(fitted.network, fitted.task.head, windows, AT_ONCE)  # type: ignore[attr-defined, arg-type]
+
+
+def network_answer(fitted: Fitted, windows: Windows, said: Guess | None = None) -> Guess:
+    """Forecast ``windows`` by the network alone, which may have ``said`` it already."""
+    return _kept(fitted, windows, plain_answer(fitted, windows) if said is None else said)
+
+
+def _kept(fitted: Fitted, windows: Windows, guess: Guess) -> Guess:
+    """Return the same with calibrated intervals, within its bounds."""
+    network = fitted.network
+    assert isinstance(network, ForecastNet)
+    return calibrated(guess, network, windows).kept(windows.rows.scaling, windows.series.numpy())
 
 
 def answer_of(fitted: Fitted, windows: Windows, model: str) -> Guess:

@@ -5,7 +5,7 @@ Shapes: n steps, K columns.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,23 +13,33 @@ import pandas as pd
 from ...data.series import Panel
 from ...data.series.covariates import Beside
 from ...errors import ConfigError, nearest
+from .layout import Layout
 from .settings import ForecastSettings
 from .variables import Variable
 
-DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)  # steps from which on the hour, or the weekday, says nothing
+DAY, WEEK, YEAR = (pd.Timedelta(days=days) for days in (1, 7, 365.25))
+YEARS = 2  # of training rows, before which a month cannot be told from what else has changed
 HOURS, DAYS = tuple(map(str, range(24))), ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = tuple(map(str, range(1, 13)))
 HOLIDAY = "calendar: holiday"
 
-# Of each part of a date: what it is called, its names, its place among these, and the step that is too long for it.
-Part = tuple[str, tuple[str, ...], Callable[[pd.DatetimeIndex], Any], pd.Timedelta | None]
-PARTS: tuple[Part, ...] = (
-    ("calendar: hour", HOURS, lambda times: times.hour, DAY),
-    ("calendar: weekday", DAYS, lambda times: times.day_of_week, WEEK),
-    ("calendar: month", MONTHS, lambda times: times.month - 1, None),
+
+class Part(NamedTuple):
+    """A part of a date that comes again."""
+
+    name: str
+    values: tuple[str, ...]
+    place: Callable[[pd.DatetimeIndex], Any]  # of each date among the values
+    period: pd.Timedelta  # after which all of them have been there; from steps as long on it says nothing
+
+
+PARTS = (
+    Part("calendar: hour", HOURS, lambda times: times.hour, DAY),
+    Part("calendar: weekday", DAYS, lambda times: times.day_of_week, WEEK),
+    Part("calendar: month", MONTHS, lambda times: times.month - 1, YEAR),
 )
 
-NAMES = {part[0]: part[1] for part in PARTS}  # of the columns that are no numbers
+NAMES = {part.name: part.values for part in PARTS}  # of the columns that are no numbers
 
 
 def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
@@ -56,8 +66,8 @@ def with_calendar(panel: Panel, settings: ForecastSettings) -> Panel:
         known = np.full((size, one.known.shape[1]), np.nan)
         known[: len(one.known)] = one.known
         beside.append(one._replace(known=np.concatenate([known, made[key]], 1)))
-    names = tuple(part[0] for part in parts) + ((HOLIDAY,) if settings.holidays else ())
-    categories = {**panel.categories, **{part[0]: NAMES[part[0]] for part in parts}}
+    names = tuple(part.name for part in parts) + ((HOLIDAY,) if settings.holidays else ())
+    categories = {**panel.categories, **{part.name: part.values for part in parts}}
     return replace(panel, beside=tuple(beside), categories=categories, calendar=names)
 
 
@@ -69,19 +79,63 @@ def calendar_at(times: pd.Index, variables: Sequence[Variable], holidays: str | 
     own = [one for one in variables if one.name == HOLIDAY or one.name in NAMES]
     if not own:
         return np.empty((len(times), 0))
-    parts = [part for part in PARTS if part[0] in {one.name for one in own}]
+    parts = [part for part in PARTS if part.name in {one.name for one in own}]
     columns = columns_at(pd.DatetimeIndex(times), parts, holidays)
     return np.stack([one.coded(columns[:, n], NAMES.get(one.name)) for n, one in enumerate(own)], 1)
 
 
 def parts_of(two: pd.Index, settings: ForecastSettings) -> list[Part]:
     """Return the parts of a date that differ from step to step, of which these are ``two``, if they are wanted."""
-    return [part for part in PARTS if settings.calendar and (part[3] is None or two[1] - two[0] < part[3])]
+    return [part for part in PARTS if settings.calendar and two[1] - two[0] < part.period]
+
+
+class Silent(NamedTuple):
+    """Columns of the calendar that would tell nothing new, and mislead."""
+
+    said: tuple[str, ...] = ()  # by the learned cycle
+    brief: tuple[str, ...] = ()  # as the training rows are
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.said + self.brief
+
+    def notes(self, season: int) -> list[str]:
+        """Say which are left out, and why."""
+        notes = []
+        if self.said:
+            notes.append(f"not read: {_listed(self.said)}, as the learned cycle of {season} steps says it already")
+        if self.brief:
+            notes.append(f"not read: {_listed(self.brief)}, as {YEARS} years of training rows are needed to learn it")
+        return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def silent_in(panel: Panel, layout: Layout, train_ends: Sequence[int]) -> Silent:
+    """Return the columns of the calendar of ``panel`` that say what the cycle says, or what so few rows cannot show."""
+    parts = [part for part in PARTS if part.name in panel.calendar]
+    if not parts:
+        return Silent()
+    times = panel.times(0, 0, layout.season + 2)
+    step, season = times[1] - times[0], times[layout.season] - times[0]
+    repeats = layout.cycle and layout.season > 1
+
+    def is_said(part: Part) -> bool:
+        apart = season % part.period
+        return repeats and min(apart, part.period - apart) <= (step if part.period == YEAR else 0 * step)
+
+    said = tuple(part.name for part in parts if is_said(part))
+    lasts = [panel.times(n, end, end + 1)[0] for n, end in enumerate(train_ends)]  # one of a table read together
+    brief = max(lasts) - min(panel.starts[: len(lasts)]) < YEARS * YEAR - step
+    return Silent(said, tuple(part.name for part in parts if brief and part.period == YEAR and part.name not in said))
 
 
 def columns_at(times: pd.DatetimeIndex, parts: list[Part], country: str | None) -> np.ndarray:
     """Return the columns of the calendar (n, K) for the ``times`` (n,)."""
-    columns = [np.asarray(place(times), dtype=np.float64) for _, _, place, _ in parts]
+    columns = [np.asarray(part.place(times), dtype=np.float64) for part in parts]
     if country is not None:
         days = times.tz_localize(None).normalize()
         found = holidays_of(country, range(int(days[0].year), int(days[-1].year) + 1))

@@ -20,13 +20,13 @@ from ...writing.numbers import percents
 from ..base import Fitted, Prepared
 from .baselines import Linear, RepeatLast, repeat_last
 from .exam import Guess
+from .intervals import Whole, flattery, ratio_of, spread_of
 from .network import ForecastNet
 from .ridge import Measure, measured_as
 from .windows import Windows
 
 NETWORK, LINEAR, LAST = "network", "linear", "repeat last"
 POWER = 4  # benchmarks/accuracy/simple.md has what else was tried
-FLATTERY = 0.5  # what one horizon of validation windows flatters the network by
 FEW = 3  # windows, below which errors say nothing
 LEAST = 10  # known values, below which nothing can be learned
 NOTHING = 1e-12  # errors below it, in training deviations, are none
@@ -39,11 +39,11 @@ class Said(NamedTuple):
     truth: np.ndarray  # (W, H, C), NaN where unknown
 
 
-def combine(fitted: Fitted, prepared: Prepared, said: Said) -> np.ndarray:
+def combine(fitted: Fitted, prepared: Prepared, said: Said) -> Whole:
     """Weigh the network of ``fitted`` and a linear model, which it keeps, by their errors on the validation windows.
 
     ``said`` is what the network says of these windows. The linear model is fitted to them, too, after they have judged
-    it. Returns how far the common answer lies from the network's there (W, H, C), standardised.
+    it. Returns how the common answer follows from the network's there.
     """
     valid = prepared.valid
     assert isinstance(valid, Windows)
@@ -59,24 +59,31 @@ def combine(fitted: Fitted, prepared: Prepared, said: Said) -> np.ndarray:
             f"The answer is the mean by the linear model ({linear.described()}), and the intervals are those of the "
             "network: the median of demand that is mostly zero is often zero."
         )
-        return np.zeros_like(linear.said)
+        return Whole(np.zeros_like(linear.said))
     last = repeat_last(valid)
     simple, other, name = LINEAR, linear.said, f"linear model ({linear.described()})"
     if len(valid) >= FEW and measure(last, truth) < measure(linear.said, truth):
         simple, other, name = LAST, last, "last value"
         fitted.baselines[LAST] = RepeatLast()
     mix = weigh({NETWORK: flattery(valid) * measure(own, truth), simple: measure(other, truth)}, len(valid))
-    fitted.learned = replace(fitted.learned, mix=mix)
+    spread = _spread(fitted, valid, other, truth)
+    fitted.learned = replace(fitted.learned, mix=mix, spread=spread)
     network, share = percents([mix[NETWORK], mix[simple]])
     fitted.record.answer = (
         f"The answer is {network} network and {share} {name}, by their errors in {len(valid):,} validation forecasts."
     )
-    return mix[simple] * (other - own)
+    return Whole(mix[simple] * (other - own), mix[NETWORK], spread)
 
 
-def flattery(valid: Windows) -> float:
-    """Return by how much the error on ``valid`` windows is too small of what was chosen by them."""
-    return 1 + FLATTERY * valid.horizon / len(valid)
+def _spread(fitted: Fitted, valid: Windows, said: np.ndarray, truth: np.ndarray) -> np.ndarray | None:
+    """Return the spread of what a member ``said`` missed; None if the network has no intervals."""
+    network = fitted.network
+    assert isinstance(network, ForecastNet)
+    if not network.head.quantiles:
+        return None
+    ratio = ratio_of(network.layout, valid.rows.scaling, valid.series.numpy())
+    spread = spread_of(said, truth, network.head.quantiles, ratio)
+    return None if spread is None else flattery(valid) * spread
 
 
 def _fitted_linear(fitted: Fitted, prepared: Prepared, measure: Measure, truth: np.ndarray) -> Linear:
@@ -108,14 +115,16 @@ def known_values(windows: Windows) -> int:
     return len(rows.values) if rows.observed is None else int(rows.observed.any(1).sum())
 
 
-def _fall_back(fitted: Fitted, valid: Windows, said: Said) -> np.ndarray:
-    """Let the last value answer; returns how far it lies from the network's answers, as ``combine`` does."""
+def _fall_back(fitted: Fitted, valid: Windows, said: Said) -> Whole:
+    """Let the last value answer."""
+    last = repeat_last(valid)
+    spread = _spread(fitted, valid, last, said.truth)
     fitted.baselines[LAST] = RepeatLast()
-    fitted.learned = replace(fitted.learned, mix={NETWORK: 0.0, LAST: 1.0})
+    fitted.learned = replace(fitted.learned, mix={NETWORK: 0.0, LAST: 1.0}, spread=spread)
     fitted.record.answer = (
         f"The answer is the last value: {known_values(valid)} known values are too few to learn from."
     )
-    return repeat_last(valid) - said.point
+    return Whole(last - said.point, 0.0, spread)
 
 
 @torch.inference_mode()
@@ -142,9 +151,9 @@ def weigh(errors: Mapping[str, float], windows: int) -> dict[str, float]:
 
 
 def combined(network: Guess, others: Mapping[str, Guess], mix: Mapping[str, float], still: bool = False) -> Guess:
-    """Return the weighted mean of all points; the intervals are those of the network, moved with its point.
+    """Return the weighted mean of all points, and of the ends of all intervals.
 
-    They stay where they are if they shall be ``still``.
+    Around a point without intervals are those of the network. They stay where they are if they shall be ``still``.
     """
     if not mix:
         return network
@@ -152,5 +161,15 @@ def combined(network: Guess, others: Mapping[str, Guess], mix: Mapping[str, floa
     for name, share in mix.items():
         if name != NETWORK:
             point = point + share * others[name].point
-    moved = np.zeros_like(point) if still else point - network.point
-    return Guess(point, {level: (low + moved, high + moved) for level, (low, high) in network.bands.items()})
+    if still:
+        return Guess(point, network.bands)
+    bands = {}
+    for level, (low, high) in network.bands.items():
+        own = np.stack([low - network.point, high - network.point])
+        away = mix[NETWORK] * own
+        for name, share in mix.items():
+            if name != NETWORK:
+                other = others[name]
+                away = away + share * (np.stack(other.bands[level]) - other.point if level in other.bands else own)
+        bands[level] = (point + away[0], point + away[1])
+    return Guess(point, bands)

@@ -15,7 +15,7 @@ from ...compare.metric import Statistics
 from ...data.series import Panel
 from ...errors import DataError
 from ...nn.heads import Head
-from ...nn.intervals import levels_of, margins
+from ...nn.intervals import levels_of
 from ..base import Exam
 from .learned import ForecastLearned
 from .metrics import inside, naive_scale, naive_square, quantile_sums, window_sums
@@ -139,27 +139,21 @@ def statistics_of(truth: Truth, guess: Guess) -> Statistics:
     return sums | bands | {"origin": truth.origins}
 
 
-def ask_network(
-    network: ForecastNet,
-    head: Head,
-    windows: Windows,
-    batch_size: int = 512,
-    interval: Callable[[Tensor], Tensor] | None = None,
-) -> Guess:
-    """Forecast all ``windows``; the ends are those of ``interval``, calibrated if not given."""
+def ask_network(network: ForecastNet, head: Head, windows: Windows, batch_size: int = 512) -> Guess:
+    """Forecast all ``windows``; the ends of the intervals are not calibrated."""
     network.eval()
     with torch.inference_mode():
         every = (params for _, _, params in network.over(windows, batch_size))
-        return guess_from(head, every, network.interval if interval is None else interval, windows)
+        return guess_from(head, every, windows)
 
 
-def guess_from(head: Head, every: Iterable[Tensor], interval: Callable[[Tensor], Tensor], windows: Windows) -> Guess:
-    """Return what the head's numbers (B, H, C, P) of all ``windows`` say, some at a time; ``interval`` has the ends."""
+def guess_from(head: Head, every: Iterable[Tensor], windows: Windows) -> Guess:
+    """Return what the head's numbers (B, H, C, P) of all ``windows`` say, some at a time."""
     points, ends = [], []
     for params in every:
         points.append(head.point(params).cpu())
         if head.quantiles:
-            ends.append(interval(params).cpu())
+            ends.append(head.interval(params).cpu())
     quantiles = torch.cat(ends) if ends else None
     return guess_of(head, torch.cat(points), quantiles, windows.rows.scaling, windows.series.numpy())
 
@@ -177,34 +171,6 @@ def guess_of(head: Head, point: Tensor, quantiles: Tensor | None, scaling: Scali
         for level, low, high in levels_of(head.quantiles):
             bands[level] = (unscale(every[..., low], scaling, series), unscale(every[..., high], scaling, series))
     return Guess(unscale(point.double().numpy(), scaling, series), bands)
-
-
-@torch.inference_mode()
-def calibrate(network: ForecastNet, windows: Windows, moved: np.ndarray | None = None, batch_size: int = 512) -> None:
-    """Move the ends of the intervals until they hold, on ``windows``, as much as their levels say.
-
-    They move by ``margins``, one number for all steps, in training deviations. The correction for a finite sample takes
-    for its size twice the horizons that the windows hold, as those that overlap share their errors.
-    ``moved`` (W, H, C) is how far the answer lies from the network's own, in the same unit.
-    """
-    if not network.head.quantiles:
-        return
-    network.eval()
-    misses: dict[int, list[np.ndarray]] = {}
-    levels, closest = levels_of(network.head.quantiles), torch.inf
-    for numbers, batch, params in network.over(windows, batch_size):
-        ends, target = network.head.interval(params), batch.targets
-        assert target is not None
-        if moved is not None:
-            target = target - torch.from_numpy(moved[numbers.numpy()]).to(target)
-        closest = min(closest, float(ends.diff(dim=-1).amin()))
-        for level, low, high in levels:
-            miss = torch.maximum(ends[..., low] - target, target - ends[..., high])
-            known = miss if batch.target_mask is None else miss[batch.target_mask]
-            misses.setdefault(level, []).append(known.flatten().cpu().numpy())
-    every = {level: np.concatenate(parts) for level, parts in misses.items()}
-    moves = margins(network.head.quantiles, every, closest, 2 * len(windows) / windows.horizon)
-    network.widen.copy_(torch.from_numpy(moves))
 
 
 def error_by_step(truth: Truth, guess: Guess) -> np.ndarray:

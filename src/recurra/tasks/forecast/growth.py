@@ -118,6 +118,8 @@ def _after_memory(old: ForecastLearned, panel: Panel) -> Panel:
             beside.append(Beside(ahead, behind, static[0]))
     categories = {one.name: one.categories for some in old.variables for one in some if one.categories is not None}
     categories = categories if coded else dict(panel.categories)
+    calendar = tuple(one.name for one in old.variables.known if one.name in panel.calendar)
+    panel = replace(panel, calendar=calendar) if coded else panel
     return replace(panel, values=tuple(values), starts=tuple(starts), beside=tuple(beside), categories=categories)
 
 

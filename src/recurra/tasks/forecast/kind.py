@@ -21,16 +21,18 @@ from ...training.task import Task
 from ..base import Baseline, Demo, Exam, Fitted, Glimpse, Judged, Kind, Onward, Prepared, Tell, tell_nobody
 from ..last import train_gently
 from ..others import another_suggested
-from .answers import Forecasts, answer_to, forecast, joined, network_answer, sample_paths
+from .answers import Forecasts, answer_to, forecast, joined, network_answer, plain_answer, sample_paths
 from .backtest import Origins, backtest, in_order
 from .baselines import make_baselines
 from .build import make_forecaster
+from .calendar import silent_in
 from .combination import combine, points_and_truth
 from .demo import make_demo
-from .exam import Guess, Truth, calibrate, make_exam, statistics_of
+from .exam import Guess, Truth, make_exam, statistics_of
 from .folds import errors_by
 from .growth import grown
 from .insample import FittedValues, fitted_values
+from .intervals import calibrate
 from .learned import ForecastLearned
 from .metrics import ERRORS_OF, forecast_metrics, loss_per_origin
 from .network import ForecastNet
@@ -96,10 +98,11 @@ class ForecastKind(Kind):
         if size:
             check_test_size(size, horizon)
         data = with_season_before(data, size)
-        if test_size is None and not leaves_enough(data, config.task, size):
-            plan = make_plan(data, config.task, reservoir=is_reservoir(config.model))
-            return replace(plan, notes=(*plan.notes, TOO_FEW))
-        return make_plan(data, config.task, size, reservoir=is_reservoir(config.model))
+        few = test_size is None and not leaves_enough(data, config.task, size)
+        plan = make_plan(data, config.task, 0 if few else size, reservoir=is_reservoir(config.model))
+        silent = silent_in(data, plan.layout, plan.train_ends)
+        notes = (*plan.notes, *silent.notes(plan.layout.season), *([TOO_FEW] if few else []))
+        return replace(plan, notes=notes, silent=silent.names)
 
     def cut_by(self, config: Config) -> str:
         """Return the settings of the task, and whether it is a reservoir, which has a longer look-back."""
@@ -149,10 +152,10 @@ class ForecastKind(Kind):
         if not (fitted.config.task.combine or network.head.quantiles):
             return
         said = points_and_truth(fitted, valid)
-        moved = combine(fitted, prepared, said) if fitted.config.task.combine else None
-        calibrate(network, valid, moved)
+        whole = combine(fitted, prepared, said) if fitted.config.task.combine else None
+        calibrate(network, valid, whole)
         if network.head.quantiles:
-            fitted.learned = replace(fitted.learned, errors=error_paths(fitted, prepared, said, moved))
+            fitted.learned = replace(fitted.learned, errors=error_paths(fitted, prepared, said, whole))
 
     def train(self, fitted: Fitted, prepared: Prepared, progress: Progress, watch: Watch | None) -> Iterator[Epoch]:
         """Train by gradient, or find a reservoir and its read-out in closed form."""
@@ -205,8 +208,9 @@ class ForecastKind(Kind):
 
     def ask_both(self, fitted: Fitted, examples: Windows) -> tuple[Guess, Guess | None]:
         """Forecast all windows, and by the network alone, where it is not all that answers."""
-        network = network_answer(fitted, examples)
-        return joined(fitted, examples, network), network if fitted.learned.mix else None
+        said = plain_answer(fitted, examples)
+        network = network_answer(fitted, examples, said) if fitted.learned.mix else None
+        return joined(fitted, examples, said), network
 
     def needs_data(self, asked: ForecastAsked) -> bool:
         """Fitted values are about rows, of which no run remembers more than the last."""

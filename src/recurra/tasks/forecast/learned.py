@@ -46,6 +46,7 @@ class ForecastLearned:
     bounds: tuple[float, float] = (-np.inf, np.inf)  # that forecasts were told to stay within
     variables: Variables = Variables()  # noqa: RUF009  (it never changes)
     around: Around | None = None  # the covariates around the end of each row series; None if there are none
+    spread: np.ndarray | None = None  # (H, C, K) of the intervals of what answers beside the network, standardised
     errors: np.ndarray | None = None  # (M, H, C) of validation windows, in training deviations, which paths go by
 
     @classmethod
@@ -65,7 +66,7 @@ class ForecastLearned:
                 "channels= out, or known=, past= and static=."
             )
         lengths = tuple(len(values) for values in panel.values)
-        variables = Variables.of(panel.some([0]) if joint else panel, measured)
+        variables = Variables.of(panel.some([0]) if joint else panel, measured, plan.silent)
         widths: dict[str, Any] = {sort: tuple(one.width for one in some) for sort, some in variables._asdict().items()}
         holes: dict[str, Any] = {
             f"{sort}_holes": tuple(one.holes for one in getattr(variables, sort)) for sort in ("known", "past")
@@ -127,8 +128,8 @@ class ForecastLearned:
             "variables": self.variables.to_plain(),
         }
         beside = {} if self.around is None else {f"around_{name}": part for name, part in self.around._asdict().items()}
-        errors = {} if self.errors is None else {"errors": self.errors}
-        return plain, {**self.scaling.to_arrays(), "context": self.context, **beside, **errors}
+        found = {name: part for name in ("spread", "errors") if (part := getattr(self, name)) is not None}
+        return plain, {**self.scaling.to_arrays(), "context": self.context, **beside, **found}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "ForecastLearned":
@@ -147,6 +148,7 @@ class ForecastLearned:
             bounds=bounds_of(*plain.get("bounds", (None, None))),
             variables=Variables.from_plain(plain.get("variables", {})),
             around=_around_in(arrays),
+            spread=arrays.get("spread"),  # the first runs have none
             errors=arrays.get("errors"),
         )
 

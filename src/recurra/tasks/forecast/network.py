@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ...attention import LaggedAttention
 from ...data.batch import Batch
 from ...nn.heads import Head
-from ...nn.intervals import widened
 from ...nn.layers import Recurrent
 from ...nn.models import Output, ParallelWriter, Writer
 from ...random import Dropout
@@ -157,11 +156,6 @@ class ForecastNet(nn.Module):
         for numbers in torch.arange(len(windows)).split(batch_size):
             batch = windows.take(numbers).to(device)
             yield numbers, batch, self(batch).prediction
-
-    def interval(self, params: Tensor) -> Tensor:
-        """Return the calibrated quantiles (..., K) of the head's numbers (..., P); the median stays."""
-        quantiles = self.head.interval(params)
-        return widened(quantiles, self.widen.to(quantiles.device))
 
     @torch.no_grad()
     def welcome_strangers(self) -> None:

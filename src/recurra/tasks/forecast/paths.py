@@ -17,6 +17,7 @@ from ...errors import ConfigError, RunError
 from ..base import Fitted, Prepared
 from .combination import Said, points_and_truth
 from .exam import Guess
+from .intervals import Whole
 from .learned import ForecastLearned
 from .scaling import Scaling
 from .settings import WITH_INTERVALS
@@ -45,15 +46,15 @@ class Paths:
         return long_frame(self.names, stamps, {"path": numbers, "y": each.reshape(-1)})
 
 
-def error_paths(fitted: Fitted, prepared: Prepared, said: Said, moved: Array | None) -> Array:
+def error_paths(fitted: Fitted, prepared: Prepared, said: Said, whole: Whole | None) -> Array:
     """Return what the answers missed in validation windows, in training deviations: (M, H, C), 0 where it is unknown.
 
-    ``said`` is what the network says of them, ``moved`` (W, H, C) how far the answer lies from that. Where windows are
-    few, those of the training join them: their errors are smaller, but have an order, too.
+    ``said`` is what the network says of them, ``whole`` how the answer follows from that. Where windows are few, those
+    of the training join them: their errors are smaller, but have an order, too.
     """
     train = prepared.train
     assert isinstance(train, Windows)
-    errors = said.truth - said.point - (0.0 if moved is None else moved)
+    errors = said.truth - said.point - (0.0 if whole is None else whole.moved)
     most = max(2, min(MOST, NUMBERS // max(1, errors[0].size)))
     errors = errors[np.linspace(0, len(errors) - 1, min(most, len(errors))).round().astype(int)]
     if len(errors) < FEW:

@@ -69,6 +69,7 @@ class ForecastPlan:
     test: Part  # empty if nothing is held out
     test_size: int
     notes: tuple[str, ...]
+    silent: tuple[str, ...] = ()  # columns of the calendar that tell nothing new
 
 
 def tracks_of(panel: Panel, joint: bool) -> list[np.ndarray]:

@@ -42,7 +42,8 @@ class ForecastSettings:
         None, "column(s) that never change within a series, such as its region; numbers or text", metavar="COLUMNS"
     )
     calendar: bool = setting(
-        False, "read the hour, the weekday and the month of each step, as far as they differ, also ahead"
+        False,
+        "read the hour, the weekday and the month of each step, also ahead, as far as they differ and can be learned",
     )
     holidays: str | None = setting(
         None, "country whose public holidays are read, also ahead: two letters, such as DE, or DE-BY", metavar="COUNTRY"

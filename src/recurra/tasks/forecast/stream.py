@@ -21,10 +21,11 @@ from ...nn.surroundings import on_its_own
 from ..base import Fitted
 from ..frames import Form, given_as
 from .adaptive import Margins
-from .answers import AT_ONCE, mixed, told, windows_from
+from .answers import mixed, plain_answer, told, windows_from
 from .carried import Carried
 from .context import Context, refuse_empty
-from .exam import Guess, ask_network, guess_from
+from .exam import Guess, guess_from
+from .intervals import calibrated
 from .kind import steps_within
 from .learned import ForecastLearned, plain_stamp, stamp_of
 from .network import ForecastNet
@@ -132,7 +133,9 @@ class ForecastStream:
         refuse_empty(context.values, self.names)
         windows = windows_from(context, self.learned, steps)
         guess = self._guess(windows)
-        if self.margins is not None:
+        if self.margins is None:
+            guess = calibrated(guess, self._network, windows)
+        else:
             self._issue(range(len(self.tracks)), guess)
             guess = self.margins.widened(guess, self.scaling.std)
         guess = guess.kept(self.scaling, np.arange(len(self.tracks)))
@@ -203,15 +206,12 @@ class ForecastStream:
         return Context(self._panel(), values, self.identities, self.phases.copy(), self.scaling, around)
 
     def _guess(self, windows: Windows) -> Guess:
-        """Return what all that answers together says, not yet within its bounds; with ``adapt`` of the plain ends."""
-        network = self.fitted.network
-        assert isinstance(network, ForecastNet)
-        interval = network.interval if self.margins is None else network.head.interval
+        """Return what all that answers together says, not yet calibrated and within its bounds."""
         with torch.inference_mode():
             if self.carried is not None:
-                said = guess_from(network.head, [self.carried.params(windows)], interval, windows)
+                said = guess_from(self._network.head, [self.carried.params(windows)], windows)
             else:
-                said = ask_network(network, network.head, windows, AT_ONCE, interval)
+                said = plain_answer(self.fitted, windows)
         return mixed(self.fitted, windows, said)
 
     # ------------------------------------------------------------------------------------------------- going on
@@ -241,14 +241,16 @@ class ForecastStream:
         scaled: np.ndarray = self.scaling.rows(np.array([row])).into(values[None, None])[0, 0]
         return scaled
 
+    @property
+    def _network(self) -> ForecastNet:
+        assert isinstance(self.fitted.network, ForecastNet)
+        return self.fitted.network
+
     def _levels(self) -> list[tuple[int, int, int]]:
-        network = self.fitted.network
-        assert isinstance(network, ForecastNet)
-        return levels_of(network.head.quantiles)
+        return levels_of(self._network.head.quantiles)
 
     def _first_margins(self) -> Margins:
-        network, layout = self.fitted.network, self.learned.layout
-        assert isinstance(network, ForecastNet)
+        network, layout = self._network, self.learned.layout
         if not self._levels():
             raise ConfigError(
                 "adapt=True moves the ends of intervals, and this model has none: train it with loss='quantile'."

@@ -86,8 +86,8 @@ class Variables(NamedTuple):
     static: tuple[Variable, ...] = ()
 
     @classmethod
-    def of(cls, panel: Panel, ends: Sequence[int]) -> "Variables":
-        """Learn from the rows of ``panel`` up to the ``ends`` of its series."""
+    def of(cls, panel: Panel, ends: Sequence[int], silent: Sequence[str] = ()) -> "Variables":
+        """Learn from the rows of ``panel`` up to the ``ends`` of its series, but of no ``silent`` column."""
         if not panel.beside:
             return cls()
         found = {}
@@ -98,17 +98,19 @@ class Variables(NamedTuple):
                 [part[:end] for part, end in zip(parts, ends, strict=True)]
             )  # fmt: skip
             found[sort] = tuple(
-                Variable.of(name, rows[:, n], panel.categories.get(name)) for n, name in enumerate(names)
+                Variable.of(name, rows[:, n], panel.categories.get(name))
+                for n, name in enumerate(names)
+                if name not in silent
             )
         return cls(**found)
 
     def coded(self, panel: Panel, sort: str) -> list[np.ndarray]:
         """Return the columns of one ``sort`` as they were coded in training, for each series of ``panel``: (n, V)."""
         variables: tuple[Variable, ...] = getattr(self, sort)
-        columns = []
+        names, columns = panel.columns(sort), []
         for one in panel.beside:
             values = np.atleast_2d(getattr(one, sort))
-            parts = [v.coded(values[:, n], panel.categories.get(v.name)) for n, v in enumerate(variables)]
+            parts = [v.coded(values[:, names.index(v.name)], panel.categories.get(v.name)) for v in variables]
             columns.append(np.stack(parts, 1) if parts else np.zeros((len(values), 0)))
         return columns
 
