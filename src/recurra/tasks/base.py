@@ -330,6 +330,10 @@ class Kind(ABC):
         """
         return {}
 
+    def waits_for(self, fitted: Fitted) -> str | None:
+        """Return which setting of an answer is needed before a run can give one without data; None if it can."""
+        return None
+
     def needs_data(self, asked: Any) -> bool:
         """Tell whether what is ``asked`` cannot be answered without data, from what is remembered of the training."""
         return not self.remembers

@@ -275,7 +275,9 @@ def _command(fitted: Fitted, folder: Path | None, row: str) -> list[str]:
     """Return the command that answers as a row of the table does."""
     if folder is None:
         return []
+    needed = fitted.kind.waits_for(fitted)
     where = shlex.quote(str(folder)) + ("" if fitted.kind.remembers else " NEW_DATA")
+    where += "" if needed is None else f" --{needed} FILE"
     command = f"recurra predict {where}"
     if row in fitted.baselines or row == THE_NETWORK:  # other rows are what the run answers anyway
         if "model" not in settings_of(fitted.kind.parts.predict):

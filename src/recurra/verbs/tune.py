@@ -220,6 +220,8 @@ class _Search:
             self.listener.notes(
                 [f"{trials - 1} of {total} combinations are tried, by chance; trials={total + 1} tries all"]
             )
+        elif total is not None and total + 1 < trials:
+            self.listener.notes([f"there are {total} combinations, so that {total + 1} trials are all"])
 
     def _config(self, values: Mapping[str, Any]) -> Config:
         """Return the settings of a trial; those that nothing uses have their defaults."""

@@ -28,6 +28,7 @@ from .learned import ForecastLearned
 from .network import ForecastNet
 from .paths import Paths, require_paths
 from .settings import WITH_INTERVALS
+from .unusual import say_unusual
 from .windows import Windows, windows_after
 
 AT_ONCE = 1024  # rows that the network reads at a time: an attention takes memory for each pair of steps
@@ -82,7 +83,8 @@ def forecast(
         guess = ask(context).first(steps)
     else:
         guess, _, fed = extended(ask, context, steps, fitted, usual_count(len(context.values)), seed=0)
-    notes = (*_notes_on(fitted, guess, model), *_notes_on_length(learned, steps, fed))
+    unusual = say_unusual(learned, context, steps)
+    notes = (*_notes_on(fitted, guess, model), *_notes_on_length(learned, steps, fed), *unusual)
     return told(learned, context, guess, steps, notes)
 
 

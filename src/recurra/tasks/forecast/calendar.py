@@ -104,13 +104,14 @@ class Silent(NamedTuple):
         """Say which are left out, and why."""
         notes = []
         if self.said:
-            notes.append(f"not read: {_listed(self.said)}, as the learned cycle of {season} steps says it already")
+            notes.append(f"not read: {listed(self.said)}, as the learned cycle of {season} steps says it already")
         if self.brief:
-            notes.append(f"not read: {_listed(self.brief)}, as {YEARS} years of training rows are needed to learn it")
+            notes.append(f"not read: {listed(self.brief)}, as {YEARS} years of training rows are needed to learn it")
         return notes
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return names of columns one after the other."""
     return ", ".join(f"'{name}'" for name in names)
 
 

@@ -97,7 +97,7 @@ def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> str
     if not ahead.any():
         return ""
     series, step, column = (int(place[0]) for place in np.nonzero(ahead))
-    name, times = learned.variables.known[column].name, _written(times_of(learned, context.panel, 0, steps)[series])
+    name, times = learned.variables.known[column].name, written(times_of(learned, context.panel, 0, steps)[series])
     which = f" of the series '{names[series]}'" if len(names) > 1 else ""
     return (
         f"'{name}' is not known for {times[step]}{which}. It is a column of known=, so a forecast of {steps} step(s) "
@@ -105,7 +105,7 @@ def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> str
     )
 
 
-def _written(times: pd.Index) -> pd.Index:
+def written(times: pd.Index) -> pd.Index:
     """Return labels as a person writes them: days without an hour, if none has one."""
     days = isinstance(times, pd.DatetimeIndex) and bool((times == times.normalize()).all())
     return times.strftime("%Y-%m-%d") if days else times  # type: ignore[attr-defined]

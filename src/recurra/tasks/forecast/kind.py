@@ -25,8 +25,9 @@ from .answers import Forecasts, answer_to, forecast, joined, network_answer, pla
 from .backtest import Origins, backtest, in_order
 from .baselines import make_baselines
 from .build import make_forecaster
-from .calendar import silent_in
+from .calendar import listed, silent_in
 from .combination import combine, points_and_truth
+from .context import context_of, unknown_ahead
 from .demo import make_demo
 from .exam import Guess, Truth, make_exam, statistics_of
 from .folds import errors_by
@@ -58,6 +59,7 @@ from .settings import PARTS, WITH_INTERVALS, BacktestAsked, ForecastAsked, Origi
 from .sizes import sized
 from .source import fingerprint_of, read_panel, strangers
 from .upgrade import upgraded
+from .variables import empty_in
 from .windows import Windows, rows_of
 
 if TYPE_CHECKING:
@@ -101,8 +103,10 @@ class ForecastKind(Kind):
         few = test_size is None and not leaves_enough(data, config.task, size)
         plan = make_plan(data, config.task, 0 if few else size, reservoir=is_reservoir(config.model))
         silent = silent_in(data, plan.layout, plan.train_ends)
-        notes = (*plan.notes, *silent.notes(plan.layout.season), *([TOO_FEW] if few else []))
-        return replace(plan, notes=notes, silent=silent.names)
+        notes = [*plan.notes, *silent.notes(plan.layout.season), *([TOO_FEW] if few else [])]
+        if empty := empty_in(data, plan.train_ends):
+            notes.append(f"careful: no training row has a value of {listed(empty)}, so that nothing is learned from it")
+        return replace(plan, notes=tuple(notes), silent=silent.names)
 
     def cut_by(self, config: Config) -> str:
         """Return the settings of the task, and whether it is a reservoir, which has a longer look-back."""
@@ -211,6 +215,11 @@ class ForecastKind(Kind):
         said = plain_answer(fitted, examples)
         network = network_answer(fitted, examples, said) if fitted.learned.mix else None
         return joined(fitted, examples, said), network
+
+    def waits_for(self, fitted: Fitted) -> str | None:
+        """Return ``future`` if what is known ahead has not been told."""
+        learned = fitted.learned
+        return "future" if unknown_ahead(learned, context_of(learned), learned.layout.horizon) else None
 
     def needs_data(self, asked: ForecastAsked) -> bool:
         """Fitted values are about rows, of which no run remembers more than the last."""

@@ -15,7 +15,7 @@ from ...writing.numbers import ordinal
 from .demand import intermittent_in, mostly, say_demand
 from .layout import Layout
 from .logarithm import swings_with_level
-from .presets import has_own_core
+from .presets import PRESETS, has_own_core
 from .scaling import limits_of, without_faults
 from .settings import NEGATIVE_BINOMIAL, ForecastSettings
 
@@ -72,14 +72,17 @@ class ForecastPlan:
     silent: tuple[str, ...] = ()  # columns of the calendar that tell nothing new
 
 
-def tracks_of(panel: Panel, joint: bool) -> list[np.ndarray]:
-    """Return the row series (T, C) of a panel: each series alone, or all columns of a table together."""
+def tracks_of(panel: Panel, joint: bool, preset: str | None = None) -> list[np.ndarray]:
+    """Return the row series (T, C) of a panel: each series alone, or all columns of a table together.
+
+    Raises DataError if they cannot be read together, as the ``preset`` may have it.
+    """
     if not joint:
         return [values[:, None] for values in panel.values]
     if not panel.aligned:
-        raise DataError(
-            "channels='joint' needs series that begin and end together. Use channels='independent' for these."
-        )
+        own = preset is not None and PRESETS[preset].settings.get("channels") == "joint"
+        who = f"preset='{preset}' reads all series together (channels='joint'), which" if own else "channels='joint'"
+        raise DataError(f"{who} needs series that begin and end together. Use channels='independent' for these.")
     return [np.stack(panel.values, 1)]
 
 
@@ -97,7 +100,7 @@ def make_plan(
     """
     if settings.horizon is None:
         raise ConfigError("The horizon is missing: say how many steps ahead to forecast, such as horizon=24.")
-    raw = tracks_of(panel, settings.channels == "joint")
+    raw = tracks_of(panel, settings.channels == "joint", settings.preset)
     lengths = tuple(len(track) for track in raw)
     valid_size = _validation_size(settings, lengths, test_size)
     train_ends = tuple(max(0, n - test_size - valid_size) for n in lengths)

@@ -124,6 +124,17 @@ class Variables(NamedTuple):
         return cls(**{sort: tuple(map(Variable.from_plain, some)) for sort, some in plain.items()})
 
 
+def empty_in(panel: Panel, ends: Sequence[int]) -> list[str]:
+    """Return the columns that hold no value in the rows of ``panel`` up to the ``ends`` of its series."""
+    found = []
+    for sort in Variables._fields if panel.beside else ():
+        parts = [np.atleast_2d(getattr(one, sort)) for one in panel.beside]
+        rows = [part if sort == "static" else part[:end] for part, end in zip(parts, ends, strict=False)]
+        known = np.any([np.isfinite(part).any(0) for part in rows], 0)
+        found += [name for name, is_known in zip(panel.columns(sort), known, strict=True) if not is_known]
+    return found
+
+
 class Around(NamedTuple):
     """The covariates around a forecast from the end of each series, as they were coded in training."""
 
