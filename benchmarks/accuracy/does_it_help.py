@@ -180,6 +180,8 @@ def tables(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
     if large:
         yield from ("", "ETT, scaled MSE", "")
         yield from ett(done, large, seeds)
+        yield from ("", "Effects there", "")
+        yield from effects_there(done, large, seeds)
 
 
 def relative(every: np.ndarray) -> np.ndarray:
@@ -241,6 +243,31 @@ def ett(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
     yield "|---" * (2 * len(names) + 1) + "|"
     for cell, row in zip(CELLS, every.transpose(1, 0, 2), strict=True):
         yield f"| {cell} | {' | '.join(f'{one[0]:.4f} | {one[chosen]:.4f}' for one in row)} |"
+
+
+def effects_there(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
+    """Return a line for the attention and for each cell beside the GRU: by set, with the chance of seeds."""
+    cells, looks = list(CELLS), ["none", next(key[2] for key in done if key[0] in LARGE and key[2] != "none")]
+    every = np.array(
+        [
+            [[[done[n, c, a, s]["network"]["scaled_mse"] for a in looks] for c in cells] for s in range(seeds)]
+            for n in names
+        ]
+    )
+    logs, usual = np.log(every), cells.index("gru")
+    found = {f"{looks[1]} instead of none": (logs[..., 1] - logs[..., 0]).mean(2)}
+    found |= {
+        f"{c} instead of gru": (logs[:, :, n] - logs[:, :, usual]).mean(2) for n, c in enumerate(cells) if n != usual
+    }
+    yield f"| effect | {' | '.join(names)} |"
+    yield "|---" * (len(names) + 1) + "|"
+    for said, each in found.items():  # (sets, seeds)
+        shares = []
+        for by_seed in each:
+            mean, half = by_seed.mean(), interval_of_mean(by_seed)
+            low, middle, high = (100 * np.expm1(mean + part) for part in (-half, 0, half))
+            shares.append(f"{middle:+.1f} % ({low:+.1f} to {high:+.1f})")
+        yield f"| {said} | {' | '.join(shares)} |"
 
 
 class Ranks(NamedTuple):
