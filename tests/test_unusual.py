@@ -102,3 +102,10 @@ def test_a_preset_that_reads_series_together_says_that_it_is_the_preset(preset: 
         Forecaster(horizon=2, id="store", target="sold", preset=preset).fit(table)
     with pytest.raises(DataError, match=r"^channels='joint' needs series that begin and end together"):
         Forecaster(horizon=2, id="store", target="sold", channels="joint").fit(table)
+
+
+def test_a_season_that_no_row_repeats_is_told() -> None:
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=90), "y": np.arange(90.0) % 7})
+    for season, told in ((120, True), (30, False)):
+        found = Forecaster(**BRIEF | {"season": season}).fit(frame).notes_
+        assert any(f"careful: a season of {season} steps is longer" in note for note in found) == told

@@ -334,6 +334,11 @@ def _describe(layout: Layout, train_ends: tuple[int, ...], valid_size: int, test
     split = f"{max(train_ends)} training rows, then {valid_size} for validation"
     split += f", then {test.size} for the test" if test.size else ""
     notes = [f"{', '.join(parts)}; {split}; {windows} training windows"]
+    if layout.season > max(train_ends):
+        notes.append(
+            f"careful: a season of {layout.season} steps is longer than the {max(train_ends)} training rows, so that "
+            "nothing in them repeats it"
+        )
     if windows < SCARCE:
         notes.append(f"careful: only {windows} training windows, so that little can be learned; bring more rows")
     return notes + ([describe_test(len(test), test.size, test.step)] if test.step > 1 else [])
