@@ -7,8 +7,8 @@ midnight the next 24 hours are forecast. November and December 2012 judge, and w
 before them, where the test is never read. Hours without a row are missing values. "calendar" knows the calendar and
 whether it is a holiday or a working day, also ahead (of the calendar itself nothing is left to read: the hour and the
 weekday are in the learned cycle of a week, and for the month the rows are too few); "weather" reads in addition
-temperature, humidity, wind and the sort of weather up to now. A line of JSON is added to ``--out`` (bicycles.jsonl) for every fit,
-with the error of every day; what is in it already is not done again.
+temperature, humidity, wind and the sort of weather up to now. A line of JSON is added to ``--out`` (bicycles.jsonl) for
+every fit, with the error of every day; what is in it already is not done again.
 """
 
 import os
