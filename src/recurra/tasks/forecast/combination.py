@@ -20,7 +20,7 @@ from ...writing.numbers import percents
 from ..base import Fitted, Prepared
 from .baselines import Linear, RepeatLast, repeat_last
 from .exam import Guess
-from .intervals import Whole, flattery, ratio_of, spread_of
+from .intervals import Whole, flattery, missed_more, ratio_of, spread_of
 from .network import ForecastNet
 from .ridge import Measure, measured_as
 from .windows import Windows
@@ -83,7 +83,7 @@ def _spread(fitted: Fitted, valid: Windows, said: np.ndarray, truth: np.ndarray)
         return None
     ratio = ratio_of(network.layout, valid.rows.scaling, valid.series.numpy())
     spread = spread_of(said, truth, network.head.quantiles, ratio)
-    return None if spread is None else flattery(valid) * spread
+    return None if spread is None else missed_more(valid, network.layout.sparse) * spread
 
 
 def _fitted_linear(fitted: Fitted, prepared: Prepared, measure: Measure, truth: np.ndarray) -> Linear:

@@ -25,11 +25,20 @@ from .windows import Windows
 
 Array = np.ndarray
 FLATTERY = 0.5  # what one horizon of validation windows flatters by what was chosen by them
+MOST = 2.5  # times that what was missed counts in an interval: with fewer windows nothing was measured
 
 
 def flattery(valid: Windows) -> float:
     """Return by how much the errors on ``valid`` windows are too small of what was chosen by them."""
     return 1 + FLATTERY * valid.horizon / len(valid)
+
+
+def missed_more(valid: Windows, sparse: bool = False) -> float:
+    """Return how many times what was missed in ``valid`` windows counts in an interval; once if demand is ``sparse``.
+
+    Who orders one more has not ordered two.
+    """
+    return 1.0 if sparse else min(flattery(valid), MOST)
 
 
 class Whole(NamedTuple):
@@ -110,15 +119,15 @@ def ratio_of(layout: Layout, scaling: Scaling, series: Array) -> Tensor | None:
 def calibrate(network: ForecastNet, windows: Windows, whole: Whole | None = None, batch_size: int = 512) -> None:
     """Move the ends of the intervals until they hold, on ``windows``, as much as their levels say.
 
-    They move by ``margins``, one number for all steps, in training deviations. What the answer missed there counts for
-    more by the ``flattery`` of the windows, whose number the correction for a finite sample takes for its size.
+    They move by ``margins``, one number for all steps, in training deviations. What the answer missed there counts as
+    often as ``missed_more`` says; the number of windows is the size that the correction for a finite sample takes.
     ``whole`` says how the answer follows from that of the network; if there is none they are the same.
     """
     if not network.head.quantiles:
         return
     network.eval()
     misses: dict[int, list[Array]] = {}
-    levels, closest, more = levels_of(network.head.quantiles), torch.inf, flattery(windows)
+    levels, closest, more = levels_of(network.head.quantiles), torch.inf, missed_more(windows, network.layout.sparse)
     for numbers, batch, params in network.over(windows, batch_size):
         ends, point, target = network.head.interval(params), network.head.point(params), batch.targets
         assert target is not None
