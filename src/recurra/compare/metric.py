@@ -59,6 +59,7 @@ def ratio(above: str, below: str) -> Callable[[Statistics], float]:
 
     def of(statistics: Statistics) -> float:
         count = float(np.sum(statistics[below]))
-        return float(np.sum(statistics[above])) / count if count else float("nan")
+        # Of next to nothing no share is known: it may be beyond all numbers.
+        return float(np.sum(statistics[above])) / count if abs(count) >= np.finfo(float).tiny else float("nan")
 
     return of
