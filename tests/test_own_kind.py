@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from commands import stopped_by_hand
 from recurra import cli
-from recurra.training import runs
 from recurra.verbs.ledger import Ledger
 
 pytestmark = pytest.mark.slow
@@ -186,14 +186,7 @@ def test_the_wrong_task_for_a_run(folder: Path) -> None:
 
 
 def test_a_training_of_it_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = runs.write_checkpoint
-
-    def once(*given: Any) -> None:
-        original(*given)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runs, "write_checkpoint", once)
+    with stopped_by_hand(monkeypatch):
         done = recurra(folder, "train", "bits.csv", *TASK, *QUICK, "--out", "part")
     assert done.code == 130 and "recurra train --resume part" in done.err
     done = recurra(folder, "train", "--resume", "part")

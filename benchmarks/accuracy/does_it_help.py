@@ -218,6 +218,13 @@ def by_set(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
         )
 
 
+def change_in_percent(logs: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean of differences of logarithms as a change in percent, between the ends of its 95 % interval."""
+    mean, half = logs.mean(), interval_of_mean(logs)
+    low, middle, high = (float(100 * np.expm1(mean + part)) for part in (-half, 0, half))
+    return low, middle, high
+
+
 def effects(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
     """Return a line for each attention beside none and each cell beside the GRU: the error by sets, with its chance."""
     logs = np.log(numbers(done, names, seeds, "mase"))
@@ -229,8 +236,7 @@ def effects(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]:
     yield "|---|---|---|---|"
     for said, each in found.items():
         by_sets = each.mean(1)
-        mean, half = by_sets.mean(), interval_of_mean(by_sets)
-        low, middle, high = (100 * np.expm1(mean + part) for part in (-half, 0, half))
+        low, middle, high = change_in_percent(by_sets)
         better, worse = (by_sets < 0).sum(), (by_sets > 0).sum()
         yield f"| {said} | {middle:+.1f} % | {low:+.1f} to {high:+.1f} % | {better} / {worse} |"
 
@@ -264,8 +270,7 @@ def effects_there(done: Fits, names: Sequence[str], seeds: int) -> Iterator[str]
     for said, each in found.items():  # (sets, seeds)
         shares = []
         for by_seed in each:
-            mean, half = by_seed.mean(), interval_of_mean(by_seed)
-            low, middle, high = (100 * np.expm1(mean + part) for part in (-half, 0, half))
+            low, middle, high = change_in_percent(by_seed)
             shares.append(f"{middle:+.1f} % ({low:+.1f} to {high:+.1f})")
         yield f"| {said} | {' | '.join(shares)} |"
 
