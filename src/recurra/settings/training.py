@@ -52,5 +52,7 @@ class TrainingSettings:
     precision: Literal["float32", "bfloat16"] = setting(
         "float32", "what factors of products are rounded to in training (doctor says whether that is faster here)"
     )
-    device: str = setting("auto", "cpu, cuda, or auto for the fastest there is")
-    seed: int = setting(0, "the same seed gives the same result on the same machine", low=0, high=2**63 - 1)
+    device: str = setting("auto", "cpu, cuda, or auto: the GPU if there is one and the network is large enough for it")
+    seed: int = setting(
+        0, "the same seed gives the same result on the same machine (on a GPU to rounding)", low=0, high=2**63 - 1
+    )

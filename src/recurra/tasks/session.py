@@ -39,11 +39,10 @@ class Session:
             kind.begin(network, prepared)
         else:
             network.load_state_dict(weights)
-        network.to(pick_device(config.training.device))
+        device = pick_device(config.training.device, network)
+        network.to(device)
         self.prepared = prepared
-        self.fitted = Fitted(
-            kind, config, prepared.learned, network, task, {}, Record.of(network, config.training.device)
-        )
+        self.fitted = Fitted(kind, config, prepared.learned, network, task, {}, Record.of(network, device.type))
         self.progress = Progress() if progress is None else progress
         self.history: list[dict[str, Any]] = []
         self.fitted.record.notes = [*getattr(prepared.data, "notes", ()), *prepared.plan.notes]

@@ -1,14 +1,23 @@
 """Where a network computes."""
 
 import torch
+from torch import nn
 
 from ..errors import ConfigError
 
+# A GPU takes as long for a little as for a lot: with fewer weights than these the native engine was the faster one on
+# four cores of a server beside an H200 (benchmarks/gpu.md).
+MANY = 1_000_000
 
-def pick_device(name: str) -> torch.device:
-    """Return the device called ``name``; ``auto`` is the GPU if there is one."""
+
+def pick_device(name: str, network: nn.Module) -> torch.device:
+    """Return the device called ``name``; ``auto`` is the GPU if there is one and ``network`` is large enough for it.
+
+    Raises ConfigError if there is no such device.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        large = sum(one.numel() for one in network.parameters()) >= MANY
+        return torch.device("cuda" if large and torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -88,7 +88,7 @@ def read_ledger(folder: Path, plan: Mapping[str, Any], kind: Kind, candidates: S
     kept, members = about["best"], _classes(candidates)
     run = runs.Run(kept["config"], _of(tensors, BEST), kept["history"])
     fitted = from_run(run, folder, kind, members)
-    fitted.network.to(pick_device(fitted.config.training.device))
+    fitted.network.to(pick_device(fitted.config.training.device, fitted.network))
     best = Best(kept["label"], kept["seed"], kept["loss"], fitted, run.history)
     return Ledger(outcomes, best, about["looked"] and Looked(**about["looked"]))
 

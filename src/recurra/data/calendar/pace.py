@@ -184,8 +184,8 @@ def _alias(step: int) -> str:
 def _lacks_leap_days(stamps: np.ndarray, at: np.ndarray, step: int) -> bool:
     """Tell whether 29 February is all that is ever missing."""
     odd = at[stamps[at + 1] - stamps[at] != step]
-    next_day = (stamps[odd] + step).view("M8[us]").astype("M8[D]")
-    leap = (next_day + 1).astype("M8[M]").astype("M8[D]") == next_day + 1  # the day after begins a month
+    day_after = (stamps[odd] + step + DAY).view("M8[us]").astype("M8[D]")
+    leap = day_after.astype("M8[M]").astype("M8[D]") == day_after  # it begins a month
     february = month_of(stamps[odd]) % 12 == 1
     within = month_of(stamps[odd] + step) % 12 == 1
     return bool((stamps[odd + 1] - stamps[odd] == step + DAY).all() and (leap & february & within).all())

@@ -136,7 +136,7 @@ def _try_passed(text: pd.Series, name: str, order: str) -> Stamps | None:
     """Read time that has passed, unless it is the time of day, which has no date."""
     if not order and is_clock(text):
         seconds = pd.to_timedelta(text.where(text.str.count(":") > 1, text + ":00"), errors="coerce").to_numpy()
-        passed = np.array_equal(seconds, np.sort(seconds)) and seconds[0] == np.timedelta64(0)
+        passed = np.array_equal(seconds, np.sort(seconds)) and seconds[0] == np.timedelta64(0, "s")
         if not passed and "elapsed" not in name.casefold():
             raise DataError(
                 f"The column '{name}' holds times of day without a date; join it with the column of the date, such as "

@@ -119,7 +119,8 @@ class Decoder:
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these ``rows`` of those before."""
-        self.copied = None if self.copied is None else self.copied[rows.to(self.device)]
+        rows = rows.to(self.device)
+        self.copied = None if self.copied is None else self.copied[rows]
         if self.stepper is None:
             self.state = take_rows(self.state, rows)
         else:
