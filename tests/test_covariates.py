@@ -333,7 +333,7 @@ def test_what_counts_is_told_from_what_does_not(preset: str) -> None:
     assert section.table.index.tolist() == list(found.names)  # type: ignore[union-attr]
     assert "'price' matters most" in section.text or "'promo' matters most" in section.text
     (none,) = forecast_sections(fitted, prepared.data, judged)
-    assert none.text.startswith("There is none yet. 'promo' is not known for")
+    assert none.text.startswith("There is none yet. 'promo' is not known for") and "known=" not in none.text
 
 
 def test_weights_of_a_fusion_transformer_are_those_of_its_selections() -> None:

@@ -14,7 +14,7 @@ import torch
 
 from ...data.batch import Batch
 from ...data.series import Panel, long_frame
-from ...errors import ConfigError, DataError, RunError
+from ...errors import ConfigError, RunError
 from ...nn.models import Output
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, row_of
@@ -91,7 +91,7 @@ def forecast(
 def windows_from(context: Context, learned: ForecastLearned, steps: int) -> Windows:
     """Return one window per row series; raises DataError if what is known ahead is missing in the next ``steps``."""
     if missing := unknown_ahead(learned, context, steps):
-        raise DataError(missing)
+        raise missing.fault()
     return windows_after(context, learned)
 
 
@@ -142,7 +142,7 @@ def context_ahead(fitted: Fitted, panel: Panel | None, steps: int, future: Any =
     context = with_calendar_ahead(fitted, context, panel) if steps > horizon else context
     context = context if future is None else with_future(fitted, context, future)
     if missing := unknown_ahead(learned, context, steps):
-        raise DataError(missing)
+        raise missing.fault()
     return context
 
 

@@ -88,21 +88,33 @@ def refuse_empty(values: np.ndarray, names: Sequence[str]) -> None:
         raise DataError(f"The last {values.shape[1]} values of '{name}' are all missing.")
 
 
-def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> str:
-    """Return a sentence on what should be known ahead and is missing for one of the next ``steps``, or nothing."""
+class Unknown(NamedTuple):
+    """What should be known ahead and is not."""
+
+    which: str  # a sentence without its end
+    steps: int  # of the forecast that needs it
+    last: str  # the label of the last of them
+
+    def fault(self) -> DataError:
+        """Return the error of a forecast that cannot be made for it."""
+        return DataError(
+            f"{self.which}. It is a column of known=, so a forecast of {self.steps} step(s) needs it up to "
+            f"{self.last}: add these rows, with nothing for what is forecast, or give them as future=."
+        )
+
+
+def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> Unknown | None:
+    """Return what should be known ahead and is missing for one of the next ``steps``; None if nothing is."""
     if context.around is None or not learned.variables.known:
-        return ""
+        return None
     lookback, names = learned.layout.lookback, learned.names if context.panel is None else context.panel.names
     ahead = ~np.isfinite(context.around.known[:, lookback : lookback + steps])
     if not ahead.any():
-        return ""
+        return None
     series, step, column = (int(place[0]) for place in np.nonzero(ahead))
     name, times = learned.variables.known[column].name, written(times_of(learned, context.panel, 0, steps)[series])
     which = f" of the series '{names[series]}'" if len(names) > 1 else ""
-    return (
-        f"'{name}' is not known for {times[step]}{which}. It is a column of known=, so a forecast of {steps} step(s) "
-        f"needs it up to {times[-1]}: add these rows, with nothing for what is forecast, or give them as future=."
-    )
+    return Unknown(f"'{name}' is not known for {times[step]}{which}", steps, times[-1])
 
 
 def written(times: pd.Index) -> pd.Index:

@@ -80,7 +80,8 @@ def forecast_sections(
     few = panel.some(chosen)
     learned: ForecastLearned = fitted.learned
     if missing := unknown_ahead(learned, context_of(learned, panel), learned.layout.horizon):
-        return [Section("The forecast", f"There is none yet. {missing}")]
+        needed = f"Tell it where you ask for a forecast: it is needed up to {missing.last}."
+        return [Section("The forecast", f"There is none yet. {missing.which}. {needed}")]
     answer = forecast(fitted, panel if fitted.learned.joint else few)
     places = chosen if fitted.learned.joint else list(range(len(chosen)))
     views = {answer.names[n]: _view(fitted, panel if fitted.learned.joint else few, answer, n) for n in places}
