@@ -54,7 +54,7 @@ def choose_season(frequency: str | None, series: Sequence[np.ndarray], years: bo
     """Return the season of the series, (n,) each, and a note; 1 if repeating a season beats nothing.
 
     A season counts if repeating the values of the last one is closer than repeating the last value, over
-    the same number of steps. A longer one is taken if it is clearly closer.
+    the same number of steps, both but for what a trend adds to them. A longer one is taken if it is clearly closer.
     """
     seen = _some(series)
     options = candidates(frequency)
@@ -127,9 +127,10 @@ def _compare(values: np.ndarray, lag: int) -> tuple[float, float, int] | None:
 
 
 def _lag_error(values: np.ndarray, lag: int) -> float | None:
-    gaps = np.abs(values[lag:] - values[:-lag])
+    """Return how far values lie from those ``lag`` steps before, but for what they grow by in these steps."""
+    gaps = values[lag:] - values[:-lag]
     gaps = gaps[np.isfinite(gaps)]
-    return float(gaps.mean()) if len(gaps) else None
+    return float(np.abs(gaps - np.median(gaps)).mean()) if len(gaps) else None
 
 
 def _peaks(series: list[np.ndarray]) -> list[int]:

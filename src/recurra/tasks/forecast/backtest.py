@@ -5,7 +5,7 @@ there (scales, cycles, logarithms, the season, faults, margins of intervals) can
 Shapes: S row series, H steps, C channels.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,12 +18,13 @@ from ...nn.surroundings import on_its_own
 from ...settings import Config
 from ..base import Fitted
 from .answers import answer_to, columns_of
-from .context import context_of
+from .context import Context, context_of
 from .season import with_its_season
 from .settings import OriginsAsked
 from .windows import windows_after
 
 Train = Callable[[Panel, str], Fitted]  # trains on a panel; the text says at which origin
+TOGETHER = 256  # origins that one model is asked about at once
 
 
 class Origin(NamedTuple):
@@ -32,6 +33,13 @@ class Origin(NamedTuple):
     number: int  # from 0
     ends: list[int]  # of each series: how many of its values lie before it
     trains: bool  # whether a model is trained at it
+
+
+class Past(NamedTuple):
+    """What a forecast from an origin reads."""
+
+    origin: Origin
+    panel: Panel  # which ends there
 
 
 @dataclass(frozen=True)
@@ -117,26 +125,37 @@ def backtest(origins: Origins, train: Train) -> Iterator[pd.DataFrame]:
     ``train`` is given what lies before an origin, and a few words on which it is.
     """
     fitted: Fitted | None = None
+    pasts: list[Past] = []
     for origin in origins:
+        if fitted is not None and (origin.trains or len(pasts) == TOGETHER):
+            yield from _compared(origins.panel, fitted, pasts)
+            pasts = []
         if fitted is None or origin.trains:
             fitted = train(origins.before(origin), f"origin {origin.number + 1} of {origins.asked.n_windows}")
         past = origins.read_at(origin, fitted.learned.layout.lookback)
         if len(past):
-            yield _compared(origins.panel, origin, fitted, past)
+            pasts.append(Past(origin, past))
+    if fitted is not None:
+        yield from _compared(origins.panel, fitted, pasts)
 
 
-def _compared(panel: Panel, origin: Origin, fitted: Fitted, past: Panel) -> pd.DataFrame:
-    """Return what is said from an origin beside what happened, where it is known."""
+def _compared(panel: Panel, fitted: Fitted, pasts: Sequence[Past]) -> Iterator[pd.DataFrame]:
+    """Yield for each origin what is said from it beside what happened, where that is known."""
+    if not pasts:
+        return
     learned, places = fitted.learned, {name: n for n, name in enumerate(panel.names)}
-    guess = answer_to(fitted, windows_after(context_of(learned, past), learned))
+    context = Context.joined([context_of(learned, past.panel) for past in pasts])
+    guess = answer_to(fitted, windows_after(context, learned))
     horizon = learned.layout.horizon
-    rows = [(places[name], origin.ends[places[name]]) for name in past.names]
+    names = [name for past in pasts for name in past.panel.names]
+    rows = [(places[name], past.origin.ends[places[name]]) for past in pasts for name in past.panel.names]
     stamps = [panel.times(n, end - 1, end + horizon) for n, end in rows]
     truth = np.concatenate([panel.values[n][end : end + horizon] for n, end in rows])
-    frame = long_frame(past.names, [own[1:] for own in stamps], {"y": truth, **columns_of(guess, horizon)})
+    frame = long_frame(names, [own[1:] for own in stamps], {"y": truth, **columns_of(guess, horizon)})
     cutoffs = [own[:1].repeat(horizon) for own in stamps]
     frame.insert(2, "cutoff", cutoffs[0].append(cutoffs[1:]))
-    return frame[np.isfinite(truth)].reset_index(drop=True)
+    for part in np.split(np.arange(len(frame)), np.cumsum([len(past.panel) * horizon for past in pasts])[:-1]):
+        yield frame.iloc[part[np.isfinite(truth[part])]].reset_index(drop=True)
 
 
 def in_order(folds: list[pd.DataFrame]) -> pd.DataFrame:

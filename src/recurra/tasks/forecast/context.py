@@ -32,6 +32,17 @@ class Context(NamedTuple):
         parts = self.values[chosen], self.identities[chosen], self.phases[chosen], self.scaling.rows(chosen)
         return Context(self.panel, *parts, None if self.around is None else self.around.rows(chosen))
 
+    @staticmethod
+    def joined(contexts: "Sequence[Context]") -> "Context":
+        """Return ``contexts`` one after the other, as one whose rows have no names."""
+        values, identities, phases = (
+            np.concatenate([getattr(one, part) for one in contexts]) for part in ("values", "identities", "phases")
+        )
+        scaling = Scaling(*(np.concatenate(parts) for parts in zip(*(one.scaling for one in contexts), strict=True)))
+        beside = [one.around for one in contexts if one.around is not None]
+        joined = Around(*(np.concatenate(parts) for parts in zip(*beside, strict=True))) if beside else None
+        return Context(None, values, identities, phases, scaling, joined)
+
     def onward(self, more: np.ndarray, season: int) -> "Context":
         """Return the context after ``more`` values (S, h, C), as if they had happened."""
         lookback, steps = self.values.shape[1], more.shape[1]

@@ -4,7 +4,7 @@ Shapes: n steps, V columns, W numbers of all of them together.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,12 +156,12 @@ def around(variables: Variables, panel: Panel, lookback: int, horizon: int, join
         return None
     panel = panel.some([0]) if joint else panel
     ends = [len(values) for values in panel.values]
-    known = [
-        cut(part, end - lookback, end + horizon)
-        for part, end in zip(variables.coded(panel, "known"), ends, strict=True)
+    near = [
+        one._replace(known=cut(one.known, end - lookback, end + horizon), past=cut(one.past, end - lookback, end))
+        for one, end in zip(panel.beside, ends, strict=True)
     ]
-    past = [cut(part, end - lookback, end) for part, end in zip(variables.coded(panel, "past"), ends, strict=True)]
-    return Around(np.stack(known), np.stack(past), np.concatenate(variables.coded(panel, "static")))
+    known, past, static = (variables.coded(replace(panel, beside=tuple(near)), sort) for sort in Variables._fields)
+    return Around(np.stack(known), np.stack(past), np.concatenate(static))
 
 
 def cut(rows: np.ndarray, first: int, last: int) -> np.ndarray:

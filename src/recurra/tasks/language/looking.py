@@ -68,7 +68,7 @@ class LookingOn:
         """Return a state (1, H) that has looked back at those before it."""
         look, filled = self.look, min(self.count, self.look.reach)
         shown = max(1, filled)  # one that must not be seen, where there is none
-        nothing = None if filled else torch.zeros(1, 1, dtype=torch.bool)
+        nothing = None if filled else torch.zeros(1, 1, dtype=torch.bool, device=state.device)
         memory = Memory(self.keys[..., :shown, :], self.values[..., :shown, :], nothing)
         seen = look.attention(look.query_norm(state).unsqueeze(1), memory)
         self._keep(look.norm(state).unsqueeze(1))
