@@ -59,7 +59,7 @@ def ratio(above: str, below: str) -> Callable[[Statistics], float]:
 
     def of(statistics: Statistics) -> float:
         count = float(np.sum(statistics[below]))
-        # Of next to nothing no share is known: it may be beyond all numbers.
-        return float(np.sum(statistics[above])) / count if abs(count) >= np.finfo(float).tiny else float("nan")
+        share = float(np.sum(statistics[above])) / count if count else float("nan")
+        return share if np.isfinite(share) else float("nan")  # beyond all numbers, of next to nothing
 
     return of
