@@ -2,13 +2,14 @@
 
     python benchmarks/accuracy/bicycles.py [FOLDER] [--seeds 3] [--judge test] [--sets ..] [--out FILE]
 
-FOLDER holds hour.csv of the Bike Sharing set of the UCI repository, which is downloaded without it (see data.py). Every
-midnight the next 24 hours are forecast. November and December 2012 judge, and with ``--judge validation`` the 61 days
-before them, where the test is never read. All train with a dropout of 0.2 and averaged weights. Hours without a row are missing values. "calendar" knows the calendar and
-whether it is a holiday or a working day, also ahead (of the calendar itself nothing is left to read: the hour and the
-weekday are in the learned cycle of a week, and for the month the rows are too few); "weather" reads in addition
-temperature, humidity, wind and the sort of weather up to now. A line of JSON is added to ``--out`` (bicycles.jsonl) for
-every fit, with the error of every day; what is in it already is not done again.
+FOLDER holds hour.csv of the Bike Sharing set of the UCI repository, which is downloaded without it (see data.py).
+Every midnight the next 24 hours are forecast. November and December 2012 judge, and with ``--judge validation`` the
+61 days before them, where the test is never read. All train with a dropout of 0.2 and averaged weights. Hours without
+a row are missing values. "calendar" knows the calendar and whether it is a holiday or a working day, also ahead (of
+the calendar itself nothing is left to read: the hour and the weekday are in the learned cycle of a week, and for the
+month the rows are too few); "weather" reads in addition temperature, humidity, wind and the sort of weather up to
+now. A line of JSON is added to ``--out`` (bicycles.jsonl) for every fit, with the error of every day; what is in it
+already is not done again.
 """
 
 import os

@@ -17,7 +17,7 @@ class TrainingSettings:
     """How the weights are found."""
 
     batch_size: int = setting(128, "examples per step", low=1, tune=Range(16, 256, log=True))
-    max_epochs: int = setting(30, "most epochs", low=1)
+    max_epochs: int = setting(30, "most epochs that validation judges", low=1)
     max_steps: int = setting(20_000, "most training steps in all", low=1)
     epoch_steps: int = setting(100, "training steps in one epoch, after which the validation is looked at", low=1)
     patience: int = setting(5, "epochs without improvement before stopping", low=1)

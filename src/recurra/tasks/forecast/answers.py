@@ -142,7 +142,7 @@ def context_ahead(fitted: Fitted, panel: Panel | None, steps: int, future: Any =
     context = with_calendar_ahead(fitted, context, panel) if steps > horizon else context
     context = context if future is None else with_future(fitted, context, future)
     if missing := unknown_ahead(learned, context, steps):
-        raise missing.fault()
+        raise missing.fault(future is not None)
     return context
 
 

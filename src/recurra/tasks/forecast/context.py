@@ -104,10 +104,16 @@ class Unknown(NamedTuple):
 
     which: str  # a sentence without its end
     steps: int  # of the forecast that needs it
-    last: str  # the label of the last of them
+    first: str  # the label of the first of them
+    last: str  # and of the last
 
-    def fault(self) -> DataError:
-        """Return the error of a forecast that cannot be made for it."""
+    def fault(self, told: bool = False) -> DataError:
+        """Return the error of a forecast that cannot be made for it, though a table of the future was ``told``."""
+        if told:
+            return DataError(
+                f"{self.which}. Nor does future= say it: a forecast of {self.steps} step(s) needs it from {self.first} "
+                f"to {self.last}."
+            )
         return DataError(
             f"{self.which}. It is a column of known=, so a forecast of {self.steps} step(s) needs it up to "
             f"{self.last}: add these rows, with nothing for what is forecast, or give them as future=."
@@ -125,7 +131,7 @@ def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> Unk
     series, step, column = (int(place[0]) for place in np.nonzero(ahead))
     name, times = learned.variables.known[column].name, written(times_of(learned, context.panel, 0, steps)[series])
     which = f" of the series '{names[series]}'" if len(names) > 1 else ""
-    return Unknown(f"'{name}' is not known for {times[step]}{which}", steps, times[-1])
+    return Unknown(f"'{name}' is not known for {times[step]}{which}", steps, times[0], times[-1])
 
 
 def written(times: pd.Index) -> pd.Index:

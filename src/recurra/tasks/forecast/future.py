@@ -55,7 +55,9 @@ def _panel(learned: ForecastLearned, future: Any) -> Panel:
     if isinstance(future, (str, Path)):
         future, _ = read_table(future, id_names(learned.schema.id), sounds_like_id)
     frame, _ = series_table(future)
-    covariates = learned.schema.covariates
+    covariates, time = learned.schema.covariates, learned.schema.time
+    if time is not None and "+" not in time:  # else it is joined of several
+        find_column(frame.columns, time, "setting time=")
     for name in covariates.known:
         find_column(frame.columns, name, "setting known=")
     nothing = dict.fromkeys((*covariates.past, *covariates.static), np.nan)

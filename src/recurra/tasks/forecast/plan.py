@@ -265,7 +265,7 @@ def _layout(
     if longest < lookback + horizon:
         needed = lookback + horizon + kept
         room = longest - horizon
-        advice = f"Use a look-back of at most {room}" if room > 0 else "Use a shorter horizon"
+        advice = f"Use a look-back of at most {room}" if room > 0 else "Use a shorter horizon, or fewer of these rows"
         raise DataError(
             f"Too few rows: a look-back of {lookback} and a horizon of {horizon}, with {kept} rows kept for "
             f"validation and test, need at least {needed} rows, and the longest series has "
