@@ -30,7 +30,8 @@ def test_a_network_takes_the_gpu_when_it_is_large() -> None:
     assert pick_device("cuda", small).type == "cuda"
 
 
-def test_without_a_gpu() -> None:
+def test_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     large = nn.Linear(MANY, 1, device="meta")
     assert pick_device("auto", large).type == "cpu"
     with pytest.raises(ConfigError, match=r"There is no CUDA device on this machine. Use device='cpu'."):

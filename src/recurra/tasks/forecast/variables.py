@@ -156,11 +156,12 @@ def around(variables: Variables, panel: Panel, lookback: int, horizon: int, join
         return None
     panel = panel.some([0]) if joint else panel
     ends = [len(values) for values in panel.values]
-    near = [
+    near = tuple(
         one._replace(known=cut(one.known, end - lookback, end + horizon), past=cut(one.past, end - lookback, end))
         for one, end in zip(panel.beside, ends, strict=True)
-    ]
-    known, past, static = (variables.coded(replace(panel, beside=tuple(near)), sort) for sort in Variables._fields)
+    )
+    panel = replace(panel, beside=near)
+    known, past, static = (variables.coded(panel, sort) for sort in Variables._fields)
     return Around(np.stack(known), np.stack(past), np.concatenate(static))
 
 
