@@ -22,7 +22,8 @@ from recurra.tasks.forecast.baselines import (
     seasonal_naive,
 )
 from recurra.tasks.forecast.kind import KIND
-from recurra.tasks.forecast.ridge import LEVELS, PENALTIES, Equations, Form, Past, find_ridges, past_of
+from recurra.tasks.forecast.past import Past, past_of
+from recurra.tasks.forecast.ridge import LEVELS, PENALTIES, Equations, Form, find_ridges
 from recurra.tasks.forecast.scaling import Scaling
 from recurra.tasks.forecast.settings import PARTS
 from recurra.tasks.forecast.windows import Rows, Windows

@@ -22,8 +22,9 @@ from recurra.tasks.forecast.effects import Effects
 from recurra.tasks.forecast.evidence import counted
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.network import ForecastNet
+from recurra.tasks.forecast.past import Past
 from recurra.tasks.forecast.report import forecast_sections, proof_sections
-from recurra.tasks.forecast.ridge import Form, Past, read, scale_of
+from recurra.tasks.forecast.ridge import Form, read, scale_of
 from recurra.tasks.forecast.variables import Variable
 from recurra.tasks.forecast.windows import Windows
 from recurra.tasks.session import Session

@@ -12,7 +12,7 @@ from statsmodels.tsa.seasonal import seasonal_decompose
 from recurra import Forecaster
 from recurra.tasks.forecast.answers import answer_of
 from recurra.tasks.forecast.kind import KIND
-from recurra.tasks.forecast.ridge import Past
+from recurra.tasks.forecast.past import Past
 from recurra.tasks.forecast.smoothing import (
     NOTHING,
     WHOLE,

@@ -4,6 +4,7 @@ They answer the same windows as a network, so that every comparison has them bes
 Shapes: W windows, L look-back, H horizon, C channels; all values standardised.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -13,31 +14,56 @@ from ..base import Baseline, Prepared
 from .effects import Effects, has_effects
 from .exam import Guess, points_of
 from .intermittent import RULES, Intermittent
-from .ridge import LEVELS, Form, Measure, Ridge, answered, find_ridges, future_of, mean_error
+from .past import answered, future_of
+from .ridge import LEVELS, Form, Measure, Ridge, find_ridges, mean_error
 from .smoothing import ExponentialSmoothing, Theta
 from .windows import Rows, Windows
 
 
-class RepeatLast(Baseline):
-    """The last known value, for every step."""
+class Naive(Baseline):
+    """A forecast from the last values alone, with nothing to learn."""
+
+    @abstractmethod
+    def told(self) -> str:
+        """Say in words what it repeats."""
+
+    @abstractmethod
+    def says(self, examples: Windows) -> np.ndarray:
+        """Return the forecasts, standardised: (W, H, C)."""
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        return points_of(repeat_last(examples), examples)
+        return points_of(self.says(examples), examples)
 
 
-class SeasonalNaive(Baseline):
+class RepeatLast(Naive):
+    """The last known value, for every step."""
+
+    def told(self) -> str:
+        """Say in words what it repeats."""
+        return "last value"
+
+    def says(self, examples: Windows) -> np.ndarray:
+        """Return the forecasts, standardised: (W, H, C)."""
+        return repeat_last(examples)
+
+
+class SeasonalNaive(Naive):
     """What was known one season before each step, or the latest season in which it was."""
 
     def __init__(self, season: int):
         self.season = season
 
-    def answer(self, examples: Windows) -> Guess:
-        """Return the forecasts."""
-        return points_of(seasonal_naive(examples, self.season), examples)
+    def told(self) -> str:
+        """Say in words what it repeats."""
+        return "last season"
+
+    def says(self, examples: Windows) -> np.ndarray:
+        """Return the forecasts, standardised: (W, H, C)."""
+        return seasonal_naive(examples, self.season)
 
 
-class SeasonalDrift(Baseline):
+class SeasonalDrift(Naive):
     """The last season, moved on by what its mean differs from that of the season before.
 
     ``y_{t−m+1+(h−1) mod m} + k·(mean of y_{t−m+1..t} − mean of y_{t−2m+1..t−m})``, k the seasons ahead, from 1.
@@ -46,9 +72,13 @@ class SeasonalDrift(Baseline):
     def __init__(self, season: int):
         self.season = season
 
-    def answer(self, examples: Windows) -> Guess:
-        """Return the forecasts."""
-        return points_of(seasonal_naive(examples, self.season) + seasonal_drift(examples, self.season), examples)
+    def told(self) -> str:
+        """Say in words what it repeats."""
+        return "last season moved on"
+
+    def says(self, examples: Windows) -> np.ndarray:
+        """Return the forecasts, standardised: (W, H, C)."""
+        return seasonal_naive(examples, self.season) + seasonal_drift(examples, self.season)
 
 
 def repeat_last(windows: Windows) -> np.ndarray:
@@ -162,6 +192,10 @@ class Linear(Baseline):
         beyond = "" if self.effects is None else ", beyond what is known ahead"
         return ", ".join(ridge.form.described() for ridge in self.ridges) + beyond
 
+    def told(self) -> str:
+        """Say what it is, in words."""
+        return f"linear model ({self.described()})"
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the weights, and the form of each regression by its number."""
         forms = [
@@ -181,14 +215,19 @@ class Linear(Baseline):
         self.ridges = tuple(Ridge(form, self.season, arrays[f"weights_{n}"]) for n, form in enumerate(forms))
 
 
+def naive_forecasts(season: int) -> dict[str, Naive]:
+    """Return by name what forecasts from the last values alone."""
+    last: dict[str, Naive] = {"repeat last": RepeatLast()}
+    if season < 2:
+        return last
+    return last | {"seasonal naive": SeasonalNaive(season), "seasonal naive + drift": SeasonalDrift(season)}
+
+
 def make_baselines(season: int, sparse: bool = False, measure: Measure = mean_error) -> dict[str, Baseline]:
     """Return the baselines by name, not yet fitted; of ``sparse`` demand there are more.
 
     ``measure`` is the error that the linear model is chosen by.
     """
-    seasonal: dict[str, Baseline] = {}
-    if season > 1:
-        seasonal = {"seasonal naive": SeasonalNaive(season), "seasonal naive + drift": SeasonalDrift(season)}
     smoothers = {"ets": ExponentialSmoothing(season), "theta": Theta(season)}
     rules: dict[str, Baseline] = {name: Intermittent(name) for name in RULES} if sparse else {}
-    return {"repeat last": RepeatLast(), **seasonal, **smoothers, **rules, "linear": Linear(season, measure)}
+    return {**naive_forecasts(season), **smoothers, **rules, "linear": Linear(season, measure)}

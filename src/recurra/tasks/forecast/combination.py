@@ -2,9 +2,10 @@
 
 Each weighs the inverse fourth power of its mean absolute error on the validation windows, or of the root of its mean
 squared error where means are forecast, so that equals weigh the same and what is twice as far off hardly counts; with
-too few windows to tell, all weigh the same. The epoch of the network is the best on these very windows, which flatters
-it, the more the fewer horizons they hold: its error counts for more by half of one horizon's share.
-Where the last value is better than the linear model, as of prices, it answers in its place.
+too few values to tell, all weigh the same. The error of what was learned counts for more, the fewer horizons there were
+to learn from: by half of one horizon's share in the training windows.
+Where a naive forecast is better than the linear model, as the last value of prices, or the last season of three years
+of months, it answers in its place.
 The median of demand that is mostly zero is often zero, so that the linear model alone forecasts its mean there.
 Shapes: W windows, H steps, C channels.
 """
@@ -18,7 +19,7 @@ import torch
 
 from ...writing.numbers import percents
 from ..base import Fitted, Prepared
-from .baselines import Linear, RepeatLast, repeat_last
+from .baselines import Linear, Naive, RepeatLast, naive_forecasts, repeat_last
 from .exam import Guess
 from .intervals import Whole, flattery, missed_more, ratio_of, spread_of
 from .network import ForecastNet
@@ -27,7 +28,8 @@ from .windows import Windows
 
 NETWORK, LINEAR, LAST = "network", "linear", "repeat last"
 POWER = 4  # benchmarks/accuracy/simple.md has what else was tried
-FEW = 3  # windows, below which errors say nothing
+FEW = 3  # steps that validation windows are about, below which errors say nothing
+SCARCE = 0.5  # by which the error of what one horizon of training windows taught counts for more
 LEAST = 10  # known values, below which nothing can be learned
 NOTHING = 1e-12  # errors below it, in training deviations, are none
 
@@ -60,19 +62,40 @@ def combine(fitted: Fitted, prepared: Prepared, said: Said) -> Whole:
             "network: the median of demand that is mostly zero is often zero."
         )
         return Whole(np.zeros_like(linear.said))
-    last = repeat_last(valid)
-    simple, other, name = LINEAR, linear.said, f"linear model ({linear.described()})"
-    if len(valid) >= FEW and measure(last, truth) < measure(linear.said, truth):
-        simple, other, name = LAST, last, "last value"
-        fitted.baselines[LAST] = RepeatLast()
-    mix = weigh({NETWORK: flattery(valid) * measure(own, truth), simple: measure(other, truth)}, len(valid))
-    spread = _spread(fitted, valid, other, truth)
+    assert isinstance(prepared.train, Windows)
+    steps, scarce = len(valid) + valid.horizon - 1, scarcity(prepared.train)
+    naive = _best_naive(valid, truth, measure, fitted.learned.layout.season)
+    simple = Member(LINEAR, linear, linear.said, scarce * measure(linear.said, truth))
+    simple = naive if steps >= FEW and naive.error < simple.error else simple
+    fitted.baselines[simple.name] = simple.row
+    mix = weigh({NETWORK: scarce * measure(own, truth), simple.name: simple.error}, steps)
+    spread = _spread(fitted, valid, simple.said, truth)
     fitted.learned = replace(fitted.learned, mix=mix, spread=spread)
-    network, share = percents([mix[NETWORK], mix[simple]])
+    (network, share), other = percents([mix[NETWORK], mix[simple.name]]), simple.row.told()
     fitted.record.answer = (
-        f"The answer is {network} network and {share} {name}, by their errors in {len(valid):,} validation forecasts."
+        f"The answer is {network} network and {share} {other}, by their errors in {len(valid):,} validation forecasts."
     )
-    return Whole(mix[simple] * (other - own), mix[NETWORK], spread)
+    return Whole(mix[simple.name] * (simple.said - own), mix[NETWORK], spread)
+
+
+class Member(NamedTuple):
+    """What may answer beside the network."""
+
+    name: str
+    row: Linear | Naive
+    said: np.ndarray  # (W, H, C) of the validation windows, standardised
+    error: float
+
+
+def _best_naive(valid: Windows, truth: np.ndarray, measure: Measure, season: int) -> Member:
+    said = {name: (naive, naive.says(valid)) for name, naive in naive_forecasts(season).items()}
+    every = [Member(name, naive, own, measure(own, truth)) for name, (naive, own) in said.items()]
+    return min(every, key=lambda one: one.error)
+
+
+def scarcity(train: Windows) -> float:
+    """Return by how much the errors of what was learned from ``train`` count for more."""
+    return 1 + SCARCE * train.horizon / len(train)
 
 
 def _spread(fitted: Fitted, valid: Windows, said: np.ndarray, truth: np.ndarray) -> np.ndarray | None:
@@ -142,10 +165,10 @@ def points_and_truth(fitted: Fitted, windows: Windows) -> Said:
     return Said(torch.cat(points).numpy(), torch.cat(truth).numpy())
 
 
-def weigh(errors: Mapping[str, float], windows: int) -> dict[str, float]:
-    """Return the weights ``e_i^−4 / Σ_j e_j^−4`` of members by their ``errors``; equal ones if ``windows`` are few."""
+def weigh(errors: Mapping[str, float], steps: int) -> dict[str, float]:
+    """Return the weights ``e_i^−4 / Σ_j e_j^−4`` of members by their ``errors``; equal ones if ``steps`` are few."""
     least = max(min(errors.values()), NOTHING)
-    shares = {name: 1.0 if windows < FEW else (least / max(error, NOTHING)) ** POWER for name, error in errors.items()}
+    shares = {name: 1.0 if steps < FEW else (least / max(error, NOTHING)) ** POWER for name, error in errors.items()}
     total = sum(shares.values())
     return {name: share / total for name, share in shares.items()}
 

@@ -1,6 +1,6 @@
 """What a forecast reads, and what it is labelled with: all that an exported network needs besides itself.
 
-Shapes: S row series, L look-back, C channels.
+Shapes: S row series, M memory, which is the look-back or more, H horizon, C channels.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,16 @@ class Context(NamedTuple):
     """The values before a forecast, and where they stand."""
 
     panel: Panel | None  # None: the remembered end of training
-    values: np.ndarray  # (S, L, C)
+    values: np.ndarray  # (S, M, C)
     identities: np.ndarray  # (S,)
     phases: np.ndarray  # (S,) place of the first value in the season
     scaling: Scaling
-    around: Around | None = None  # covariates; None if there are none
+    around: Around | None = None  # covariates of the same steps, known ones H further; None if there are none
+
+    @property
+    def memory(self) -> int:
+        """How many steps it holds."""
+        return self.values.shape[1]
 
     def rows(self, chosen: np.ndarray) -> "Context":
         """Return the context of some row series."""
@@ -45,18 +50,18 @@ class Context(NamedTuple):
 
     def onward(self, more: np.ndarray, season: int) -> "Context":
         """Return the context after ``more`` values (S, h, C), as if they had happened."""
-        lookback, steps = self.values.shape[1], more.shape[1]
+        steps = more.shape[1]
         beside = self.around
         if beside is not None:
             beside = beside._replace(known=beside.known[:, steps:])
-        values = np.concatenate([self.values, more], 1)[:, -lookback:]
+        values = np.concatenate([self.values, more], 1)[:, -self.memory :]
         return self._replace(values=values, phases=(self.phases + steps) % season, around=beside)
 
     def ahead(self, steps: int) -> "Context":
         """Return the context with no more than ``steps`` of what is known ahead."""
         if self.around is None:
             return self
-        known = self.around.known[:, : self.values.shape[1] + steps]
+        known = self.around.known[:, : self.memory + steps]
         return self._replace(around=self.around._replace(known=known))
 
 
@@ -71,7 +76,7 @@ def context_of(learned: ForecastLearned, panel: Panel | None = None, ahead: int 
 
 def _remembered(learned: ForecastLearned, ahead: int) -> Context:
     rows = len(learned.context)
-    phases = (np.array(learned.lengths[:rows]) - learned.layout.lookback) % learned.layout.season
+    phases = (np.array(learned.lengths[:rows]) - learned.memory) % learned.layout.season
     beside = learned.around
     if beside is not None:
         missing = max(0, ahead - learned.layout.horizon)
@@ -83,11 +88,11 @@ def _last_of(learned: ForecastLearned, panel: Panel, ahead: int) -> Context:
     layout, tracks = learned.layout, tracks_of(panel, learned.joint)
     if learned.joint and len(panel) != layout.channels:
         raise DataError(f"The model reads {layout.channels} columns together, but got {len(panel)}.")
-    values = np.stack([last_values(track, layout.lookback) for track in tracks])
-    refuse_empty(values, panel.names)
+    values = np.stack([last_values(track, learned.memory) for track in tracks])
+    refuse_empty(values[:, -layout.lookback :], panel.names)
     known = learned.identify(panel, tracks, [len(track) for track in tracks])
-    ends = np.array([len(track) for track in tracks]) - layout.lookback
-    beside = around(learned.variables, panel, layout.lookback, ahead, learned.joint)
+    ends = np.array([len(track) for track in tracks]) - learned.memory
+    beside = around(learned.variables, panel, learned.memory, ahead, learned.joint)
     return Context(panel, values, known.numbers, (known.phases + ends) % layout.season, known.scaling, beside)
 
 
@@ -124,8 +129,8 @@ def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> Unk
     """Return what should be known ahead and is missing for one of the next ``steps``; None if nothing is."""
     if context.around is None or not learned.variables.known:
         return None
-    lookback, names = learned.layout.lookback, learned.names if context.panel is None else context.panel.names
-    ahead = ~np.isfinite(context.around.known[:, lookback : lookback + steps])
+    names = learned.names if context.panel is None else context.panel.names
+    ahead = ~np.isfinite(context.around.known[:, context.memory : context.memory + steps])
     if not ahead.any():
         return None
     series, step, column = (int(place[0]) for place in np.nonzero(ahead))

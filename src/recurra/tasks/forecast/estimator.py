@@ -298,14 +298,14 @@ def after_training(learned: ForecastLearned, panel: Panel) -> tuple[Panel, list[
     Of a series that was not there in training nothing is remembered: its first values, a look-back or half of them, are
     there to read, and to say how large its values are.
     """
-    layout = learned.layout
+    layout, memory = learned.layout, learned.memory
     context = np.concatenate(list(learned.context.transpose(0, 2, 1)))  # a row for each name
     places = {name: n for n, name in enumerate(learned.names)}
     values, starts, firsts, beside = [], [], [], []
     coded = zip(*(learned.variables.coded(panel, sort) for sort in ("known", "past", "static")), strict=True)
     around = list(coded) if panel.beside else []
     for n, (name, new) in enumerate(zip(panel.names, panel.values, strict=True)):
-        before, gap, at = np.full(layout.lookback, np.nan), 0, places.get(name)
+        before, gap, at = np.full(memory, np.nan), 0, places.get(name)
         if at is not None:
             before = context[at]
             gap = steps_between(learned.starts[at], panel.starts[n], learned.schema) - learned.lengths[at]
@@ -314,13 +314,13 @@ def after_training(learned: ForecastLearned, panel: Panel) -> tuple[Panel, list[
                 f"score(df) takes what follows the training data, but '{name}' begins {-gap} steps before its end."
             )
         own = max(1, min(layout.lookback, len(new) // 2)) if at is None else 0
-        first = layout.lookback + gap + own
+        first = memory + gap + own
         # The end of the last forecast may lie beyond the table: what is not known does not count.
-        beyond = max(0, first + layout.horizon - layout.lookback - gap - len(new))
+        beyond = max(0, first + layout.horizon - memory - gap - len(new))
         values.append(np.concatenate([before, np.full(gap, np.nan), new, np.full(beyond, np.nan)]))
         if around:
             beside.append(_with_past(learned, at, gap, *around[n]))
-        starts.append(panel.times(n, -layout.lookback - gap, 1 - layout.lookback - gap)[0])
+        starts.append(panel.times(n, -memory - gap, 1 - memory - gap)[0])
         firsts.append(first)
     if not around:
         return replace(panel, values=tuple(values), starts=tuple(starts)), firsts
@@ -333,12 +333,12 @@ def _with_past(
     learned: ForecastLearned, at: int | None, gap: int, known: np.ndarray, past: np.ndarray, static: np.ndarray
 ) -> Beside:
     """Put the remembered covariates of series ``at`` before those that follow, as they were coded in training."""
-    lookback, around = learned.layout.lookback, learned.around
+    memory, around = learned.memory, learned.around
     assert around is not None
-    before = [np.full((lookback, part.shape[1]), np.nan) for part in (known, past)]
+    before = [np.full((memory, part.shape[1]), np.nan) for part in (known, past)]
     if at is not None:
         row = 0 if learned.joint else at
-        before = [around.known[row, :lookback], around.past[row]]
+        before = [around.known[row, :memory], around.past[row]]
     ahead, behind = (
         np.concatenate([old, np.full((gap, new.shape[1]), np.nan), new])
         for old, new in zip(before, (known, past), strict=True)

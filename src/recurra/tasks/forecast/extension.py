@@ -1,6 +1,6 @@
 """Forecasts beyond the trained horizon: sample paths are appended to what was read, and forecast again.
 
-Shapes: S row series, n paths, H horizon, L look-back, C channels.
+Shapes: S row series, n paths, H horizon, C channels.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,15 +61,15 @@ def with_calendar_ahead(fitted: Fitted, context: Context, panel: Panel | None) -
     learned: ForecastLearned = fitted.learned
     if context.around is None:
         return context
-    known, lookback = context.around.known.copy(), learned.layout.lookback
-    ahead = known.shape[1] - lookback
+    known, memory = context.around.known.copy(), context.memory
+    ahead = known.shape[1] - memory
     made: dict[int, Array] = {}  # most series of a table end together, and then share their labels
     labels, holidays = times_of(learned, panel, 0, ahead), fitted.config.task.holidays
     for row, times in zip(range(len(known)), labels, strict=False):  # of a table read together one is all
         if id(times) not in made:
             made[id(times)] = calendar_at(times, learned.variables.known, holidays)
         said = made[id(times)]
-        known[row, lookback:, known.shape[2] - said.shape[1] :] = said
+        known[row, memory:, known.shape[2] - said.shape[1] :] = said
     return context._replace(around=context.around._replace(known=known))
 
 

@@ -1,6 +1,6 @@
 """What is known ahead, from a table of its own: rows of the future, which say nothing of what is forecast.
 
-Shapes: S row series, L look-back, H horizon, K columns.
+Shapes: S row series, M memory, H horizon, K columns.
 """
 
 from collections.abc import Sequence
@@ -33,14 +33,14 @@ def with_future(fitted: Fitted, context: Context, future: Any) -> Context:
         raise ConfigError("future= is for columns that are known ahead, and this model has none: train it with known=.")
     with placed(future):
         panel = with_calendar(_panel(learned, future), fitted.config.task)
-    known, lookback = context.around.known.copy(), learned.layout.lookback
+    known, memory = context.around.known.copy(), context.memory
     found = 0
     for row, n, at in _places(learned, context, panel):
         values = learned.variables.coded(panel.some([n]), "known")[0]
         steps = np.arange(len(values)) + at
-        inside = (steps >= 0) & (steps < known.shape[1] - lookback)
-        here, there = known[row, lookback + steps[inside]], values[inside]
-        known[row, lookback + steps[inside]] = np.where(np.isfinite(there), there, here)
+        inside = (steps >= 0) & (steps < known.shape[1] - memory)
+        here, there = known[row, memory + steps[inside]], values[inside]
+        known[row, memory + steps[inside]] = np.where(np.isfinite(there), there, here)
         found += int(inside.sum())
     if not found:
         raise DataError(

@@ -2,7 +2,7 @@
 
 Weights, sizes and the scales of known series stay. A new series is scaled by its own training rows; its identity
 begins as the mean of those known, its cycle with measured means where there is little to learn it from, else at zero.
-Shapes: S row series, L look-back, C channels.
+Shapes: S row series, C channels.
 """
 
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def _after_memory(old: ForecastLearned, panel: Panel) -> Panel:
 
     Covariates are coded as they were in training.
     """
-    lookback, places = old.layout.lookback, {name: n for n, name in enumerate(old.names)}
+    memory, places = old.memory, {name: n for n, name in enumerate(old.names)}
     values, starts, beside = [], [], []
     coded = (
         list(zip(*(old.variables.coded(panel, sort) for sort in Beside._fields), strict=True)) if panel.beside else []
@@ -101,15 +101,15 @@ def _after_memory(old: ForecastLearned, panel: Panel) -> Panel:
     for n, (name, own) in enumerate(zip(panel.names, panel.values, strict=True)):
         at = places.get(name)
         gap = -1 if at is None else steps_between(old.starts[at], panel.starts[n], old.schema) - old.lengths[at]
-        follows = at is not None and 0 <= gap <= lookback
-        size = lookback + gap if follows else 0
+        follows = at is not None and 0 <= gap <= old.layout.lookback
+        size = memory + gap if follows else 0
         row, channel = (0, at) if old.joint else (at, 0)
         before = cut(old.context[row][:, channel] if follows else own[:0], 0, size)
         values.append(np.concatenate([before, own]))
         starts.append(panel.times(n, -size, 1 - size)[0] if size else panel.starts[n])
         if coded:
             known, past, static = coded[n]
-            remembered = (old.around.known[row, :lookback], old.around.past[row]) if follows and old.around else (
+            remembered = (old.around.known[row, :memory], old.around.past[row]) if follows and old.around else (
                 known[:0], past[:0],
             )  # fmt: skip
             ahead, behind = (
@@ -128,8 +128,8 @@ def _learned(old: ForecastLearned, panel: Panel, plan: ForecastPlan, new: Sequen
     layout, tracks, joint = old.layout, tracks_of(panel, old.joint), old.joint
     ends = measured_ends(tracks, plan.train_ends, plan.test_size)
     scaling, context, near = old.scaling, old.context, old.around
-    later = around(old.variables, panel, layout.lookback, layout.horizon, joint)
-    lasts = np.stack([last_values(track, layout.lookback) for track in tracks])
+    later = around(old.variables, panel, old.memory, layout.horizon, joint)
+    lasts = np.stack([last_values(track, old.memory) for track in tracks])
     places = {name: n for n, name in enumerate(old.names)}
     lengths, pairs = list(old.lengths), []  # of rows: which of the known ones goes on as which of the panel
     for n, name in enumerate(panel.names):

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..base import Baseline, Prepared
 from .exam import Guess, points_of
-from .ridge import Past, answered, parts_of, root_mean_square
+from .past import Past, answered, parts_of
+from .ridge import root_mean_square
 from .windows import Windows
 
 ALPHAS = (0.05, 0.1, 0.2, 0.3)

@@ -1,6 +1,6 @@
 """What a forecaster keeps of the panel it was trained on, besides the weights.
 
-Shapes: S row series, T steps, L look-back, C channels.
+Shapes: S row series, T steps, M memory, C channels.
 """
 
 import dataclasses
@@ -19,6 +19,8 @@ from .range import bounds_in, bounds_of, refuse_far
 from .scaling import Scaling, seasonal_means
 from .settings import ForecastSettings
 from .variables import Around, Variables, around
+
+SEASONS = 2  # that simple forecasts read: the last one, and how far it lies from the one before
 
 
 class Identity(NamedTuple):
@@ -40,7 +42,7 @@ class ForecastLearned:
     starts: tuple[Any, ...]  # first stamp of each series
     lengths: tuple[int, ...]  # how many steps each had
     scaling: Scaling  # of each row series
-    context: np.ndarray  # (S, L, C) their last values, NaN where missing
+    context: np.ndarray  # (S, M, C) their last values, NaN where missing
     cycles: np.ndarray | None = None  # (S, season, C) to begin a learned cycle with; known only while training
     mix: Mapping[str, float] = field(default_factory=dict)  # what answers together weighs; empty: the network alone
     bounds: tuple[float, float] = (-np.inf, np.inf)  # that forecasts were told to stay within
@@ -56,7 +58,8 @@ class ForecastLearned:
         tracks, layout = tracks_of(panel, joint), plan.layout
         measured = measured_ends(tracks, plan.train_ends, plan.test_size)
         scaling = Scaling.of(tracks, measured).within(*bounds)
-        context = np.stack([last_values(track, layout.lookback) for track in tracks])
+        memory = memory_of(layout, max(map(len, tracks)))
+        context = np.stack([last_values(track, memory) for track in tracks])
         cycles = None
         if layout.cycle and len(plan.train) < FEW_WINDOWS:
             cycles = seasonal_means(tracks, list(plan.train_ends), scaling, layout.season, layout.log)
@@ -83,8 +86,13 @@ class ForecastLearned:
             cycles,
             bounds=bounds,
             variables=variables,
-            around=around(variables, panel, layout.lookback, layout.horizon, joint),
+            around=around(variables, panel, memory, layout.horizon, joint),
         )
+
+    @property
+    def memory(self) -> int:
+        """How many of the last values of a series are kept: the look-back, or what a simple forecast reads, if more."""
+        return self.context.shape[1]
 
     def identify(self, panel: Panel, tracks: list[np.ndarray], ends: Sequence[int]) -> Identity:
         """Return what is known of each row series of ``panel``, which are ``tracks`` (T, C).
@@ -165,6 +173,14 @@ def measured_ends(tracks: list[np.ndarray], train_ends: tuple[int, ...], held_ou
         end if np.isfinite(track[:end]).any() else max(0, len(track) - held_out)
         for track, end in zip(tracks, train_ends, strict=True)
     ]
+
+
+def memory_of(layout: Layout, rows: int) -> int:
+    """Return how many steps before a forecast are kept: two seasons, which a network may be too short-sighted to read.
+
+    They are no more than the ``rows`` of the longest series.
+    """
+    return max(layout.lookback, min(SEASONS * layout.season, rows))
 
 
 def last_values(track: np.ndarray, count: int) -> np.ndarray:

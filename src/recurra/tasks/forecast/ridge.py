@@ -6,45 +6,25 @@ of each, is found on the validation windows.
 Shapes: W windows, N = W·C pasts, L look-back, H horizon, C channels, F features, m season, B numbers beside the values.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ...data.batch import Batch
 from ...training.ridge import NormalEquations, predicted
+from .past import CHUNK, Past, by_window, is_positive, parts_of, past_of
 from .windows import Windows
 
 Array = np.ndarray
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # as a share of the mean variance of the features
 TRAIN, TRIAL = 20_000, 5_000  # windows that are used at most, for the weights and for the choice of forms
-CHUNK = 4096
 MOST = 3  # forms whose mean is the forecast
 NEAR = 1.3  # times the error of the best form, within which another one may join it
 SMALLEST = 1e-2  # of the mean of a series, below which no logarithm is taken
-REACH = 3  # steps back, up to which a form reads covariates
-WIDEST = 400  # numbers known of all steps ahead together, of more of which a form reads none
 FARTHEST = 3.0  # logarithms above the largest of the past, beyond which no forecast goes
-
-
-class Past(NamedTuple):
-    """What is known before a forecast: standardised values without gaps, their unit, and covariates."""
-
-    values: Array  # (N, L)
-    mean: Array  # (N, 1) in the unit of the data
-    std: Array  # (N, 1)
-    beside: Array  # (N, B), none of it if there are no covariates
-
-
-class Future(NamedTuple):
-    """What happened: standardised values, and which are known."""
-
-    values: Array  # (N, H)
-    known: Array  # (N, H)
 
 
 # What is subtracted from the future (N, H), and the features (N, F), of past values (N, L).
@@ -244,12 +224,6 @@ def find_ridges(train: Windows, valid: Windows, season: int, measure: Measure | 
     return Found(ridges, by_window(np.mean([one.said for one in chosen], 0), valid))
 
 
-def is_positive(past: Past, future: Future) -> bool:
-    """Tell whether all that is known has a logarithm."""
-    after = (future.values * past.std + past.mean)[future.known]
-    return bool((past.values * past.std + past.mean > 0).all() and (after > 0).all())
-
-
 def _try(equations: Equations, pasts: list[Past], truth: Array, measure: Measure) -> Tried:
     best: Tried | None = None
     for penalty in PENALTIES:
@@ -282,69 +256,3 @@ def measured_as(loss: str, sparse: bool = False) -> Measure:
     A mean is what is asked for of ``sparse`` demand, whose median may always be zero.
     """
     return root_mean_square if loss == "squared" or (sparse and loss == "quantile") else mean_error
-
-
-def parts_of(windows: Windows) -> Iterator[tuple[Past, Future]]:
-    """Yield pasts and futures of ``windows``, some at a time: window by window, in them channel by channel."""
-    for numbers in torch.arange(len(windows)).split(CHUNK):
-        batch = windows.take(numbers)
-        assert batch.targets is not None
-        target = _flat(batch.targets)
-        known = np.ones(target.shape, bool) if batch.target_mask is None else _flat(batch.target_mask)
-        yield _past(windows, numbers, batch), Future(target, known)
-
-
-def future_of(windows: Windows) -> Array:
-    """Return what happened in ``windows``, NaN where it is not known: (W, H, C)."""
-    parts = [np.where(future.known, future.values, np.nan) for _, future in parts_of(windows)]
-    return by_window(np.concatenate(parts), windows)
-
-
-def answered(windows: Windows, say: Callable[[Past], Array]) -> Array:
-    """Return what ``say`` makes of the past of all ``windows``, some at a time: (W, H, C)."""
-    pasts = (past_of(windows, numbers) for numbers in torch.arange(len(windows)).split(CHUNK))
-    return by_window(np.concatenate([say(past) for past in pasts]), windows)
-
-
-def past_of(windows: Windows, numbers: Tensor) -> Past:
-    """Return what the windows with these ``numbers`` read; a gap is the value before it."""
-    return _past(windows, numbers, windows.take(numbers))
-
-
-def _past(windows: Windows, numbers: Tensor, batch: Batch) -> Past:
-    x, observed = _flat(batch.inputs), batch.get("observed")
-    if observed is not None:
-        x = carried_forward(x, _flat(observed))
-    series = windows.series[numbers].numpy()
-    scaling = windows.rows.scaling
-    return Past(x, scaling.mean[series].reshape(-1, 1), scaling.std[series].reshape(-1, 1), _beside(windows, batch))
-
-
-def _beside(windows: Windows, batch: Batch) -> Array:
-    """Return the covariates of the last few steps, and what is known ahead unless it is too much: (W·C, B)."""
-    count, channels = len(batch), batch.inputs.shape[2]
-    if windows.rows.beside is None:
-        return np.zeros((count * channels, 0))
-    known, past = batch["known"], batch["past"]
-    ahead = known[:, windows.lookback :].flatten(1)
-    parts = [ahead] if ahead.shape[1] <= WIDEST else []
-    parts += [part[:, max(0, windows.lookback - REACH) : windows.lookback].flatten(1) for part in (known, past)]
-    return np.repeat(torch.cat(parts, 1).double().numpy(), channels, 0)
-
-
-def carried_forward(x: Array, known: Array) -> Array:
-    """Return ``x`` (N, L) with each gap filled by the known value before it, at the beginning by the first one."""
-    places = np.maximum.accumulate(np.where(known, np.arange(x.shape[1]), -1), 1)
-    places = np.where(places < 0, known.argmax(1)[:, None], places)
-    return np.take_along_axis(x, places, 1)
-
-
-def _flat(values: Tensor) -> Array:
-    """Return (W, T, C) as (W·C, T)."""
-    flat = values.transpose(1, 2).flatten(0, 1).numpy()
-    return flat if flat.dtype == bool else flat.astype(np.float64)
-
-
-def by_window(values: Array, windows: Windows) -> Array:
-    """Return (W·C, H) as (W, H, C)."""
-    return values.reshape(len(windows), -1, values.shape[1]).transpose(0, 2, 1)

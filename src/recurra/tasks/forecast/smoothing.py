@@ -1,8 +1,8 @@
 """Exponential smoothing and the Theta method, as baselines: one set of parameters for all series, found on windows.
 
-Both read no more than a window holds, as everything else that answers does: the first season gives the first state,
-and what follows corrects it. statsmodels refits to the whole past at every origin and takes a second to import; it
-is what the tests compare with. Shapes: N pasts, L look-back, H horizon, K candidates of parameters, m season.
+Both read no more than a run remembers: the first seasons give the first state, and what follows corrects it.
+statsmodels refits to the whole past at every origin and takes a second to import; it is what the tests compare with.
+Shapes: N pasts, L steps that are read, H horizon, K candidates of parameters, m season.
 """
 
 from abc import abstractmethod
@@ -12,10 +12,12 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from ..base import Baseline, Prepared
 from .exam import Guess, points_of
-from .ridge import Form, Past, answered, is_positive, mean_error, parts_of
+from .past import Past, answered, before, is_positive, parts_of, reading
+from .ridge import Form, mean_error
 from .windows import Windows
 
 Array = np.ndarray
@@ -117,6 +119,7 @@ class Smoother(Baseline):
     """A forecast from windows whose parameters are those of the smallest error on some windows of the training."""
 
     naive = False
+    reach = 0  # steps that are read; the look-back if none
 
     def __init__(self, season: int):
         self.season = season
@@ -125,7 +128,8 @@ class Smoother(Baseline):
         """Try all candidates on windows of the training."""
         windows = prepared.train
         assert isinstance(windows, Windows)
-        parts = list(parts_of(windows.some(WINDOWS)))
+        self.reach, windows = _reached(windows, prepared.learned.memory)
+        parts = list(parts_of(reading(windows.some(WINDOWS), self.reach, self.season)))
         truth = np.concatenate([np.where(future.known, future.values, np.nan) for _, future in parts])
         past = Past(*(np.concatenate(part) for part in zip(*(past for past, _ in parts), strict=True)))
         forms = [NOTHING, WHOLE] if all(is_positive(*part) for part in parts) else [NOTHING]
@@ -141,11 +145,18 @@ class Smoother(Baseline):
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        return points_of(answered(examples, lambda past: self.say(past, examples.horizon)), examples)
+        windows = reading(examples, self.reach or examples.lookback, self.season)
+        return points_of(answered(windows, lambda past: self.say(past, windows.horizon)), examples)
 
     def period_of(self, lookback: int) -> int:
         """Return the season, if two of them can be read."""
         return self.season if lookback >= 2 * self.season else 1
+
+
+def _reached(windows: Windows, memory: int) -> tuple[int, Windows]:
+    """Return how many steps can be read, all that is remembered if some ``windows`` have them, and which have."""
+    whole = np.flatnonzero(before(windows) >= memory)
+    return (memory, windows.at(torch.from_numpy(whole))) if len(whole) else (windows.lookback, windows)
 
 
 class ExponentialSmoothing(Smoother):
@@ -183,14 +194,15 @@ class ExponentialSmoothing(Smoother):
     def to_arrays(self) -> dict[str, Array]:
         """Return the parameters."""
         fitted = self.fitted
-        shape = np.array([fitted.form.log, fitted.trend, fitted.season], dtype=np.int64)
+        shape = np.array([fitted.form.log, fitted.trend, fitted.season, self.reach], dtype=np.int64)
         return {"shape": shape, "parameters": np.array([getattr(fitted.parameters, name)[0] for name in PARAMETERS])}
 
     def from_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Take back the parameters."""
-        log, trend, season = (bool(value) for value in arrays["shape"])
+        log, trend, season, *reach = arrays["shape"].tolist()  # the first runs read no more than the look-back
+        self.reach = sum(reach)
         parameters = Smoothing(*arrays["parameters"].reshape(4, 1))
-        self.fitted = Suited(WHOLE if log else NOTHING, trend, season, parameters)
+        self.fitted = Suited(WHOLE if log else NOTHING, bool(trend), bool(season), parameters)
 
 
 PARAMETERS = ("alpha", "beta", "gamma", "phi")
@@ -233,11 +245,12 @@ class Theta(Smoother):
 
     def to_arrays(self) -> dict[str, Array]:
         """Return the parameters."""
-        return {"parameters": np.array([float(self.form.log), self.alpha])}
+        return {"parameters": np.array([float(self.form.log), self.alpha, float(self.reach)])}
 
     def from_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Take back the parameters."""
-        log, self.alpha = (float(value) for value in arrays["parameters"])
+        log, self.alpha, *reach = arrays["parameters"].tolist()  # the first runs read no more than the look-back
+        self.reach = int(sum(reach))
         self.form = WHOLE if log else NOTHING
 
 

@@ -1,6 +1,6 @@
 """Forecasts of series that go on: one observation at a time, at a cost that does not grow.
 
-Shapes: S row series, L look-back, H horizon, C channels, K columns known ahead, P known of the past.
+Shapes: S row series, H horizon, C channels, K columns known ahead, P known of the past.
 """
 
 import json
@@ -130,7 +130,7 @@ class ForecastStream:
         for row, columns in self.said.ahead(future, range(len(self.tracks))).items():
             self.tracks[row].foretell(columns)
         context = self._context()
-        refuse_empty(context.values, self.names)
+        refuse_empty(context.values[:, -self.learned.layout.lookback :], self.names)
         windows = windows_from(context, self.learned, steps)
         guess = self._guess(windows)
         if self.margins is None:
@@ -263,7 +263,7 @@ class ForecastStream:
         if self.margins is None or all(self.margins.issued_at(row, self.tracks[row].length) for row in rows):
             return
         context = self._context()
-        rows = [row for row in rows if np.isfinite(context.values[row]).any()]
+        rows = [row for row in rows if np.isfinite(context.values[row, -self.learned.layout.lookback :]).any()]
         self._issue(rows, self._guess(windows_after(context, self.learned)))
 
     def _issue(self, rows: Sequence[int], guess: Guess) -> None:

@@ -1,6 +1,6 @@
-"""One row series of a stream: its look-back, what is known beside it, and the clock that both go by.
+"""One row series of a stream: its last steps, what is known beside it, and the clock that both go by.
 
-Shapes: L look-back, H horizon, C channels, K columns known ahead, P known of the past.
+Shapes: M memory, H horizon, C channels, K columns known ahead, P known of the past.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ AT_ONCE = 256  # steps of which the calendar is asked at a time
 
 
 class Track:
-    """The last L steps of a row series and what is known of the H after them; a new step takes the oldest one's place.
+    """The last M steps of a row series and what is known of the H after them; a new step takes the oldest one's place.
 
     What is kept does not grow, however many steps come.
     """
@@ -45,6 +45,11 @@ class Track:
     def around(self) -> Around:
         """The covariates around the end, without the dimension of series."""
         return Around(self.known.rows, self.past.rows, self.static)
+
+    @property
+    def memory(self) -> int:
+        """How many steps are kept."""
+        return len(self.values.rows)
 
     def label(self, step: int) -> Any:
         """Return the label of a step, 0 the next one."""
@@ -70,7 +75,7 @@ class Track:
 
     def skip(self, steps: int) -> None:
         """Let ``steps`` pass of which no value is known; no more of them cost anything than are kept."""
-        kept = self.learned.layout.lookback + self.learned.layout.horizon
+        kept = self.memory + self.learned.layout.horizon
         if steps > kept:
             self.length += steps - kept
             self.coming = self.coming[:0]
@@ -82,7 +87,7 @@ class Track:
         self.values.push(values)
         self.past.push(np.array([past.get(n, np.nan) for n in range(self.past.rows.shape[1])]))
         for column, value in known.items():
-            self.known.put(self.learned.layout.lookback, column, value)
+            self.known.put(self.memory, column, value)
         self._go_on()
         self.length += 1
 
@@ -109,4 +114,4 @@ class Track:
         """Take the values of columns that are known ahead, by their numbers: of the next step and those after it."""
         for column, values in future.items():
             for step, value in enumerate(values):
-                self.known.put(self.learned.layout.lookback + step, column, value)
+                self.known.put(self.memory + step, column, value)

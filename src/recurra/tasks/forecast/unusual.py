@@ -1,6 +1,6 @@
 """Values that a forecast reads and that are far from all that was learned from.
 
-Shapes: S row series, L look-back, C channels, T steps.
+Shapes: S row series, C channels, T steps.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Read(NamedTuple):
 def say_unusual(learned: ForecastLearned, context: Context, steps: int) -> list[str]:
     """Say which of the values that a forecast of so many ``steps`` reads are FAR from those of the training, if any.
 
-    They are those of the look-back and, of columns that are known ahead, of the steps that are forecast, too.
+    They are those of the last steps and, of columns that are known ahead, of the steps that are forecast, too.
     """
     names = learned.names if context.panel is None else context.panel.names
     said: list[str] = []
@@ -37,7 +37,7 @@ def say_unusual(learned: ForecastLearned, context: Context, steps: int) -> list[
         count += len(rows)
         for n in rows[: MOST - len(said)].tolist():
             step = int(far[n].argmax())
-            times = times_of(learned, context.panel, -learned.layout.lookback, steps)[n]
+            times = times_of(learned, context.panel, -context.memory, steps)[n]
             said.append(
                 f"careful: '{one.name or names[n]}' is {one.values[n, step]:g} at {written(times)[step]}, "
                 f"{far[n, step]:,.0f} training deviations from its mean: the forecast goes beyond what was learned, so "
@@ -55,7 +55,7 @@ def _read(learned: ForecastLearned, context: Context, steps: int) -> Iterator[Re
         yield Read(learned.names[c] if learned.joint else "", values[..., c], distances[..., c])
     if context.around is None:
         return
-    known = context.around.known[:, : values.shape[1] + steps]
+    known = context.around.known[:, : context.memory + steps]
     for variables, beside in ((learned.variables.known, known), (learned.variables.past, context.around.past)):
         for k, one in enumerate(variables):
             if one.categories is None:

@@ -138,8 +138,8 @@ def empty_in(panel: Panel, ends: Sequence[int]) -> list[str]:
 class Around(NamedTuple):
     """The covariates around a forecast from the end of each series, as they were coded in training."""
 
-    known: np.ndarray  # (S, L + H, K), NaN where missing
-    past: np.ndarray  # (S, L, P)
+    known: np.ndarray  # (S, M + H, K), NaN where missing
+    past: np.ndarray  # (S, M, P)
     static: np.ndarray  # (S, V)
 
     def rows(self, chosen: np.ndarray) -> "Around":
@@ -147,7 +147,7 @@ class Around(NamedTuple):
         return Around(*(part[chosen] for part in self))
 
 
-def around(variables: Variables, panel: Panel, lookback: int, horizon: int, joint: bool) -> Around | None:
+def around(variables: Variables, panel: Panel, memory: int, horizon: int, joint: bool) -> Around | None:
     """Return what is known around the end of each row series of ``panel``; None if there are no covariates.
 
     All columns of a table that is read together have the same.
@@ -157,7 +157,7 @@ def around(variables: Variables, panel: Panel, lookback: int, horizon: int, join
     panel = panel.some([0]) if joint else panel
     ends = [len(values) for values in panel.values]
     near = tuple(
-        one._replace(known=cut(one.known, end - lookback, end + horizon), past=cut(one.past, end - lookback, end))
+        one._replace(known=cut(one.known, end - memory, end + horizon), past=cut(one.past, end - memory, end))
         for one, end in zip(panel.beside, ends, strict=True)
     )
     panel = replace(panel, beside=near)

@@ -180,26 +180,24 @@ def windows_after(context: Context, learned: ForecastLearned) -> Windows:
     """Return one window per row series, whose future follows the ``context`` and is not known."""
     layout = learned.layout
     horizon = layout.horizon
-    count, lookback, channels = context.values.shape
+    count, memory, channels = context.values.shape
     scaled = context.scaling.into(context.values)
-    values = np.zeros((count, lookback + horizon, channels), dtype=np.float32)
+    values = np.zeros((count, memory + horizon, channels), dtype=np.float32)
     known = np.isfinite(scaled)
-    values[:, :lookback] = np.where(known, scaled, 0.0)
+    values[:, :memory] = np.where(known, scaled, 0.0)
     observed = None
     if not known.all():
         every = np.ones(values.shape, bool)
-        every[:, :lookback] = known
+        every[:, :memory] = known
         observed = torch.from_numpy(every.reshape(-1, channels))
-    offsets = np.arange(count) * (lookback + horizon)
+    offsets = np.arange(count) * (memory + horizon)
     stacked = torch.from_numpy(values.reshape(-1, channels))
     scale = context.scaling
     own, units = ratios_for(layout, scale), units_for(layout, scale)
     beside = None
     if context.around is not None:
         sorts = zip(*context.around, strict=True)
-        parts = [Around(ahead, cut(past, 0, lookback + horizon), static) for ahead, past, static in sorts]
+        parts = [Around(ahead, cut(past, 0, memory + horizon), static) for ahead, past, static in sorts]
         beside = Beside.of(learned.variables, parts)
     rows = Rows(stacked, observed, offsets, context.identities, context.phases, 0, scale, own, units, beside)
-    return Windows(
-        rows, torch.from_numpy(offsets), torch.arange(count), torch.from_numpy(context.phases), lookback, horizon
-    )
+    return rows.windows(layout.lookback, horizon, [np.array([memory])] * count)
