@@ -16,6 +16,7 @@ from recurra.data.series import Panel, infer_schema, to_panel
 from recurra.data.series.covariates import Covariates
 from recurra.errors import ConfigError, DataError
 from recurra.tasks.base import Prepared
+from recurra.tasks.forecast.answers import forecast
 from recurra.tasks.forecast.baselines import Linear
 from recurra.tasks.forecast.calendar import Silent, calendar_at, silent_in
 from recurra.tasks.forecast.effects import Effects
@@ -282,7 +283,7 @@ def test_a_future_that_does_not_fit_is_refused() -> None:
     with pytest.raises(DataError, match=r"the first of them is 2024-10-20"):
         forecaster.predict(future=ahead.assign(ds=ahead["ds"] + pd.Timedelta(days=30)))
     with pytest.raises(DataError, match=r"The series 's9' in future= is not one that is forecast"):
-        forecaster.predict(future=ahead.assign(store="s9"))
+        forecaster.predict(future=ahead.assign(store=ahead["store"].replace("s1", "s9")))
     said = (
         r"'promo' is not known for 2024-10-22 of the series 's0'. Nor does future= say it: a forecast of .* "
         "from 2024-10-20 to 2024-10-2"
@@ -618,3 +619,46 @@ def test_a_table_without_a_column_that_is_read_is_refused() -> None:
     for ask in (forecaster.predict, forecaster.score, forecaster.fit_more):
         with pytest.raises(DataError, match="There is no column 'price' for the setting known="):
             ask(df=frame.drop(columns="price")) if ask == forecaster.predict else ask(frame.drop(columns="price"))
+
+
+def test_what_reads_values_alone_needs_nothing_of_the_future() -> None:
+    """A naive row of the table answers though nobody has said what is known ahead; the network does not."""
+    whole = shop(2)
+    forecaster = Forecaster(**TINY, known=("promo", "price")).fit(whole[whole["y"].notna()])
+    fitted = forecaster.fitted_
+    for model in ("repeat_last", "seasonal_naive"):
+        assert np.isfinite(forecast(fitted, model=model).guess.point).all()
+    assert forecast(fitted, steps=2 * HORIZON, model="seasonal_naive").guess.point.shape[1] == 2 * HORIZON
+    for model in (None, "network", "linear"):  # the linear model has found what price and promotions do
+        with pytest.raises(DataError, match="is not known for 2024-10-20"):
+            forecast(fitted, model=model)
+
+
+def test_rows_of_the_future_that_are_past_or_doubled_are_told() -> None:
+    whole = shop(2)
+    known, ahead = whole[whole["y"].notna()], whole[whole["y"].isna()][["ds", "store", "promo", "price"]]
+    forecaster = Forecaster(**TINY, known=("promo", "price")).fit(known)
+    expected = forecast(forecaster.fitted_, future=ahead)
+    assert not any("future=" in note for note in expected.notes)
+    longer = forecast(forecaster.fitted_, future=whole[["ds", "store", "promo", "price"]])
+    said = f"of the rows in future= {len(known)} are about steps before the forecast, and count for nothing"
+    assert said in longer.notes
+    np.testing.assert_array_equal(longer.guess.point, expected.guess.point)
+    twice = forecast(forecaster.fitted_, future=pd.concat([ahead, ahead]))  # the same said twice is said once
+    np.testing.assert_array_equal(twice.guess.point, expected.guess.point)
+    other = pd.concat([ahead, ahead[3:4].assign(price=99.0)])
+    with pytest.raises(DataError, match=r"future= has two rows for 2024-10-23 00:00:00, s0, which say different"):
+        forecaster.predict(future=other)
+
+
+def test_looks_and_reports_read_a_table_of_the_future() -> None:
+    whole = shop(2)
+    known, ahead = whole[whole["y"].notna()], whole[whole["y"].isna()][["ds", "store", "promo", "price"]]
+    forecaster = Forecaster(**TINY, known=("promo", "price")).fit(known)
+    pd.testing.assert_frame_equal(forecaster.attention_table(known, future=ahead), forecaster.attention_table(whole))
+    fitted, panel = forecaster.fitted_, KIND.read(known, forecaster.fitted_.config, forecaster.fitted_.learned)
+    assert "There is none yet." in forecast_sections(fitted, panel, None)[0].text
+    shown = forecast_sections(fitted, panel, None, named="s1", future=ahead)[0]
+    expected = forecaster.predict(future=ahead)
+    assert shown.numbers is not None
+    np.testing.assert_allclose(shown.numbers["forecast"], expected[expected["unique_id"] == "s1"]["yhat"], rtol=1e-6)

@@ -3,6 +3,7 @@
 Shapes: T steps, M memory, L look-back, H horizon.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from recurra.tasks.forecast.plan import Part
 from recurra.tasks.forecast.scaling import Scaling
 from recurra.tasks.forecast.smoothing import Smoother
 from recurra.tasks.forecast.windows import Rows
+from recurra.tasks.pages import warnings
 
 SEASON, HORIZON, LOOKBACK, ROWS = 12, 6, 5, 60
 TINY: dict[str, Any] = {
@@ -152,10 +154,11 @@ def test_three_years_of_months_are_answered_by_their_season() -> None:
 
 
 def test_what_few_windows_taught_counts_less() -> None:
-    rows = Rows.of([np.arange(40.0)[:, None]], Scaling.plain(np.zeros((1, 1)), np.ones((1, 1))), 0)
-    few, many = (rows.windows(5, 12, [np.arange(5, 5 + count)]) for count in (1, 24))
-    assert scarcity(few) == pytest.approx(1 + 12 * SCARCE)
-    assert scarcity(many) == pytest.approx(1 + SCARCE / 2)
+    config = Forecaster(**TINY | {"horizon": 12, "validation_size": 13})._config()
+    for rows, windows in ((30, 1), (53, 24)):
+        prepared = KIND.prepare(KIND.read(plain(rows), config), config, 0)
+        assert len(prepared.train) == windows  # type: ignore[arg-type]
+        assert scarcity(prepared) == pytest.approx(1 + SCARCE * 12 / windows)
 
 
 @pytest.mark.parametrize("pad", [0, 3])
@@ -177,3 +180,11 @@ def test_windows_that_read_more(pad: int) -> None:
             value = tracks[series][place % 4 if place < 0 else place, 0]  # the first season, before the first value
             assert bool(batch["observed"][n, step, 0]) == bool(np.isfinite(value))
             assert float(batch.inputs[n, step, 0]) == np.nan_to_num(value)
+
+
+def test_how_a_network_was_trained_is_not_warned_of_where_it_hardly_counts() -> None:
+    fitted = Forecaster(**TINY).fit(plain()).fitted_
+    fitted.record = replace(fitted.record, epochs=2, best_epoch=2, stopped_by="max_epochs", notes=())
+    for share, said in ((0.04, []), (0.06, ["Careful: training was ended while it still improved."])):
+        fitted.learned = replace(fitted.learned, mix={"network": share, "linear": 1 - share})
+        assert [text.removesuffix(" More epochs may help.") for text in warnings(fitted)] == said

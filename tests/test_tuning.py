@@ -280,7 +280,10 @@ def test_where_nothing_is_to_be_said_nothing_is() -> None:
     assert not importance(space, noise).known and not importance(space, noise[:9]).known
     assert any("their scores do not follow from the settings" in said for said in find(space, noise, metric).sentences)
     few = find(space, noise[:9], metric).sentences
-    assert any("Too few trials to say what mattered: 9 have a score, and it takes 10" in said for said in few)
+    assert any(
+        "Too few trials to say what mattered: 9 within what is searched have a score, and it takes 10" in said
+        for said in few
+    )
     assert not importance(space, made_up(space, lambda values, random: 1.0)).known
 
 

@@ -167,7 +167,8 @@ def show_compared(done: Any, as_json: bool) -> None:
     console.print(comparison_table(done.comparison.rows(), done.comparison.metric))
     console.print(f"\n{legend(done.comparison.metric)}\n", style="dim", markup=False)
     show_conclusion([*concluded, *done.comparison.verdicts(), *warnings(done.fitted)])
-    console.print(f"\nKept: {done.chosen} from the seed with the lowest validation loss.", markup=False)
+    kept = f"Kept: {done.chosen}, the lowest validation loss. The table is of held-out data, which no choice may go by."
+    console.print(f"\n{kept}", markup=False)
     if any(outcome.candidate.recipe for outcome in done.comparison.outcomes):
         console.print("A recipe is trained with: recurra train DATA --config FILE", markup=False)
     show_places(done)

@@ -330,6 +330,10 @@ class Kind(ABC):
         """
         return {}
 
+    def network_share(self, fitted: Fitted) -> float:
+        """Return how much the network counts in an answer, from 0 to 1."""
+        return 1.0
+
     def waits_for(self, fitted: Fitted) -> str | None:
         """Return which setting of an answer is needed before a run can give one without data; None if it can."""
         return None

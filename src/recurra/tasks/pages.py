@@ -17,6 +17,7 @@ from ..settings import settings_of
 from .base import BEFORE, CAREFUL, THE_NETWORK, THIS_MODEL, Fitted, Judged, row_name
 
 History = Sequence[Mapping[str, Any]]
+HARDLY = 0.05  # of an answer, below which it does not matter how the network was trained
 
 
 def training_page(
@@ -290,6 +291,8 @@ def warnings(fitted: Fitted) -> list[str]:
     """Return what may be wrong with a model, as sentences; nothing if all seems well."""
     record = fitted.record
     found = [sentence(note) for note in record.notes if note.startswith(CAREFUL)]
+    if fitted.kind.network_share(fitted) < HARDLY:
+        return found  # how it was trained hardly matters
     if record.best_epoch == 1 and record.epochs > 1 and record.steps:
         found.append(
             "Careful: the first epoch was the best one. A smaller learning rate may help, or there is little to learn."

@@ -73,7 +73,8 @@ def mattering(found: Importance) -> list[str]:
     """Say what mattered, or why nothing is said."""
     if not found.known:
         if found.scored < FEWEST:
-            return [f"Too few trials to say what mattered: {found.scored} have a score, and it takes {FEWEST}."]
+            scored = f"{found.scored} within what is searched have a score, and it takes {FEWEST}."
+            return [f"Too few trials to say what mattered: {scored}"]
         return ["These trials do not say what mattered: their scores do not follow from the settings."]
     texts = [f"{name} ({share})" for name, share in zip(found.shares, percents(found.shares.values()), strict=True)]
     if len(texts) == 1:

@@ -18,11 +18,12 @@ from ...errors import ConfigError, RunError
 from ...nn.models import Output
 from ...nn.surroundings import on_its_own
 from ..base import Fitted, row_of
+from .baselines import Linear
 from .combination import NETWORK, combined, forecasts_mean
 from .context import Context, context_of, times_of, unknown_ahead
 from .exam import Guess, ask_network
 from .extension import blocks_of, extended, require_extension, usual_count, with_calendar_ahead
-from .future import with_future
+from .future import Foreseen, with_future
 from .intervals import calibrated, with_spread
 from .learned import ForecastLearned
 from .network import ForecastNet
@@ -77,22 +78,15 @@ def forecast(
     """
     learned: ForecastLearned = fitted.learned
     steps = learned.layout.horizon if steps is None else steps
-    context = context_ahead(fitted, panel, steps, future)
+    context, said = context_ahead(fitted, panel, steps, future, model)
     ask, fed = partial(ask_context, fitted, model), 0
     if steps <= learned.layout.horizon:
         guess = ask(context).first(steps)
     else:
         guess, _, fed = extended(ask, context, steps, fitted, usual_count(len(context.values)), seed=0)
     unusual = say_unusual(learned, context, steps)
-    notes = (*_notes_on(fitted, guess, model), *_notes_on_length(learned, steps, fed), *unusual)
+    notes = (*said, *_notes_on(fitted, guess, model), *_notes_on_length(learned, steps, fed), *unusual)
     return told(learned, context, guess, steps, notes)
-
-
-def windows_from(context: Context, learned: ForecastLearned, steps: int) -> Windows:
-    """Return one window per row series; raises DataError if what is known ahead is missing in the next ``steps``."""
-    if missing := unknown_ahead(learned, context, steps):
-        raise missing.fault()
-    return windows_after(context, learned)
 
 
 def told(
@@ -121,7 +115,7 @@ def sample_paths(
     learned: ForecastLearned = fitted.learned
     steps = learned.layout.horizon if steps is None else steps
     require_paths(fitted)
-    context = context_ahead(fitted, panel, steps, future)
+    context, said = context_ahead(fitted, panel, steps, future, model)
     made = extended(partial(ask_context, fitted, model), context, steps, fitted, count, seed)
     if not made.guess.bands:
         raise ConfigError(
@@ -129,21 +123,33 @@ def sample_paths(
         )
     names = learned.names if panel is None else panel.names
     _refuse_infinite(made.guess, names)
-    notes = _notes_on_length(learned, steps, made.fed)
+    notes = (*said, *_notes_on_length(learned, steps, made.fed))
     return Paths(names, times_of(learned, panel, 0, steps), made.paths[:, :, :steps], notes)
 
 
-def context_ahead(fitted: Fitted, panel: Panel | None, steps: int, future: Any = None) -> Context:
-    """Return what forecasts of so many ``steps`` read; raises an error if they are too many, or too little is known."""
+def context_ahead(
+    fitted: Fitted, panel: Panel | None, steps: int, future: Any = None, model: str | None = None
+) -> Foreseen:
+    """Return what forecasts of so many ``steps`` by a ``model`` read, by all that answers if none is named.
+
+    Raises an error if they are too many, or too little is known.
+    """
     require_extension(fitted, steps)
     learned: ForecastLearned = fitted.learned
     horizon = learned.layout.horizon
     context = context_of(learned, panel, horizon * blocks_of(steps, horizon))
     context = with_calendar_ahead(fitted, context, panel) if steps > horizon else context
-    context = context if future is None else with_future(fitted, context, future)
-    if missing := unknown_ahead(learned, context, steps):
+    seen = Foreseen(context) if future is None else with_future(fitted, context, future)
+    missing = unknown_ahead(learned, seen.context, steps)
+    if missing and _reads_columns(fitted, model):
         raise missing.fault(future is not None)
-    return context
+    return seen
+
+
+def _reads_columns(fitted: Fitted, model: str | None) -> bool:
+    """Tell whether what answers reads more than the values."""
+    row = None if model is None else row_of(fitted, model)
+    return row is None or (isinstance(row, Linear) and row.reads_columns)
 
 
 def ask_context(fitted: Fitted, model: str | None, context: Context) -> Guess:
@@ -225,12 +231,16 @@ def answer_of(fitted: Fitted, windows: Windows, model: str) -> Guess:
 
 
 @on_its_own
-def looks(fitted: Fitted, panel: Panel | None = None, series: np.ndarray | None = None) -> np.ndarray | None:
+def looks(
+    fitted: Fitted, panel: Panel | None = None, series: np.ndarray | None = None, future: Any = None
+) -> np.ndarray | None:
     """Return where forecasts from the end of ``panel`` looked: (S, Q, n), mean over heads; None if nowhere.
 
-    ``series`` are the numbers of the row series that are asked, all if not given.
+    ``series`` are the numbers of the row series that are asked, all if not given. ``future`` is a table of what is
+    known of the steps that follow.
     """
     context = context_of(fitted.learned, panel)
+    context = context if future is None else with_future(fitted, context, future).context
     context = context if series is None else context.rows(series)
     weights = [ask(fitted, context.rows(chosen)).weights for chosen in _portions(context)]
     if weights[0] is None:

@@ -187,6 +187,11 @@ class Linear(Baseline):
         said = answered(left, lambda past: np.mean([ridge(past) for ridge in self.ridges], 0))
         return said if self.effects is None else said + self.effects.ahead(examples)
 
+    @property
+    def reads_columns(self) -> bool:
+        """Whether what is known ahead has a part in the answer."""
+        return self.effects is not None or any(ridge.form.beside for ridge in self.ridges)
+
     def described(self) -> str:
         """Say of what the regressions are."""
         beyond = "" if self.effects is None else ", beyond what is known ahead"

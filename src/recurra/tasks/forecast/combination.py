@@ -62,19 +62,15 @@ def combine(fitted: Fitted, prepared: Prepared, said: Said) -> Whole:
             "network: the median of demand that is mostly zero is often zero."
         )
         return Whole(np.zeros_like(linear.said))
-    assert isinstance(prepared.train, Windows)
-    steps, scarce = len(valid) + valid.horizon - 1, scarcity(prepared.train)
-    naive = _best_naive(valid, truth, measure, fitted.learned.layout.season)
-    simple = Member(LINEAR, linear, linear.said, scarce * measure(linear.said, truth))
-    simple = naive if steps >= FEW and naive.error < simple.error else simple
-    fitted.baselines[simple.name] = simple.row
-    mix = weigh({NETWORK: scarce * measure(own, truth), simple.name: simple.error}, steps)
+    simple = _beside(fitted, prepared, linear, truth)
+    errors = {NETWORK: scarcity(prepared) * measure(own, truth), simple.name: simple.error}
+    mix = weigh(errors, _steps(valid))
     spread = _spread(fitted, valid, simple.said, truth)
+    fitted.baselines[simple.name] = simple.row
     fitted.learned = replace(fitted.learned, mix=mix, spread=spread)
     (network, share), other = percents([mix[NETWORK], mix[simple.name]]), simple.row.told()
-    fitted.record.answer = (
-        f"The answer is {network} network and {share} {other}, by their errors in {len(valid):,} validation forecasts."
-    )
+    judges = "one validation forecast" if len(valid) == 1 else f"{len(valid):,} validation forecasts"
+    fitted.record.answer = f"The answer is {network} network and {share} {other}, by their errors in {judges}."
     return Whole(mix[simple.name] * (simple.said - own), mix[NETWORK], spread)
 
 
@@ -87,15 +83,31 @@ class Member(NamedTuple):
     error: float
 
 
+def _beside(fitted: Fitted, prepared: Prepared, linear: Linear, truth: np.ndarray) -> Member:
+    """Return what answers beside the network: the linear model, or a naive forecast that is better."""
+    valid = prepared.valid
+    assert isinstance(valid, Windows) and linear.said is not None
+    own = Member(LINEAR, linear, linear.said, scarcity(prepared) * linear.measure(linear.said, truth))
+    naive = _best_naive(valid, truth, linear.measure, fitted.learned.layout.season)
+    return naive if _steps(valid) >= FEW and naive.error < own.error else own
+
+
 def _best_naive(valid: Windows, truth: np.ndarray, measure: Measure, season: int) -> Member:
     said = {name: (naive, naive.says(valid)) for name, naive in naive_forecasts(season).items()}
     every = [Member(name, naive, own, measure(own, truth)) for name, (naive, own) in said.items()]
     return min(every, key=lambda one: one.error)
 
 
-def scarcity(train: Windows) -> float:
-    """Return by how much the errors of what was learned from ``train`` count for more."""
+def scarcity(prepared: Prepared) -> float:
+    """Return by how much the errors of what was learned from few windows count for more: ``1 + H / (2 W)``."""
+    train = prepared.train
+    assert isinstance(train, Windows)
     return 1 + SCARCE * train.horizon / len(train)
+
+
+def _steps(valid: Windows) -> int:
+    """Return how many steps validation windows are about, one after the other."""
+    return len(valid) + valid.horizon - 1
 
 
 def _spread(fitted: Fitted, valid: Windows, said: np.ndarray, truth: np.ndarray) -> np.ndarray | None:

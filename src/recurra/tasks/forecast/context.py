@@ -124,6 +124,13 @@ class Unknown(NamedTuple):
             f"{self.last}: add these rows, with nothing for what is forecast, or give them as future=."
         )
 
+    def fault_of_stream(self) -> DataError:
+        """Return the error of a stream that has not been told."""
+        return DataError(
+            f"{self.which}. A forecast of {self.steps} step(s) needs it from {self.first} to {self.last}: say it with "
+            "update(value, future={..}) or predict(future={..})."
+        )
+
 
 def unknown_ahead(learned: ForecastLearned, context: Context, steps: int) -> Unknown | None:
     """Return what should be known ahead and is missing for one of the next ``steps``; None if nothing is."""

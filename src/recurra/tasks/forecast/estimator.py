@@ -247,15 +247,16 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         errors = errors_by(as_pandas(folds), by, self.cv_estimator_.fitted_.learned.schema)
         return self._answer(errors, folds, "cutoff")
 
-    def attention_table(self, df: Any = None) -> Any:
+    def attention_table(self, df: Any = None, *, future: Any = None) -> Any:
         """Return which past steps each future step looked at, for the forecast from the end of ``df``.
 
         A row per future step and stretch of the past: ``unique_id, ds, past_from, past_to, weight``; the weights
-        of a future step sum to 1 for most attentions. Heads are averaged. ``df`` defaults to the training data.
+        of a future step sum to 1 for most attentions. Heads are averaged. ``df`` defaults to the training data;
+        ``future`` is a table of what is known ahead, as for ``predict``.
         """
         df = collected(df)
         fitted, panel = self._fitted(), self._panel(df)
-        weights = looks(fitted, panel)
+        weights = looks(fitted, panel, future=collected(future))
         if weights is None:
             raise ConfigError("This model has no attention: it was trained with attention='none'.")
         learned: ForecastLearned = fitted.learned

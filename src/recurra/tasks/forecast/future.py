@@ -5,7 +5,7 @@ Shapes: S row series, M memory, H horizon, K columns.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,18 @@ from .context import Context, times_of
 from .learned import ForecastLearned
 
 
-def with_future(fitted: Fitted, context: Context, future: Any) -> Context:
+class Foreseen(NamedTuple):
+    """What a forecast reads, and what is to be said of the table that told it."""
+
+    context: Context
+    notes: tuple[str, ...] = ()
+
+
+def with_future(fitted: Fitted, context: Context, future: Any) -> Foreseen:
     """Return the ``context`` with what a file or a table says of the steps that follow it, which goes before all else.
 
     The table has the time, the id if there is one, and the columns that are known ahead. Raises ConfigError if nothing
-    is known ahead, DataError if a column is missing or no row is about a step that is forecast.
+    is known ahead, DataError if a column is missing, no row is about a step that is forecast or two are about the same.
     """
     learned: ForecastLearned = fitted.learned
     if not learned.schema.covariates.known or context.around is None:
@@ -34,7 +41,7 @@ def with_future(fitted: Fitted, context: Context, future: Any) -> Context:
     with placed(future):
         panel = with_calendar(_panel(learned, future), fitted.config.task)
     known, memory = context.around.known.copy(), context.memory
-    found = 0
+    found = early = 0
     for row, n, at in _places(learned, context, panel):
         values = learned.variables.coded(panel.some([n]), "known")[0]
         steps = np.arange(len(values)) + at
@@ -42,12 +49,14 @@ def with_future(fitted: Fitted, context: Context, future: Any) -> Context:
         here, there = known[row, memory + steps[inside]], values[inside]
         known[row, memory + steps[inside]] = np.where(np.isfinite(there), there, here)
         found += int(inside.sum())
+        early += int((steps < 0).sum())
     if not found:
         raise DataError(
             "No row of future= is about a step that is forecast: the first of them is "
             f"{_next(learned, context, 0)}. Give the rows that follow the data."
         )
-    return context._replace(around=context.around._replace(known=known))
+    said = f"of the rows in future= {early:,} are about steps before the forecast, and count for nothing"
+    return Foreseen(context._replace(around=context.around._replace(known=known)), (said,) if early else ())
 
 
 def _panel(learned: ForecastLearned, future: Any) -> Panel:
@@ -60,8 +69,23 @@ def _panel(learned: ForecastLearned, future: Any) -> Panel:
         find_column(frame.columns, time, "setting time=")
     for name in covariates.known:
         find_column(frame.columns, name, "setting known=")
+    frame = _once(frame, learned)
     nothing = dict.fromkeys((*covariates.past, *covariates.static), np.nan)
     return to_panel(frame.assign(**dict.fromkeys(learned.schema.targets, 0.0), **nothing), learned.schema)
+
+
+def _once(frame: pd.DataFrame, learned: ForecastLearned) -> pd.DataFrame:
+    """Return a table with one row of each step; raises DataError for two that say different things of the same."""
+    if learned.schema.time is None:
+        return frame  # its rows are told apart by their order
+    frame = frame.drop_duplicates()
+    names = dict.fromkeys((*learned.schema.time.split("+"), *id_names(learned.schema.id)))
+    keys = [name for name in names if name in frame.columns]
+    double = frame.duplicated(keys)
+    if keys and double.any():
+        which = ", ".join(str(value) for value in frame.loc[double, keys].iloc[0])
+        raise DataError(f"future= has two rows for {which}, which say different things: keep one of them.")
+    return frame
 
 
 def _places(learned: ForecastLearned, context: Context, panel: Panel) -> Sequence[tuple[int, int, int]]:

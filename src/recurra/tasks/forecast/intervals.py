@@ -24,8 +24,9 @@ from .scaling import Scaling
 from .windows import Windows
 
 Array = np.ndarray
+BALANCED = 2  # horizons of validation windows, below which what was missed on one side may be missed on the other
 FLATTERY = 0.5  # what one horizon of validation windows flatters by what was chosen by them
-MOST = 1.75  # times that what was missed counts in an interval, however few the windows
+MOST = 1.5  # times that what was missed counts in an interval, however few the windows
 
 
 def flattery(valid: Windows) -> float:
@@ -67,7 +68,8 @@ def spread_of(said: Array, truth: Array, quantiles: tuple[float, ...], ratio: Te
     """Return the ``quantiles`` of what ``said`` missed of the ``truth`` (W, H, C): (H, C, K), or None if none is known.
 
     All steps have one shape, the quantiles of their errors as multiples of the root mean square of their step, so that
-    few windows are enough. With ``ratio`` (W, 1, C) errors are those of logarithms.
+    few windows are enough. Where they are fewer than BALANCED horizons, errors count on both sides: a level that was
+    missed in all of them is one miss. With ``ratio`` (W, 1, C) errors are those of logarithms.
     """
     if ratio is not None:
         said, truth = (to_log(torch.from_numpy(part), ratio).numpy() for part in (said, truth))
@@ -80,6 +82,8 @@ def spread_of(said: Array, truth: Array, quantiles: tuple[float, ...], ratio: Te
     mean = np.sqrt(squares.sum() / known.sum())
     size = np.where(counts > 0, np.sqrt(squares.sum(0) / np.maximum(counts, 1)), mean)
     shares = (errors / np.where(size > 0, size, 1.0))[known]
+    if len(said) < BALANCED * said.shape[1]:
+        shares = np.concatenate([shares, -shares])
     return size[..., None] * np.quantile(shares, quantiles)
 
 

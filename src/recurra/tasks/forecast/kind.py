@@ -26,7 +26,7 @@ from .backtest import Origins, backtest, in_order
 from .baselines import make_baselines
 from .build import make_forecaster
 from .calendar import listed, silent_in
-from .combination import combine, points_and_truth
+from .combination import NETWORK, combine, points_and_truth
 from .context import context_of, unknown_ahead
 from .demo import make_demo
 from .exam import Guess, Truth, make_exam, statistics_of
@@ -216,6 +216,10 @@ class ForecastKind(Kind):
         network = network_answer(fitted, examples, said) if fitted.learned.mix else None
         return joined(fitted, examples, said), network
 
+    def network_share(self, fitted: Fitted) -> float:
+        """Return the weight of the network among all that answers."""
+        return float(fitted.learned.mix.get(NETWORK, 1.0))
+
     def waits_for(self, fitted: Fitted) -> str | None:
         """Return ``future`` if what is known ahead has not been told."""
         learned = fitted.learned
@@ -316,7 +320,7 @@ class ForecastKind(Kind):
         """Show the forecast of a few series."""
         from . import report  # only a page needs it
 
-        return report.forecast_sections(fitted, data, judged, asked.show)
+        return report.forecast_sections(fitted, data, judged, asked.show, asked.future)
 
     def proof(self, fitted: Fitted, data: Panel, judged: Judged) -> "list[Section]":
         """Show a forecast beside what happened, and the error by step ahead."""

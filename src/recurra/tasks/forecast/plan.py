@@ -216,6 +216,8 @@ def judging_step(lengths: Sequence[int], size: int, horizon: int, season: int) -
 def describe_test(windows: int, size: int, step: int) -> str:
     """Say on what a model is judged."""
     every = f", one from every {ordinal(step)} step" if step > 1 else ""
+    if windows == 1:
+        return f"judged by one forecast of the last {size:,} rows"
     return f"judged by {windows:,} forecasts of the last {size:,} rows{every}"
 
 
@@ -333,12 +335,13 @@ def _describe(layout: Layout, train_ends: tuple[int, ...], valid_size: int, test
     parts += ["logarithms"] if layout.log else []
     split = f"{max(train_ends)} training rows, then {valid_size} for validation"
     split += f", then {test.size} for the test" if test.size else ""
-    notes = [f"{', '.join(parts)}; {split}; {windows} training windows"]
+    windows_said = "one training window" if windows == 1 else f"{windows} training windows"
+    notes = [f"{', '.join(parts)}; {split}; {windows_said}"]
     if layout.season > max(train_ends):
         notes.append(
             f"careful: a season of {layout.season} steps is longer than the {max(train_ends)} training rows, so that "
             "nothing in them repeats it"
         )
     if windows < SCARCE:
-        notes.append(f"careful: only {windows} training windows, so that little can be learned; bring more rows")
+        notes.append(f"careful: only {windows_said}, so that little can be learned; bring more rows")
     return notes + ([describe_test(len(test), test.size, test.step)] if test.step > 1 else [])

@@ -1,6 +1,7 @@
 """What a report of forecasts shows: a few series, their forecasts beside what happened, and where it looked."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,18 +74,27 @@ def meaning(fitted: Fitted, scores: Mapping[str, float]) -> str:
 
 
 def forecast_sections(
-    fitted: Fitted, panel: Panel, judged: Judged | None, named: str | Sequence[str] | None = None
+    fitted: Fitted,
+    panel: Panel,
+    judged: Judged | None,
+    named: str | Sequence[str] | None = None,
+    future: Any = None,
 ) -> list[Section]:
-    """Return the forecast from the end of the data: of the series ``named``, or of a few that stand for all."""
+    """Return the forecast from the end of the data: of the series ``named``, or of a few that stand for all.
+
+    ``future`` is a table, or a file, of what is known of the steps that follow.
+    """
     chosen, why = choose_series(fitted, panel, judged) if named is None else find_series(panel, named)
-    few = panel.some(chosen)
     learned: ForecastLearned = fitted.learned
-    if missing := unknown_ahead(learned, context_of(learned, panel), learned.layout.horizon):
+    missing = unknown_ahead(learned, context_of(learned, panel), learned.layout.horizon)
+    if missing and future is None:
         needed = f"Tell it where you ask for a forecast: it is needed up to {missing.last}."
         return [Section("The forecast", f"There is none yet. {missing.which}. {needed}")]
-    answer = forecast(fitted, panel if fitted.learned.joint else few)
-    places = chosen if fitted.learned.joint else list(range(len(chosen)))
-    views = {answer.names[n]: _view(fitted, panel if fitted.learned.joint else few, answer, n) for n in places}
+    whole = learned.joint or future is not None  # which may be about any series
+    asked = panel if whole else panel.some(chosen)
+    answer = forecast(fitted, asked, future=future)
+    places = chosen if whole else list(range(len(chosen)))
+    views = {answer.names[n]: _view(fitted, asked, answer, n) for n in places}
     levels = " and ".join(f"{level} %" for level in sorted(answer.guess.bands))
     bands = f" The shaded bands should hold {levels} of what happens." if levels else ""
     figure = forecast_figure(next(iter(views.values()))) if len(views) == 1 else series_grid(views, len(views))
@@ -154,7 +164,7 @@ def forecast_table(views: Mapping[str, Forecast]) -> pd.DataFrame:
 def _view(fitted: Fitted, panel: Panel, answer: Forecasts, n: int) -> Forecast:
     learned: ForecastLearned = fitted.learned
     size = len(panel.values[n])
-    past_times = panel.times(n, max(0, size - learned.layout.lookback), size)
+    past_times = panel.times(n, max(0, size - learned.memory), size)
     row, channel = (0, n) if learned.joint else (n, 0)
     bands = {level: (low[row, :, channel], high[row, :, channel]) for level, (low, high) in answer.guess.bands.items()}
     past = panel.values[n][size - len(past_times) :]
@@ -259,7 +269,7 @@ def _past_forecast(fitted: Fitted, panel: Panel, judged: Judged) -> Section:
     mix = fitted.learned.mix if "network" in judged.answers else {}
     window = int(np.flatnonzero(truth.series == truth.series[0])[-1])
     origin, n = int(truth.origins[window]), int(truth.series[window])
-    first = max(0, origin - layout.lookback)
+    first = max(0, origin - fitted.learned.memory)
     bands = {level: (low[window, :, 0], high[window, :, 0]) for level, (low, high) in guess.bands.items()}
     shown = Forecast(
         panel.times(n, first, origin),

@@ -186,6 +186,9 @@ class ReportAsked:
     show: str | tuple[str, ...] | None = setting(
         None, "series to show, by name; good, middling and bad ones if not given"
     )
+    future: str | None = setting(
+        None, "file with the rows to come: the time and the columns that are known ahead", metavar="FILE"
+    )
 
 
 PARTS = Parts(

@@ -21,9 +21,9 @@ from ...nn.surroundings import on_its_own
 from ..base import Fitted
 from ..frames import Form, given_as
 from .adaptive import Margins
-from .answers import mixed, plain_answer, told, windows_from
+from .answers import mixed, plain_answer, told
 from .carried import Carried
-from .context import Context, refuse_empty
+from .context import Context, refuse_empty, unknown_ahead
 from .exam import Guess, guess_from
 from .intervals import calibrated
 from .kind import steps_within
@@ -131,7 +131,9 @@ class ForecastStream:
             self.tracks[row].foretell(columns)
         context = self._context()
         refuse_empty(context.values[:, -self.learned.layout.lookback :], self.names)
-        windows = windows_from(context, self.learned, steps)
+        if missing := unknown_ahead(self.learned, context, steps):
+            raise missing.fault_of_stream()
+        windows = windows_after(context, self.learned)
         guess = self._guess(windows)
         if self.margins is None:
             guess = calibrated(guess, self._network, windows)
