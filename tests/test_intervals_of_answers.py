@@ -133,7 +133,7 @@ def test_intervals_are_as_wide_as_the_linear_model_misses_where_it_answers() -> 
     for seed in range(4):
         table = straight(300, seed)
         forecaster = Forecaster(**BRIEF, seed=seed).fit(table[:180])
-        assert forecaster.fitted_.learned.mix["linear"] > 0.75
+        assert forecaster.fitted_.learned.mix["linear"] > 0.7
         for end in range(180, 294, 6):
             said = forecaster.predict(df=table[:end])
             values = table["y"].to_numpy()[end : end + 6]
