@@ -37,9 +37,14 @@ PARTS = re.compile(
     r"|its label in|the value 7|, which is too large|an infinite value|; leave it empty"
     r"|runs no cell here: $|took 7 s and|has x in|Series 'x' has .* in x, |Column 'x' has .* at x, "
     r"|x The task|A Stepper needs the native engine\. x|The median unitx|Only the columns x|holds a x that"
-    r"|each row is a text in 'x', with x|The x in x|is a x\. Go on|has done 7 x|\n\nx ±|there is nothing x\."
+    r"|each row is a text in 'x', with x|The x in x|is a x\. Go on|has done 7 x|\n\nx ±|there is nothing x\.|x network and x x, by"
 )
 WHOLE = [
+    *(
+        f"The answer is 25 % network and 75 % {other}, by their errors in {judges}."
+        for other in ("last value", "last season", "last season moved on", "linear model (the values as they are)")
+        for judges in ("one validation forecast", "1,200 validation forecasts")
+    ),
     "X was read as (cases, frames, height, width): moving pictures of 3 to 5 frame(s), 8 x 8 pixels, 1 colour(s)",
     "X was read as (cases, frames, height, width, colours): moving pictures of 5 frame(s), 8 x 8 pixels, 3 colour(s)",
     "each folder in 'x' is a class, each file in it a case",

@@ -14,8 +14,8 @@ import torch
 
 from recurra import Forecaster
 from recurra.tasks.forecast.answers import answer_of, answer_to, forecast
-from recurra.tasks.forecast.baselines import make_baselines
-from recurra.tasks.forecast.combination import SCARCE, scarcity
+from recurra.tasks.forecast.baselines import make_baselines, naive_forecasts
+from recurra.tasks.forecast.combination import SCARCE, Member, said_of, scarcity
 from recurra.tasks.forecast.kind import KIND
 from recurra.tasks.forecast.past import before, reading
 from recurra.tasks.forecast.plan import Part
@@ -146,7 +146,7 @@ def test_three_years_of_months_are_answered_by_their_season() -> None:
         forecaster = Forecaster(**TINY | {"horizon": 12, "lookback": None}).fit(table[:rows])
         fitted = forecaster.fitted_
         assert fitted.learned.mix["seasonal naive + drift"] > 0.5
-        assert " last season moved on, by their errors in " in fitted.record.answer
+        assert "last season moved on" in fitted.record.answer
         truth = table["y"][rows:].to_numpy()
         every[rows] = [float(np.abs(said(forecaster, model, steps=12) - truth).mean()) for model in (None, NAIVE)]
         assert every[rows][0] < 10  # the noise is 5, the season 40
@@ -188,3 +188,12 @@ def test_how_a_network_was_trained_is_not_warned_of_where_it_hardly_counts() -> 
     for share, said in ((0.04, []), (0.06, ["Careful: training was ended while it still improved."])):
         fitted.learned = replace(fitted.learned, mix={"network": share, "linear": 1 - share})
         assert [text.removesuffix(" More epochs may help.") for text in warnings(fitted)] == said
+
+
+def test_an_answer_without_the_network_says_so() -> None:
+    row = naive_forecasts(SEASON)["seasonal naive"]
+    simple = Member("seasonal naive", row, np.zeros((2, 1, 1)), 1.0)
+    none = said_of({"network": 1e-5, "seasonal naive": 1 - 1e-5}, simple, 1)
+    assert none == "The answer is the last season: the network missed far more in one validation forecast."
+    some = said_of({"network": 0.25, "seasonal naive": 0.75}, simple, 1200)
+    assert some == "The answer is 25 % network and 75 % last season, by their errors in 1,200 validation forecasts."

@@ -31,6 +31,7 @@ POWER = 4  # benchmarks/accuracy/simple.md has what else was tried
 FEW = 3  # steps that validation windows are about, below which errors say nothing
 SCARCE = 0.5  # by which the error of what one horizon of training windows taught counts for more
 LEAST = 10  # known values, below which nothing can be learned
+HARDLY = 1e-3  # of the answer, below which a part is not told
 NOTHING = 1e-12  # errors below it, in training deviations, are none
 
 
@@ -68,9 +69,7 @@ def combine(fitted: Fitted, prepared: Prepared, said: Said) -> Whole:
     spread = _spread(fitted, valid, simple.said, truth)
     fitted.baselines[simple.name] = simple.row
     fitted.learned = replace(fitted.learned, mix=mix, spread=spread)
-    (network, share), other = percents([mix[NETWORK], mix[simple.name]]), simple.row.told()
-    judges = "one validation forecast" if len(valid) == 1 else f"{len(valid):,} validation forecasts"
-    fitted.record.answer = f"The answer is {network} network and {share} {other}, by their errors in {judges}."
+    fitted.record.answer = said_of(mix, simple, len(valid))
     return Whole(mix[simple.name] * (simple.said - own), mix[NETWORK], spread)
 
 
@@ -81,6 +80,18 @@ class Member(NamedTuple):
     row: Linear | Naive
     said: np.ndarray  # (W, H, C) of the validation windows, standardised
     error: float
+
+
+def said_of(mix: Mapping[str, float], simple: Member, windows: int) -> str:
+    """Return a sentence that says what the answer is made of."""
+    other, judges = (
+        simple.row.told(),
+        "one validation forecast" if windows == 1 else f"{windows:,} validation forecasts",
+    )
+    if mix[NETWORK] < HARDLY:
+        return f"The answer is the {other}: the network missed far more in {judges}."
+    network, share = percents([mix[NETWORK], mix[simple.name]])
+    return f"The answer is {network} network and {share} {other}, by their errors in {judges}."
 
 
 def _beside(fitted: Fitted, prepared: Prepared, linear: Linear, truth: np.ndarray) -> Member:
