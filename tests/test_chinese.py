@@ -37,7 +37,8 @@ PARTS = re.compile(
     r"|its label in|the value 7|, which is too large|an infinite value|; leave it empty"
     r"|runs no cell here: $|took 7 s and|has x in|Series 'x' has .* in x, |Column 'x' has .* at x, "
     r"|x The task|A Stepper needs the native engine\. x|The median unitx|Only the columns x|holds a x that"
-    r"|each row is a text in 'x', with x|The x in x|is a x\. Go on|has done 7 x|\n\nx ±|there is nothing x\.|x network and x x, by"
+    r"|each row is a text in 'x', with x|The x in x|is a x\. Go on|has done 7 x|\n\nx ±|there is nothing x\."
+    r"|x network and x x, by"
 )
 WHOLE = [
     *(
