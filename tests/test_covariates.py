@@ -280,7 +280,7 @@ def test_a_future_that_does_not_fit_is_refused() -> None:
     forecaster = Forecaster(**TINY, known=("promo", "price")).fit(known)
     with pytest.raises(DataError, match=r"no column 'price' for the setting known="):
         forecaster.predict(future=ahead.drop(columns="price"))
-    with pytest.raises(DataError, match=r"the first of them is 2024-10-20"):
+    with pytest.raises(DataError, match=r"the first of which is 2024-10-20"):
         forecaster.predict(future=ahead.assign(ds=ahead["ds"] + pd.Timedelta(days=30)))
     with pytest.raises(DataError, match=r"The series 's9' in future= is not one that is forecast"):
         forecaster.predict(future=ahead.assign(store=ahead["store"].replace("s1", "s9")))
@@ -641,10 +641,11 @@ def test_rows_of_the_future_that_are_past_or_doubled_are_told() -> None:
     expected = forecast(forecaster.fitted_, future=ahead)
     assert not any("future=" in note for note in expected.notes)
     longer = forecast(forecaster.fitted_, future=whole[["ds", "store", "promo", "price"]])
-    said = f"of the rows in future= {len(known)} are about steps before the forecast, and count for nothing"
+    said = "rows of future= before 2024-10-20, the first step that is forecast, count for nothing"
     assert said in longer.notes
     np.testing.assert_array_equal(longer.guess.point, expected.guess.point)
-    twice = forecast(forecaster.fitted_, future=pd.concat([ahead, ahead]))  # the same said twice is said once
+    again = pd.concat([ahead.assign(note="planned"), ahead.assign(note="sure")])  # the same said twice is said once
+    twice = forecast(forecaster.fitted_, future=again)
     np.testing.assert_array_equal(twice.guess.point, expected.guess.point)
     other = pd.concat([ahead, ahead[3:4].assign(price=99.0)])
     with pytest.raises(DataError, match=r"future= has two rows for 2024-10-23 00:00:00, s0, which say different"):

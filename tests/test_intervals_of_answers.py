@@ -28,10 +28,13 @@ def slowly(errors: np.ndarray) -> np.ndarray:
     """The quantiles of errors (W, H, C), number by number."""
     windows, steps, channels = errors.shape
     size = np.zeros((steps, channels))
-    for h in range(steps):
-        for c in range(channels):
+    for c in range(channels):
+        every = [one for one in errors[:, :, c].flatten().tolist() if not np.isnan(one)]
+        mean = sum(one * one for one in every) / len(every)
+        for h in range(steps):
             known = [errors[w, h, c] for w in range(windows) if not np.isnan(errors[w, h, c])]
-            size[h, c] = (sum(one * one for one in known) / len(known)) ** 0.5
+            # As if one horizon of windows more had missed what all steps miss in the mean.
+            size[h, c] = ((sum(one * one for one in known) + steps * mean) / (len(known) + steps)) ** 0.5
     shares = sorted(
         errors[w, h, c] / size[h, c]
         for w in range(windows)
@@ -52,7 +55,7 @@ def test_the_spread_is_that_of_the_errors() -> None:
     found = spread_of(said, truth, QUANTILES, None)
     assert found is not None
     np.testing.assert_allclose(found, slowly(truth - said))
-    assert found[3, 0, 4] > 4 * found[0, 0, 4] > 0  # far steps are missed by more
+    assert found[3, 0, 4] > 2 * found[0, 0, 4] > 0  # far steps are missed by more
 
 
 def test_what_few_windows_missed_counts_on_both_sides() -> None:
@@ -86,19 +89,11 @@ def test_the_spread_of_logarithms_grows_with_the_level() -> None:
 def test_where_nothing_is_known_there_is_no_spread() -> None:
     said, truth = cases()
     assert spread_of(said, np.full_like(truth, np.nan), QUANTILES, None) is None
-    truth[:, 2] = np.nan  # a step that is never known has the size of all others
+    truth[:, 2] = np.nan  # a step that is never known is as uncertain as all are
     found = spread_of(said, truth, QUANTILES, None)
     assert found is not None and np.isfinite(found).all()
-    errors = truth[np.isfinite(truth)] - said[np.isfinite(truth)]
-    np.testing.assert_allclose(
-        found[2] / found[0] * slowly_sized(said, truth, 0), (errors**2).mean() ** 0.5 + 0 * found[0]
-    )
-
-
-def slowly_sized(said: np.ndarray, truth: np.ndarray, step: int) -> np.ndarray:
-    """The root mean square error of each channel at a step, beside all quantiles: (C, K)."""
-    sizes = np.sqrt(np.nanmean((truth - said)[:, step] ** 2, 0))
-    return np.repeat(sizes[:, None], len(QUANTILES), 1)
+    least, most = found[[0, 1, 3]].min(0), found[[0, 1, 3]].max(0)
+    assert ((found[2] > least) & (found[2] < most)).all()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
@@ -133,7 +128,7 @@ def test_intervals_are_as_wide_as_the_linear_model_misses_where_it_answers() -> 
     for seed in range(4):
         table = straight(300, seed)
         forecaster = Forecaster(**BRIEF, seed=seed).fit(table[:180])
-        assert forecaster.fitted_.learned.mix["linear"] > 0.7
+        assert forecaster.fitted_.learned.mix["linear"] > 0.7  # it is most of the answer
         for end in range(180, 294, 6):
             said = forecaster.predict(df=table[:end])
             values = table["y"].to_numpy()[end : end + 6]

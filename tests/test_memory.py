@@ -14,10 +14,10 @@ import torch
 
 from recurra import Forecaster
 from recurra.tasks.forecast.answers import answer_of, answer_to, forecast
-from recurra.tasks.forecast.baselines import make_baselines, naive_forecasts
-from recurra.tasks.forecast.combination import SCARCE, Member, said_of, scarcity
+from recurra.tasks.forecast.baselines import SCARCE, Linear, make_baselines, naive_forecasts, scarcity, seasonal_drift
+from recurra.tasks.forecast.combination import Member, said_of
 from recurra.tasks.forecast.kind import KIND
-from recurra.tasks.forecast.past import before, reading
+from recurra.tasks.forecast.past import before, carried_forward, reading
 from recurra.tasks.forecast.plan import Part
 from recurra.tasks.forecast.scaling import Scaling
 from recurra.tasks.forecast.smoothing import Smoother
@@ -79,7 +79,7 @@ def test_a_saved_run_repeats_the_season(tmp_path: Path) -> None:
     table = plain()
     forecaster = Forecaster(**TINY).fit(table)
     again, values = Forecaster.load(forecaster.save(tmp_path / "run")), table["y"].to_numpy()
-    drift = values[-SEASON:].mean() - values[-2 * SEASON : -SEASON].mean()
+    drift = np.median(values[-SEASON:] - values[-2 * SEASON : -SEASON])
     for known in (None, table):
         naive, moved = (said(again, name, known) for name in (NAIVE, DRIFT))
         np.testing.assert_allclose(naive, values[-SEASON:][:HORIZON], rtol=1e-5)
@@ -158,7 +158,7 @@ def test_what_few_windows_taught_counts_less() -> None:
     for rows, windows in ((30, 1), (53, 24)):
         prepared = KIND.prepare(KIND.read(plain(rows), config), config, 0)
         assert len(prepared.train) == windows  # type: ignore[arg-type]
-        assert scarcity(prepared) == pytest.approx(1 + SCARCE * 12 / windows)
+        assert scarcity(prepared.train) == pytest.approx(1 + SCARCE * 12 / windows)
 
 
 @pytest.mark.parametrize("pad", [0, 3])
@@ -168,7 +168,7 @@ def test_windows_that_read_more(pad: int) -> None:
     scaling = Scaling.plain(np.zeros((2, 1)), np.ones((2, 1)))
     origins = [np.array([4, 11, 17]), np.array([5])]
     short = Rows.of(tracks, scaling, pad).windows(4, 3, origins)
-    long = reading(short, 10, season=4)
+    long = reading(short, 10)
     np.testing.assert_array_equal(before(short), [4, 11, 17, 5])
     np.testing.assert_array_equal(before(long), before(short))
     batch, other = (one.take(torch.arange(4)) for one in (long, short))
@@ -177,9 +177,131 @@ def test_windows_that_read_more(pad: int) -> None:
     for n, (series, origin) in enumerate([(0, 4), (0, 11), (0, 17), (1, 5)]):
         for step in range(10):
             place = origin - 10 + step
-            value = tracks[series][place % 4 if place < 0 else place, 0]  # the first season, before the first value
+            value = tracks[series][place, 0] if place >= 0 else np.nan
             assert bool(batch["observed"][n, step, 0]) == bool(np.isfinite(value))
             assert float(batch.inputs[n, step, 0]) == np.nan_to_num(value)
+    assert reading(short, 4).starts is not None and len(reading(short, 4).rows.values) == len(short.rows.values)
+
+
+def test_what_begins_late_repeats_its_first_season_before() -> None:
+    nan = np.nan
+    x = np.array(
+        [
+            [nan, nan, nan, nan, 1, 2, 3, 4],
+            [nan, nan, nan, nan, nan, nan, 5, 6],  # less than a season is there
+            [nan, 1, nan, 3, 4, nan, 6, 7],
+            [nan, nan, nan, nan, nan, nan, nan, nan],
+        ]
+    )
+    found = carried_forward(np.nan_to_num(x), np.isfinite(x), season=3)
+    np.testing.assert_array_equal(found[0], _before([1, 2, 3, 4], 4, 3))
+    np.testing.assert_array_equal(found[1], _before([5, 6], 6, 2))
+    np.testing.assert_array_equal(found[2], [3, 1, 1, 3, 4, 4, 6, 7])
+    np.testing.assert_array_equal(found[3], np.zeros(8))
+    np.testing.assert_array_equal(carried_forward(np.nan_to_num(x), np.isfinite(x))[0], [1, 1, 1, 1, 1, 2, 3, 4])
+
+
+def _before(values: list[float], count: int, season: int) -> list[float]:
+    """Put ``count`` values before, which repeat the first ``season``: the step before the first is its last one."""
+    return [values[(step - count) % season] for step in range(count)] + values
+
+
+def mixed_lengths(rows: int = 15) -> pd.DataFrame:
+    long = [plain(ROWS, seed=seed).assign(unique_id=f"s{seed}") for seed in range(2)]
+    short = plain(ROWS, seed=7)[-rows:].assign(unique_id="short")
+    return pd.concat([*long, short], ignore_index=True)
+
+
+@pytest.mark.parametrize("model", [NAIVE, DRIFT, "ets", "theta"])
+@pytest.mark.parametrize("rows", [15, 18, 21])
+def test_a_series_shorter_than_the_memory(rows: int, model: str) -> None:
+    """The remembered end and the windows of a backtest say the same of it, too, and neither reads what follows."""
+    table = mixed_lengths(rows)
+    forecaster = Forecaster(**TINY).fit(table)
+    if model in ("ets", "theta"):
+        add(forecaster, model)
+    fitted = forecaster.fitted_
+    expected = forecast(fitted, model=model).guess.point[2, :, 0]
+    stamps = pd.date_range(table["ds"].max(), periods=HORIZON + 1, freq="MS")[1:]
+    every = []
+    for later in (300.0, 900.0):
+        after = pd.concat([table, *(pd.DataFrame({"ds": stamps, "y": later, "unique_id": n}) for n in ("s0", "short"))])
+        panel = KIND.read(after, fitted.config, fitted.learned)
+        origins = (np.array([ROWS]), np.arange(0), np.array([rows]))
+        windows = KIND.encode(panel, fitted.learned, Part(origins, pad=LOOKBACK - 1))
+        every.append(answer_of(fitted, windows, model).point[1, :, 0])
+    np.testing.assert_array_equal(*every)
+    np.testing.assert_allclose(every[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["ets", "theta"])
+def test_before_the_end_of_a_first_season_nothing_ahead_is_read(model: str) -> None:
+    forecaster = Forecaster(**TINY).fit(mixed_lengths())
+    add(forecaster, model)
+    fitted, every = forecaster.fitted_, []
+    for later in (0.0, 300.0):
+        table = mixed_lengths()
+        table.loc[table.index[-HORIZON:], "y"] += later  # of the short series, from its tenth row on
+        panel = KIND.read(table, fitted.config, fitted.learned)
+        windows = KIND.encode(panel, fitted.learned, Part((np.arange(0), np.arange(0), np.array([9])), LOOKBACK - 1))
+        every.append(answer_of(fitted, windows, model).point)
+    np.testing.assert_array_equal(*every)
+
+
+def test_drift_is_that_of_the_steps_known_in_both_seasons() -> None:
+    values = np.concatenate([np.arange(12.0), 10 + np.arange(12.0)])[:, None]
+    values[[1, 14]] = np.nan
+    scaling = Scaling.plain(np.zeros((1, 1)), np.ones((1, 1)))
+    windows = Rows.of([np.concatenate([values, np.zeros((13, 1))])], scaling, 0).windows(5, 13, [np.array([24])])
+    found = seasonal_drift(windows, 12)[0, :, 0]
+    assert found[0] == pytest.approx(10)  # step 14 is filled by that of a season before: there it does not move
+    assert found[12] == pytest.approx(2 * found[0])
+    few = Rows.of([np.concatenate([values[:17], np.zeros((13, 1))])], scaling, 0).windows(5, 13, [np.array([17])])
+    assert not seasonal_drift(few, 12).any()  # less than half of a season is in both
+
+
+def test_one_wild_value_does_not_move_what_follows() -> None:
+    table = plain()
+    expected = said(Forecaster(**TINY).fit(table), DRIFT)
+    table.loc[ROWS - 2, "y"] += 3000.0  # of a month that is not forecast
+    np.testing.assert_allclose(said(Forecaster(**TINY).fit(table), DRIFT), expected, atol=3)
+
+
+def test_a_linear_model_of_one_window_is_not_asked() -> None:
+    """It has seen one place in the season: asked from another one it says nonsense."""
+    table = plain(40, noise=5)
+    forecaster = Forecaster(**TINY | {"horizon": 12, "lookback": None, "max_epochs": 1}).fit(table[:36])
+    linear = forecaster.fitted_.baselines["linear"]
+    assert isinstance(linear, Linear) and linear.instead == "seasonal naive + drift"
+    assert not linear.reads_columns and linear.told() == "linear model (last season moved on)"
+    for rows in (36, 38, 40):
+        np.testing.assert_array_equal(
+            said(forecaster, "linear", table[:rows], 12), said(forecaster, DRIFT, table[:rows], 12)
+        )
+    again = Linear(SEASON)
+    again.from_arrays(linear.to_arrays())
+    assert again.instead == linear.instead
+    many = Forecaster(**TINY).fit(plain(90, noise=5)).fitted_.baselines["linear"]
+    assert isinstance(many, Linear) and many.instead is None
+
+
+def test_an_old_run_that_goes_on_remembers_more() -> None:
+    forecaster = Forecaster(**TINY).fit(plain())
+    fitted = forecaster.fitted_
+    parts, arrays = fitted.learned.to_plain()
+    fitted.learned = KIND.recall(parts, arrays | {"context": fitted.learned.context[:, -LOOKBACK:]})
+    forecaster.fit_more(plain(ROWS + 30)[ROWS:])
+    learned = forecaster.fitted_.learned
+    assert learned.memory == 2 * SEASON
+    np.testing.assert_array_equal(learned.context[0, :, 0], plain(ROWS + 30)["y"][-2 * SEASON :])
+
+
+def test_few_new_rows_do_not_make_a_good_model_count_less() -> None:
+    table = plain(300, noise=5)
+    forecaster = Forecaster(**TINY | {"lookback": 36}).fit(table[:260])
+    assert set(forecaster.fitted_.learned.mix) == {"network", "linear"}
+    forecaster.fit_more(table[260:273])
+    assert set(forecaster.fitted_.learned.mix) == {"network", "linear"}
 
 
 def test_how_a_network_was_trained_is_not_warned_of_where_it_hardly_counts() -> None:
@@ -197,3 +319,21 @@ def test_an_answer_without_the_network_says_so() -> None:
     assert none == "The answer is the last season: the network missed far more in one validation forecast."
     some = said_of({"network": 0.25, "seasonal naive": 0.75}, simple, 1200)
     assert some == "The answer is 25 % network and 75 % last season, by their errors in 1,200 validation forecasts."
+
+
+def test_a_wild_value_is_told_and_read() -> None:
+    table = plain()
+    assert not any("lies far" in note for note in notes_of(table))
+    table.loc[20, "y"] = 4000.0
+    said = (
+        "careful: the value 4000 at 2020-09-01 lies far from all others, and is read as it is: leave it empty if it is"
+    )
+    assert any(note.startswith(said) for note in notes_of(table))
+    both = pd.concat([plain().assign(unique_id="a"), table.assign(unique_id="b")])
+    both.loc[(both["unique_id"] == "b") & (both["ds"] == both["ds"].max()), "y"] = np.nan
+    assert any("the value 4000 of 'b' at 2020-09-01 lies far" in note for note in notes_of(both))
+
+
+def notes_of(table: pd.DataFrame) -> list[str]:
+    config = Forecaster(**TINY)._config()
+    return [*KIND.prepare(KIND.read(table, config), config, 0).plan.notes]

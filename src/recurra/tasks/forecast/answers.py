@@ -17,8 +17,8 @@ from ...data.series import Panel, long_frame
 from ...errors import ConfigError, RunError
 from ...nn.models import Output
 from ...nn.surroundings import on_its_own
-from ..base import Fitted, row_of
-from .baselines import Linear
+from ..base import Baseline, Fitted, row_of
+from .baselines import Linear, Naive, RepeatLast
 from .combination import NETWORK, combined, forecasts_mean
 from .context import Context, context_of, times_of, unknown_ahead
 from .exam import Guess, ask_network
@@ -29,6 +29,7 @@ from .learned import ForecastLearned
 from .network import ForecastNet
 from .paths import Paths, require_paths
 from .settings import WITH_INTERVALS
+from .smoothing import Smoother
 from .unusual import say_unusual
 from .windows import Windows, windows_after
 
@@ -143,7 +144,22 @@ def context_ahead(
     missing = unknown_ahead(learned, seen.context, steps)
     if missing and _reads_columns(fitted, model):
         raise missing.fault(future is not None)
-    return seen
+    if _remembers(fitted, model):
+        return seen
+    return seen._replace(context=seen.context.last(learned.layout.lookback, learned.layout.season))
+
+
+def _remembers(fitted: Fitted, model: str | None) -> bool:
+    """Tell whether what answers reads more than the look-back."""
+    members = [fitted.baselines[name] for name in fitted.learned.mix if name != NETWORK]
+    rows = members if model is None else [row_of(fitted, model)]
+    return any(_reads_seasons(row) for row in rows)
+
+
+def _reads_seasons(row: Baseline | None) -> bool:
+    if isinstance(row, Linear):
+        return row.instead is not None
+    return isinstance(row, (Naive, Smoother)) and not isinstance(row, RepeatLast)
 
 
 def _reads_columns(fitted: Fitted, model: str | None) -> bool:

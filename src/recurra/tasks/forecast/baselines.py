@@ -19,6 +19,9 @@ from .ridge import LEVELS, Form, Measure, Ridge, find_ridges, mean_error
 from .smoothing import ExponentialSmoothing, Theta
 from .windows import Rows, Windows
 
+SCARCE = 0.5  # by which the error of what one horizon of training windows taught counts for more
+MOST = 1 << 22  # differences that are compared at a time
+
 
 class Naive(Baseline):
     """A forecast from the last values alone, with nothing to learn."""
@@ -64,9 +67,10 @@ class SeasonalNaive(Naive):
 
 
 class SeasonalDrift(Naive):
-    """The last season, moved on by what its mean differs from that of the season before.
+    """The last season, moved on by what it differs from the season before.
 
-    ``y_{t−m+1+(h−1) mod m} + k·(mean of y_{t−m+1..t} − mean of y_{t−2m+1..t−m})``, k the seasons ahead, from 1.
+    ``y_{t−m+1+(h−1) mod m} + k·median(y_{t−j} − y_{t−j−m}, j = 0..m−1)``, k the seasons ahead, from 1. A median, as one
+    wild value would move all that follow.
     """
 
     def __init__(self, season: int):
@@ -79,6 +83,11 @@ class SeasonalDrift(Naive):
     def says(self, examples: Windows) -> np.ndarray:
         """Return the forecasts, standardised: (W, H, C)."""
         return seasonal_naive(examples, self.season) + seasonal_drift(examples, self.season)
+
+
+def scarcity(train: Windows) -> float:
+    """Return by how much the errors of what was learned from few windows count for more: ``1 + H / (2 W)``."""
+    return 1 + SCARCE * train.horizon / len(train)
 
 
 def repeat_last(windows: Windows) -> np.ndarray:
@@ -102,27 +111,23 @@ def seasonal_naive(windows: Windows, season: int) -> np.ndarray:
 
 
 def seasonal_drift(windows: Windows, season: int) -> np.ndarray:
-    """Return how far the mean of the last season lies above that of the one before, times the seasons ahead: (W, H, C).
+    """Return how far the last season lies above the one before, times the seasons ahead: (W, H, C).
 
-    Zero where two seasons are not there, or nothing is known in one of them.
+    That is the median difference of the steps that are known in both; zero where they are less than half of a season.
     """
-    rows = windows.rows
-    filled = _filled_forward(rows, season)
-    known = np.isfinite(filled)
-    sums, counts = (
-        np.concatenate([np.zeros((1, filled.shape[1])), part.cumsum(0)]) for part in (np.where(known, filled, 0), known)
-    )
-    end = (windows.starts + windows.lookback).numpy()
-    begin = rows.offsets[windows.series.numpy()]
-
-    def mean(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        count = counts[last] - counts[first]
-        return np.where(count > 0, (sums[last] - sums[first]) / np.maximum(count, 1), np.nan)
-
-    one, two = np.maximum(end - season, 0), np.maximum(end - 2 * season, 0)
-    moved = np.where((end - 2 * season >= begin)[:, None], mean(one, end) - mean(two, one), 0.0)
+    filled = _filled_forward(windows.rows, season)
+    begin = windows.rows.offsets[windows.series.numpy()][:, None, None]
+    end = (windows.starts + windows.lookback).numpy()[:, None]
+    moved = []
+    for part in np.array_split(np.arange(len(windows)), 1 + len(windows) * season // MOST):
+        last = end[part] - season + np.arange(season)
+        change = filled[np.maximum(last, 0)] - filled[np.maximum(last - season, 0)]
+        # What lies before the first value of a series is that of another one.
+        change = np.where(last[..., None] - season >= begin[part], change, np.nan)
+        few = 2 * np.isfinite(change).sum(1) < season
+        moved.append(np.where(few, 0.0, np.nanmedian(np.where(few[:, None], 0.0, change), 1)))
     ahead = np.arange(windows.horizon) // season + 1
-    return np.nan_to_num(moved)[:, None] * ahead[:, None]
+    return np.concatenate(moved)[:, None] * ahead[:, None]
 
 
 def _filled_forward(rows: Rows, season: int) -> np.ndarray:
@@ -134,22 +139,27 @@ def _filled_forward(rows: Rows, season: int) -> np.ndarray:
     bounds = [*rows.offsets.tolist(), len(values) + rows.pad]
     for begin, end in pairwise(bounds):
         part = values[begin : end - rows.pad]
-        for phase in range(min(season, len(part))):
-            part[phase::season] = _last_known(part[phase::season])
+        part[:] = _last_known(part, season)
     return np.nan_to_num(values) if season == 1 else values
 
 
-def _last_known(values: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values)
-    latest = np.maximum.accumulate(np.where(known, np.arange(len(values))[:, None], -1), 0)
-    return np.where(latest >= 0, np.take_along_axis(values, np.maximum(latest, 0), 0), np.nan)
+def _last_known(values: np.ndarray, season: int) -> np.ndarray:
+    """Return ``values`` (T, C), each hole the latest one that stands a whole number of seasons before it."""
+    size, channels = values.shape
+    seasons = np.full((-(-size // season), season * channels), np.nan)
+    seasons.reshape(-1, channels)[:size] = values
+    known = np.isfinite(seasons)
+    latest = np.maximum.accumulate(np.where(known, np.arange(len(seasons))[:, None], -1), 0)
+    filled = np.where(latest >= 0, np.take_along_axis(seasons, np.maximum(latest, 0), 0), np.nan)
+    return filled.reshape(-1, channels)[:size]
 
 
 class Linear(Baseline):
     """A ridge regression from the past of a channel to each of its future steps, or the mean of the best few.
 
     Where columns are known ahead, what they explain is taken out of the series before, if that is better on validation
-    windows, and put back into the answer.
+    windows, and put back into the answer. With fewer training windows than steps ahead it has seen few places in the
+    season: then a naive forecast stands for it, if that is better on validation windows.
     What it said of the validation windows before it was fitted to them, too, is kept until it is saved.
     """
 
@@ -157,6 +167,7 @@ class Linear(Baseline):
     ridges: tuple[Ridge, ...]
     said: np.ndarray | None = None  # (W, H, C) of the validation windows, standardised
     effects: Effects | None = None  # of what is known ahead
+    instead: str | None = None  # the naive forecast that stands for it
     earlier: bool = False  # whether it is that of a run that goes on, which is held against a new one
 
     def __init__(self, season: int, measure: Measure = mean_error):
@@ -166,6 +177,20 @@ class Linear(Baseline):
         """Find form and penalty on the validation windows, and the weights on those of training and validation."""
         train, valid = prepared.train, prepared.valid
         assert isinstance(train, Windows) and isinstance(valid, Windows)
+        self._find(train, valid)
+        if len(train) < train.horizon:
+            self._stand_back(valid, scarcity(train))
+
+    def _stand_back(self, valid: Windows, scarce: float) -> None:
+        truth = future_of(valid)
+        assert self.said is not None
+        least = scarce * self.measure(self.said, truth)
+        for name, naive in naive_forecasts(self.season).items():
+            said = naive.says(valid)
+            if (error := self.measure(said, truth)) < least:
+                least, self.instead, self.said = error, name, said
+
+    def _find(self, train: Windows, valid: Windows) -> None:
         measure = self.measure
         found = find_ridges(train, valid, self.season, measure)
         self.ridges, self.said = found.ridges, found.said
@@ -183,6 +208,8 @@ class Linear(Baseline):
 
     def says(self, examples: Windows) -> np.ndarray:
         """Return the forecasts, standardised: (W, H, C)."""
+        if self.instead is not None:
+            return naive_forecasts(self.season)[self.instead].says(examples)
         left = examples if self.effects is None else self.effects.taken_from(examples)
         said = answered(left, lambda past: np.mean([ridge(past) for ridge in self.ridges], 0))
         return said if self.effects is None else said + self.effects.ahead(examples)
@@ -190,10 +217,16 @@ class Linear(Baseline):
     @property
     def reads_columns(self) -> bool:
         """Whether what is known ahead has a part in the answer."""
+        return self.instead is None and self._has_columns
+
+    @property
+    def _has_columns(self) -> bool:
         return self.effects is not None or any(ridge.form.beside for ridge in self.ridges)
 
     def described(self) -> str:
         """Say of what the regressions are."""
+        if self.instead is not None:
+            return naive_forecasts(self.season)[self.instead].told()
         beyond = "" if self.effects is None else ", beyond what is known ahead"
         return ", ".join(ridge.form.described() for ridge in self.ridges) + beyond
 
@@ -208,7 +241,9 @@ class Linear(Baseline):
         ]
         weights = {f"weights_{n}": ridge.weights for n, ridge in enumerate(self.ridges)}
         effects = {} if self.effects is None else {"effects": self.effects.weights}
-        return {"forms": np.array(forms, dtype=np.int64)} | weights | effects
+        names = list(naive_forecasts(self.season))
+        instead = {} if self.instead is None else {"instead": np.array(names.index(self.instead))}
+        return {"forms": np.array(forms, dtype=np.int64)} | weights | effects | instead
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back the weights."""
@@ -216,6 +251,7 @@ class Linear(Baseline):
             self.ridges = (Ridge(Form("last"), self.season, arrays["weights"]),)
             return
         self.effects = Effects(arrays["effects"]) if "effects" in arrays else None
+        self.instead = list(naive_forecasts(self.season))[int(arrays["instead"])] if "instead" in arrays else None
         forms = [Form(list(LEVELS)[level], *map(bool, more)) for level, *more in arrays["forms"].tolist()]
         self.ridges = tuple(Ridge(form, self.season, arrays[f"weights_{n}"]) for n, form in enumerate(forms))
 

@@ -19,7 +19,7 @@ import torch
 
 from ...writing.numbers import percents
 from ..base import Fitted, Prepared
-from .baselines import Linear, Naive, RepeatLast, naive_forecasts, repeat_last
+from .baselines import Linear, Naive, RepeatLast, naive_forecasts, repeat_last, scarcity
 from .exam import Guess
 from .intervals import Whole, flattery, missed_more, ratio_of, spread_of
 from .network import ForecastNet
@@ -29,7 +29,6 @@ from .windows import Windows
 NETWORK, LINEAR, LAST = "network", "linear", "repeat last"
 POWER = 4  # benchmarks/accuracy/simple.md has what else was tried
 FEW = 3  # steps that validation windows are about, below which errors say nothing
-SCARCE = 0.5  # by which the error of what one horizon of training windows taught counts for more
 LEAST = 10  # known values, below which nothing can be learned
 HARDLY = 1e-3  # of the answer, below which a part is not told
 NOTHING = 1e-12  # errors below it, in training deviations, are none
@@ -54,6 +53,7 @@ def combine(fitted: Fitted, prepared: Prepared, said: Said) -> Whole:
         return _fall_back(fitted, valid, said)
     measure = measured_as(fitted.config.task.loss, fitted.learned.layout.sparse)
     own, truth = said
+    before = _goes_on(fitted)
     linear = _fitted_linear(fitted, prepared, measure, truth)
     assert linear.said is not None
     if fitted.learned.layout.sparse and fitted.config.task.loss == "quantile":
@@ -63,9 +63,7 @@ def combine(fitted: Fitted, prepared: Prepared, said: Said) -> Whole:
             "network: the median of demand that is mostly zero is often zero."
         )
         return Whole(np.zeros_like(linear.said))
-    simple = _beside(fitted, prepared, linear, truth)
-    errors = {NETWORK: scarcity(prepared) * measure(own, truth), simple.name: simple.error}
-    mix = weigh(errors, _steps(valid))
+    simple, mix = _weighed(fitted, prepared, linear, said, before)
     spread = _spread(fitted, valid, simple.said, truth)
     fitted.baselines[simple.name] = simple.row
     fitted.learned = replace(fitted.learned, mix=mix, spread=spread)
@@ -82,43 +80,49 @@ class Member(NamedTuple):
     error: float
 
 
+def _weighed(
+    fitted: Fitted, prepared: Prepared, linear: Linear, said: Said, goes_on: bool
+) -> tuple[Member, dict[str, float]]:
+    """Return what answers beside the network, and the weights of both.
+
+    Few new rows say little of a model that has learned from many and ``goes_on``, and nothing of a naive forecast that
+    did not answer then.
+    """
+    train, valid, measure, steps = prepared.train, prepared.valid, linear.measure, _steps(said.truth)
+    assert isinstance(train, Windows) and isinstance(valid, Windows) and linear.said is not None
+    scarce = 1.0 if goes_on else scarcity(train)
+    simple = Member(LINEAR, linear, linear.said, scarce * measure(linear.said, said.truth))
+    naive = naive_forecasts(fitted.learned.layout.season)
+    rivals = {name: row for name, row in naive.items() if not goes_on or name in fitted.baselines}
+    if steps >= FEW:
+        simple = min([simple, *_members(rivals, valid, said.truth, measure)], key=lambda one: one.error)
+    return simple, weigh({NETWORK: scarce * measure(said.point, said.truth), simple.name: simple.error}, steps)
+
+
 def said_of(mix: Mapping[str, float], simple: Member, windows: int) -> str:
     """Return a sentence that says what the answer is made of."""
-    other, judges = (
-        simple.row.told(),
-        "one validation forecast" if windows == 1 else f"{windows:,} validation forecasts",
-    )
+    other = simple.row.told()
+    judges = "one validation forecast" if windows == 1 else f"{windows:,} validation forecasts"
     if mix[NETWORK] < HARDLY:
         return f"The answer is the {other}: the network missed far more in {judges}."
     network, share = percents([mix[NETWORK], mix[simple.name]])
     return f"The answer is {network} network and {share} {other}, by their errors in {judges}."
 
 
-def _beside(fitted: Fitted, prepared: Prepared, linear: Linear, truth: np.ndarray) -> Member:
-    """Return what answers beside the network: the linear model, or a naive forecast that is better."""
-    valid = prepared.valid
-    assert isinstance(valid, Windows) and linear.said is not None
-    own = Member(LINEAR, linear, linear.said, scarcity(prepared) * linear.measure(linear.said, truth))
-    naive = _best_naive(valid, truth, linear.measure, fitted.learned.layout.season)
-    return naive if _steps(valid) >= FEW and naive.error < own.error else own
+def _members(rows: Mapping[str, Naive], valid: Windows, truth: np.ndarray, measure: Measure) -> list[Member]:
+    return [Member(name, row, said := row.says(valid), measure(said, truth)) for name, row in rows.items()]
 
 
-def _best_naive(valid: Windows, truth: np.ndarray, measure: Measure, season: int) -> Member:
-    said = {name: (naive, naive.says(valid)) for name, naive in naive_forecasts(season).items()}
-    every = [Member(name, naive, own, measure(own, truth)) for name, (naive, own) in said.items()]
-    return min(every, key=lambda one: one.error)
+def _goes_on(fitted: Fitted) -> bool:
+    """Tell whether what answers was learned before, on more than the windows of this training."""
+    linear = fitted.baselines.get(LINEAR)
+    return isinstance(linear, Linear) and linear.earlier
 
 
-def scarcity(prepared: Prepared) -> float:
-    """Return by how much the errors of what was learned from few windows count for more: ``1 + H / (2 W)``."""
-    train = prepared.train
-    assert isinstance(train, Windows)
-    return 1 + SCARCE * train.horizon / len(train)
-
-
-def _steps(valid: Windows) -> int:
-    """Return how many steps validation windows are about, one after the other."""
-    return len(valid) + valid.horizon - 1
+def _steps(truth: np.ndarray) -> int:
+    """Return how many steps are judged, one after the other, that are known: of ``truth`` (W, H, C)."""
+    windows, horizon = truth.shape[:2]
+    return min(windows + horizon - 1, int(np.isfinite(truth).any(2).sum()))
 
 
 def _spread(fitted: Fitted, valid: Windows, said: np.ndarray, truth: np.ndarray) -> np.ndarray | None:

@@ -48,6 +48,17 @@ class Context(NamedTuple):
         joined = Around(*(np.concatenate(parts) for parts in zip(*beside, strict=True))) if beside else None
         return Context(None, values, identities, phases, scaling, joined)
 
+    def last(self, steps: int, season: int) -> "Context":
+        """Return the context with no more than its last ``steps``."""
+        left = self.memory - steps
+        if left <= 0:
+            return self
+        beside = self.around
+        if beside is not None:
+            beside = beside._replace(known=beside.known[:, left:], past=beside.past[:, left:])
+        phases = (self.phases + left) % season
+        return self._replace(values=self.values[:, left:], phases=phases, around=beside)
+
     def onward(self, more: np.ndarray, season: int) -> "Context":
         """Return the context after ``more`` values (S, h, C), as if they had happened."""
         steps = more.shape[1]

@@ -263,13 +263,13 @@ class Forecaster(ForecastTrainingSettings, ForecastModelSettings, ForecastSettin
         layout = learned.layout
         steps = weights.repeat(layout.segment, 1)[:, : layout.horizon]
         past = times_of(learned, panel, -layout.lookback, 0)
-        future = times_of(learned, panel, 0, layout.horizon)
+        ahead = times_of(learned, panel, 0, layout.horizon)
         names = learned.names if panel is None else panel.names
         tables = [
             pd.DataFrame(
                 {
                     "unique_id": name,
-                    "ds": np.repeat(future[n], layout.read),
+                    "ds": np.repeat(ahead[n], layout.read),
                     "past_from": np.tile(past[n][:: layout.segment], layout.horizon),
                     "past_to": np.tile(past[n][layout.segment - 1 :: layout.segment], layout.horizon),
                     "weight": steps[0 if learned.joint else n].reshape(-1),

@@ -18,7 +18,7 @@ from ...data.tables.files import placed, read_table
 from ...errors import ConfigError, DataError
 from ..base import Fitted
 from .calendar import with_calendar
-from .context import Context, times_of
+from .context import Context, times_of, written
 from .learned import ForecastLearned
 
 
@@ -41,7 +41,7 @@ def with_future(fitted: Fitted, context: Context, future: Any) -> Foreseen:
     with placed(future):
         panel = with_calendar(_panel(learned, future), fitted.config.task)
     known, memory = context.around.known.copy(), context.memory
-    found = early = 0
+    found, early = 0, False
     for row, n, at in _places(learned, context, panel):
         values = learned.variables.coded(panel.some([n]), "known")[0]
         steps = np.arange(len(values)) + at
@@ -49,13 +49,14 @@ def with_future(fitted: Fitted, context: Context, future: Any) -> Foreseen:
         here, there = known[row, memory + steps[inside]], values[inside]
         known[row, memory + steps[inside]] = np.where(np.isfinite(there), there, here)
         found += int(inside.sum())
-        early += int((steps < 0).sum())
+        early |= bool((steps < 0).any())
     if not found:
         raise DataError(
-            "No row of future= is about a step that is forecast: the first of them is "
+            "No row of future= is about a step that is forecast, the first of which is "
             f"{_next(learned, context, 0)}. Give the rows that follow the data."
         )
-    said = f"of the rows in future= {early:,} are about steps before the forecast, and count for nothing"
+    first = written(times_of(learned, context.panel, 0, 1)[0])[0]
+    said = f"rows of future= before {first}, the first step that is forecast, count for nothing"
     return Foreseen(context._replace(around=context.around._replace(known=known)), (said,) if early else ())
 
 
@@ -76,13 +77,16 @@ def _panel(learned: ForecastLearned, future: Any) -> Panel:
 
 def _once(frame: pd.DataFrame, learned: ForecastLearned) -> pd.DataFrame:
     """Return a table with one row of each step; raises DataError for two that say different things of the same."""
-    if learned.schema.time is None:
-        return frame  # its rows are told apart by their order
-    frame = frame.drop_duplicates()
-    names = dict.fromkeys((*learned.schema.time.split("+"), *id_names(learned.schema.id)))
+    schema = learned.schema
+    if schema.time is None or schema.aggregate:
+        return frame  # rows are told apart by their order, or put together
+    names = dict.fromkeys((*schema.time.split("+"), *id_names(schema.id)))
     keys = [name for name in names if name in frame.columns]
+    if not keys:
+        return frame
+    frame = frame.drop_duplicates([*keys, *schema.covariates.known])
     double = frame.duplicated(keys)
-    if keys and double.any():
+    if double.any():
         which = ", ".join(str(value) for value in frame.loc[double, keys].iloc[0])
         raise DataError(f"future= has two rows for {which}, which say different things: keep one of them.")
     return frame

@@ -20,8 +20,17 @@ from ...settings import Config
 from ..base import Baseline, Fitted, Onward, Prepared
 from .baselines import Linear
 from .combination import LINEAR
-from .learned import ForecastLearned, last_values, measured_ends
-from .plan import FEW_WINDOWS, TOO_FEW, ForecastPlan, check_test_size, default_test_size, make_plan, tracks_of
+from .learned import ForecastLearned, last_values, measured_ends, memory_of
+from .plan import (
+    FEW_WINDOWS,
+    TOO_FEW,
+    ForecastPlan,
+    check_test_size,
+    default_test_size,
+    make_plan,
+    tracks_of,
+    validation_size,
+)
 from .scaling import Scaling, seasonal_means
 from .variables import Around, around, cut
 
@@ -44,6 +53,8 @@ def grown(fitted: Fitted, panel: Panel, config: Config, test_size: int | None) -
     size = default_test_size(panel, layout.horizon) if test_size is None else test_size
     if size:
         check_test_size(size, layout.horizon)
+    new_lengths = tuple(len(values) for values in panel.values)
+    old = _remembering(old, memory_of(layout, max(*old.lengths, *new_lengths)))
     panel = _after_memory(old, replace(panel, schema=replace(panel.schema, season=layout.season)))
     longest, needed = max(len(values) for values in panel.values), layout.lookback + 2 * layout.horizon
     few = test_size is None and longest - size < needed
@@ -55,6 +66,7 @@ def grown(fitted: Fitted, panel: Panel, config: Config, test_size: int | None) -
             "what the run remembers. Bring more rows."
         )
     same = {name: getattr(layout, name) for name in ("lookback", "segment", "cycle", "log")}
+    same["validation_size"] = validation_size(config.task, new_lengths, size)  # of what is new
     plan = make_plan(panel, replace(config.task, **same), size)
     tracks = tracks_of(panel, old.joint)
     new = [] if old.joint else [n for n, name in enumerate(panel.names) if name not in set(old.names)]
@@ -68,16 +80,33 @@ def grown(fitted: Fitted, panel: Panel, config: Config, test_size: int | None) -
         cycles = seasonal_means([tracks[n] for n in new], ends, scaling, layout.season, layout.log)
     train, valid = (fitted.kind.encode(panel, learned, part) for part in (plan.train, plan.valid))
     prepared = Prepared(fitted.kind, config, panel, plan, learned, train, valid)
-    return Onward(prepared, _weights(fitted.network.state_dict(), len(new), cycles), _linear(fitted))
+    return Onward(prepared, _weights(fitted.network.state_dict(), len(new), cycles), _members(fitted))
 
 
-def _linear(fitted: Fitted) -> dict[str, Baseline]:
-    """Return the linear model of a run, without what it said of the validation windows then."""
+def _remembering(old: ForecastLearned, memory: int) -> ForecastLearned:
+    """Return what was learned with as much ``memory``; what an earlier version did not keep is missing."""
+    more = memory - old.memory
+    if more <= 0:
+        return old
+    context = np.pad(old.context, ((0, 0), (more, 0), (0, 0)), constant_values=np.nan)
+    near = old.around
+    if near is not None:
+        known, past = (np.pad(a, ((0, 0), (more, 0), (0, 0)), constant_values=np.nan) for a in (near.known, near.past))
+        near = near._replace(known=known, past=past)
+    return replace(old, context=context, around=near)
+
+
+def _members(fitted: Fitted) -> dict[str, Baseline]:
+    """Return what may answer beside the network again: the linear model of a run, and a naive forecast if it did.
+
+    The linear model comes without what it said of the validation windows then.
+    """
     linear = copy(fitted.baselines.get(LINEAR))
     if not isinstance(linear, Linear):
         return {}
     linear.said, linear.earlier = None, True
-    return {LINEAR: linear}
+    naive = {name: row for name, row in fitted.baselines.items() if name in fitted.learned.mix and row.naive}
+    return {LINEAR: linear, **naive}
 
 
 def _said(panel: Panel, new: Sequence[int]) -> str:

@@ -26,7 +26,7 @@ from .windows import Windows
 Array = np.ndarray
 BALANCED = 2  # horizons of validation windows, below which what was missed on one side may be missed on the other
 FLATTERY = 0.5  # what one horizon of validation windows flatters by what was chosen by them
-MOST = 1.5  # times that what was missed counts in an interval, however few the windows
+MOST = 1.15  # times that what was missed counts in an interval, however few the windows
 
 
 def flattery(valid: Windows) -> float:
@@ -77,10 +77,12 @@ def spread_of(said: Array, truth: Array, quantiles: tuple[float, ...], ratio: Te
     known = np.isfinite(errors)
     if not known.any():
         return None
-    counts = known.sum(0)
-    squares = np.where(known, errors, 0.0) ** 2
-    mean = np.sqrt(squares.sum() / known.sum())
-    size = np.where(counts > 0, np.sqrt(squares.sum(0) / np.maximum(counts, 1)), mean)
+    squares, counts = np.where(known, errors, 0.0) ** 2, known.sum(0)
+    total = counts.sum(0)
+    channel = np.where(total > 0, squares.sum((0, 1)) / np.maximum(total, 1), squares.sum() / total.sum())
+    # A step that few windows have judged is as uncertain as all steps are, the more the fewer they are.
+    like = said.shape[1]
+    size = np.sqrt((squares.sum(0) + like * channel) / (counts + like))
     shares = (errors / np.where(size > 0, size, 1.0))[known]
     if len(said) < BALANCED * said.shape[1]:
         shares = np.concatenate([shares, -shares])

@@ -26,7 +26,7 @@ from .backtest import Origins, backtest, in_order
 from .baselines import make_baselines
 from .build import make_forecaster
 from .calendar import listed, silent_in
-from .combination import NETWORK, combine, points_and_truth
+from .combination import NETWORK, combine, forecasts_mean, points_and_truth
 from .context import context_of, unknown_ahead
 from .demo import make_demo
 from .exam import Guess, Truth, make_exam, statistics_of
@@ -217,7 +217,9 @@ class ForecastKind(Kind):
         return joined(fitted, examples, said), network
 
     def network_share(self, fitted: Fitted) -> float:
-        """Return the weight of the network among all that answers."""
+        """Return the weight of the network among all that answers, or all of it where the intervals are its own."""
+        if forecasts_mean(fitted):
+            return 1.0
         return float(fitted.learned.mix.get(NETWORK, 1.0))
 
     def waits_for(self, fitted: Fitted) -> str | None:

@@ -49,7 +49,7 @@ class ForecastLearned:
     variables: Variables = Variables()  # noqa: RUF009  (it never changes)
     around: Around | None = None  # the covariates around the end of each row series; None if there are none
     spread: np.ndarray | None = None  # (H, C, K) of the intervals of what answers beside the network, standardised
-    errors: np.ndarray | None = None  # (M, H, C) of validation windows, in training deviations, which paths go by
+    errors: np.ndarray | None = None  # (V, H, C) of V validation windows, in training deviations, which paths go by
 
     @classmethod
     def of(cls, panel: Panel, plan: ForecastPlan, settings: ForecastSettings) -> "ForecastLearned":

@@ -5,6 +5,7 @@ Shapes: W windows, N = W·C pasts, L steps that are read, H horizon, C channels,
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from ...data.batch import Batch
 from .windows import Windows
 
 Array = np.ndarray
-CHUNK = 4096  # windows at a time
+CHUNK, MOST = 4096, 1 << 22  # windows at a time, and values of them
 REACH = 3  # steps back, up to which covariates are read
 WIDEST = 400  # numbers known of all steps ahead together, of more of which none is read
 
@@ -42,14 +43,17 @@ def is_positive(past: Past, future: Future) -> bool:
     return bool((past.values * past.std + past.mean > 0).all() and (after > 0).all())
 
 
-def parts_of(windows: Windows) -> Iterator[tuple[Past, Future]]:
-    """Yield pasts and futures of ``windows``, some at a time: window by window, in them channel by channel."""
-    for numbers in torch.arange(len(windows)).split(CHUNK):
+def parts_of(windows: Windows, season: int = 1) -> Iterator[tuple[Past, Future]]:
+    """Yield pasts and futures of ``windows``, some at a time: window by window, in them channel by channel.
+
+    Of a past that begins late the first ``season`` is repeated before.
+    """
+    for numbers in _portions(windows):
         batch = windows.take(numbers)
         assert batch.targets is not None
         target = _flat(batch.targets)
         known = np.ones(target.shape, bool) if batch.target_mask is None else _flat(batch.target_mask)
-        yield _past(windows, numbers, batch), Future(target, known)
+        yield _past(windows, numbers, batch, season), Future(target, known)
 
 
 def future_of(windows: Windows) -> Array:
@@ -58,21 +62,29 @@ def future_of(windows: Windows) -> Array:
     return by_window(np.concatenate(parts), windows)
 
 
-def answered(windows: Windows, say: Callable[[Past], Array]) -> Array:
-    """Return what ``say`` makes of the past of all ``windows``, some at a time: (W, H, C)."""
-    pasts = (past_of(windows, numbers) for numbers in torch.arange(len(windows)).split(CHUNK))
+def answered(windows: Windows, say: Callable[[Past], Array], season: int = 1) -> Array:
+    """Return what ``say`` makes of the past of all ``windows``, some at a time: (W, H, C).
+
+    Of a past that begins late the first ``season`` is repeated before.
+    """
+    pasts = (_past(windows, numbers, windows.take(numbers), season) for numbers in _portions(windows))
     return by_window(np.concatenate([say(past) for past in pasts]), windows)
 
 
 def past_of(windows: Windows, numbers: Tensor) -> Past:
     """Return what the windows with these ``numbers`` read; a gap is the value before it."""
-    return _past(windows, numbers, windows.take(numbers))
+    return _past(windows, numbers, windows.take(numbers), 1)
 
 
-def _past(windows: Windows, numbers: Tensor, batch: Batch) -> Past:
+def _portions(windows: Windows) -> tuple[Tensor, ...]:
+    """Return the numbers of ``windows``, some at a time: fewer where each reads much."""
+    return torch.arange(len(windows)).split(max(1, min(CHUNK, MOST // windows.lookback)))
+
+
+def _past(windows: Windows, numbers: Tensor, batch: Batch, season: int) -> Past:
     x, observed = _flat(batch.inputs), batch.get("observed")
     if observed is not None:
-        x = carried_forward(x, _flat(observed))
+        x = carried_forward(x, _flat(observed), season)
     series = windows.series[numbers].numpy()
     scaling = windows.rows.scaling
     return Past(x, scaling.mean[series].reshape(-1, 1), scaling.std[series].reshape(-1, 1), _beside(windows, batch))
@@ -90,11 +102,18 @@ def _beside(windows: Windows, batch: Batch) -> Array:
     return np.repeat(torch.cat(parts, 1).double().numpy(), channels, 0)
 
 
-def carried_forward(x: Array, known: Array) -> Array:
-    """Return ``x`` (N, L) with each gap filled by the known value before it, at the beginning by the first one."""
-    places = np.maximum.accumulate(np.where(known, np.arange(x.shape[1]), -1), 1)
-    places = np.where(places < 0, known.argmax(1)[:, None], places)
-    return np.take_along_axis(x, places, 1)
+def carried_forward(x: Array, known: Array, season: int = 1) -> Array:
+    """Return ``x`` (N, L) with each gap filled by the known value before it.
+
+    Before the first known value its first ``season`` is repeated, as far as it lies in the past.
+    """
+    steps = np.arange(x.shape[1])
+    places = np.maximum.accumulate(np.where(known, steps, -1), 1)
+    first = known.argmax(1)[:, None]
+    ahead = first + (steps - first) % np.minimum(season, x.shape[1] - first)
+    # What is repeated may have a gap, too, which has a known value before it.
+    places = np.where(places < 0, np.take_along_axis(places, ahead, 1), places)
+    return np.take_along_axis(x, np.maximum(places, 0), 1)
 
 
 def _flat(values: Tensor) -> Array:
@@ -109,34 +128,29 @@ def before(windows: Windows) -> Array:
     return np.asarray(origins - windows.rows.offsets[windows.series.numpy()])
 
 
-def reading(windows: Windows, steps: int, season: int) -> Windows:
-    """Return ``windows`` that read so many ``steps``; before its first value a series repeats its first ``season``.
+def reading(windows: Windows, steps: int) -> Windows:
+    """Return ``windows`` that read so many ``steps``, which are missing before the first value of a series.
 
     What is known beside the values is left out.
     """
-    rows = windows.rows
-    if not rows.pad and steps == windows.lookback:
-        return replace(windows, rows=replace(rows, beside=None))
-    bounds = np.append(rows.offsets, len(rows.values) + rows.pad)
-    lengths = np.diff(bounds) - rows.pad
-    places = [
-        first + np.where(at < 0, at % min(season, length), at)
-        for first, length in zip(rows.offsets.tolist(), lengths.tolist(), strict=True)
-        for at in [np.arange(-steps, length)]
-    ]
-    index = torch.from_numpy(np.concatenate(places))
-    longer = replace(
-        rows,
-        values=rows.values[index],
-        observed=None if rows.observed is None else rows.observed[index],
-        offsets=np.cumsum(lengths + steps) - lengths,
-        pad=steps,
-        beside=None,
-    )
-    moved = torch.from_numpy(longer.offsets - rows.offsets)[windows.series] + windows.lookback - steps
+    rows, more = windows.rows, max(0, steps - windows.lookback)
+    if more:
+        bounds = np.append(rows.offsets, len(rows.values) + rows.pad)
+        series = [np.arange(first - rows.pad, end - rows.pad) for first, end in pairwise(bounds.tolist())]
+        index = torch.from_numpy(np.concatenate([np.concatenate([np.full(more, -1), own]) for own in series]))
+        there = index >= 0
+        observed = torch.ones_like(rows.values, dtype=torch.bool) if rows.observed is None else rows.observed
+        rows = replace(
+            rows,
+            values=torch.where(there[:, None], rows.values[index], 0.0),
+            observed=there[:, None] & observed[index],
+            offsets=rows.offsets + more * np.arange(1, len(rows.offsets) + 1),
+            pad=rows.pad + more,
+        )
+    moved = torch.from_numpy(rows.offsets - windows.rows.offsets)[windows.series] + windows.lookback - steps
     return replace(
         windows,
-        rows=longer,
+        rows=replace(rows, beside=None),
         starts=windows.starts + moved,
         phases=windows.phases + windows.lookback - steps,
         lookback=steps,

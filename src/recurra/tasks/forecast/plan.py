@@ -16,7 +16,7 @@ from .demand import intermittent_in, mostly, say_demand
 from .layout import Layout
 from .logarithm import swings_with_level
 from .presets import PRESETS, has_own_core
-from .scaling import limits_of, without_faults
+from .scaling import far_off, limits_of, without_faults
 from .settings import NEGATIVE_BINOMIAL, ForecastSettings
 
 # With fewer training windows a cycle is begun from measured means, as there are too few to learn it from; with
@@ -25,6 +25,7 @@ FEW_WINDOWS = 1000
 MANY_SEASONS, LONGEST = 20, 720  # longer seasons that a look-back of two needs, and its most steps
 LEAST = 16  # steps that are read at least, where there are as many
 MEMORY = 300  # that a reservoir reads, or a sixth of the rows, after which it has forgotten where it began
+WILD = 10.0  # spreads of the middle nine tenths, which a value is seldom away from them
 SCARCE = 30  # fewer training windows are worth a warning
 VALIDATION_WINDOWS = 4096  # more of them would cost more than they tell
 TOO_FEW = "too few rows to hold some of them out, so nothing is judged"
@@ -102,7 +103,7 @@ def make_plan(
         raise ConfigError("The horizon is missing: say how many steps ahead to forecast, such as horizon=24.")
     raw = tracks_of(panel, settings.channels == "joint", settings.preset)
     lengths = tuple(len(track) for track in raw)
-    valid_size = _validation_size(settings, lengths, test_size)
+    valid_size = validation_size(settings, lengths, test_size)
     train_ends = tuple(max(0, n - test_size - valid_size) for n in lengths)
     tracks = [without_faults(track, limits_of(track[:end])) for track, end in zip(raw, train_ends, strict=True)]
     if reservoir:
@@ -139,12 +140,34 @@ def make_plan(
     if faults:
         are = f"{faults:,} values lie" if faults > 1 else "one value lies"
         notes.append(f"{are} so far from the others that only a fault can explain it, and read as missing")
+    notes += _wild(panel, tracks, layout.channels)
     if not len(valid):
         valid = train
         notes.append("no value is known in the validation rows, so that the training rows decide when to stop")
     return ForecastPlan(
         layout, lengths, train_ends, train, valid.some(VALIDATION_WINDOWS), whole, test, test_size, tuple(notes)
     )
+
+
+def _wild(panel: Panel, tracks: Sequence[np.ndarray], channels: int) -> list[str]:
+    """Return a warning of values that may be faults, and are read as they are."""
+    places = [
+        (n * channels + c, int(step))
+        for n, track in enumerate(tracks)
+        for c in range(channels)
+        for step in np.flatnonzero(far_off(track[:, c], WILD))
+    ]
+    if not places:
+        return []
+    series, step = places[0]
+    where = f" of '{panel.names[series]}'" if len(panel) > 1 else ""
+    value = tracks[series // channels][step, series % channels]
+    time = str(panel.times(series, step, step + 1)[0]).removesuffix(" 00:00:00")
+    more = f", and {len(places) - 1:,} more" if len(places) > 1 else ""
+    return [
+        f"careful: the value {value:g}{where} at {time} lies far from all others{more}, and is read as it is: leave it "
+        "empty if it is a fault"
+    ]
 
 
 class Cut:
@@ -191,7 +214,7 @@ def leaves_enough(panel: Panel, settings: ForecastSettings, size: int) -> bool:
     """Tell whether one training window is left when so many values of each series are held out to judge."""
     assert settings.horizon is not None
     lengths = tuple(len(values) for values in panel.values)
-    return max(lengths) - size - _validation_size(settings, lengths, size) > settings.horizon
+    return max(lengths) - size - validation_size(settings, lengths, size) > settings.horizon
 
 
 def check_test_size(size: int, horizon: int) -> None:
@@ -221,7 +244,8 @@ def describe_test(windows: int, size: int, step: int) -> str:
     return f"judged by {windows:,} forecasts of the last {size:,} rows{every}"
 
 
-def _validation_size(settings: ForecastSettings, lengths: tuple[int, ...], held_out: int) -> int:
+def validation_size(settings: ForecastSettings, lengths: tuple[int, ...], held_out: int) -> int:
+    """Return how many of the values before those held out decide when to stop: a tenth, and at least one horizon."""
     assert settings.horizon is not None
     if settings.validation_size is not None:
         if settings.validation_size < settings.horizon:

@@ -101,15 +101,24 @@ def limits_of(values: np.ndarray) -> np.ndarray:
     """
     limits = np.tile([-np.inf, np.inf], (values.shape[1], 1))
     for channel, column in enumerate(values.T):
-        known = column[np.isfinite(column)]
-        if len(known) < LEAST:
-            continue
-        low, high = np.quantile(known, [0.05, 0.95])
-        bounds = low - FAR * (high - low), high + FAR * (high - low)
-        faults = ((known < bounds[0]) | (known > bounds[1])).sum()
-        if high > low and 0 < faults <= max(1, MOST * len(known)):
-            limits[channel] = bounds
+        limits[channel] = _bounds(column, FAR)
     return limits
+
+
+def far_off(values: np.ndarray, spreads: float) -> np.ndarray:
+    """Return which of some ``values`` (T,) lie so many spreads away from the others, if these are no more than few."""
+    low, high = _bounds(values, spreads)
+    return (values < low) | (values > high)
+
+
+def _bounds(values: np.ndarray, spreads: float) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    if len(known) < LEAST:
+        return -np.inf, np.inf
+    low, high = np.quantile(known, [0.05, 0.95])
+    bounds = float(low - spreads * (high - low)), float(high + spreads * (high - low))
+    far = ((known < bounds[0]) | (known > bounds[1])).sum()
+    return bounds if high > low and 0 < far <= max(1, MOST * len(known)) else (-np.inf, np.inf)
 
 
 def without_faults(values: np.ndarray, limits: np.ndarray) -> np.ndarray:

@@ -129,7 +129,7 @@ class Smoother(Baseline):
         windows = prepared.train
         assert isinstance(windows, Windows)
         self.reach, windows = _reached(windows, prepared.learned.memory)
-        parts = list(parts_of(reading(windows.some(WINDOWS), self.reach, self.season)))
+        parts = list(parts_of(reading(windows.some(WINDOWS), self.reach), self.season))
         truth = np.concatenate([np.where(future.known, future.values, np.nan) for _, future in parts])
         past = Past(*(np.concatenate(part) for part in zip(*(past for past, _ in parts), strict=True)))
         forms = [NOTHING, WHOLE] if all(is_positive(*part) for part in parts) else [NOTHING]
@@ -145,8 +145,8 @@ class Smoother(Baseline):
 
     def answer(self, examples: Windows) -> Guess:
         """Return the forecasts."""
-        windows = reading(examples, self.reach or examples.lookback, self.season)
-        return points_of(answered(windows, lambda past: self.say(past, windows.horizon)), examples)
+        windows = reading(examples, self.reach or examples.lookback)
+        return points_of(answered(windows, lambda past: self.say(past, windows.horizon), self.season), examples)
 
     def period_of(self, lookback: int) -> int:
         """Return the season, if two of them can be read."""
@@ -200,7 +200,7 @@ class ExponentialSmoothing(Smoother):
     def from_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Take back the parameters."""
         log, trend, season, *reach = arrays["shape"].tolist()  # the first runs read no more than the look-back
-        self.reach = sum(reach)
+        self.reach = reach[0] if reach else 0
         parameters = Smoothing(*arrays["parameters"].reshape(4, 1))
         self.fitted = Suited(WHOLE if log else NOTHING, bool(trend), bool(season), parameters)
 
@@ -250,7 +250,7 @@ class Theta(Smoother):
     def from_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Take back the parameters."""
         log, self.alpha, *reach = arrays["parameters"].tolist()  # the first runs read no more than the look-back
-        self.reach = int(sum(reach))
+        self.reach = int(reach[0]) if reach else 0
         self.form = WHOLE if log else NOTHING
 
 

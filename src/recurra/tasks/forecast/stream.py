@@ -67,10 +67,10 @@ class Seen(NamedTuple):
 class ForecastStream:
     """A forecast that goes on with every observation: ``update`` takes one, ``predict`` answers from it.
 
-    An answer is that of ``Forecaster.predict`` for the same look-back, bit for bit, with ``adapt`` but for its
-    intervals. The look-back is kept in a ring, so memory and cost stay the same however long a stream is. A reservoir
-    reads no look-back again: it carries its state, if a look-back is enough for it to forget where it began. Series
-    that were not there in training keep the scale of the values that the stream began with.
+    An answer is that of ``Forecaster.predict`` for the same values, bit for bit, with ``adapt`` but for its intervals.
+    As many of them as a run remembers are kept in a ring, so memory and cost stay the same however long a stream is. A
+    reservoir reads no look-back again: it carries its state, if a look-back is enough for it to forget where it began.
+    Series that were not there in training keep the scale of the values that the stream began with.
 
     With ``adapt`` the margins of the intervals follow what turns out (``Margins`` has the equation), each step ahead
     for itself; then every update makes a forecast, and up to a horizon of them is kept.
