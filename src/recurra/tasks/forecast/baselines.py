@@ -242,7 +242,7 @@ class Linear(Baseline):
         weights = {f"weights_{n}": ridge.weights for n, ridge in enumerate(self.ridges)}
         effects = {} if self.effects is None else {"effects": self.effects.weights}
         names = list(naive_forecasts(self.season))
-        instead = {} if self.instead is None else {"instead": np.array(names.index(self.instead))}
+        instead = {} if self.instead is None else {"instead": np.array([names.index(self.instead)])}
         return {"forms": np.array(forms, dtype=np.int64)} | weights | effects | instead
 
     def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -251,7 +251,7 @@ class Linear(Baseline):
             self.ridges = (Ridge(Form("last"), self.season, arrays["weights"]),)
             return
         self.effects = Effects(arrays["effects"]) if "effects" in arrays else None
-        self.instead = list(naive_forecasts(self.season))[int(arrays["instead"])] if "instead" in arrays else None
+        self.instead = list(naive_forecasts(self.season))[int(arrays["instead"][0])] if "instead" in arrays else None
         forms = [Form(list(LEVELS)[level], *map(bool, more)) for level, *more in arrays["forms"].tolist()]
         self.ridges = tuple(Ridge(form, self.season, arrays[f"weights_{n}"]) for n, form in enumerate(forms))
 
