@@ -101,9 +101,9 @@ def values_of(folder: Path | None, name: str) -> np.ndarray:
 
 def simulated(sort: Sort) -> np.ndarray:
     """Return a season that grows with its level, and noise."""
-    steps, draw = np.arange(200), np.random.default_rng(sort.season)
-    season = np.tile(np.exp(draw.normal(0, 0.2, sort.season)), 200)[:200]
-    return 100 * (1 + steps / 100) * season * np.exp(draw.normal(0, 0.05, 200))
+    steps, draw = np.arange(250), np.random.default_rng(sort.season)
+    season = np.tile(np.exp(draw.normal(0, 0.2, sort.season)), 250)[:250]
+    return 100 * (1 + steps / 100) * season * np.exp(draw.normal(0, 0.05, 250))
 
 
 def run(folder: Path | None, name: str, first: int, size: int, seed: int) -> Fit:

@@ -26,7 +26,7 @@ from .windows import Windows
 Array = np.ndarray
 BALANCED = 2  # horizons of validation windows, below which what was missed on one side may be missed on the other
 FLATTERY = 0.5  # what one horizon of validation windows flatters by what was chosen by them
-MOST = 1.15  # times that what was missed counts in an interval, however few the windows
+MOST = 1.25  # times that what was missed counts in an interval, however few the windows
 
 
 def flattery(valid: Windows) -> float:
