@@ -120,7 +120,7 @@ def run(folder: Path | None, name: str, first: int, size: int, seed: int) -> Fit
             folds["y"].between(folds[f"yhat-lo-{level}"], folds[f"yhat-hi-{level}"]).mean()
         )
     last, before = (np.stack([values[at - n * season :][:season] for at in origins]) for n in (1, 2))
-    moved = last + (last.mean(1) - before.mean(1))[:, None]
+    moved = last + np.median(last - before, 1)[:, None]
     found |= {"naive": float(np.abs(last - truth).mean()), "drift": float(np.abs(moved - truth).mean())}
     if not seed:
         said = np.stack([holt_winters(values[:at], season) for at in origins])
