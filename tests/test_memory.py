@@ -17,7 +17,7 @@ from recurra.tasks.forecast.answers import answer_of, answer_to, forecast
 from recurra.tasks.forecast.baselines import SCARCE, Linear, make_baselines, naive_forecasts, scarcity, seasonal_drift
 from recurra.tasks.forecast.combination import Member, said_of
 from recurra.tasks.forecast.kind import KIND
-from recurra.tasks.forecast.past import before, carried_forward, reading
+from recurra.tasks.forecast.past import carried_forward, reading
 from recurra.tasks.forecast.plan import Part
 from recurra.tasks.forecast.scaling import Scaling
 from recurra.tasks.forecast.smoothing import Smoother
@@ -169,8 +169,8 @@ def test_windows_that_read_more(pad: int) -> None:
     origins = [np.array([4, 11, 17]), np.array([5])]
     short = Rows.of(tracks, scaling, pad).windows(4, 3, origins)
     long = reading(short, 10)
-    np.testing.assert_array_equal(before(short), [4, 11, 17, 5])
-    np.testing.assert_array_equal(before(long), before(short))
+    np.testing.assert_array_equal(short.origins, [4, 11, 17, 5])
+    np.testing.assert_array_equal(long.origins, short.origins)
     batch, other = (one.take(torch.arange(4)) for one in (long, short))
     np.testing.assert_array_equal(batch.targets, other.targets)  # type: ignore[arg-type]
     np.testing.assert_array_equal((long.phases + 10) % 4, (short.phases + 4) % 4)

@@ -217,10 +217,8 @@ class Linear(Baseline):
     @property
     def reads_columns(self) -> bool:
         """Whether what is known ahead has a part in the answer."""
-        return self.instead is None and self._has_columns
-
-    @property
-    def _has_columns(self) -> bool:
+        if self.instead is not None:
+            return False
         return self.effects is not None or any(ridge.form.beside for ridge in self.ridges)
 
     def described(self) -> str:

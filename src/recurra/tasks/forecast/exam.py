@@ -108,7 +108,7 @@ def truth_of(windows: Windows, tracks: list[np.ndarray], part: Part, season: int
     series, scaling = windows.series.numpy(), windows.rows.scaling
     naive = np.stack([naive_scale(track[:end], season) for track, end in zip(tracks, part.ends, strict=True)])
     mase = np.where(np.isfinite(naive), naive, scaling.std)  # too short to compare two seasons, or constant
-    origins = (windows.starts + windows.lookback).numpy() - windows.rows.offsets[series]
+    origins = windows.origins
     begins = np.cumsum([0, *(len(track) for track in tracks)])[series]
     values = np.concatenate(tracks)[(begins + origins)[:, None] + np.arange(windows.horizon)]
     squares = np.stack([naive_square(track[:end], season) for track, end in zip(tracks, part.ends, strict=True)])

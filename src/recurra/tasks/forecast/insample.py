@@ -83,7 +83,7 @@ def _longer(panel: Panel, steps: int) -> Panel:
 def _table(panel: Panel, tracks: list[np.ndarray], windows: Windows, ahead: int, guess: Guess) -> pd.DataFrame:
     """Return the long frame, series after series; of columns that are read together one column after the other."""
     series = windows.series.numpy()
-    places = (windows.starts + windows.lookback).numpy() - windows.rows.offsets[series] + ahead - 1
+    places = windows.origins + ahead - 1
     columns = {"yhat": guess.point}
     for level, (low, high) in guess.bands.items():
         columns[f"yhat-lo-{level}"], columns[f"yhat-hi-{level}"] = low, high

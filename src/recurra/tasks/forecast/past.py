@@ -122,12 +122,6 @@ def _flat(values: Tensor) -> Array:
     return flat if flat.dtype == bool else flat.astype(np.float64)
 
 
-def before(windows: Windows) -> Array:
-    """Return how many values of its series lie before the first step that each window forecasts (W,)."""
-    origins = (windows.starts + windows.lookback).numpy()
-    return np.asarray(origins - windows.rows.offsets[windows.series.numpy()])
-
-
 def reading(windows: Windows, steps: int) -> Windows:
     """Return ``windows`` that read so many ``steps``, which are missing before the first value of a series.
 

@@ -16,7 +16,7 @@ import torch
 
 from ..base import Baseline, Prepared
 from .exam import Guess, points_of
-from .past import Past, answered, before, is_positive, parts_of, reading
+from .past import Past, answered, is_positive, parts_of, reading
 from .ridge import Form, mean_error
 from .windows import Windows
 
@@ -155,7 +155,7 @@ class Smoother(Baseline):
 
 def _reached(windows: Windows, memory: int) -> tuple[int, Windows]:
     """Return how many steps can be read, all that is remembered if some ``windows`` have them, and which have."""
-    whole = np.flatnonzero(before(windows) >= memory)
+    whole = np.flatnonzero(windows.origins >= memory)
     return (memory, windows.at(torch.from_numpy(whole))) if len(whole) else (windows.lookback, windows)
 
 

@@ -104,6 +104,12 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def origins(self) -> np.ndarray:
+        """The position in its series of the first step that each window forecasts (W,)."""
+        first = (self.starts + self.lookback).numpy()
+        return np.asarray(first - self.rows.offsets[self.series.numpy()])
+
     def take(self, numbers: Tensor) -> Batch:
         """Return inputs (B, L, C) and targets (B, H, C) of the windows with these numbers."""
         rows, source = self.starts[numbers].unsqueeze(1) + torch.arange(self.lookback + self.horizon), self.rows
